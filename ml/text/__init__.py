@@ -1,0 +1,1 @@
+"""What customers wrote: made safe, made plain, made into vectors."""
