@@ -90,11 +90,16 @@ def encode_distinct(
     if isinstance(texts, str):
         raise TypeError("encode() takes a list of texts; this is one text. Put it in a list.")
     places: dict[str, int] = {}
-    rows = [places.setdefault(text[:MAX_CHARACTERS], len(places)) for text in texts]
+    rows = [places.setdefault(_encodable(text), len(places)) for text in texts]
     if not places:
         return np.zeros((0, dimensions), np.float32)
     vectors = encode(list(places))
     return vectors if len(places) == len(rows) else vectors[rows]
+
+
+def _encodable(text: str) -> str:
+    """Cut what is too long and replace half characters, which tokenizers refuse."""
+    return text[:MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
 
 
 class MiniLmEncoder:

@@ -49,6 +49,12 @@ def test_rows_have_length_one_and_follow_the_order_of_the_texts(encoder):
     assert (vectors[0] != vectors[2]).any()
 
 
+def test_broken_characters_do_not_stop_the_rest(encoder):
+    vectors = encoder.encode(["caf\ud800 bill", "caf? bill", "\x00"])
+    assert (vectors[0] == vectors[1]).all()
+    assert np.isfinite(vectors).all()
+
+
 def test_no_texts_give_no_rows(encoder):
     assert encoder.encode([]).shape == (0, 384)
 

@@ -1,0 +1,254 @@
+"""Plain text out of transcripts: which words of a conversation say what the customer came for.
+
+The rules are small word lists rather than a model: they run on every contact, must give equal
+texts for equal statements (vectors are cached by text), and a person can read why a turn was
+chosen. They are written for English; in other languages the first customer turns are taken.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MAX_WORDS = 60
+# Longer turns are pasted letters or logs; the issue is in the beginning.
+MAX_CHARACTERS = 20_000
+
+_MARKS = re.compile(
+    r"https?://\S+|www\.\S+"  # links
+    r"|(?<![\w@])@\w+"  # handles
+    r"|\[[A-Z][A-Z0-9_ -]{1,30}\]|<[A-Z][A-Z0-9_ -]{1,30}>"  # what redaction left behind
+    r"|\bX{2,}(?:[/-][X\d]+)*\b"  # and what others mask with
+)
+_SPACE = re.compile(r"\s+")
+_SPACE_BEFORE_STOP = re.compile(r"\s+([,.;!?])(?!\w)")
+_DANGLING = re.compile(r"^[\s,;:.\-–]+|[\s,;:\-–]+$")
+_QUOTES = str.maketrans("’‘ʼ´`“”", "'''''\"\"")
+_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+
+_GREETING = re.compile(
+    r"^(?:(?:hi+|hello+|hey+|hai|hiya|greetings|dear (?:sir|madam|team|all)(?: or madam)?"
+    r"|good (?:morning|afternoon|evening|day))"
+    r"(?: (?:there|team|all|everyone|again|sir|madam|guys))?(?:[\s,.!:;-]+|$))+",
+    re.IGNORECASE,
+)
+_INTRODUCTION = re.compile(
+    r"^(?:(?i:my name is|my name's|this is|i am|i'm) (?:[A-Z][a-z'-]+[ ,]+){1,3}(?:(?i:and"
+    r"|here)[ ,]+)?)"
+    r"(?=(?i:i|my|we|can|could|please|how|why|what|when|where|calling|just)\b)"
+)
+
+# Words that say nothing about the issue, alone or together.
+_NEUTRAL_WORDS = (
+    "a about actually afternoon again ah all alright also am an and any anything apologies "
+    "appreciate appreciated are assist assistance at awesome be because been bit but by bye "
+    "can certainly chat cheers cool correct could day dear definitely did do does doing done "
+    "else enjoy evening everyone everything excellent fantastic fine for from glad go good "
+    "goodbye got great greetings guys had hai happy has have having hello help helped helpful "
+    "helping here hey hi him hiya hm hmm hold hope how's i i'd i'll i'm i've if in is it it's "
+    "its just kind kindly know later least let like little lot lovely luck ma'am madam many "
+    "matter may maybe me mhm minute moment moments more morning much my name nice night no "
+    "nope nothing of oh ok okay on one ones or our patience perfect perfectly please pleasure "
+    "pls problem question quick ready really right see shall should sir so some somebody "
+    "someone something soon sorry speak sure take talk team thank thanking thanks thankyou "
+    "that that'll that's thats the them then there there's these thing things this those time "
+    "to today too u ugh uh um understand understood up very wait waiting wanna want was we "
+    "we'll welcome well were wish with wonderful would wow ya yeah yep yes you you'll you're "
+    "you've your yours yup "
+)
+_NEUTRAL = frozenset(_NEUTRAL_WORDS.split())
+_ISSUE = re.compile(
+    r"\b(?:not?|never|nothing works|cannot|can't|cant|won't|wont|don't|dont|doesn't|doesnt|didn't"
+    r"|didnt|isn't|isnt|wasn't|hasn't|haven't|couldn't|couldnt|shouldn't|shouldnt|aren't|need"
+    r"|want|would like|wanted|wanting|trying"
+    r"|tried|how|why|when|where|which|what|who|is there|are there|do you|does|lost|stolen"
+    r"|missing|wrong"
+    r"|broken|late|failed|fails?|declined|refused|blocked|stuck|error|charged|cancel|refund|change"
+    r"|update|order|pay|still|problem with|issue with|trouble|help (?:me )?(?:with|to))\b|\?",
+    re.IGNORECASE,
+)
+_VAGUE = re.compile(
+    r"^(?:(?:can|could|would|will) (?:you|u|someone|anyone) (?:please |pls )?(?:help|assist)"
+    r"|(?:please |pls )?help(?: me)?\b(?! to| with)|i (?:have|had|'ve got) (?:a|another|one more"
+    r"|some) (?:quick )?"
+    r"(?:question|problem|issue|query)s?|i (?:just )?(?:need|want"
+    r"|would like)(?: to ask)? (?:some|your|a)"
+    r" (?:help|assistance|question|information)|is (?:anyone|anybody|someone) there"
+    r"|are you (?:there|still there)"
+    r"|are we connected|how are you|how long (?:will this|do i have to wait)|what do you (?:need"
+    r"|mean))"
+    r"[^.?!]{0,25}[.?!]*$",
+    re.IGNORECASE,
+)
+_FOLLOW_UP = re.compile(
+    r"\b(?:(?:call|contact|writ|chat|messag|phon|ring)(?:ed|ing|e)?|rang|wrote|spoke(?:n)?"
+    r"|been in touch)\b"
+    r"[^.?!]{0,40}\b(?:again|before|already|last|earlier|yesterday|twice|times|ago|about this"
+    r"|previously)\b"
+    r"|\bme again\b|\b(?:same (?:problem|issue|question|thing)) (?:again|as|still)\b"
+    r"|\bfollow(?:ing)?[ -]up\b|\bmy (?:last|previous|earlier) (?:call|chat|contact|message"
+    r"|email)\b",
+    re.IGNORECASE,
+)
+_IDENTITY = re.compile(
+    r"\b(?:my name|name is|name's|ssn|social security|date of birth|dob|born on"
+    r"|(?:account|card|phone|mobile|order|booking|policy|reference|customer|contact"
+    r"|member(?:ship)?)"
+    r"(?: card)? (?:number|no|id|confirmation)|post ?code|zip code|mother's maiden"
+    r"|security (?:answer|code|word)"
+    r"|password is|pass(?:phrase| phrase)|e-?mail(?: address)? is|address is|ending (?:in|with)"
+    r"|ends in"
+    r"|last (?:four|4) digits|first line of)\b",
+    re.IGNORECASE,
+)
+_ASKS_IDENTITY = re.compile(
+    r"\b(?:your (?:full |first |last |sur)?name|account (?:number|id)|card number|phone number"
+    r"|mobile number|order number|booking|reference|customer (?:number|id)|date of birth"
+    r"|birth ?date|post ?code"
+    r"|zip|first line of (?:your|the) address|your (?:e-?mail|address)|security (?:question|word"
+    r"|code|check)|passphrase"
+    r"|memorable|mother's maiden|verify|verification|identify|identity|confirm (?:your|who"
+    r"|that you)"
+    r"|who am i (?:speaking|chatting|talking)|last (?:four|4)|digits)\b",
+    re.IGNORECASE,
+)
+_OFFERS_HELP = re.compile(
+    r"\bhow (?:can|may|could|might) (?:i|we)\b|\bwhat (?:can|could) (?:i|we) (?:do|help)\b"
+    r"|\bwhat(?:'s| is| seems)\b[^.?!]{0,30}\b(?:problem|issue|matter|about|wrong|happen\w*)\b"
+    r"|\bwhat brings you\b|\btell (?:me|us) (?:more |a bit )*(?:about|what)\b|\breason for your\b"
+    r"|\bwhat happened\b|\bin your own words\b|\bgo ahead\b|\bwhat (?:are you"
+    r"|is it you(?:'re)?) calling\b",
+    re.IGNORECASE,
+)
+
+
+def normalise(text: str) -> str:
+    """Return the text in one plain form: the same words, without what is no word.
+
+    Unicode is made canonical, curly quotes straight, white space single; links, @handles and
+    the marks of redaction (``[PHONE]``, ``[EMAIL]``, ``XXXX``) are left out. Case and
+    punctuation stay. Applying it twice changes nothing more.
+    """
+    text = text[:MAX_CHARACTERS]
+    while "&" in text and text != (plain := html.unescape(text)):
+        text = plain
+    if not text.isascii() or "\x00" in text:
+        text = unicodedata.normalize("NFKC", text).translate(_QUOTES)
+        text = "".join(map(_visible, text))
+    found = _MARKS.sub(" ", text)
+    found = _SPACE.sub(" ", found).strip()
+    if len(found) < len(text):
+        found = _DANGLING.sub("", _SPACE_BEFORE_STOP.sub(r"\1", found))
+    return found
+
+
+def _visible(character: str) -> str:
+    """Drop joiners and selectors, lone surrogates and control characters."""
+    category = unicodedata.category(character)
+    if category in ("Cf", "Cs", "Co") or character in "\ufe0e\ufe0f":
+        return ""
+    return " " if category == "Cc" else character
+
+
+@dataclass(frozen=True)
+class _Block:
+    """What a customer said in one go, and how much it looks like the issue."""
+
+    text: str
+    score: int
+
+
+def issue_text(turns: Sequence[tuple[str, str]], max_words: int = MAX_WORDS) -> str:
+    """Return what the customer came for, in the customer's own words.
+
+    Parameters
+    ----------
+    turns : sequence of (speaker, text)
+        In the order they were said; speaker is "customer", "agent" or "system".
+    max_words : int
+        The text is cut after so many words.
+
+    Returns
+    -------
+    str
+        The block of customer turns (with no agent turn in between) that states the issue best,
+        the earliest of equals, without greetings, thanks, identity checks and "yes". A turn that
+        is just a statement comes back as `normalise` gives it. Empty if the customer said
+        nothing but courtesies.
+    """
+    best = _Block("", 0)
+    for said, asked in _customer_blocks(turns):
+        block = _judge(said, asked)
+        if block.score > best.score:
+            best = block
+    words = best.text.split(" ")
+    return best.text if len(words) <= max_words else " ".join(words[:max_words])
+
+
+def _customer_blocks(turns: Sequence[tuple[str, str]]) -> list[tuple[list[str], str]]:
+    """Return (customer turns in a row, the agent turn before them)."""
+    blocks: list[tuple[list[str], str]] = []
+    asked, is_open = "", False
+    for speaker, text in turns:
+        if speaker == "customer":
+            if not is_open:
+                blocks.append(([], asked))
+                is_open = True
+            blocks[-1][0].append(text)
+        elif speaker == "agent":
+            asked, is_open = text, False
+    return blocks
+
+
+def _judge(said: list[str], asked: str) -> _Block:
+    """Join what counts of a block; score 0 is nothing, 1 doubtful, from 4 a stated issue."""
+    is_check = bool(_ASKS_IDENTITY.search(asked)) and not _OFFERS_HELP.search(asked)
+    parts = [(part, _weight(part, is_check)) for part in map(_strip_courtesies, said) if part]
+    top = max((weight for _, weight in parts), default=0)
+    if top == 0:
+        return _Block("", 0)
+    # What is said beside a clear statement counts only if it is a statement itself.
+    least = min(top, 4) if top >= 4 else 1
+    text = " ".join(dict.fromkeys(part for part, weight in parts if weight >= least))
+    bonus = 1 if top >= 2 and _OFFERS_HELP.search(asked) else 0
+    return _Block(text, top + bonus)
+
+
+def _strip_courtesies(text: str) -> str:
+    """Take greetings off the front and courtesies off both ends; keep the middle as it is."""
+    text = normalise(text)
+    plain = _INTRODUCTION.sub("", _GREETING.sub("", text))
+    if not plain:
+        return ""
+    sentences = _SENTENCE_END.split(plain)
+    if len(sentences) == 1:
+        return plain
+    while sentences and _weight(sentences[0], False) == 0:
+        del sentences[0]
+    while sentences and _weight(sentences[-1], False) == 0:
+        del sentences[-1]
+    return " ".join(sentences)
+
+
+def _weight(text: str, is_check: bool) -> int:
+    """Say how much one turn looks like a stated issue, from 0 (a courtesy) to 5."""
+    words = _WORD.findall(text.lower())
+    content = sum(word not in _NEUTRAL for word in words)
+    if content == 0:
+        return 0
+    has_issue = bool(_ISSUE.search(text))
+    if _IDENTITY.search(text) and not has_issue:
+        return 0
+    if is_check and not (has_issue and content >= 4):
+        return 0
+    if _VAGUE.match(text):
+        return 1
+    if content < 2 and not has_issue:
+        return 1
+    if _FOLLOW_UP.search(text) and content < 9:
+        return 2
+    return 5 if has_issue or content >= 5 else 4 if content >= 3 else 3

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from ml.text.clean import issue_text, normalise
+
+STATEMENT = "My new card still hasn't arrived. Where is it?"
+
+CHAT = [
+    ("system", "Chat started"),
+    ("customer", "Hi there"),
+    ("agent", "Hello, you are through to Dana. May I take your full name and postcode?"),
+    ("customer", "Priya Larsson, [POSTCODE]"),
+    ("agent", "Thank you. How can I help you today?"),
+    ("customer", STATEMENT),
+    ("agent", "I see. Could you confirm the last four digits of your card number?"),
+    ("customer", "it ends in [CARD]"),
+    ("agent", "It left us on Monday. Is there anything else I can do?"),
+    ("customer", "no that's all, thank you so much"),
+    ("agent", "Have a lovely day."),
+    ("customer", "you too, bye"),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("  two   words\n\there ", "two words here"),
+        ("it won\u2019t work", "it won't work"),
+        ("ﬁne print", "fine print"),
+        ("see https://example.org/a?b=1 and www.example.org", "see and"),
+        ("@BankHelp my card is gone", "my card is gone"),
+        ("call me on [PHONE], or [EMAIL].", "call me on, or."),
+        ("paid XXXX to them on XX/XX/2023", "paid to them on"),
+        ("Tom &amp; Jerry", "Tom & Jerry"),
+        ("a\u200bb\ud800c\x00d", "abc d"),
+        ("write to me@example.org", "write to me@example.org"),
+        ("[CARD]", ""),
+        ("", ""),
+    ],
+)
+def test_normalise_keeps_the_words_and_drops_what_is_no_word(text, plain):
+    assert normalise(text) == plain
+
+
+@pytest.mark.parametrize("text", [" a  b [PHONE] , c", "&amp;amp;", "“x” — @y z", STATEMENT])
+def test_normalise_twice_is_normalise_once(text):
+    assert normalise(normalise(text)) == normalise(text)
+
+
+def test_the_statement_comes_back_as_it_was_said():
+    assert issue_text(CHAT) == STATEMENT
+
+
+def test_equal_statements_give_equal_texts_whatever_is_said_around_them():
+    ways = [
+        CHAT,
+        [("customer", STATEMENT)],
+        [("customer", "Hello!"), ("customer", STATEMENT)],
+        [("customer", f"Good morning, {STATEMENT} Thanks a lot!")],
+        [("customer", f"Hi, my name is Ann Lee and {STATEMENT[0].lower()}{STATEMENT[1:]}")],
+        [("agent", "How may I help?"), ("customer", STATEMENT), ("customer", "please")],
+        [
+            ("customer", "Hi, can you help me?"),
+            ("agent", "Of course. What is the problem?"),
+            ("customer", STATEMENT),
+            ("agent", "Let me look into that."),
+            ("customer", "sure, take your time"),
+            ("agent", "It is on its way, I can see it was posted late."),
+            ("customer", "Right, but why was it posted late, I had asked for the fast one?"),
+        ],
+    ]
+    assert {issue_text(way).lower() for way in ways} == {STATEMENT.lower()}
+
+
+def test_a_customer_who_calls_again_is_understood_by_the_issue_not_by_the_calling():
+    turns = [
+        ("customer", "Me again, I called about this last week"),
+        ("agent", "I am sorry to hear that. What happened?"),
+        ("customer", "the refund for my shoes is not in my account"),
+    ]
+    assert issue_text(turns) == "the refund for my shoes is not in my account"
+    assert issue_text(turns[:1]) == "Me again, I called about this last week"
+
+
+def test_the_agents_words_are_never_taken():
+    turns = [("agent", "Your parcel is lost and cannot be found"), ("customer", "ok thanks")]
+    assert issue_text(turns) == ""
+
+
+@pytest.mark.parametrize(
+    "courtesy",
+    ["hi", "Yes please", "ok thanks bye", "that's great, thank you for your help!", "[NAME]", ""],
+)
+def test_courtesies_alone_say_nothing(courtesy):
+    assert issue_text([("customer", courtesy)]) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "refund",
+        "Top up failed",
+        "I gave the wrong card number",
+        "I AM MISSING CASH FROM MY ACCOUNT",
+        "How do I change my phone number?",
+        "I called twice about the boiler that leaks through the ceiling since Monday and drips",
+        "我的卡还没有到",
+        "Kur yra mano siunta?",
+    ],
+)
+def test_a_free_text_comes_back_cleaned(text):
+    assert issue_text([("customer", f" {text}  ")]) == normalise(text)
+
+
+def test_an_answer_to_an_identity_check_is_not_the_issue_but_an_objection_may_be():
+    asked = ("agent", "Could you confirm your date of birth?")
+    assert issue_text([asked, ("customer", "fourth of May nineteen eighty")]) == ""
+    objection = "why do you need that when I only want to cancel my broken heater order"
+    assert issue_text([asked, ("customer", objection)]) == objection
+
+
+def test_long_statements_are_cut_after_sixty_words():
+    text = " ".join(f"word{chr(97 + i % 26)}" for i in range(500))
+    assert issue_text([("customer", text)]) == " ".join(text.split()[:60])
+    assert issue_text([("customer", text)], max_words=5) == " ".join(text.split()[:5])
+
+
+def test_forty_thousand_conversations_take_seconds():
+    start = time.process_time()
+    for _ in range(4_000):
+        issue_text(CHAT)
+    assert time.process_time() - start < 2
+    start = time.process_time()
+    issue_text(
+        [("customer", "a' " * 500_000), ("customer", "hi " * 500_000 + "my name is A " * 9999)]
+    )
+    assert time.process_time() - start < 1
