@@ -1,0 +1,182 @@
+"""From numbers to a verdict and the sentences that go with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from ml.impact.types import Verdict
+
+LEAST_POST_DAYS = 14
+LEAST_PRE_DAYS = 60
+LEAST_EXPECTED = 30.0  # contacts
+MOST_CONTROLS_MOVED = 0.20
+LOW_SENSITIVITY = 0.50  # a look that only sees falls larger than this sees little
+POWER = 0.80
+HALF_A_CONTACT = 0.5  # counts are whole: a range that ends nearer to zero than this holds it
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The numbers a verdict rests on; see `ImpactEstimate` for their meaning.
+
+    `moved` of `tried` unaffected themes moved on the same date.
+    """
+
+    observed: int
+    expected: float
+    avoided_low: float
+    avoided_high: float
+    p_value: float
+    could_have_seen: float
+    n_pre: int
+    n_post: int
+    moved: int = 0
+    tried: int = 0
+    alpha: float = 0.05
+    level: float = 0.95
+
+    @property
+    def avoided(self) -> float:
+        """Expected minus observed."""
+        return self.expected - self.observed
+
+
+def visible_share(sd: float, alpha: float) -> float:
+    """Smallest true change, as a share, that a look would notice in four cases of five.
+
+    2.8 sd at alpha .05; a stricter look needs more. Never above 1.
+    """
+    normal = NormalDist()
+    return min(1.0, (normal.inv_cdf(1 - alpha / 2) + normal.inv_cdf(POWER)) * sd)
+
+
+def decide(finding: Finding) -> Verdict:
+    """Apply the answer rules, in the order in which they silence each other."""
+    if finding.n_post < LEAST_POST_DAYS:
+        return Verdict.TOO_EARLY
+    if finding.n_pre < LEAST_PRE_DAYS or finding.expected < LEAST_EXPECTED:
+        return Verdict.NOT_ENOUGH_DATA
+    if _company_wide(finding):
+        return Verdict.INCONCLUSIVE
+    side = _side(finding)
+    if side is Verdict.NO_CHANGE or finding.p_value < finding.alpha:
+        return side
+    return Verdict.INCONCLUSIVE
+
+
+def explain(finding: Finding) -> tuple[str, ...]:
+    """Say why, the verdict's own sentence first."""
+    verdict = decide(finding)
+    if verdict is Verdict.TOO_EARLY:
+        return (_too_early(finding), *_too_little(finding, final=False))
+    if verdict is Verdict.NOT_ENOUGH_DATA:
+        return _too_little(finding, final=True)
+    if verdict is Verdict.NO_CHANGE:
+        return (_no_change(finding), _sensitivity(finding))
+    if verdict is Verdict.INCONCLUSIVE:
+        return (_unsure(finding), _balance(finding))
+    return (_at_least(finding), _balance(finding))
+
+
+def _company_wide(finding: Finding) -> bool:
+    return finding.moved > MOST_CONTROLS_MOVED * finding.tried
+
+
+def _side(finding: Finding) -> Verdict:
+    """Which side of zero the range lies on."""
+    if finding.avoided_low > HALF_A_CONTACT:
+        return Verdict.FELL
+    if finding.avoided_high < -HALF_A_CONTACT:
+        return Verdict.ROSE
+    return Verdict.NO_CHANGE
+
+
+def _too_early(finding: Finding) -> str:
+    return (
+        f"Too early to say: {_days(finding.n_post)} counted since the change, "
+        f"{LEAST_POST_DAYS} are needed."
+    )
+
+
+def _too_little(finding: Finding, *, final: bool) -> tuple[str, ...]:
+    found = []
+    if finding.n_pre < LEAST_PRE_DAYS:
+        found.append(
+            f"Not enough history: {_days(finding.n_pre)} counted before the change, "
+            f"{LEAST_PRE_DAYS} are needed."
+        )
+    if final and finding.expected < LEAST_EXPECTED:
+        # to a tenth, rounded down, so that 29.97 never reads as "30 are needed, 30 expected"
+        expected = int(finding.expected * 10) / 10
+        found.append(
+            f"Too few contacts: {expected:g} were expected without the change, at least "
+            f"{LEAST_EXPECTED:.0f} are needed to tell a change from chance."
+        )
+    return tuple(found)
+
+
+def _unsure(finding: Finding) -> str:
+    if _company_wide(finding):
+        return (
+            f"{finding.moved} of {finding.tried} themes that the change does not touch moved "
+            "on the same date as well, so something else happened and the change cannot be "
+            "told apart from it."
+        )
+    direction = "Fewer" if _side(finding) is Verdict.FELL else "More"
+    return (
+        f"{direction} contacts came than expected, but not clearly enough to call it yet: "
+        f"chance alone would look like this in {finding.p_value:.1%} of cases, and this look "
+        f"asks for less than {finding.alpha:.1%}."
+    )
+
+
+def _no_change(finding: Finding) -> str:
+    return (
+        f"No change can be shown: between {signed(finding.avoided_low)} and "
+        f"{signed(finding.avoided_high)} contacts were avoided "
+        f"({_percent(finding.level)} range), and none at all lies in between."
+    )
+
+
+def _sensitivity(finding: Finding) -> str:
+    share = f"{finding.could_have_seen:.0%}"
+    if finding.could_have_seen > LOW_SENSITIVITY:
+        return (
+            f"This theme is hard to read: only a change of {share} or more would have been "
+            "noticed, so a smaller real one may hide behind chance."
+        )
+    return f"A change of {share} or more would have been noticed in four cases of five."
+
+
+def _at_least(finding: Finding) -> str:
+    if _side(finding) is Verdict.FELL:
+        least, most, word = finding.avoided_low, finding.avoided_high, "fewer"
+    else:
+        least, most, word = -finding.avoided_high, -finding.avoided_low, "more"
+    return (
+        f"At least {least:,.0f} {word} contacts came than would have come without the change, "
+        f"most likely {abs(finding.avoided):,.0f} "
+        f"({_percent(finding.level)} range: {least:,.0f} to {most:,.0f})."
+    )
+
+
+def _balance(finding: Finding) -> str:
+    return (
+        f"{finding.expected:,.0f} contacts were expected without the change over "
+        f"{_days(finding.n_post)}; {finding.observed:,} came."
+    )
+
+
+def _days(number: int) -> str:
+    return f"{number} day" if number == 1 else f"{number} days"
+
+
+def signed(value: float) -> str:
+    """Write a number of contacts with thousands and a true minus sign."""
+    text = f"{abs(value):,.0f}"
+    return f"−{text}" if value < 0 and text != "0" else text
+
+
+def _percent(level: float) -> str:
+    return f"{100 * level:.3g}%"
