@@ -1,0 +1,5 @@
+"""The application, for a WSGI server: `gunicorn app:app`."""
+
+from closedloop.factory import create_app
+
+app = create_app()

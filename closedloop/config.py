@@ -1,0 +1,171 @@
+"""Settings: read once, from the environment and the instance directory; frozen and typed.
+
+Every `CLOSEDLOOP_*` variable is described here, in `.env.example` and in the README's table; a
+test compares the three. A bad value stops the start with the variable's name.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import date
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+INSTANCE_FILE = "closedloop.env"
+DEFAULT_INSTANCE = Path("instance")
+
+
+class SettingsError(Exception):
+    """A setting is missing or malformed; the process must not start."""
+
+
+def _setting(default: Any, meaning: str) -> Any:
+    return field(default=default, metadata={"meaning": meaning})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that can be set, `CLOSEDLOOP_` before the name in capitals in the environment."""
+
+    instance: Path = field(metadata={"meaning": "Directory of database, uploads, keys and cache."})
+    secret_key: str = field(
+        metadata={"meaning": "Signs cookies and forms. Made by `closedloop init`; no default."}
+    )
+    customer_key: str = field(
+        metadata={
+            "meaning": "Key of the hash that stands for a customer. Made by `closedloop init`; "
+            "lose it and returning customers look new."
+        }
+    )
+    database_url: str = _setting(
+        "", "SQLAlchemy URL; empty is a SQLite file in the instance directory."
+    )
+    site_name: str = _setting("closedloop", "Shown in titles.")
+    reporting_zone: str = _setting("UTC", "IANA time zone whose midnights bound a reporting day.")
+    holiday_country: str = _setting("", "Country code of the public holidays, e.g. GB or GB-ENG.")
+    currency: str = _setting("GBP", "ISO code of the money shown.")
+    pence_per_minute: float = _setting(
+        0.0, "Cost of an agent minute in minor units until finance sets it in Admin; 0 is unset."
+    )
+    repeat_window_days: int = _setting(7, "Days within which contacts join one episode.")
+    session_gap_hours: float = _setting(
+        12.0, "Hours of silence after which a message opens a new contact."
+    )
+    privacy_k: int = _setting(5, "Fewest distinct customers a cell, quote or export describes.")
+    encoder: str = _setting("default", "Sentence encoder: default or sentence-transformers:MODEL.")
+    max_upload_mb: int = _setting(256, "Largest file the upload page takes, in megabytes.")
+    nightly_at: str = _setting("02:15", "Local time of the nightly round, HH:MM.")
+    secure_cookies: bool = _setting(False, "Cookies over HTTPS only; set to true behind HTTPS.")
+    trusted_proxies: int = _setting(0, "Proxies in front whose X-Forwarded headers are believed.")
+    demo_today: date | None = _setting(None, "Day a demonstration site lives on; empty is real.")
+    log_level: str = _setting("INFO", "Least severe log message written.")
+
+    def __post_init__(self) -> None:
+        """Refuse values that would only fail later."""
+        for name in ("secret_key", "customer_key"):
+            if len(getattr(self, name)) < 32:
+                raise SettingsError(
+                    f"CLOSEDLOOP_{name.upper()} is missing or shorter than 32 characters. "
+                    f"Run `closedloop init --instance {self.instance}` to make one."
+                )
+        try:
+            ZoneInfo(self.reporting_zone)
+        except (KeyError, ValueError, OSError):
+            raise SettingsError(
+                f"CLOSEDLOOP_REPORTING_ZONE is {self.reporting_zone!r}, which is no time zone; "
+                "write one like Europe/London."
+            ) from None
+        if self.privacy_k < 1 or self.repeat_window_days < 1 or self.session_gap_hours < 0:
+            raise SettingsError(
+                "CLOSEDLOOP_PRIVACY_K and CLOSEDLOOP_REPEAT_WINDOW_DAYS must be 1 or more, "
+                "CLOSEDLOOP_SESSION_GAP_HOURS 0 or more."
+            )
+        hours, _, minutes = self.nightly_at.partition(":")
+        if not (hours.isdigit() and minutes.isdigit() and int(hours) < 24 and int(minutes) < 60):
+            raise SettingsError(f"CLOSEDLOOP_NIGHTLY_AT is {self.nightly_at!r}; write HH:MM.")
+
+    @property
+    def url(self) -> str:
+        """The database that is used."""
+        return self.database_url or f"sqlite:///{self.instance / 'closedloop.sqlite3'}"
+
+    @property
+    def uploads(self) -> Path:
+        """Where uploaded files wait to be read."""
+        return self.instance / "uploads"
+
+    @classmethod
+    def from_env(
+        cls, instance: Path | str | None = None, environ: Mapping[str, str] | None = None
+    ) -> Settings:
+        """Read the instance's `closedloop.env`, then the environment, which wins.
+
+        Raises
+        ------
+        SettingsError
+            Naming the variable that is missing or malformed.
+        """
+        environ = os.environ if environ is None else environ
+        directory = Path(instance or environ.get("CLOSEDLOOP_INSTANCE") or DEFAULT_INSTANCE)
+        values = {**read_env_file(directory / INSTANCE_FILE), **environ}
+        given: dict[str, Any] = {"instance": directory.resolve()}
+        for spec in fields(cls):
+            raw = values.get(f"CLOSEDLOOP_{spec.name.upper()}", "").strip()
+            if spec.name != "instance" and raw:
+                given[spec.name] = _convert(spec.name, str(spec.type), raw)
+        for name in ("secret_key", "customer_key"):
+            given.setdefault(name, "")
+        return cls(**given)
+
+
+def _convert(name: str, kind: str, raw: str) -> Any:
+    try:
+        if kind == "bool":
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[
+                raw.lower()
+            ]
+        if kind == "int":
+            return int(raw)
+        if kind == "float":
+            return float(raw)
+        if kind.startswith("date"):
+            return date.fromisoformat(raw)
+    except (KeyError, ValueError):
+        wants = {"bool": "true or false", "int": "a whole number", "float": "a number"}
+        raise SettingsError(
+            f"CLOSEDLOOP_{name.upper()} is {raw!r}; it must be {wants.get(kind, 'YYYY-MM-DD')}."
+        ) from None
+    return raw
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Return the NAME=value lines of a file; empty when there is no file."""
+    if not path.exists():
+        return {}
+    pairs = (line.partition("=") for line in path.read_text("utf-8").splitlines())
+    return {name.strip(): value.strip() for name, sep, value in pairs if sep and name[:1] != "#"}
+
+
+def make_instance(directory: Path, values: Mapping[str, str]) -> Path:
+    """Create an instance directory with fresh keys, readable by its owner only.
+
+    An instance that exists keeps its keys and what it was set to.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "uploads").mkdir(exist_ok=True)
+    path = directory / INSTANCE_FILE
+    known = {
+        "CLOSEDLOOP_SECRET_KEY": secrets.token_urlsafe(48),
+        "CLOSEDLOOP_CUSTOMER_KEY": secrets.token_urlsafe(48),
+        **values,
+        **read_env_file(path),
+    }
+    if not path.exists():
+        path.touch(mode=0o600)
+    lines = [f"{name}={value}\n" for name, value in sorted(known.items())]
+    path.write_text("# Made by `closedloop init`. Keep it secret and back it up.\n" + "".join(lines))
+    return path

@@ -1,0 +1,1 @@
+"""The vocabulary, the rules and the arithmetic: plain Python, standard library only."""

@@ -1,0 +1,153 @@
+"""Contacts and repeats: the rules, each in words that stand beside the number they make.
+
+Formulas: FIELD-STUDY of the project, part 3. Rates look forward: a contact is followed by a
+repeat when the same customer contacts again strictly later and at most W seconds after it,
+both ends in UTC. Days whose window is still open are *maturing* and stay out of every rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+HOUR = 3600
+DAY = 24 * HOUR
+DEFAULT_SESSION_GAP_SECONDS = 12 * HOUR
+MESSAGING_CHANNELS = frozenset({"message", "social", "chat_async", "sms", "whatsapp"})
+
+
+@dataclass(frozen=True)
+class Window:
+    """A repeat window.
+
+    Attributes
+    ----------
+    key : str
+        As in URLs and columns: "7d".
+    seconds : int
+        Inclusive upper end of the gap between two contacts.
+    label : str
+        As shown.
+    """
+
+    key: str
+    seconds: int
+    label: str
+
+    @property
+    def days(self) -> int:
+        """Whole days a contact needs to mature, rounded up."""
+        return -(-self.seconds // DAY)
+
+
+WINDOWS: tuple[Window, ...] = (
+    Window("24h", 24 * HOUR, "24 hours"),
+    Window("72h", 72 * HOUR, "72 hours"),
+    Window("7d", 7 * DAY, "7 days"),
+    Window("14d", 14 * DAY, "14 days"),
+    Window("30d", 30 * DAY, "30 days"),
+)
+HEADLINE_WINDOW = WINDOWS[2]
+
+
+def window_for(key: str) -> Window:
+    """Return the window called `key`; KeyError when there is none."""
+    return {window.key: window for window in WINDOWS}[key]
+
+
+class Basis(StrEnum):
+    """What counts as the same reason."""
+
+    ANY = "any"
+    SAME = "same"
+
+    @property
+    def label(self) -> str:
+        """As shown, with which bound it is."""
+        return "Any reason" if self is Basis.ANY else "Same theme"
+
+
+class Measure(StrEnum):
+    """The two forward-looking figures made from the same counts."""
+
+    REPEAT_RATE = "repeat_rate"
+    FCR = "fcr"
+
+
+def rule_in_words(measure: Measure, basis: Basis, window: Window) -> str:
+    """Return the sentence that stands beside a rate."""
+    reason = "for any reason" if basis is Basis.ANY else "about the same theme"
+    bound = "an upper bound" if basis is Basis.ANY else "a lower bound"
+    if measure is Measure.REPEAT_RATE:
+        return (
+            f"Of the contacts with a known customer whose {window.label} have passed, the share "
+            f"after which the same customer contacted again {reason} within {window.label}. "
+            f"This is {bound}."
+        )
+    return (
+        f"Of the contacts that open a matter (same customer, none {reason} in the {window.label} "
+        f"before) and whose {window.label} have passed, the share not followed by another one "
+        f"{reason} within {window.label}. Silence is not proof that it was resolved."
+    )
+
+
+def last_mature_day(data_cut: datetime, window: Window, day_of_cut: date) -> date:
+    """Return the last reporting day all of whose contacts have had the whole window.
+
+    Parameters
+    ----------
+    data_cut : datetime
+        Aware; the last instant for which contacts are complete.
+    window : Window
+    day_of_cut : date
+        The reporting day of `data_cut`, which is itself complete.
+
+    Returns
+    -------
+    date
+        Inclusive. A contact at the very end of day d matures `window.seconds` later.
+    """
+    del data_cut  # complete to the end of day_of_cut by definition of the cut
+    return day_of_cut - timedelta(days=window.days)
+
+
+def share(part: int, whole: int) -> float | None:
+    """Return part / whole in 0–1, or None when there is nothing to divide by."""
+    return part / whole if whole else None
+
+
+@dataclass(frozen=True)
+class MessageTime:
+    """One message of a customer, for gathering into contacts."""
+
+    message_id: str
+    sent_at: datetime
+
+
+def gather_sessions(messages: list[MessageTime], gap_seconds: int) -> list[list[MessageTime]]:
+    """Gather one customer's messages into contacts.
+
+    Two neighbours in time belong to one contact when they lie at most `gap_seconds` apart
+    (inclusive); the gap is between neighbours, not from the first.
+
+    Parameters
+    ----------
+    messages : list of MessageTime
+        In any order; equal times are ordered by id.
+    gap_seconds : int
+        0 makes each message with a time of its own a contact.
+
+    Returns
+    -------
+    list of list of MessageTime
+        In time order, each inner list too.
+    """
+    sessions: list[list[MessageTime]] = []
+    for message in sorted(messages, key=lambda m: (m.sent_at, m.message_id)):
+        last = sessions[-1][-1] if sessions else None
+        if last and (message.sent_at - last.sent_at).total_seconds() <= gap_seconds:
+            sessions[-1].append(message)
+        else:
+            sessions.append([message])
+    return sessions

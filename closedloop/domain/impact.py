@@ -1,0 +1,139 @@
+"""Impact: the looks, the verdicts in words, and contacts turned into minutes and money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+
+from closedloop.domain.actions import ActionStatus
+
+PRE_DAYS_MAX = 364
+"""Days before the change that a measurement reads at most (whole weeks)."""
+
+LOOK_DAYS: tuple[int, ...] = (14, 28, 56, 84)
+"""Days after go-live on which a verdict is spoken; between them the estimate is running."""
+
+LOOK_ALPHA = 0.015
+"""Significance of one look, so that all four together stay at 5 % (reference study, part 6)."""
+
+
+class Verdict(StrEnum):
+    """What the interval lets us say."""
+
+    TOO_EARLY = "too_early"
+    NOT_ENOUGH_DATA = "not_enough_data"
+    INCONCLUSIVE = "inconclusive"
+    FELL = "fell"
+    NO_CHANGE = "no_change"
+    ROSE = "rose"
+
+    @property
+    def label(self) -> str:
+        """The verdict in a word or three."""
+        return self.value.replace("_", " ").capitalize()
+
+
+ACTION_STATUS_FOR: dict[Verdict, ActionStatus] = {
+    Verdict.TOO_EARLY: ActionStatus.SHIPPED,
+    Verdict.NOT_ENOUGH_DATA: ActionStatus.CANNOT_TELL,
+    Verdict.INCONCLUSIVE: ActionStatus.CANNOT_TELL,
+    Verdict.FELL: ActionStatus.EFFECTIVE,
+    Verdict.NO_CHANGE: ActionStatus.NOT_EFFECTIVE,
+    Verdict.ROSE: ActionStatus.NOT_EFFECTIVE,
+}
+
+
+def looks(go_live: date, rollout_days: int) -> list[date]:
+    """Return the last data day of each look, inclusive.
+
+    Days are counted from the first day after the roll-out; look 14 reads 14 whole days.
+    """
+    start = go_live + timedelta(days=rollout_days)
+    return [start + timedelta(days=days - 1) for days in LOOK_DAYS]
+
+
+def look_number(go_live: date, rollout_days: int, as_of: date) -> int:
+    """Return how many looks are complete with data to `as_of` inclusive (0 to 4)."""
+    return sum(day <= as_of for day in looks(go_live, rollout_days))
+
+
+def next_look(go_live: date, rollout_days: int, as_of: date) -> date | None:
+    """Return the last data day of the next look, None after the last."""
+    return next((day for day in looks(go_live, rollout_days) if day > as_of), None)
+
+
+@dataclass(frozen=True)
+class MeasurementWindow:
+    """Which days a measurement reads; both ends of each stretch inclusive.
+
+    Attributes
+    ----------
+    first_day : date
+    go_live : date
+        First day of the roll-out; days before it are the baseline.
+    rollout_days : int
+        Days from go-live on that are read but not counted.
+    as_of : date
+        Last day read.
+    """
+
+    first_day: date
+    go_live: date
+    rollout_days: int
+    as_of: date
+
+    @property
+    def n_pre(self) -> int:
+        """Days before go-live."""
+        return (self.go_live - self.first_day).days
+
+    @property
+    def n_post(self) -> int:
+        """Days counted after the roll-out; 0 or less when it is not over."""
+        return (self.as_of - self.go_live).days + 1 - self.rollout_days
+
+
+def measurement_window(
+    go_live: date, rollout_days: int, first_data_day: date, as_of: date
+) -> MeasurementWindow:
+    """Return the days to read: at most `PRE_DAYS_MAX` before go-live, from the first with data."""
+    first_day = max(first_data_day, go_live - timedelta(days=PRE_DAYS_MAX))
+    return MeasurementWindow(first_day, go_live, rollout_days, as_of)
+
+
+@dataclass(frozen=True)
+class Range:
+    """A 95 % range with its middle, in any unit."""
+
+    low: float
+    middle: float
+    high: float
+
+    def scaled(self, factor: float) -> Range:
+        """Return the range in another unit."""
+        ends = sorted((self.low * factor, self.high * factor))
+        return Range(ends[0], self.middle * factor, ends[1])
+
+
+def minutes_avoided(avoided: Range, handle_seconds: float) -> Range:
+    """Return agent minutes for a range of avoided contacts, at the mean handle time."""
+    return avoided.scaled(handle_seconds / 60)
+
+
+def cost_avoided(minutes: Range, pence_per_minute: float) -> Range:
+    """Return the cost in pence of a range of minutes: capacity freed, not cash."""
+    return minutes.scaled(pence_per_minute)
+
+
+def total_range(ranges: list[Range]) -> Range:
+    """Return the 95 % range of a sum of independent estimates.
+
+    Half-widths below and above the middle are added in quadrature: the error of a sum of
+    independent errors. Themes share controls, so this is slightly optimistic; the report says
+    that the estimates are taken as independent.
+    """
+    middle = sum(r.middle for r in ranges)
+    below = sum((r.middle - r.low) ** 2 for r in ranges) ** 0.5
+    above = sum((r.high - r.middle) ** 2 for r in ranges) ** 0.5
+    return Range(middle - below, middle, middle + above)

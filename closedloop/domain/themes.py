@@ -1,0 +1,188 @@
+"""Themes: their life, the value–irritant matrix, and the arithmetic of priority."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from closedloop.domain.errors import InvalidTransition
+
+STATS_DAYS = 90
+K_THRESHOLD_DEFAULT = 5
+
+
+class ThemeStatus(StrEnum):
+    """Where a theme stands in the loop."""
+
+    CANDIDATE = "candidate"
+    TRIAGED = "triaged"
+    CAUSE_KNOWN = "cause_known"
+    ACTING = "acting"
+    MEASURING = "measuring"
+    HELD = "held"
+    NOT_HELD = "not_held"
+    CLOSED = "closed"
+    REOPENED = "reopened"
+    PARKED = "parked"
+    ACCEPTED = "accepted"
+    MERGED = "merged"
+    RETIRED = "retired"
+
+
+_S = ThemeStatus
+THEME_MOVES: dict[ThemeStatus, frozenset[ThemeStatus]] = {
+    _S.CANDIDATE: frozenset({_S.TRIAGED, _S.PARKED, _S.ACCEPTED, _S.MERGED, _S.RETIRED}),
+    _S.TRIAGED: frozenset(
+        {_S.CAUSE_KNOWN, _S.ACTING, _S.PARKED, _S.ACCEPTED, _S.MERGED, _S.RETIRED, _S.CANDIDATE}
+    ),
+    _S.CAUSE_KNOWN: frozenset({_S.ACTING, _S.PARKED, _S.ACCEPTED, _S.MERGED, _S.RETIRED}),
+    _S.ACTING: frozenset({_S.MEASURING, _S.TRIAGED, _S.PARKED, _S.MERGED}),
+    _S.MEASURING: frozenset({_S.HELD, _S.NOT_HELD, _S.ACTING, _S.REOPENED}),
+    _S.HELD: frozenset({_S.CLOSED, _S.REOPENED, _S.ACTING, _S.MEASURING}),
+    _S.NOT_HELD: frozenset({_S.ACTING, _S.CAUSE_KNOWN, _S.PARKED, _S.ACCEPTED, _S.MEASURING}),
+    _S.CLOSED: frozenset({_S.REOPENED}),
+    _S.REOPENED: frozenset({_S.ACTING, _S.CAUSE_KNOWN, _S.PARKED, _S.ACCEPTED, _S.MEASURING}),
+    _S.PARKED: frozenset({_S.CANDIDATE, _S.TRIAGED, _S.RETIRED}),
+    _S.ACCEPTED: frozenset({_S.CANDIDATE, _S.TRIAGED, _S.RETIRED}),
+    _S.MERGED: frozenset({_S.CANDIDATE, _S.TRIAGED, _S.CAUSE_KNOWN, _S.ACTING}),
+    _S.RETIRED: frozenset({_S.CANDIDATE}),
+}
+OPEN_STATUSES: tuple[ThemeStatus, ...] = (
+    _S.TRIAGED,
+    _S.CAUSE_KNOWN,
+    _S.ACTING,
+    _S.MEASURING,
+    _S.HELD,
+    _S.NOT_HELD,
+    _S.REOPENED,
+)
+"""Agreed and not finished: what the working group lives with."""
+
+AGREED_STATUSES: tuple[ThemeStatus, ...] = (*OPEN_STATUSES, _S.CLOSED, _S.PARKED, _S.ACCEPTED)
+"""Decided by people: a later run must not touch these."""
+
+
+def check_theme_move(current: ThemeStatus, wanted: ThemeStatus) -> None:
+    """Refuse a move that the life of a theme does not have.
+
+    Raises
+    ------
+    InvalidTransition
+    """
+    if wanted is not current and wanted not in THEME_MOVES[current]:
+        now, then = current.replace("_", " "), wanted.replace("_", " ")
+        raise InvalidTransition(f"A theme that is {now} cannot become {then}.")
+
+
+class DemandType(StrEnum):
+    """Why customers bring this to us."""
+
+    FAILURE = "failure"
+    VALUE = "value"
+    UNCLEAR = "unclear"
+
+
+class Quadrant(StrEnum):
+    """The value–irritant matrix: does the customer, does the company value this contact."""
+
+    ELIMINATE = "eliminate"
+    DIGITISE = "digitise"
+    SIMPLIFY = "simplify"
+    LEVERAGE = "leverage"
+
+
+def quadrant_for(customer_values: bool, company_values: bool) -> Quadrant:
+    """Return the cell of the matrix (Price and Jaffe)."""
+    if customer_values:
+        return Quadrant.LEVERAGE if company_values else Quadrant.DIGITISE
+    return Quadrant.SIMPLIFY if company_values else Quadrant.ELIMINATE
+
+
+class Strategy(StrEnum):
+    """The order in which demand is handled: at the source first, an agent last."""
+
+    ELIMINATE = "eliminate"
+    INFORM = "inform"
+    SELF_SERVE = "self_serve"
+    ASSIST = "assist"
+
+    @property
+    def label(self) -> str:
+        """As shown."""
+        return {
+            Strategy.ELIMINATE: "Eliminate the cause",
+            Strategy.INFORM: "Inform proactively",
+            Strategy.SELF_SERVE: "Let customers serve themselves",
+            Strategy.ASSIST: "Assist, own to the end",
+        }[self]
+
+
+@dataclass(frozen=True)
+class PriorityPart:
+    """One line of the arithmetic of a priority.
+
+    Attributes
+    ----------
+    name : str
+    value : float
+        The theme's own figure, in the unit of the name.
+    rank : float
+        0–100: share in % of the compared themes that have less, ties counted half.
+    weight : float
+        0–1; the weights of all parts add up to 1.
+    """
+
+    name: str
+    value: float
+    rank: float
+    weight: float
+
+    @property
+    def points(self) -> float:
+        """Weighted points, 0–100."""
+        return self.rank * self.weight
+
+
+PRIORITY_WEIGHTS: tuple[tuple[str, float], ...] = (
+    ("Avoidable minutes a month", 0.40),
+    ("Customers", 0.25),
+    ("Repeats within 7 days", 0.25),
+    ("Rising, 4 weeks", 0.10),
+)
+
+
+def rank_among(value: float, others: list[float]) -> float:
+    """Return the percentile rank (0–100) of `value` among `others`, which include it.
+
+    Ties count half; alone it is 50.
+    """
+    if len(others) <= 1:
+        return 50.0
+    below = sum(other < value for other in others)
+    equal = sum(other == value for other in others) - 1
+    return 100.0 * (below + 0.5 * equal) / (len(others) - 1)
+
+
+def priority_parts(
+    values: tuple[float, ...], population: list[tuple[float, ...]]
+) -> tuple[PriorityPart, ...]:
+    """Return the arithmetic of one theme's priority against all that wait or are open.
+
+    Parameters
+    ----------
+    values : tuple of float
+        In the order of `PRIORITY_WEIGHTS`.
+    population : list of tuple
+        The same for every theme compared with, this one included.
+    """
+    return tuple(
+        PriorityPart(
+            name, values[i], rank_among(values[i], [other[i] for other in population]), weight
+        )
+        for i, (name, weight) in enumerate(PRIORITY_WEIGHTS)
+    )
+
+
+def priority_points(parts: tuple[PriorityPart, ...]) -> float:
+    """Return the priority, 0–100."""
+    return sum(part.points for part in parts)

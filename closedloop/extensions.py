@@ -1,0 +1,120 @@
+"""What is bound to the application: the database, sign-in and CSRF protection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import flask
+import sqlalchemy as sa
+from flask_login import LoginManager
+from flask_wtf import CSRFProtect
+from sqlalchemy.orm import Session
+
+from closedloop.config import Settings
+
+BUSY_TIMEOUT_MS = 15_000
+
+
+def make_engine(url: str, *, echo: bool = False) -> sa.Engine:
+    """Return an engine with the house's settings for its database.
+
+    SQLite runs in WAL mode, waits for other writers, enforces foreign keys, and opens a
+    transaction that will write with BEGIN IMMEDIATE: a reader that turned writer half-way
+    would fail at once when another one wrote in between.
+    """
+    arguments: dict[str, Any] = {"echo": echo, "pool_pre_ping": not url.startswith("sqlite")}
+    if url.startswith("postgresql"):
+        arguments["connect_args"] = {"options": "-c timezone=UTC -c lock_timeout=30000"}
+    engine = sa.create_engine(url, **arguments)
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=wal",
+        "synchronous=normal",
+        "foreign_keys=on",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "cache_size=-64000",
+        "temp_store=memory",
+    ):
+        connection.execute(f"pragma {pragma}").close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    writes = connection.get_execution_options().get("closedloop_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+class Database:
+    """One engine; reading sessions per request, writing ones per transaction.
+
+    Used by every door. Nothing but `transaction` commits.
+    """
+
+    engine: sa.Engine
+
+    def open(self, url: str) -> Database:
+        """Bind to a database and return self."""
+        self.engine = make_engine(url)
+        return self
+
+    def init_app(self, app: flask.Flask, settings: Settings) -> None:
+        """Bind to the application's database and close its sessions with each request."""
+        self.open(settings.url)
+        app.extensions["closedloop_database"] = self
+        app.teardown_appcontext(self._close)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Give a session for SELECTs; whatever it changes is rolled back."""
+        session = Session(self.engine)
+        try:
+            yield session
+        finally:
+            session.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Give a session that writes: committed at the end, rolled back on an exception."""
+        bind = self.engine.execution_options(closedloop_writes=True)
+        with Session(bind, expire_on_commit=False) as session:
+            yield session
+            session.commit()
+
+    @property
+    def session(self) -> Session:
+        """The reading session of the current request."""
+        if "db_session" not in flask.g:
+            flask.g.db_session = Session(self.engine)
+        session: Session = flask.g.db_session
+        return session
+
+    def _close(self, _error: BaseException | None) -> None:
+        session = flask.g.pop("db_session", None)
+        if session is not None:
+            session.close()
+
+
+class _CurrentDatabase:
+    """The database of the application that is running: `db.session`, `db.transaction()`."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(flask.current_app.extensions["closedloop_database"], name)
+
+
+db: Database = _CurrentDatabase()  # type: ignore[assignment]
+login_manager = LoginManager()
+csrf = CSRFProtect()
+
+
+def current_settings() -> Settings:
+    """Return the settings of the application that is running."""
+    settings: Settings = flask.current_app.config["SETTINGS"]
+    return settings

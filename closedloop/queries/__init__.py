@@ -1,0 +1,1 @@
+"""SELECT only: rows and frozen dataclasses ready to show."""

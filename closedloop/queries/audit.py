@@ -1,0 +1,39 @@
+"""Histories: who changed what, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.models import AuditEvent
+
+
+def list_history(
+    session: Session, target_kind: str, target_id: int, *, limit: int = 50
+) -> Sequence[AuditEvent]:
+    """Return the newest `limit` events of one thing."""
+    return session.scalars(
+        sa.select(AuditEvent)
+        .where(AuditEvent.target_kind == target_kind, AuditEvent.target_id == target_id)
+        .order_by(AuditEvent.id.desc())
+        .limit(limit)
+    ).all()
+
+
+def list_events(
+    session: Session,
+    *,
+    before_id: int | None = None,
+    since: datetime | None = None,
+    limit: int = 50,
+) -> Sequence[AuditEvent]:
+    """Return the newest events of the site, below `before_id` and after `since` when given."""
+    statement = sa.select(AuditEvent).order_by(AuditEvent.id.desc()).limit(limit)
+    if before_id is not None:
+        statement = statement.where(AuditEvent.id < before_id)
+    if since is not None:
+        statement = statement.where(AuditEvent.at > since)
+    return session.scalars(statement).all()

@@ -1,0 +1,69 @@
+"""What the whole site needs to know: settings in force, how far the data reach, the counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.domain.actions import OPEN_ACTIONS
+from closedloop.domain.themes import OPEN_STATUSES, ThemeStatus
+from closedloop.models import Action, Contact, DefinitionSet, Intervention, SiteSetting, Theme
+
+
+@dataclass(frozen=True)
+class DataSpan:
+    """First and last reporting day that hold contacts, both inclusive; None when there is none."""
+
+    first_day: date | None
+    last_day: date | None
+
+
+def get_data_span(session: Session) -> DataSpan:
+    """Return the reporting days the contacts reach over."""
+    row = session.execute(
+        sa.select(sa.func.min(Contact.local_day), sa.func.max(Contact.local_day))
+    ).one()
+    return DataSpan(row[0], row[1])
+
+
+def get_pence_per_minute(session: Session, default: float) -> float:
+    """Return what an agent minute costs, in minor units."""
+    setting = session.get(SiteSetting, "pence_per_minute")
+    return float(setting.value["value"]) if setting else default
+
+
+def get_definition_set_number(session: Session) -> int | None:
+    """Return the number of the current definition set, None before the first discovery."""
+    return session.scalar(sa.select(DefinitionSet.number).where(DefinitionSet.is_current))
+
+
+def get_nav_counts(session: Session) -> dict[str, int]:
+    """Return the small counts beside the entries of the rail, in one statement."""
+
+    def count(column: sa.ColumnElement[int]) -> sa.ScalarSelect[int]:
+        return sa.select(column).scalar_subquery()
+
+    row = session.execute(
+        sa.select(
+            count(_count_where(Theme.id, Theme.status.in_(OPEN_STATUSES))),
+            count(_count_where(Theme.id, Theme.status == ThemeStatus.CANDIDATE)),
+            count(_count_where(Action.id, Action.status.in_(OPEN_ACTIONS))),
+            count(_count_where(Intervention.id, Theme.status == ThemeStatus.MEASURING, join=True)),
+        )
+    ).one()
+    return dict(zip(("themes", "triage", "actions", "impact"), row, strict=True))
+
+
+def _count_where(
+    column: sa.ColumnElement[int] | sa.orm.InstrumentedAttribute[int],
+    condition: sa.ColumnElement[bool],
+    *,
+    join: bool = False,
+) -> sa.ColumnElement[int]:
+    source = sa.select(sa.func.count(column)).where(condition)
+    if join:
+        source = source.join(Theme, Theme.id == Intervention.theme_id)
+    return source.scalar_subquery()

@@ -1,0 +1,374 @@
+"""People: invite, sign in, sign out, revoke, change."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from datetime import timedelta
+
+import sqlalchemy as sa
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy.orm import Session
+
+from closedloop.domain.accounts import (
+    PASSWORD_MIN_LENGTH,
+    SESSION_DAYS,
+    SIGN_IN_PAUSE_SECONDS,
+    SIGN_IN_TRIES,
+    Role,
+)
+from closedloop.domain.audit import Actor, ActorKind
+from closedloop.domain.clock import utc_now
+from closedloop.domain.errors import Conflict, Invalid, NotAllowed, TooManyAttempts
+from closedloop.models import Department, SignIn, SignInAttempt, User
+from closedloop.queries.accounts import (
+    find_user_by_email,
+    get_department,
+    get_user,
+    has_users,
+    token_hash,
+)
+from closedloop.services.audit import record_event
+
+_hasher = PasswordHasher()  # argon2id with the library's current parameters
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+WRONG = "That e-mail address and password do not belong together."
+
+
+def add_department(session: Session, *, name: str, by: Actor) -> Department:
+    """Add a department, or return the one that has the name (in any case).
+
+    Raises
+    ------
+    Invalid
+        If the name is empty or longer than 80 characters.
+    """
+    name = " ".join(name.split())
+    if not 0 < len(name) <= 80:
+        sentence = "Give the department a name of at most 80 characters."
+        raise Invalid(sentence, {"name": sentence})
+    existing = session.scalar(
+        sa.select(Department).where(sa.func.lower(Department.name) == name.lower())
+    )
+    if existing:
+        return existing
+    department = Department(name=name)
+    session.add(department)
+    session.flush()  # the event needs its id
+    record_event(
+        session,
+        by=by,
+        verb="accounts.department_added",
+        target_kind="department",
+        target_id=department.id,
+        summary=f"added the department {name}",
+    )
+    return department
+
+
+def add_user(
+    session: Session,
+    *,
+    email: str,
+    name: str,
+    password: str,
+    role: Role,
+    department_id: int | None,
+    by: Actor,
+) -> User:
+    """Add somebody who can sign in.
+
+    Raises
+    ------
+    Invalid
+        With a sentence per field.
+    Conflict
+        If the address is taken.
+    """
+    email, name = email.strip().lower(), " ".join(name.split())
+    fields = {}
+    if not _EMAIL.fullmatch(email) or len(email) > 254:
+        fields["email"] = "Write an e-mail address like priya@example.com."
+    if not 0 < len(name) <= 120:
+        fields["name"] = "Write the name as colleagues know it."
+    if problem := _password_problem(password):
+        fields["password"] = problem
+    if role is Role.STAKEHOLDER and department_id is None:
+        fields["department_id"] = "A stakeholder speaks for a department; choose one."
+    if fields:
+        raise Invalid("The user was not added. " + " ".join(fields.values()), fields)
+    if department_id is not None:
+        get_department(session, department_id)
+    if find_user_by_email(session, email):
+        raise Conflict(f"There is a user with the address {email} already.")
+    user = User(
+        email=email,
+        name=name,
+        password_hash=_hasher.hash(password),
+        role=role,
+        department_id=department_id,
+    )
+    session.add(user)
+    session.flush()  # the event needs its id
+    record_event(
+        session,
+        by=by,
+        verb="accounts.user_added",
+        target_kind="user",
+        target_id=user.id,
+        summary=f"added {name} as {role.label.lower()}",
+    )
+    return user
+
+
+def add_first_admin(session: Session, *, email: str, name: str, password: str) -> User:
+    """Add the administrator of a fresh site.
+
+    Raises
+    ------
+    NotAllowed
+        If the site has users: from then on an administrator adds them.
+    """
+    if has_users(session):
+        raise NotAllowed("This site is set up. Ask an administrator to add you.")
+    by = Actor(name or "First run", ActorKind.PERSON)
+    return add_user(
+        session,
+        email=email,
+        name=name,
+        password=password,
+        role=Role.ADMIN,
+        department_id=None,
+        by=by,
+    )
+
+
+def _password_problem(password: str) -> str:
+    if len(password) < PASSWORD_MIN_LENGTH:
+        return f"Choose a password of at least {PASSWORD_MIN_LENGTH} characters."
+    if len(password) > 200:
+        return "Choose a password of at most 200 characters."
+    return ""
+
+
+def _attempt_key(kind: str, value: str) -> str:
+    return hashlib.sha256(f"{kind}:{value.strip().lower()}".encode()).hexdigest()
+
+
+def sign_in(
+    session: Session, *, email: str, password: str, address: str, browser: str = ""
+) -> str | None:
+    """Open a session and return its token, None when the password is wrong.
+
+    A wrong try is kept for throttling, so the caller commits in both cases.
+
+    Raises
+    ------
+    TooManyAttempts
+        After five wrong tries for one address or from one client within 15 minutes.
+    """
+    keys = [_attempt_key("email", email), _attempt_key("client", address)]
+    since = utc_now() - timedelta(seconds=SIGN_IN_PAUSE_SECONDS)
+    counts = session.scalars(
+        sa.select(sa.func.count())
+        .where(SignInAttempt.key.in_(keys), SignInAttempt.at > since)
+        .group_by(SignInAttempt.key)
+    ).all()
+    # many people may share one client address behind a proxy: it gets five times the tries
+    per_key = session.scalar(
+        sa.select(sa.func.count()).where(
+            SignInAttempt.key == keys[0], SignInAttempt.at > since
+        )
+    )
+    if (per_key or 0) >= SIGN_IN_TRIES or max(counts, default=0) >= 5 * SIGN_IN_TRIES:
+        raise TooManyAttempts("Too many wrong passwords. Try again in 15 minutes.")
+
+    user = find_user_by_email(session, email)
+    hashed = user.password_hash if user else _DUMMY_HASH
+    if not _password_fits(hashed, password) or user is None or not user.is_active:
+        session.add_all([SignInAttempt(key=key) for key in keys])
+        return None
+    if _hasher.check_needs_rehash(user.password_hash):
+        user.password_hash = _hasher.hash(password)
+    session.execute(sa.delete(SignInAttempt).where(SignInAttempt.key == keys[0]))
+    return open_session(session, user=user, browser=browser)
+
+
+def open_session(session: Session, *, user: User, browser: str = "") -> str:
+    """Open a session for somebody whose identity is proven, and return its token."""
+    token = secrets.token_urlsafe(32)
+    session.add(
+        SignIn(
+            id=token_hash(token),
+            user_id=user.id,
+            expires_at=utc_now() + timedelta(days=SESSION_DAYS),
+            browser=browser[:200],
+        )
+    )
+    record_event(
+        session,
+        by=Actor(user.name, ActorKind.PERSON, user.id),
+        verb="accounts.signed_in",
+        target_kind="user",
+        target_id=user.id,
+        summary="signed in",
+    )
+    return token
+
+
+_DUMMY_HASH = _hasher.hash("no such user, but it takes as long")
+
+
+def _password_fits(hashed: str, password: str) -> bool:
+    try:
+        return _hasher.verify(hashed, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def sign_out(session: Session, *, token: str, by: Actor) -> None:
+    """Revoke one session; doing it twice changes nothing."""
+    _revoke(session, SignIn.id == token_hash(token))
+    record_event(
+        session,
+        by=by,
+        verb="accounts.signed_out",
+        target_kind="user",
+        target_id=by.user_id,
+        summary="signed out",
+    )
+
+
+def revoke_sessions(session: Session, *, user_id: int, by: Actor, keep: str | None = None) -> int:
+    """Sign a user out everywhere, but for the session with the token `keep`; return how many."""
+    user = get_user(session, user_id)
+    condition = SignIn.user_id == user_id
+    if keep:
+        condition &= SignIn.id != token_hash(keep)
+    revoked = _revoke(session, condition)
+    record_event(
+        session,
+        by=by,
+        verb="accounts.sessions_revoked",
+        target_kind="user",
+        target_id=user_id,
+        summary=f"signed {user.name} out of {revoked} sessions",
+    )
+    return revoked
+
+
+def _revoke(session: Session, condition: sa.ColumnElement[bool]) -> int:
+    rows = session.execute(
+        sa.update(SignIn)
+        .where(condition, SignIn.revoked_at.is_(None))
+        .values(revoked_at=utc_now())
+        .returning(SignIn.id)
+    ).all()
+    return len(rows)
+
+
+def change_password(
+    session: Session, *, user_id: int, current: str, new: str, token: str, by: Actor
+) -> None:
+    """Change one's own password; every other session is signed out.
+
+    Raises
+    ------
+    Invalid
+        If the current password is wrong or the new one too short.
+    """
+    user = get_user(session, user_id)
+    if not _password_fits(user.password_hash, current):
+        sentence = "The current password is not right."
+        raise Invalid(sentence, {"current": sentence})
+    if problem := _password_problem(new):
+        raise Invalid(problem, {"new": problem})
+    user.password_hash = _hasher.hash(new)
+    revoke_sessions(session, user_id=user_id, by=by, keep=token)
+    record_event(
+        session,
+        by=by,
+        verb="accounts.password_changed",
+        target_kind="user",
+        target_id=user_id,
+        summary="changed their password",
+    )
+
+
+def set_password(session: Session, *, user_id: int, password: str, by: Actor) -> None:
+    """Give somebody a new password; all their sessions are signed out.
+
+    Raises
+    ------
+    Invalid
+    """
+    if problem := _password_problem(password):
+        raise Invalid(problem, {"password": problem})
+    user = get_user(session, user_id)
+    user.password_hash = _hasher.hash(password)
+    revoke_sessions(session, user_id=user_id, by=by)
+    record_event(
+        session,
+        by=by,
+        verb="accounts.password_set",
+        target_kind="user",
+        target_id=user_id,
+        summary=f"set a new password for {user.name}",
+    )
+
+
+def change_user(
+    session: Session,
+    *,
+    user_id: int,
+    role: Role,
+    department_id: int | None,
+    is_active: bool,
+    by: Actor,
+) -> User:
+    """Change somebody's role, department, or whether they may sign in.
+
+    Raises
+    ------
+    Invalid
+        If it would leave the site without an administrator.
+    """
+    user = get_user(session, user_id)
+    loses_admin = user.role is Role.ADMIN and (role is not Role.ADMIN or not is_active)
+    if loses_admin and not _other_admin(session, user_id):
+        raise Invalid(
+            f"{user.name} is the only administrator. Make somebody else one first.",
+            {"role": "The site needs an administrator."},
+        )
+    if department_id is not None:
+        get_department(session, department_id)
+    user.role, user.department_id, user.is_active = role, department_id, is_active
+    if not is_active:
+        revoke_sessions(session, user_id=user_id, by=by)
+    record_event(
+        session,
+        by=by,
+        verb="accounts.user_changed",
+        target_kind="user",
+        target_id=user_id,
+        summary=f"changed {user.name}: {role.label}, {'active' if is_active else 'not active'}",
+        detail={"role": role, "department_id": department_id, "is_active": is_active},
+    )
+    return user
+
+
+def _other_admin(session: Session, user_id: int) -> bool:
+    return bool(
+        session.scalar(
+            sa.select(
+                sa.exists().where(User.role == Role.ADMIN, User.is_active, User.id != user_id)
+            )
+        )
+    )
+
+
+def note_look_at_home(session: Session, *, user_id: int) -> None:
+    """Remember that home was opened: "what changed" counts from here next time."""
+    get_user(session, user_id).last_looked_at = utc_now()

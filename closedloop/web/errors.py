@@ -1,0 +1,79 @@
+"""Which status and page each refusal gets; no stack trace reaches a person."""
+
+from __future__ import annotations
+
+import logging
+
+import flask
+from flask import render_template
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from closedloop.domain.errors import (
+    Conflict,
+    Invalid,
+    InvalidTransition,
+    NotAllowed,
+    NotFound,
+    NotMeasurable,
+    Refusal,
+    TooLarge,
+    TooManyAttempts,
+    Unreadable,
+)
+
+logger = logging.getLogger(__name__)
+
+STATUS: dict[type[Refusal], int] = {
+    NotFound: 404,
+    NotAllowed: 403,
+    Invalid: 422,
+    InvalidTransition: 409,
+    Conflict: 409,
+    NotMeasurable: 409,
+    Unreadable: 422,
+    TooLarge: 413,
+    TooManyAttempts: 429,
+}
+SENTENCES = {
+    400: "The form could not be read. Go back, reload the page and try again.",
+    403: "Your role does not include this.",
+    404: "There is no such page. It may have been moved, or the address is not quite right.",
+    405: "This address does not take that kind of request.",
+    413: "The file is larger than this site accepts.",
+    429: "Too many tries. Wait a little and try again.",
+    500: "Something went wrong on our side. It was written to the log; nothing was half-saved.",
+}
+
+
+def init_errors(app: flask.Flask) -> None:
+    """Give every refusal and every HTTP error a page that says what to do."""
+    app.register_error_handler(Refusal, _refusal)
+    app.register_error_handler(CSRFError, _csrf)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _page(status: int, sentence: str) -> tuple[str, int]:
+    return render_template("errors/error.html", status=status, message=sentence), status
+
+
+def _refusal(error: Refusal) -> tuple[str, int]:
+    return _page(STATUS[type(error)], error.sentence)
+
+
+def _csrf(error: CSRFError) -> tuple[str, int]:
+    del error
+    return _page(400, "This form had expired. Go back, reload the page and send it again.")
+
+
+def _http(error: HTTPException) -> flask.Response | tuple[str, int]:
+    status = error.code or 500
+    if error.response is not None or status < 400:
+        return error.get_response()  # type: ignore[return-value]
+    return _page(status, SENTENCES.get(status, SENTENCES[400]))
+
+
+def _unexpected(error: Exception) -> tuple[str, int]:
+    logger.error("unexpected error at %s", flask.request.endpoint, exc_info=error)
+    return _page(500, SENTENCES[500])

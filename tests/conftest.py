@@ -1,0 +1,134 @@
+"""What every test may ask for: settings, a migrated database, a session, pages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.config import Settings
+from closedloop.domain.accounts import Role
+from closedloop.domain.audit import Actor, ActorKind
+from closedloop.extensions import Database
+from closedloop.factory import create_app
+from closedloop.models import Model
+from closedloop.services.migrations import upgrade_database
+from tests.factories.accounts import make_user
+from tests.pages import PageClient
+
+SERVER = os.environ.get("CLOSEDLOOP_TEST_DATABASE_URL", "")
+
+
+@pytest.fixture
+def actor() -> Actor:
+    """Somebody to put changes down to."""
+    return Actor("Priya Nair", ActorKind.PERSON)
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
+    """A migrated database: the path of a SQLite file to copy, or the URL of a database."""
+    if not SERVER:
+        path = tmp_path_factory.mktemp("database") / "empty.sqlite3"
+        database = Database().open(f"sqlite:///{path}")
+        upgrade_database(database.engine)
+        database.engine.dispose()
+        yield str(path)
+        return
+    name = f"closedloop_test_{os.getpid()}_{worker_id}"
+    admin = sa.create_engine(SERVER, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    url = sa.make_url(SERVER).set(database=name).render_as_string(hide_password=False)
+    database = Database().open(url)
+    upgrade_database(database.engine)
+    database.engine.dispose()
+    yield url
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture
+def database_url(migrated: str, tmp_path: Path) -> Iterator[str]:
+    """An empty, migrated database of this test's own."""
+    if not SERVER:
+        copy = tmp_path / "test.sqlite3"
+        shutil.copy(migrated, copy)
+        yield f"sqlite:///{copy}"
+        return
+    yield migrated
+    engine = sa.create_engine(migrated)
+    tables = ", ".join(Model.metadata.tables)
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+    engine.dispose()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> Settings:
+    """Settings of a site in London."""
+    return Settings(
+        instance=tmp_path / "instance",
+        secret_key="s" * 40,
+        customer_key="c" * 40,
+        database_url=database_url,
+        site_name="Northbank",
+        reporting_zone="Europe/London",
+        holiday_country="GB-ENG",
+        pence_per_minute=62,
+    )
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The database as jobs and commands see it."""
+    database = Database().open(database_url)
+    yield database
+    database.engine.dispose()
+
+
+@pytest.fixture
+def session(database: Database) -> Iterator[Session]:
+    """A writing session; commit it when another connection must see its rows."""
+    bind = database.engine.execution_options(closedloop_writes=True)
+    with Session(bind, expire_on_commit=False) as session:
+        yield session
+
+
+@pytest.fixture
+def app(settings: Settings):
+    """The application on this test's database."""
+    (settings.instance / "uploads").mkdir(parents=True)
+    app = create_app(settings)
+    app.config["TESTING"] = True
+    yield app
+    app.extensions["closedloop_database"].engine.dispose()
+
+
+@pytest.fixture
+def page(app, session) -> PageClient:
+    """A browser nobody has signed in with; every page it gets is audited."""
+    return PageClient(app, session)
+
+
+@pytest.fixture
+def sign_in_as(page, session):
+    """Sign the page client in as a fresh user: `sign_in_as(Role.CX_MANAGER)`."""
+
+    def sign_in(role: Role, **values: object) -> PageClient:
+        page.sign_in(make_user(session, role=role, **values))
+        return page
+
+    return sign_in
+
+
+@pytest.fixture
+def manager(sign_in_as) -> PageClient:
+    """The page client signed in as a CX manager."""
+    return sign_in_as(Role.CX_MANAGER)
