@@ -1,0 +1,1 @@
+"""A deterministic contact centre of a fictional retail bank, with a known truth."""
