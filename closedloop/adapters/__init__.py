@@ -1,0 +1,1 @@
+"""The outside world: contact files in."""

@@ -1,0 +1,82 @@
+"""Read a contact file from beginning to end: rows in, contacts and refusals out."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+from closedloop.adapters import contact_csv, contact_jsonl
+from closedloop.adapters.mapping import Mapping
+from closedloop.adapters.parse import parse_row
+from closedloop.adapters.types import BadRow, FileFacts, ParsedContact, RawRow, Reject, Skipped
+
+Outcome = ParsedContact | Reject | Skipped
+
+
+def read_rows(path: Path, facts: FileFacts) -> Iterator[RawRow | BadRow]:
+    """Yield the rows of a CSV or JSON lines file."""
+    if facts.format == "jsonl":
+        return contact_jsonl.read_rows(path, facts)
+    return contact_csv.read_rows(path, facts)
+
+
+def read_contacts(
+    path: Path, facts: FileFacts, mapping: Mapping, *, now: datetime
+) -> Iterator[Outcome]:
+    """Yield what each row of a file is, in file order, in bounded memory.
+
+    Parameters
+    ----------
+    path : Path
+    facts : FileFacts
+        From `sniff_file`.
+    mapping : Mapping
+    now : datetime
+        Aware; see `parse_row`.
+
+    Yields
+    ------
+    ParsedContact, Reject or Skipped
+        One for each row that is not blank. With `first_event_per_contact` the first row of an
+        id that makes a contact counts and later ones are skipped.
+    """
+    outcomes = (_outcome(row, mapping, now) for row in read_rows(path, facts))
+    if not mapping.first_event_per_contact:
+        yield from outcomes
+        return
+    with closing(_SeenIds()) as seen:
+        for outcome in outcomes:
+            if isinstance(outcome, ParsedContact) and seen.has(outcome.contact_id):
+                yield Skipped(outcome.line, "later_event")
+            else:
+                yield outcome
+
+
+def _outcome(row: RawRow | BadRow, mapping: Mapping, now: datetime) -> Outcome:
+    if isinstance(row, BadRow):
+        return Reject(row.line, "broken_row", None, row.reason, row.raw)
+    return parse_row(row, mapping, now=now)
+
+
+class _SeenIds:
+    """Remembers ids in a temporary database, which spills to disk instead of filling memory."""
+
+    def __init__(self) -> None:
+        self._db = sqlite3.connect("", isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = OFF")
+        self._db.execute("CREATE TABLE seen (digest BLOB PRIMARY KEY) WITHOUT ROWID")
+        self._db.execute("BEGIN")
+
+    def has(self, contact_id: str) -> bool:
+        """Whether the id came before; from now on it has."""
+        digest = hashlib.blake2b(contact_id.encode(), digest_size=16).digest()
+        added = self._db.execute("INSERT OR IGNORE INTO seen VALUES (?)", (digest,))
+        return added.rowcount == 0
+
+    def close(self) -> None:
+        """Drop the temporary database."""
+        self._db.close()

@@ -1,0 +1,324 @@
+"""Which column of a file is what: the mapping, its file, and a guess from the header."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping as MappingOf
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from closedloop.adapters.times import DATE_ORDERS, guess_date_order, has_offset
+from closedloop.adapters.types import BadMapping
+
+REQUIRED_COLUMNS = ("contact_id", "started_at")
+KNOWN_COLUMNS = (
+    *REQUIRED_COLUMNS,
+    "customer_id",
+    "channel",
+    "queue",
+    "agent",
+    "disposition",
+    "text",
+    "turns",
+    "speaker",
+    "handle_seconds",
+    "csat",
+)
+CONSTANT_COLUMNS = ("channel", "queue", "agent", "disposition", "speaker")
+"""Columns that may have one value for the whole file."""
+
+UNKNOWN_VALUES = ("", "?", "-", "n/a", "na", "nan", "none", "null", "unknown", "(null)")
+"""What stands for no value unless the mapping says otherwise; upper and lower case alike."""
+
+# In the order of trust: the first synonym found in the header wins.
+_SYNONYMS: dict[str, tuple[str, ...]] = {
+    "contact_id": (
+        *("contact_id", "complaint_id", "tweet_id", "ticket_id", "incident_id", "case_id"),
+        *("conversation_id", "interaction_id", "call_id", "chat_id", "message_id", "session_id"),
+        *("case_number", "ticket_number", "incident_number", "number", "ticket", "id", "uuid"),
+    ),
+    "started_at": (
+        *("started_at", "start_time", "created_at", "opened_at", "date_received", "received_at"),
+        *("created", "created_date", "opened", "creation_time", "conversation_start", "timestamp"),
+        *("date_time", "datetime", "call_time", "call_date", "start", "date", "time"),
+    ),
+    "customer_id": (
+        *("customer_id", "customer", "author_id", "caller_id", "requester_id", "requester"),
+        *("client_id", "account_id", "member_id", "user_id", "end_user_id", "contact_person_id"),
+        *("external_contact_id", "ani", "caller", "client"),
+    ),
+    "channel": (
+        *("channel", "contact_type", "submitted_via", "via", "media_type", "contact_channel"),
+        *("medium", "source_channel"),
+    ),
+    "queue": (
+        *("queue", "queue_name", "skill", "skill_name", "assignment_group", "group", "team"),
+        "department",
+    ),
+    "agent": ("agent", "agent_id", "agent_name", "assignee", "assignee_id", "assigned_to"),
+    "disposition": (
+        *("disposition", "disposition_code", "wrap_up_code", "wrapup_code", "wrap_up", "outcome"),
+        *("closed_code", "close_code", "reason", "contact_reason", "issue", "category"),
+        *("subcategory", "topic", "product"),
+    ),
+    "text": (
+        *("text", "consumer_complaint_narrative", "narrative", "complaint_narrative"),
+        *("transcript", "description", "message", "body", "comment", "comments", "content"),
+        *("notes", "utterance", "short_description", "subject"),
+    ),
+    "turns": ("turns", "messages", "utterances", "dialogue", "conversation"),
+    "speaker": ("speaker", "role", "participant_role", "sender_type", "author_type"),
+    "handle_seconds": (
+        *("handle_seconds", "handle_time", "handle_time_seconds", "aht", "duration_seconds"),
+        *("talk_time", "call_duration", "duration"),
+    ),
+    "csat": ("csat", "csat_score", "satisfaction", "satisfaction_score", "rating"),
+}
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """How to read one kind of file.
+
+    Attributes
+    ----------
+    columns : mapping of str to str
+        Known column to column of the file.
+    source : str
+        Name of the system the file comes from; ids are unique within it.
+    date_order : str or None
+        One of `DATE_ORDERS`; None where the file needs none.
+    zone : str or None
+        IANA name of the zone of times without an offset.
+    constants : mapping of str to str
+        Values that hold for every row without one.
+    unknown_values : tuple of str
+        Cells that mean "no value", upper and lower case alike.
+    first_event_per_contact : bool
+        The file is an event log: only the first row of each contact id is a contact.
+    session_gap_seconds : int or None
+        Messages of one customer closer than this are one contact; 0 or None: each is its own.
+    inbound : (column, value) or None
+        Only rows with this value are contacts of customers.
+    reasons : mapping of str to str
+        Why a guess was made, by known column or setting; not part of the file.
+    """
+
+    columns: MappingOf[str, str]
+    source: str = "file"
+    date_order: str | None = None
+    zone: str | None = None
+    constants: MappingOf[str, str] = field(default_factory=dict)
+    unknown_values: tuple[str, ...] = UNKNOWN_VALUES
+    first_event_per_contact: bool = False
+    session_gap_seconds: int | None = None
+    inbound: tuple[str, str] | None = None
+    reasons: MappingOf[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse settings that contradict themselves; `BadMapping` says which."""
+        _check_columns(self.columns, self.constants)
+        _check_settings(self)
+
+    @property
+    def missing_columns(self) -> tuple[str, ...]:
+        """Required columns that have not been mapped yet."""
+        return tuple(name for name in REQUIRED_COLUMNS if name not in self.columns)
+
+    def problems_with(self, header: Sequence[str]) -> list[str]:
+        """Return a sentence for each reason why a file with this header cannot be imported."""
+        found = [
+            f"No column is mapped to {name}, which every contact needs."
+            for name in self.missing_columns
+        ]
+        used = dict(self.columns)
+        if self.inbound is not None:
+            used["the inbound filter"] = self.inbound[0]
+        found += [
+            f"The mapping takes {name} from a column “{column}”, which the file does not have."
+            for name, column in used.items()
+            if column not in header
+        ]
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as they stand in a mapping file, defaults left out."""
+        settings: dict[str, Any] = {"source": self.source, "columns": dict(self.columns)}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            is_default = value in ((), {}, None, False, UNKNOWN_VALUES)
+            if item.name in ("source", "columns", "reasons") or is_default:
+                continue
+            settings[item.name] = _plain(value)
+        return settings
+
+    @classmethod
+    def from_dict(cls, settings: MappingOf[str, Any]) -> Mapping:
+        """Build a mapping from plain settings; `BadMapping` names what is unknown or wrong."""
+        known = {item.name: item for item in fields(cls) if item.name != "reasons"}
+        if unknown := [str(key) for key in settings if key not in known]:
+            raise BadMapping(
+                f"The mapping has a setting “{unknown[0]}” that is not known. "
+                f"Known are: {', '.join(known)}."
+            )
+        if not isinstance(settings.get("columns"), dict):
+            raise BadMapping("The mapping has no “columns”. List known column and file column.")
+        return cls(**{key: _checked(key, value) for key, value in settings.items()})
+
+    @classmethod
+    def load(cls, path: Path) -> Mapping:
+        """Read a mapping file: TOML where the name ends so, JSON otherwise."""
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+            is_toml = path.suffix.lower() == ".toml"
+            settings = tomllib.loads(text) if is_toml else json.loads(text)
+        except (UnicodeDecodeError, ValueError) as error:
+            raise BadMapping(f"The mapping {path.name} cannot be read: {error}.") from error
+        except OSError as error:
+            raise BadMapping(f"The mapping {path.name} cannot be opened.") from error
+        if not isinstance(settings, dict):
+            raise BadMapping(f"The mapping {path.name} must be one object with “columns” in it.")
+        return cls.from_dict(settings)
+
+    def dump(self, path: Path) -> None:
+        """Write the mapping to a file that `load` reads: TOML or JSON, by the name."""
+        settings = self.to_dict()
+        if path.suffix.lower() == ".toml":
+            path.write_text(_as_toml(settings), encoding="utf-8")
+        else:
+            text = json.dumps(settings, indent=2, ensure_ascii=False)
+            path.write_text(text + "\n", encoding="utf-8")
+
+
+def guess_mapping(header: Sequence[str], sample: Sequence[Sequence[str]]) -> Mapping:
+    """Propose a mapping from column names and the first rows, for a person to confirm.
+
+    Parameters
+    ----------
+    header : sequence of str
+        From `FileFacts.header`.
+    sample : sequence of rows
+        From `FileFacts.sample_rows`; used for the order of dates only.
+
+    Returns
+    -------
+    Mapping
+        With `reasons`. Columns that nothing fits are left out; look at `missing_columns`.
+        The zone is never guessed.
+    """
+    names = {normalised_name(column): column for column in reversed(header)}
+    columns: dict[str, str] = {}
+    reasons: dict[str, str] = {}
+    for known, synonyms in _SYNONYMS.items():
+        found = next((names[s] for s in synonyms if s in names), None)
+        if found is None or found in columns.values() or (known == "turns" and "text" in columns):
+            continue
+        columns[known] = found
+        reasons[known] = f"“{found}” is a usual name for {known}."
+    guess = Mapping(columns, reasons=reasons)
+    return _with_dates(_with_inbound(guess, names), header, sample)
+
+
+def normalised_name(column: str) -> str:
+    """Return a column name in lower case with underscores: `Date received` → `date_received`."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column)
+    return re.sub(r"[\W_]+", "_", spaced.lower()).strip("_")
+
+
+def _with_inbound(guess: Mapping, names: MappingOf[str, str]) -> Mapping:
+    if "inbound" not in names:
+        return guess
+    reason = "The file marks messages of customers in “inbound”; others are left out."
+    reasons = {**guess.reasons, "inbound": reason}
+    return replace(guess, inbound=(names["inbound"], "True"), reasons=reasons)
+
+
+def _with_dates(guess: Mapping, header: Sequence[str], sample: Sequence[Sequence[str]]) -> Mapping:
+    column = guess.columns.get("started_at")
+    if column is None:
+        return guess
+    position = list(header).index(column)
+    values = [row[position] for row in sample if len(row) > position and row[position].strip()]
+    order, why = guess_date_order(values)
+    reasons = {**guess.reasons, "date_order": why}
+    if values and not all(has_offset(value) for value in values):
+        reasons["zone"] = "The times carry no offset: say in which time zone they were written."
+    return replace(guess, date_order=None if order == "ambiguous" else order, reasons=reasons)
+
+
+def _check_columns(columns: MappingOf[str, str], constants: MappingOf[str, str]) -> None:
+    for name in columns:
+        if name not in KNOWN_COLUMNS:
+            raise BadMapping(
+                f"The mapping names a column “{name}” that is not known. "
+                f"Known are: {', '.join(KNOWN_COLUMNS)}."
+            )
+    for name in constants:
+        if name not in CONSTANT_COLUMNS:
+            raise BadMapping(
+                f"“{name}” cannot be the same for a whole file. "
+                f"Constants may be: {', '.join(CONSTANT_COLUMNS)}."
+            )
+    if "text" in columns and "turns" in columns:
+        raise BadMapping("Map either text or turns, not both: they would be counted twice.")
+
+
+def _check_settings(mapping: Mapping) -> None:
+    if mapping.date_order is not None and mapping.date_order not in DATE_ORDERS:
+        raise BadMapping(
+            f"The date order “{mapping.date_order}” is not known. "
+            f"Choose one of: {', '.join(DATE_ORDERS)}."
+        )
+    if mapping.zone is not None:
+        try:
+            ZoneInfo(mapping.zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise BadMapping(
+                f"There is no time zone “{mapping.zone}”. Use a name such as Europe/London or UTC."
+            ) from error
+    if (mapping.session_gap_seconds or 0) < 0:
+        raise BadMapping("The session gap cannot be negative. Use 0 to count each message.")
+    if not mapping.source.strip():
+        raise BadMapping("The source has no name. Name the system the file comes from.")
+
+
+def _checked(key: str, value: Any) -> Any:
+    """Return a setting in the type the mapping wants; `BadMapping` when it is another one."""
+    match key, value:
+        case ("columns" | "constants", dict()) if all(isinstance(v, str) for v in value.values()):
+            return dict(value)
+        case ("inbound", [str(), str()]):
+            return tuple(value)
+        case ("unknown_values", list() | tuple()) if all(isinstance(v, str) for v in value):
+            return tuple(value)
+        case ("first_event_per_contact", bool()) | ("source", str()):
+            return value
+        case ("session_gap_seconds", int()) if not isinstance(value, bool):
+            return value
+        case ("date_order" | "zone", str()):
+            return value
+        case ("date_order" | "zone" | "session_gap_seconds" | "inbound", None):
+            return value
+    raise BadMapping(f"The setting “{key}” of the mapping has a value of the wrong kind.")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return dict(value) if isinstance(value, MappingOf) else value
+
+
+def _as_toml(settings: MappingOf[str, Any]) -> str:
+    """Write flat settings and their tables; JSON's strings, numbers and lists are TOML's."""
+    flat = [f"{k} = {json.dumps(v)}" for k, v in settings.items() if not isinstance(v, dict)]
+    tables = [
+        "\n".join([f"\n[{key}]", *(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in table.items())])
+        for key, table in settings.items()
+        if isinstance(table, dict)
+    ]
+    return "\n".join([*flat, *tables]) + "\n"
