@@ -34,7 +34,7 @@
   function say(text) {
     var list = doc.getElementById("toasts");
     if (!list) return;
-    var item = doc.createElement("li");
+    var item = doc.createElement("div");
     var words = doc.createElement("span");
     item.className = "cl-toast";
     words.textContent = text;
