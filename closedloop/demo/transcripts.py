@@ -196,8 +196,8 @@ def private_value(kind: str, pick: Picker) -> str:
     """Return an invented e-mail address, phone, card, IBAN or account number.
 
     Addresses end in a domain reserved for examples, phone numbers lie in the ranges kept free
-    for drama, cards begin with the digits of test cards, and no bank has the code NBNK or a
-    sort code that begins with 00-00. Check digits are right, as in real ones.
+    for drama, cards begin with 4000 00 as test cards do, and IBANs and accounts have a made-up
+    bank code and sort codes that begin with 00-00. Check digits are right, as in real ones.
     """
     makers = {
         "e-mail": _mail,
