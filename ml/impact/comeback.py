@@ -134,7 +134,7 @@ def _spelt(day: date) -> str:
 
 
 def _days_after_fix(series: Series) -> _Days:
-    index = control_index(series, level_step=False)
+    index = control_index(series)
     design = build_design(series, index)
     response = working_response(series, design)
     forecast = fit_and_forecast(series, design, response)

@@ -28,15 +28,11 @@ def largest_donors(series: Series, most: int) -> list[int]:
     return [int(column) for column in eligible[order][:most]]
 
 
-def control_index(series: Series, *, level_step: bool = True) -> Floats | None:
+def control_index(series: Series) -> Floats | None:
     """Average the donors into one index, or None when there are fewer than five.
 
-    Parameters
-    ----------
-    series : Series
-    level_step : bool
-        Replace the index's own step at the change by the weighted median of the donors'
-        steps, so that a few donors that were hit as well do not drag it along.
+    The index's own step at the change is replaced by the weighted median of the donors'
+    steps, so that a few donors that were hit as well do not drag it along.
 
     Returns
     -------
@@ -50,7 +46,7 @@ def control_index(series: Series, *, level_step: bool = True) -> Floats | None:
     weights = 1 / (1 / means + SHARE_CAP)
     weights /= weights.sum()
     index: Floats = (counts / means) @ weights * INDEX_BASE
-    if level_step and series.counted_after.any():
+    if series.counted_after.any():
         steps = _steps(series, counts, means)
         shift = _weighted_median(steps, weights) - np.log(np.exp(steps) @ weights)
         index[series.n_pre :] *= np.exp(shift)

@@ -244,6 +244,17 @@ def test_one_unaffected_theme_in_five_may_move_and_one_more_may_not():
     assert five.reasons[0].startswith("5 of 20 themes")
 
 
+def test_the_share_that_moved_counts_themes_beyond_1_96_sd_of_their_own_history():
+    case = next(case for case in GOLDEN if case["name"] == "medium -20%")
+    scores = [
+        golden_estimate({**case, "counts": column}, with_control=False).z
+        for column in np.transpose(case["controls"])
+    ]
+    moved = sum(abs(score) > 1.96 for score in scores)
+    assert 0 < moved < 20
+    assert golden_estimate(case, with_control=True).share_of_controls_moved == moved / 20
+
+
 def test_five_unaffected_themes_are_compared_with_and_four_are_not():
     counts, controls = poisson(20, 148, seed=12), quiet_controls(5)
     five = estimate_impact(counts, 120, MONDAY, controls)

@@ -53,7 +53,6 @@ def test_a_minority_of_hit_themes_does_not_drag_the_index():
     index = control_index(series_with(controls))
     assert index[:60] == pytest.approx(1000)
     assert index[60:] == pytest.approx(1000, rel=0.01)
-    assert control_index(series_with(controls), level_step=False)[60:].max() < 700
 
 
 def test_a_giant_theme_does_not_own_the_index():
