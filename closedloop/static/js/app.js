@@ -96,7 +96,12 @@
     });
     return open.length > 0;
   }
-  addEventListener("scroll", shutRules, { passive: true, capture: true });
+  function followScroll() {
+    all(".cl-rule:hover, .cl-rule:focus-within").forEach(function (rule) {
+      if (!rule.classList.contains("is-shut")) placeTip(rule);
+    });
+  }
+  addEventListener("scroll", followScroll, { passive: true, capture: true });
 
   /* ---------- forms ---------- */
   doc.addEventListener("change", function (ev) {
@@ -174,7 +179,7 @@
     return here[0] || newest[newest.length - 1] || anywhere[0];
   }
   function door(row) {
-    return row.querySelector("a[data-open-row], a[data-open]") || row.querySelector("a[href]");
+    return row.querySelector("a[data-open]") || row.querySelector("a[href]");
   }
   function walk(step) {
     var rows = all("[data-rows] [data-row]").filter(shown);
