@@ -117,7 +117,7 @@ def money(pence: Number | None, currency: str | None = None) -> str:
     """
     if pence is None or not _known(pence):
         return UNKNOWN
-    code = currency or _setting("REPORTING_CURRENCY", "GBP")
+    code = currency or _setting("currency", "GBP")
     whole = code in WITHOUT_MINOR_UNITS
     amount = _rounded(pence, 6) / (1 if whole else 100)
     digits = 0 if whole or abs(amount) >= 100 or amount == 0 else 2
@@ -200,11 +200,13 @@ def instant(value: datetime | None) -> str:
 def _local(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("An instant without a time zone cannot be shown.")
-    return value.astimezone(ZoneInfo(_setting("REPORTING_ZONE", "UTC")))
+    return value.astimezone(ZoneInfo(_setting("reporting_zone", "UTC")))
 
 
 def _setting(name: str, otherwise: str) -> str:
-    return str(current_app.config.get(name, otherwise)) if has_app_context() else otherwise
+    """Give a field of the app's settings; ``otherwise`` outside an app, as in a unit test."""
+    settings = current_app.config.get("SETTINGS") if has_app_context() else None
+    return str(getattr(settings, name, otherwise))
 
 
 def script_json(value: Any) -> Markup:
@@ -306,8 +308,7 @@ GLOBALS = {
 def register_filters(app: Flask) -> None:
     """Teach the app's templates every filter here.
 
-    Instants are shown in ``app.config["REPORTING_ZONE"]`` (UTC if unset) and money in
-    ``app.config["REPORTING_CURRENCY"]`` (GBP if unset).
+    Instants are shown in the settings' reporting zone, money in the settings' currency.
     """
     app.jinja_env.filters.update(FILTERS)
     app.jinja_env.globals.update(GLOBALS)

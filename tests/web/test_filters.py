@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import StrEnum
+from types import SimpleNamespace
 
 import pytest
 from flask import Flask
@@ -38,7 +39,7 @@ THIN = "\u202f"
 @pytest.fixture
 def app() -> Flask:
     app = Flask(__name__)
-    app.config.update(REPORTING_ZONE="Europe/London", REPORTING_CURRENCY="EUR")
+    app.config["SETTINGS"] = SimpleNamespace(reporting_zone="Europe/London", currency="EUR")
     register_filters(app)
     return app
 
