@@ -151,6 +151,55 @@ PRIORITY_WEIGHTS: tuple[tuple[str, float], ...] = (
 )
 
 
+PRIORITY_RULE = (
+    "Each part is ranked from 0 to 100 among the candidates and open themes, and the ranks are "
+    "added up by weight. Avoidable minutes a month: handle time of the last 90 days, times 30/90; "
+    "of failure demand all of it counts, of other demand the share that same-theme repeats within "
+    "7 days are of the contacts whose 7 days have passed. Customers: different ones in 90 days. "
+    "Repeats within 7 days: share of the contacts whose 7 days have passed that was followed by "
+    "another contact for any reason. Rising: change of the last 4 weeks on the 4 weeks before."
+)
+"""Stands beside the arithmetic; `priority_values` does what it says."""
+
+
+def priority_values(
+    *,
+    demand_type: DemandType | None,
+    customers: int,
+    mature: int,
+    repeats_any: int,
+    repeats_same: int,
+    handle_seconds: int,
+    contacts_4_weeks: int,
+    contacts_4_weeks_before: int,
+) -> tuple[float, float, float, float]:
+    """Return a theme's own figures in the order of `PRIORITY_WEIGHTS`; see `PRIORITY_RULE`.
+
+    Parameters
+    ----------
+    demand_type : DemandType or None
+        None while nobody has judged it: then only the repeats are avoidable.
+    customers, mature, repeats_any, repeats_same, handle_seconds : int
+        Over `STATS_DAYS` days, as `ThemeStats` keeps them.
+    contacts_4_weeks, contacts_4_weeks_before : int
+
+    Returns
+    -------
+    tuple of float
+        Minutes a month; customers; share 0–1; change as a share, 0.38 being 38 % more. A change
+        from no contacts at all is counted from one.
+    """
+    is_failure = demand_type is DemandType.FAILURE
+    avoidable = 1.0 if is_failure else (repeats_same / mature if mature else 0.0)
+    rising = (contacts_4_weeks - contacts_4_weeks_before) / max(contacts_4_weeks_before, 1)
+    return (
+        avoidable * handle_seconds / 60 * 30 / STATS_DAYS,
+        float(customers),
+        repeats_any / mature if mature else 0.0,
+        rising,
+    )
+
+
 def rank_among(value: float, others: list[float]) -> float:
     """Return the percentile rank (0–100) of `value` among `others`, which include it.
 
