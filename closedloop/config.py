@@ -61,7 +61,9 @@ class Settings:
     nightly_at: str = _setting("02:15", "Local time of the nightly round, HH:MM.")
     secure_cookies: bool = _setting(False, "Cookies over HTTPS only; set to true behind HTTPS.")
     trusted_proxies: int = _setting(0, "Proxies in front whose X-Forwarded headers are believed.")
-    demo_today: date | None = _setting(None, "Day a demonstration site lives on; empty is real.")
+    demo_today: date | None = _setting(  # noqa: RUF009 - a field, not a shared value
+        None, "Day a demonstration site lives on; empty is real."
+    )
     log_level: str = _setting("INFO", "Least severe log message written.")
 
     def __post_init__(self) -> None:
@@ -167,5 +169,7 @@ def make_instance(directory: Path, values: Mapping[str, str]) -> Path:
     if not path.exists():
         path.touch(mode=0o600)
     lines = [f"{name}={value}\n" for name, value in sorted(known.items())]
-    path.write_text("# Made by `closedloop init`. Keep it secret and back it up.\n" + "".join(lines))
+    path.write_text(
+        "# Made by `closedloop init`. Keep it secret and back it up.\n" + "".join(lines)
+    )
     return path

@@ -61,7 +61,7 @@ def guard_pages(app: flask.Flask) -> None:
             )
         if permission is None or not user_may(permission):
             raise NotAllowed(
-                "Your role does not include this. Ask an administrator if you need it for your work."
+                "Your role does not include this. Ask an administrator if your work needs it."
             )
         return None
 

@@ -1,0 +1,136 @@
+"""`closedloop import FILE`."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from closedloop.adapters.mapping import Mapping
+from closedloop.cli.options import (
+    Ticker,
+    instance_option,
+    json_option,
+    open_site,
+    print_json,
+    print_table,
+    speaks_plainly,
+)
+from closedloop.domain.audit import COMMAND_LINE
+from closedloop.jobs.work import assign_new
+from closedloop.services.contacts import import_file, preview_file, recognise_file
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@instance_option
+@click.option(
+    "--mapping",
+    "mapping_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Which column is what; see docs/import/README.md. Guessed when left out.",
+)
+@click.option("--source", help="Name of where the file comes from. [default: the file's name]")
+@click.option("--zone", help="Time zone of times that carry none, e.g. Europe/London.")
+@click.option("--date-order", type=click.Choice(["iso", "dmy", "mdy", "ymd", "epoch"]))
+@click.option(
+    "--session-gap-hours",
+    type=float,
+    help="The rows are messages: those of one customer at most this far apart are one contact.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would happen; change nothing.")
+@click.option("--no-assign", is_flag=True, help="Do not give the new contacts their themes yet.")
+@json_option
+@speaks_plainly
+def import_contacts(
+    file: Path,
+    instance: Path | None,
+    mapping_file: Path | None,
+    source: str | None,
+    zone: str | None,
+    date_order: str | None,
+    session_gap_hours: float | None,
+    dry_run: bool,
+    no_assign: bool,
+    as_json: bool,
+) -> None:
+    """Take a CSV or JSON Lines file of contacts in.
+
+    Importing the same file again changes nothing. Rows that cannot be read go to quarantine with
+    their line and the reason.
+    """
+    site = open_site(instance)
+    mapping = Mapping.load(mapping_file) if mapping_file else recognise_file(file).mapping
+    changes: dict[str, Any] = {}
+    if zone:
+        changes["zone"] = zone
+    if date_order:
+        changes["date_order"] = date_order
+    if session_gap_hours is not None:
+        changes["session_gap_seconds"] = round(session_gap_hours * 3600)
+    mapping = dataclasses.replace(mapping, **changes)
+    source = source or mapping.source or re.sub(r"\W+", "-", file.stem.lower()).strip("-")
+    if dry_run:
+        with site.database.reading() as session:
+            preview = preview_file(
+                session, settings=site.settings, path=file, mapping=mapping, source=source
+            )
+        _print_preview(preview, as_json)
+        return
+    ticker = Ticker()
+    batch = import_file(
+        site.database.transaction,
+        settings=site.settings,
+        path=file,
+        mapping=mapping,
+        source=source,
+        file_name=file.name,
+        by=COMMAND_LINE,
+        report=ticker,
+    )
+    if not no_assign:
+        assign_new(site.database, site.settings, COMMAND_LINE, ticker)
+    ticker.close()
+    facts = {
+        name: getattr(batch, name)
+        for name in (
+            "id",
+            "source",
+            "rows_read",
+            "added",
+            "unchanged",
+            "changed",
+            "rejected",
+            "unidentified",
+            "redactions",
+        )
+    }
+    if as_json:
+        print_json(facts)
+        return
+    print_table(["", "rows"], [[name, value] for name, value in list(facts.items())[2:8]])
+    if batch.rejected:
+        click.echo(
+            f"{batch.rejected:,} rows are in quarantine, each with its line and reason: "
+            f"Contacts, Imports, no. {batch.id}."
+        )
+
+
+def _print_preview(preview: Any, as_json: bool) -> None:
+    facts = {
+        "would_add": preview.would_add,
+        "unchanged": preview.unchanged,
+        "changed": preview.changed,
+        "rejected": preview.rejected,
+        "unidentified": preview.unidentified,
+    }
+    rejects = [{"line": r.line, "reason": r.reason} for r in preview.rejects]
+    if as_json:
+        print_json({**facts, "rejects": rejects})
+        return
+    print_table(["nothing was changed", "rows"], [[k, v] for k, v in facts.items()])
+    for reject in rejects:
+        click.echo(f"line {reject['line']}: {reject['reason']}")

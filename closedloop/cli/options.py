@@ -1,0 +1,138 @@
+"""What every command shares: the instance, JSON output, progress, refusals in a sentence."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from closedloop.config import Settings, SettingsError
+from closedloop.domain.clock import set_today
+from closedloop.domain.errors import Refusal
+from closedloop.domain.jobs import Progress
+from closedloop.extensions import Database
+from closedloop.services.migrations import database_revisions
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+REPORT_SECONDS = 0.5
+
+
+@dataclass
+class Site:
+    """An instance opened by a command."""
+
+    settings: Settings
+    database: Database
+
+
+def instance_option(command: Command) -> Command:
+    """Add `--instance DIR`."""
+    return click.option(
+        "--instance",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=None,
+        envvar="CLOSEDLOOP_INSTANCE",
+        help="Directory of database, uploads, keys and cache. [default: instance]",
+    )(command)
+
+
+def json_option(command: Command) -> Command:
+    """Add `--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(
+        command
+    )
+
+
+def open_site(instance: Path | None, *, needs_tables: bool = True) -> Site:
+    """Open an instance; a database that lacks tables is refused with what to do."""
+    settings = Settings.from_env(instance)
+    if settings.demo_today:
+        set_today(settings.demo_today)
+    site = Site(settings, Database().open(settings.url))
+    if needs_tables:
+        current, newest = database_revisions(site.database.engine)
+        if current != newest:
+            raise Refusal(
+                f"The database stands at {current or 'nothing'}, this version needs {newest}. "
+                f"Run `closedloop init --instance {settings.instance}`; it keeps what is there."
+            )
+    return site
+
+
+def speaks_plainly(command: Command) -> Command:
+    """Turn refusals into one sentence on standard error and exit status 1."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except (Refusal, SettingsError) as refusal:
+            click.echo(str(refusal), err=True)
+            sys.exit(1)
+
+    return run  # type: ignore[return-value]
+
+
+class Ticker:
+    """Shows progress on standard error: what, how far, how fast, how long is left."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet or not sys.stderr.isatty()
+        self.started = self.last = time.monotonic()
+        self.doing = ""
+
+    def __call__(self, progress: Progress) -> None:
+        """Draw one line, at most twice a second; without a terminal one line a step."""
+        now = time.monotonic()
+        if progress.doing != self.doing:
+            self.started, self.doing = now, progress.doing
+            if self.quiet:
+                click.echo(f"{progress.doing} …", err=True)
+        if self.quiet or now - self.last < REPORT_SECONDS:
+            return
+        self.last = now
+        click.echo(f"\r\x1b[K{self.line(progress, now - self.started)}", nl=False, err=True)
+
+    @staticmethod
+    def line(progress: Progress, seconds: float) -> str:
+        """Return the line for a progress after so many seconds."""
+        if not progress.total:
+            return f"{progress.doing} {progress.done:,}"
+        share = progress.done / progress.total
+        rate = progress.done / seconds if seconds else 0
+        left = (progress.total - progress.done) / rate if rate else 0
+        return (
+            f"{progress.doing} {progress.done:,} of {progress.total:,} ({share:.0%}), "
+            f"{rate:,.0f} a second, {left:.0f} s left"
+        )
+
+    def close(self) -> None:
+        """End the line."""
+        if not self.quiet:
+            click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document."""
+    click.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+
+
+def print_table(headings: list[str], rows: list[list[Any]]) -> None:
+    """Print a plain table, numbers to the right."""
+    cells = [headings, *[["" if c is None else str(c) for c in row] for row in rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(headings))]
+    for number, row in enumerate(cells):
+        parts = [
+            cell.rjust(width) if cell[:1].isdigit() and number else cell.ljust(width)
+            for cell, width in zip(row, widths, strict=True)
+        ]
+        click.echo("  ".join(parts).rstrip())
+        if number == 0:
+            click.echo("  ".join("-" * width for width in widths))

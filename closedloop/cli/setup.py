@@ -1,0 +1,165 @@
+"""`closedloop init` and `closedloop doctor`."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from closedloop.cli.options import (
+    instance_option,
+    json_option,
+    open_site,
+    print_json,
+    print_table,
+    speaks_plainly,
+)
+from closedloop.config import DEFAULT_INSTANCE, INSTANCE_FILE, make_instance
+from closedloop.domain.accounts import Role
+from closedloop.domain.audit import COMMAND_LINE
+from closedloop.queries.accounts import has_users
+from closedloop.queries.jobs import find_leader
+from closedloop.queries.site import get_data_span, get_definition_set_number
+from closedloop.services.accounts import add_user
+from closedloop.services.encoding import try_encoder
+from closedloop.services.migrations import database_revisions, upgrade_database
+
+
+@click.command("init")
+@instance_option
+@click.option("--admin-email", envvar="CLOSEDLOOP_ADMIN_EMAIL", help="First administrator.")
+@click.option("--admin-name", default="Administrator", show_default=True)
+@click.option(
+    "--admin-password",
+    envvar="CLOSEDLOOP_ADMIN_PASSWORD",
+    help="Better in the environment than here; one is made and printed when it is left out.",
+)
+@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Setting to write down.")
+@json_option
+@speaks_plainly
+def init(
+    instance: Path | None,
+    admin_email: str | None,
+    admin_name: str,
+    admin_password: str | None,
+    pairs: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Make or upgrade an instance: keys, database, first administrator. Asks nothing.
+
+    Running it again keeps keys, data and people, and brings the tables up to date.
+    """
+    directory = instance or DEFAULT_INSTANCE
+    values = {}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        name = name.upper()
+        values[name if name.startswith("CLOSEDLOOP_") else f"CLOSEDLOOP_{name}"] = value
+    make_instance(directory, values)
+    site = open_site(directory, needs_tables=False)
+    upgrade_database(site.database.engine)
+    made_password = None
+    with site.database.transaction() as session:
+        nobody = not has_users(session)
+        if nobody and admin_email:
+            if not admin_password:
+                admin_password = made_password = secrets.token_urlsafe(12)
+            add_user(
+                session,
+                email=admin_email,
+                name=admin_name,
+                password=admin_password,
+                role=Role.ADMIN,
+                department_id=None,
+                by=COMMAND_LINE,
+            )
+    facts = {
+        "instance": str(site.settings.instance),
+        "database": site.database.engine.url.render_as_string(hide_password=True),
+        "admin": admin_email if nobody else None,
+        "password": made_password,
+    }
+    if as_json:
+        print_json(facts)
+        return
+    click.echo(f"The instance is ready: {facts['instance']}")
+    if made_password:
+        click.echo(f"Sign in as {admin_email} with the password {made_password} and change it.")
+    elif nobody and not admin_email:
+        click.echo("Nobody can sign in yet: the first page you open asks for an administrator.")
+    click.echo(f"Next: closedloop serve --instance {directory}")
+
+
+@click.command("doctor")
+@instance_option
+@json_option
+@speaks_plainly
+def doctor(instance: Path | None, as_json: bool) -> None:
+    """Look at an instance and say what is not as it should be, and what to do."""
+    site = open_site(instance, needs_tables=False)
+    checks = [_keys(site.settings.instance), *_database(site), _encoder(site), _writable(site)]
+    if as_json:
+        print_json(checks)
+    else:
+        print_table(["", "what", "found"], [[c["state"], c["what"], c["found"]] for c in checks])
+    sys.exit(any(check["state"] == "bad" for check in checks))
+
+
+def _check(state: str, what: str, found: str) -> dict[str, str]:
+    return {"state": state, "what": what, "found": found}
+
+
+def _keys(instance: Path) -> dict[str, str]:
+    path = instance / INSTANCE_FILE
+    if not path.exists():
+        return _check("ok", "keys", "from the environment")
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        return _check("bad", "keys", f"other users can read {path.name}: chmod 600 it")
+    return _check("ok", "keys", "in the instance, readable by its owner only")
+
+
+def _database(site: Any) -> list[dict[str, str]]:
+    current, newest = database_revisions(site.database.engine)
+    if current != newest:
+        found = f"stands at {current or 'nothing'}, needs {newest}: run `closedloop init`"
+        return [_check("bad", "tables", found)]
+    with site.database.reading() as session:
+        span = get_data_span(session)
+        people = has_users(session)
+        leader = find_leader(session)
+        number = get_definition_set_number(session)
+    dialect = site.database.engine.dialect.name
+    days = f"{span.first_day} to {span.last_day}" if span.first_day else "none yet"
+    return [
+        _check("ok", "tables", f"{dialect}, at {newest}"),
+        _check("ok" if people else "note", "people", "some" if people else "none: open the site"),
+        _check("ok" if span.first_day else "note", "contacts", days),
+        _check("ok" if number else "note", "definition set", str(number or "none yet")),
+        _check(
+            "ok" if leader else "note",
+            "scheduler",
+            leader.holder if leader else "nobody leads: `closedloop serve` or `scheduler` runs it",
+        ),
+    ]
+
+
+def _encoder(site: Any) -> dict[str, str]:
+    try:
+        name, dimensions = try_encoder(site.settings)
+    except Exception as error:
+        return _check("bad", "encoder", f"does not load: {error}")
+    return _check("ok", "encoder", f"{name}, {dimensions} dimensions")
+
+
+def _writable(site: Any) -> dict[str, str]:
+    probe = site.settings.instance / ".doctor"
+    try:
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        return _check("bad", "instance directory", f"cannot be written: {error.strerror}")
+    return _check("ok", "instance directory", "can be written")

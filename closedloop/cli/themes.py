@@ -1,0 +1,98 @@
+"""`closedloop themes discover|assign|list`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from closedloop.cli.options import (
+    Ticker,
+    instance_option,
+    json_option,
+    open_site,
+    print_json,
+    print_table,
+    speaks_plainly,
+)
+from closedloop.domain.audit import COMMAND_LINE
+from closedloop.jobs.work import assign_new
+from closedloop.queries.themes import list_theme_figures
+from closedloop.services.themes import discover_themes
+
+
+@click.group("themes")
+def themes() -> None:
+    """Find themes in repeat contacts, and give contacts their themes."""
+
+
+@themes.command("discover")
+@instance_option
+@click.option("--seed", default=0, show_default=True, help="Same data, same seed: same themes.")
+@json_option
+@speaks_plainly
+def discover(instance: Path | None, seed: int, as_json: bool) -> None:
+    """Look for themes in repeat contacts; what people decided stays as it is."""
+    site = open_site(instance)
+    ticker = Ticker()
+    result = discover_themes(
+        site.database.transaction,
+        settings=site.settings,
+        by=COMMAND_LINE,
+        seed=seed,
+        report=ticker,
+    )
+    ticker.close()
+    facts = dataclasses.asdict(result)
+    if as_json:
+        print_json(facts)
+        return
+    click.echo(
+        f"{result.found} themes in {result.texts:,} texts; {result.candidates} wait for triage; "
+        f"{result.left_over:,} texts are in none."
+    )
+
+
+@themes.command("assign")
+@instance_option
+@json_option
+@speaks_plainly
+def assign(instance: Path | None, as_json: bool) -> None:
+    """Give every contact that has none its theme, and renew the figures."""
+    site = open_site(instance)
+    ticker = Ticker()
+    facts = assign_new(site.database, site.settings, COMMAND_LINE, ticker)
+    ticker.close()
+    if as_json:
+        print_json(facts)
+        return
+    click.echo(f"{facts['assigned']:,} contacts looked at; {facts['with_theme']:,} have a theme.")
+
+
+@themes.command("list")
+@instance_option
+@json_option
+@speaks_plainly
+def list_(instance: Path | None, as_json: bool) -> None:
+    """Print themes with their figures of the last 90 days, largest first."""
+    site = open_site(instance)
+    with site.database.reading() as session:
+        rows = list_theme_figures(session, privacy_k=site.settings.privacy_k)
+    if as_json:
+        print_json([dataclasses.asdict(row) for row in rows])
+        return
+    print_table(
+        ["key", "status", "contacts", "customers", "repeats 7 d", "name"],
+        [
+            [
+                row.key,
+                row.status.replace("_", " "),
+                row.contacts,
+                row.customers,
+                "" if row.repeat_rate_same is None else f"{row.repeat_rate_same:.1%}",
+                row.name,
+            ]
+            for row in rows
+        ],
+    )

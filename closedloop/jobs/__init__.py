@@ -1,0 +1,1 @@
+"""The clock door: what runs without a person."""

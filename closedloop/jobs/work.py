@@ -1,0 +1,148 @@
+"""What each kind of job does: a few calls of services, in order.
+
+Each takes (database, settings, arguments, actor, report) and returns a small JSON summary that
+the jobs page shows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from closedloop.adapters.mapping import Mapping
+from closedloop.config import Settings
+from closedloop.domain.audit import Actor
+from closedloop.domain.clock import last_full_day, today
+from closedloop.domain.jobs import JobKind, Progress
+from closedloop.extensions import Database
+from closedloop.queries.site import get_data_span
+from closedloop.services.contacts import import_file
+from closedloop.services.impact import measure_due, watch_comebacks
+from closedloop.services.jobs import clean_up
+from closedloop.services.long_work import Report
+from closedloop.services.themes import assign_contacts, discover_themes, refresh_theme_stats
+from closedloop.services.triage import return_parked
+
+Work = Callable[[Database, Settings, dict[str, Any], Actor, Report], dict[str, Any]]
+
+
+def import_contacts(
+    database: Database, settings: Settings, arguments: dict[str, Any], by: Actor, report: Report
+) -> dict[str, Any]:
+    """Take a file in, then give its contacts their themes."""
+    batch = import_file(
+        database.transaction,
+        settings=settings,
+        path=Path(arguments["path"]),
+        mapping=Mapping.from_dict(arguments["mapping"]),
+        source=arguments["source"],
+        file_name=arguments["file_name"],
+        batch_id=arguments.get("batch_id"),
+        by=by,
+        report=report,
+    )
+    assign_new(database, settings, by, report)
+    return {"batch_id": batch.id, "added": batch.added, "rejected": batch.rejected}
+
+
+def discover(
+    database: Database, settings: Settings, arguments: dict[str, Any], by: Actor, report: Report
+) -> dict[str, Any]:
+    """Look for themes in the repeat contacts and propose candidates."""
+    found = discover_themes(
+        database.transaction,
+        settings=settings,
+        by=by,
+        seed=int(arguments.get("seed", 0)),
+        report=report,
+    )
+    return {"found": found.found, "candidates": found.candidates, "left_over": found.left_over}
+
+
+def assign_new(database: Database, settings: Settings, by: Actor, report: Report) -> dict[str, Any]:
+    """Give themes to contacts that have none yet, and renew the figures of themes."""
+    assigned = assign_contacts(database.transaction, settings=settings, by=by, report=report)
+    with database.transaction() as session:
+        span = get_data_span(session)
+        if span.last_day:
+            refresh_theme_stats(session, settings=settings, as_of=span.last_day)
+    return {"assigned": assigned.assigned, "with_theme": assigned.with_theme}
+
+
+def assign(
+    database: Database, settings: Settings, arguments: dict[str, Any], by: Actor, report: Report
+) -> dict[str, Any]:
+    """Give every new contact its theme."""
+    del arguments
+    return assign_new(database, settings, by, report)
+
+
+def data_cut(database: Database, settings: Settings) -> date | None:
+    """Return the last reporting day that is complete and holds contacts; None without contacts.
+
+    A day is complete when it is over, so today never counts.
+    """
+    with database.reading() as session:
+        last_day = get_data_span(session).last_day
+    return min(last_day, last_full_day(settings.reporting_zone)) if last_day else None
+
+
+def measure(
+    database: Database, settings: Settings, arguments: dict[str, Any], by: Actor, report: Report
+) -> dict[str, Any]:
+    """Measure every intervention in its follow-up, then watch for comebacks."""
+    as_of = (
+        date.fromisoformat(arguments["as_of"])
+        if arguments.get("as_of")
+        else data_cut(database, settings)
+    )
+    if as_of is None:
+        return {"measured": 0, "came_back": 0}
+    summary = measure_due(
+        database.transaction, settings=settings, as_of=as_of, by=by, report=report
+    )
+    came_back = watch_comebacks(
+        database.transaction, settings=settings, as_of=as_of, by=by, report=report
+    )
+    return {"measured": summary.measured, "came_back": came_back, "as_of": as_of.isoformat()}
+
+
+def nightly_round(
+    database: Database, settings: Settings, arguments: dict[str, Any], by: Actor, report: Report
+) -> dict[str, Any]:
+    """Assign, roll up, bring parked themes back, measure, watch: the loop's own night."""
+    done = assign_new(database, settings, by, report)
+    report(Progress(0, 0, "bringing parked themes back"))
+    with database.transaction() as session:
+        back = return_parked(session, today=today(settings.reporting_zone), by=by)
+    return {**done, "back_from_parking": back, **measure(database, settings, arguments, by, report)}
+
+
+def housekeeping(
+    database: Database, settings: Settings, arguments: dict[str, Any], by: Actor, report: Report
+) -> dict[str, Any]:
+    """Delete old ended jobs and uploads that were read more than a week ago."""
+    del arguments, by, report
+    with database.transaction() as session:
+        deleted = clean_up(session)
+    removed = 0
+    if settings.uploads.exists():
+        week_ago = time.time() - timedelta(days=7).total_seconds()
+        for path in settings.uploads.iterdir():
+            if path.is_file() and path.stat().st_mtime < week_ago:
+                path.unlink()
+                removed += 1
+    return {"jobs_deleted": deleted, "uploads_removed": removed}
+
+
+WORK: dict[JobKind, Work] = {
+    JobKind.IMPORT_CONTACTS: import_contacts,
+    JobKind.DISCOVER_THEMES: discover,
+    JobKind.ASSIGN_THEMES: assign,
+    JobKind.MEASURE_IMPACT: measure,
+    JobKind.NIGHTLY_ROUND: nightly_round,
+    JobKind.HOUSEKEEPING: housekeeping,
+}

@@ -1,0 +1,68 @@
+"""Jobs as people see them: what runs, how far it is, how long is left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.domain.clock import utc_now
+from closedloop.domain.errors import NotFound
+from closedloop.domain.jobs import JobKind, JobState
+from closedloop.models import Job, Leader
+
+
+def get_job(session: Session, job_id: int) -> Job:
+    """Return one job.
+
+    Raises
+    ------
+    NotFound
+    """
+    job = session.get(Job, job_id)
+    if job is None:
+        raise NotFound("There is no such job. Ended jobs are kept for 90 days.")
+    return job
+
+
+def list_jobs(
+    session: Session,
+    *,
+    limit: int = 50,
+    before_id: int | None = None,
+    state: JobState | None = None,
+    kind: JobKind | None = None,
+) -> Sequence[Job]:
+    """Return jobs, newest first, below `before_id` when given."""
+    statement = sa.select(Job).order_by(Job.id.desc()).limit(limit)
+    if before_id is not None:
+        statement = statement.where(Job.id < before_id)
+    if state is not None:
+        statement = statement.where(Job.state == state)
+    if kind is not None:
+        statement = statement.where(Job.kind == kind)
+    return session.scalars(statement).all()
+
+
+def last_runs(session: Session) -> dict[JobKind, Job]:
+    """Return the newest job of each kind that has one."""
+    newest = sa.select(sa.func.max(Job.id)).group_by(Job.kind)
+    jobs = session.scalars(sa.select(Job).where(Job.id.in_(newest))).all()
+    return {job.kind: job for job in jobs}
+
+
+def find_leader(session: Session) -> Leader | None:
+    """Return who leads the clock now, None when nobody does."""
+    return session.scalar(sa.select(Leader).where(Leader.lease_until > utc_now()))
+
+
+def seconds_left(job: Job, now: datetime) -> float | None:
+    """Return how long a running job still needs at its mean rate, None while unknown."""
+    if job.state is not JobState.RUNNING or not job.started_at or not job.progress_total:
+        return None
+    if job.progress_done <= 0:
+        return None
+    elapsed = (now - job.started_at).total_seconds()
+    return elapsed / job.progress_done * (job.progress_total - job.progress_done)
