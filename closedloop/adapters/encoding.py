@@ -43,7 +43,7 @@ _MARKS = "–—‘’‚“”„•…«»€°·§\u00a0"
 
 # What people write above ASCII, by encoding; of equals the first wins, being the most frequent.
 _USUAL = {
-    "cp1252": "àâäáãåæçèéêëìíîïñòóôõöøùúûüýÿßœšž£¿¡ªº´²³½¼" + _MARKS,
+    "cp1252": "àâäáãåæçèéêëìíîïñòóôõöøùúûüýÿßœšž£¿¡ªº" + _MARKS,
     "cp1254": "çğıöşüâîû" + _MARKS,
     "cp1250": "ąćęłńóśźżáčďéěíňřšťúůýžöüőűäßăâîşţđ" + _MARKS,
     "cp1257": "ąčęėįšųūžāēģīķļņõäöü" + _MARKS,

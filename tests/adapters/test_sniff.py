@@ -65,7 +65,7 @@ def test_sniff_file_recognises_the_encoding_and_the_text_survives(
     ],
 )
 def test_sniff_file_tells_national_encodings_apart_from_one_sentence(write, text, encoding):
-    path = write(f"contact_id,started_at,text\n1,2026-03-01,{text}\n", encoding)
+    path = write(f'contact_id,started_at,text\n1,2026-03-01,"{text}"\n', encoding)
 
     [row] = read_rows(path, sniff_file(path))
 

@@ -1,0 +1,139 @@
+"""The mapping: guessed from real headers, kept in a file, refused in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from closedloop.adapters.mapping import Mapping, guess_mapping
+from closedloop.adapters.types import BadMapping
+
+EXAMPLES = Path(__file__).parents[2] / "docs/import/examples"
+FULL = Mapping(
+    columns={"contact_id": "Nr.", "started_at": "Eröffnet", "text": 'Say "what"'},
+    source="desk",
+    date_order="dmy",
+    zone="Europe/Berlin",
+    constants={"channel": "phone"},
+    unknown_values=("?", "keine"),
+    first_event_per_contact=True,
+    session_gap_seconds=43_200,
+    inbound=("direction", "in"),
+)
+
+
+def test_guess_mapping_knows_a_message_archive():
+    header = ["", "index", "tweet_id", "author_id", "inbound", "created_at", "text"]
+    sample = [["0", "1", "849", "115887", "True", "Tue Oct 31 23:36:20 +0000 2017", "no sound"]]
+
+    guess = guess_mapping(header, sample)
+
+    assert guess.columns == {
+        "contact_id": "tweet_id",
+        "started_at": "created_at",
+        "customer_id": "author_id",
+        "text": "text",
+    }
+    assert (guess.date_order, guess.inbound) == ("iso", ("inbound", "True"))
+    assert "zone" not in guess.reasons
+
+
+def test_guess_mapping_knows_a_service_desk_log():
+    header = ["number", "caller_id", "opened_at", "contact_type", "closed_code", "assigned_to"]
+    sample = [["INC1", "?", "3/4/2016 01:16", "Phone", "5", "?"]] * 2
+
+    guess = guess_mapping(header, sample)
+
+    assert guess.columns["contact_id"] == "number"
+    assert guess.columns["customer_id"] == "caller_id"
+    assert guess.columns["disposition"] == "closed_code"
+    assert guess.date_order is None  # 3 April or 4 March: a person must say
+    assert "day or month" in guess.reasons["date_order"]
+    assert "time zone" in guess.reasons["zone"]
+
+
+def test_guess_mapping_knows_a_complaint_register_and_invents_no_customer():
+    header = ["Date received", "Issue", "Consumer complaint narrative", "Submitted via"]
+
+    guess = guess_mapping([*header, "Complaint ID"], [["03/22/23", "Fees", "They", "Web", "1"]])
+
+    assert guess.columns == {
+        "contact_id": "Complaint ID",
+        "started_at": "Date received",
+        "channel": "Submitted via",
+        "disposition": "Issue",
+        "text": "Consumer complaint narrative",
+    }
+    assert guess.date_order == "mdy"
+    assert set(guess.columns) < set(guess.reasons)
+
+
+def test_guess_mapping_takes_text_before_turns_and_no_column_twice():
+    guess = guess_mapping(["createdAt", "messages", "id", "message"], [])
+
+    assert guess.columns == {"contact_id": "id", "started_at": "createdAt", "text": "message"}
+
+
+def test_guess_mapping_says_what_is_missing():
+    guess = guess_mapping(["id", "narrative"], [])
+
+    assert guess.missing_columns == ("started_at",)
+    assert guess.problems_with(["id", "narrative"]) == [
+        "No column is mapped to started_at, which every contact needs."
+    ]
+
+
+def test_problems_with_names_columns_that_the_file_lacks():
+    assert FULL.problems_with(["Nr.", "Eröffnet", 'Say "what"', "direction"]) == []
+    assert len(FULL.problems_with(["Nr.", "Eröffnet"])) == 2
+
+
+@pytest.mark.parametrize("name", ["mapping.json", "mapping.toml"])
+@pytest.mark.parametrize("mapping", [FULL, Mapping({"contact_id": "a", "started_at": "b"})])
+def test_load_reads_what_dump_wrote(tmp_path, name, mapping):
+    mapping.dump(tmp_path / name)
+
+    assert Mapping.load(tmp_path / name) == mapping
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.json")), ids=lambda path: path.stem)
+def test_load_reads_the_examples_of_the_handbook(path):
+    assert Mapping.load(path).missing_columns == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "must be one object"),
+        ("{}", "no “columns”"),
+        ('{"columns": {}, "colour": 1}', "“colour” that is not known.*Known are: columns"),
+        ('{"columns": {"customer": "x"}}', "column “customer” that is not known"),
+        ('{"columns": {"text": 7}}', "“columns” of the mapping has a value of the wrong kind"),
+        ('{"columns": {"text": "a", "turns": "b"}}', "either text or turns"),
+        ('{"columns": {}, "constants": {"text": "a"}}', "cannot be the same for a whole file"),
+        ('{"columns": {}, "date_order": "ydm"}', "date order “ydm”.*iso, ymd, dmy, mdy, epoch"),
+        ('{"columns": {}, "zone": "London"}', "no time zone “London”"),
+        ('{"columns": {}, "zone": "../etc/passwd"}', "no time zone"),
+        ('{"columns": {}, "session_gap_seconds": -1}', "cannot be negative"),
+        ('{"columns": {}, "session_gap_seconds": "12h"}', "wrong kind"),
+        ('{"columns": {}, "first_event_per_contact": 1}', "wrong kind"),
+        ('{"columns": {}, "inbound": ["a"]}', "wrong kind"),
+        ('{"columns": {}, "source": " "}', "source has no name"),
+    ],
+)
+def test_load_refuses_a_mapping_that_makes_no_sense(tmp_path, text, words):
+    path = tmp_path / "mapping.json"
+    path.write_text(text)
+
+    with pytest.raises(BadMapping, match=words):
+        Mapping.load(path)
+
+
+def test_load_refuses_a_file_that_is_not_there_or_not_text(tmp_path):
+    (tmp_path / "mapping.toml").write_bytes(b"\xff\xfe\x00")
+
+    for name in ("mapping.toml", "absent.json"):
+        with pytest.raises(BadMapping, match=r"mapping\.toml|absent\.json"):
+            Mapping.load(tmp_path / name)

@@ -1,0 +1,192 @@
+"""From row to contact: what is accepted, what is refused, and in which words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from closedloop.adapters.mapping import Mapping
+from closedloop.adapters.parse import parse_row
+from closedloop.adapters.types import ParsedContact, RawRow, Reject, Skipped
+
+NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
+GOOD = {
+    "nr": "A1",
+    "opened": "2026-03-01 10:00",
+    "caller": "C7",
+    "via": "Phone",
+    "team": " Cards  UK ",
+    "who": "?",
+    "code": "N/A",
+    "body": "My card did not come.",
+    "secs": "245.4",
+    "score": "4,5",
+}
+MAPPING = Mapping(
+    {
+        "contact_id": "nr",
+        "started_at": "opened",
+        "customer_id": "caller",
+        "channel": "via",
+        "queue": "team",
+        "agent": "who",
+        "disposition": "code",
+        "text": "body",
+        "handle_seconds": "secs",
+        "csat": "score",
+    },
+    zone="UTC",
+)
+
+
+def parse(mapping=MAPPING, **changes):
+    return parse_row(RawRow(7, {**GOOD, **changes}), mapping, now=NOW)
+
+
+def test_parse_row_returns_a_whole_contact():
+    assert parse() == ParsedContact(
+        line=7,
+        contact_id="A1",
+        started_at=datetime(2026, 3, 1, 10, tzinfo=UTC),
+        customer_id="C7",
+        channel="phone",
+        queue="Cards UK",
+        agent=None,
+        disposition=None,
+        turns=(("customer", "My card did not come."),),
+        handle_seconds=245,
+        csat=4.5,
+    )
+
+
+def test_parse_row_accepts_a_contact_without_text_and_without_customer():
+    contact = parse(body=" ", caller="?", secs="", score="")
+
+    assert contact.turns == ()
+    assert contact.customer_id is None
+    assert (contact.handle_seconds, contact.csat) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "column"),
+    [
+        ({"nr": "  "}, "no_contact_id", "nr"),
+        ({"nr": "n/a"}, "no_contact_id", "nr"),
+        ({"nr": "x" * 201}, "id_too_long", "nr"),
+        ({"opened": ""}, "no_time", "opened"),
+        ({"opened": "?"}, "no_time", "opened"),
+        ({"opened": "soon"}, "unreadable_time", "opened"),
+        ({"opened": "03/04/2026"}, "ambiguous_date", "opened"),
+        ({"opened": "2026-04-02 12:00:01"}, "future_time", "opened"),
+        ({"opened": "1900-01-01"}, "too_early", "opened"),
+        ({"secs": "-1"}, "bad_handle_seconds", "secs"),
+        ({"secs": "86401"}, "bad_handle_seconds", "secs"),
+        ({"secs": "long"}, "bad_handle_seconds", "secs"),
+        ({"secs": "inf"}, "bad_handle_seconds", "secs"),
+        ({"score": "good"}, "bad_csat", "score"),
+        ({"score": "1,250"}, "bad_csat", "score"),
+        ({"caller": ["C7"]}, "nested_value", "caller"),
+    ],
+)
+def test_parse_row_refuses_with_line_column_and_remedy(changes, code, column):
+    reject = parse(**changes)
+
+    assert isinstance(reject, Reject)
+    assert (reject.line, reject.code, reject.column) == (7, code, column)
+    assert reject.reason.startswith(f"Line 7: column “{column}”")
+    assert reject.reason.endswith(".")
+    assert reject.raw  # can be replayed
+
+
+def test_parse_row_never_repeats_the_value_in_its_sentence():
+    for changes in ({"opened": "Jane Doe"}, {"score": "Jane Doe"}, {"secs": "Jane Doe"}):
+        reject = parse(**changes)
+        assert "Jane" not in reject.reason
+        assert "Jane" not in repr(reject)
+        assert "AAAA AAA" in reject.reason
+
+
+def test_parse_row_accepts_times_up_to_a_day_ahead_of_the_clock():
+    assert isinstance(parse(opened="2026-04-02 12:00:00"), ParsedContact)
+
+
+def test_parse_row_without_a_zone_says_where_to_name_one():
+    reject = parse(mapping=Mapping(MAPPING.columns))
+
+    assert reject.code == "no_zone"
+    assert "Name the time zone of the file in the mapping" in reject.reason
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0:04:05", 245), ("04:05", 245), ("86400", 86400)])
+def test_parse_row_reads_handle_time_as_clock_or_seconds(text, seconds):
+    assert parse(secs=text).handle_seconds == seconds
+
+
+def test_parse_row_fills_in_constants_and_keeps_cells():
+    mapping = Mapping(MAPPING.columns, zone="UTC", constants={"channel": "Chat", "queue": "Q"})
+
+    contact = parse(mapping, via="", team="Cards")
+
+    assert (contact.channel, contact.queue) == ("chat", "Cards")
+
+
+def test_parse_row_leaves_out_rows_that_are_not_inbound():
+    mapping = Mapping(MAPPING.columns, zone="UTC", inbound=("via", "PHONE"))
+
+    assert isinstance(parse(mapping), ParsedContact)
+    assert parse(mapping, via="agent", opened="broken") == Skipped(7, "not_inbound")
+
+
+def test_parse_row_accepts_a_short_row_whose_mapped_columns_are_all_there():
+    row = RawRow(3, {"nr": "1", "opened": "2026-03-01"}, cut_short=True)
+    short = Mapping({"contact_id": "nr", "started_at": "opened"}, zone="UTC")
+
+    assert isinstance(parse_row(row, short, now=NOW), ParsedContact)
+    reject = parse_row(row, MAPPING, now=NOW)
+    assert (reject.code, reject.column) == ("cut_short", "caller")
+
+
+def turns_of(turns, **columns):
+    mapping = Mapping({"contact_id": "nr", "started_at": "opened", "turns": "t"}, zone="UTC")
+    return parse(mapping, t=turns)
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [{"speaker": "Client", "text": "hi"}, {"role": "Assistant", "content": "hello"}],
+        [["caller", "hi"], ["advisor", " hello "], ["agent", ""]],
+        '[{"from": "customer", "message": "hi"}, {"sender": "staff", "body": "hello"}]',
+    ],
+)
+def test_parse_row_reads_turns_in_the_usual_shapes(turns):
+    assert turns_of(turns).turns == (("customer", "hi"), ("agent", "hello"))
+
+
+def test_parse_row_calls_a_speaker_it_does_not_know_unknown():
+    turns = [{"speaker": "Zed", "text": "a"}, {"text": "b"}, {"speaker": "IVR", "text": "c"}, "d"]
+
+    assert [speaker for speaker, _ in turns_of(turns).turns] == [
+        "unknown",
+        "unknown",
+        "bot",
+        "customer",
+    ]
+
+
+@pytest.mark.parametrize("turns", ["[{broken", [{"text": 7}], [3]])
+def test_parse_row_refuses_turns_it_cannot_read(turns):
+    assert turns_of(turns).code == "bad_turns"
+
+
+def test_parse_row_stores_nothing_a_database_refuses():
+    contact = parse(nr="A\x001", body="half \ud83d pair\x00")
+
+    assert contact.contact_id == "A1"
+    assert contact.turns[0][1] == "half ? pair"
+    assert parse(secs="x", body="\ud83d").raw.encode()
+
+
+def test_parse_row_takes_whole_json_numbers_as_ids():
+    assert parse(nr=12.0, caller=7).contact_id == "12"
