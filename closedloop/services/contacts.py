@@ -1,0 +1,300 @@
+"""Take contacts in: recognise a file, look at it without writing, import it.
+
+An import reads and writes in stretches. It may stop anywhere: what was committed is whole, and
+a second run goes on from there or, begun afresh, finds it unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import date
+from itertools import islice
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.adapters.contacts import Outcome, read_contacts
+from closedloop.adapters.mapping import Mapping
+from closedloop.adapters.types import ParsedContact, Reject
+from closedloop.config import Settings
+from closedloop.domain.audit import Actor
+from closedloop.domain.clock import utc_now
+from closedloop.domain.errors import Conflict, Invalid, NotFound, Refusal
+from closedloop.domain.jobs import Progress
+from closedloop.models import Contact, ImportBatch
+from closedloop.models.contacts import BatchState
+from closedloop.services.audit import record_event
+from closedloop.services.contact_files import (
+    Extent,
+    RecognisedFile,
+    check_mapping,
+    measure_extent,
+    recognise_file,
+)
+from closedloop.services.contact_rows import RowCleaner, hash_customer
+from closedloop.services.intake import Stretch, store_stretch
+from closedloop.services.long_work import Report, Transactions, tell_nobody
+from closedloop.services.previews import ImportPreview, preview_file
+from closedloop.services.repeats import in_portions, roll_up_days
+
+__all__ = [
+    "ImportPreview",
+    "RecognisedFile",
+    "hash_customer",
+    "import_file",
+    "open_import",
+    "preview_file",
+    "recognise_file",
+]
+
+ROWS_PER_STRETCH = 2_000
+CHARACTERS_PER_STRETCH = 4_000_000
+DAYS_PER_TRANSACTION = 60
+SOURCE_CHARS = 60
+
+
+def open_import(
+    session: Session,
+    *,
+    path: Path,
+    mapping: Mapping,
+    source: str,
+    file_name: str,
+    by: Actor,
+) -> ImportBatch:
+    """Note down an import that is about to begin; hand its id to `import_file`.
+
+    Whoever does so before queueing the work can start it again after any accident without
+    reading twice what was taken in.
+
+    Raises
+    ------
+    Unreadable, Invalid
+        If the file or the mapping cannot be used; nothing is noted down then.
+    """
+    check_mapping(path, mapping)
+    source = " ".join(source.split())
+    if not 0 < len(source) <= SOURCE_CHARS:
+        sentence = f"Name the system the file comes from, in at most {SOURCE_CHARS} characters."
+        raise Invalid(sentence, {"source": sentence})
+    batch = ImportBatch(
+        source=source,
+        file_name=file_name[-255:],
+        file_sha256=measure_extent(path).sha256,
+        mapping=mapping.to_dict(),
+        redactions={},
+        started_by=by.name[:120],
+    )
+    session.add(batch)
+    session.flush()  # the caller needs the id
+    return batch
+
+
+def import_file(
+    transactions: Transactions,
+    *,
+    settings: Settings,
+    path: Path,
+    mapping: Mapping,
+    source: str,
+    file_name: str,
+    by: Actor,
+    report: Report = tell_nobody,
+    batch_id: int | None = None,
+) -> ImportBatch:
+    """Take the contacts of a file in, in bounded memory and short transactions.
+
+    Personal data are redacted and customers hashed before anything is written. A contact that
+    the source has brought before is left as it is: with the same content it counts as
+    unchanged, with other content as changed, with a note in the quarantine. With
+    `mapping.session_gap_seconds` above 0 each row is a message, and those of one customer at
+    most so many seconds apart are one contact.
+
+    Parameters
+    ----------
+    transactions : Transactions
+    settings : Settings
+    path : Path
+    mapping : Mapping
+    source : str
+        Ids are unique within it; at most 60 characters.
+    file_name : str
+        As people know the file.
+    by : Actor
+    report : Report, optional
+        Told bytes read of the file's size, about.
+    batch_id : int, optional
+        Of an import that was opened or broke off: goes on after the rows that were committed.
+        One that is done is returned as it is.
+
+    Returns
+    -------
+    ImportBatch
+
+    Raises
+    ------
+    Unreadable, Invalid
+        If the file or the mapping cannot be used.
+    NotFound, Conflict
+        If there is no such import, or it was of another file or mapping.
+    """
+    if batch_id is None:
+        with transactions() as session:
+            batch_id = open_import(
+                session, path=path, mapping=mapping, source=source, file_name=file_name, by=by
+            ).id
+    batch, extent = _resume(transactions, batch_id, path, mapping)
+    if batch.state is BatchState.DONE:
+        return batch
+    run = _Run(transactions, settings, path, mapping, by, report, batch, extent)
+    try:
+        return run.go()
+    except Exception as error:
+        run.give_up(error)
+        raise
+
+
+def _resume(
+    transactions: Transactions, batch_id: int, path: Path, mapping: Mapping
+) -> tuple[ImportBatch, Extent]:
+    """Return an import that may begin or go on."""
+    with transactions() as session:
+        batch = session.get(ImportBatch, batch_id)
+        if batch is None:
+            raise NotFound(f"There is no import number {batch_id}.")
+        if batch.state is BatchState.DONE:
+            return batch, Extent(batch.file_sha256, 0, 0)
+        extent = measure_extent(path)
+        if extent.sha256 != batch.file_sha256:
+            raise Conflict("The file has changed since this import began. Import it as a new one.")
+        if batch.mapping != mapping.to_dict():
+            raise Conflict("This import began with another mapping. Import the file as a new one.")
+        batch.state, batch.message, batch.finished_at = BatchState.RUNNING, "", None
+        return batch, extent
+
+
+class _Run:
+    """One run over a file, from where the last one stopped."""
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        settings: Settings,
+        path: Path,
+        mapping: Mapping,
+        by: Actor,
+        report: Report,
+        batch: ImportBatch,
+        extent: Extent,
+    ) -> None:
+        self._transactions = transactions
+        self._settings = settings
+        self._path = path
+        self._mapping = mapping
+        self._by = by
+        self._report = report
+        self._batch = batch
+        self._extent = extent
+        self._is_resumed = batch.rows_done > 0
+        self._days: set[date] = set()
+
+    def go(self) -> ImportBatch:
+        """Read to the end, add the days up, close the import."""
+        facts = check_mapping(self._path, self._mapping)
+        cleaner = RowCleaner(self._settings, facts, self._mapping)
+        # the time of the first run, so that each run refuses the same rows
+        outcomes = read_contacts(self._path, facts, self._mapping, now=self._batch.started_at)
+        rest = islice(outcomes, self._batch.rows_done, None)
+        for stretch in _stretches(rest, cleaner):
+            self._store(stretch)
+        self._add_up()
+        return self._close(BatchState.DONE, "")
+
+    def give_up(self, error: Exception) -> None:
+        """Close the import as failed, with the roll-up of what was taken in up to date."""
+        rows = f"{self._batch.rows_done:,} rows"
+        if isinstance(error, Refusal):
+            message = error.sentence
+        else:
+            message = f"The import met a fault it did not expect ({type(error).__name__})."
+        self._add_up()
+        self._close(
+            BatchState.FAILED,
+            f"{message[:350]} It stopped after {rows}, which stay. Start it again to go on there.",
+        )
+
+    def _store(self, stretch: Stretch) -> None:
+        with self._transactions() as session:
+            self._days |= store_stretch(
+                session,
+                settings=self._settings,
+                batch_id=self._batch.id,
+                gap_seconds=self._mapping.session_gap_seconds or 0,
+                stretch=stretch,
+            )
+            batch = session.get_one(ImportBatch, self._batch.id)
+        self._batch = batch
+        self._tell(stretch.last_line, f"{batch.rows_read:,} rows read, {batch.added:,} new")
+
+    def _tell(self, line: int, doing: str) -> None:
+        self._report(Progress(self._extent.bytes_up_to(line), self._extent.n_bytes, doing))
+
+    def _add_up(self) -> None:
+        """Renew the roll-up; a resumed run cannot know the days of the one before."""
+        days: Collection[date] = self._days
+        if self._is_resumed:
+            with self._transactions() as session:
+                days = session.scalars(sa.select(Contact.local_day).distinct()).all()
+        for portion in in_portions(sorted(days), DAYS_PER_TRANSACTION):
+            with self._transactions() as session:
+                roll_up_days(session, days=portion)
+
+    def _close(self, state: BatchState, message: str) -> ImportBatch:
+        with self._transactions() as session:
+            batch = session.get_one(ImportBatch, self._batch.id)
+            batch.state, batch.finished_at = state, utc_now()
+            batch.message = message or _outcome_in_words(batch)
+            is_done = state is BatchState.DONE
+            record_event(
+                session,
+                by=self._by,
+                verb="contacts.imported" if is_done else "contacts.import_stopped",
+                target_kind="import",
+                target_id=batch.id,
+                summary=f"imported {batch.file_name}: {_outcome_in_words(batch)}"
+                if is_done
+                else f"stopped importing {batch.file_name} after {batch.rows_done:,} rows",
+                detail={
+                    name: getattr(batch, name)
+                    for name in ("source", "rows_read", "added", "unchanged", "changed", "rejected")
+                },
+            )
+        return batch
+
+
+def _outcome_in_words(batch: ImportBatch) -> str:
+    if batch.rows_read == 0:
+        return "The file has column names but no rows below them."
+    return (
+        f"{batch.rows_read:,} rows read: {batch.added:,} new, {batch.unchanged:,} unchanged, "
+        f"{batch.changed:,} changed, {batch.rejected:,} in quarantine."
+    )
+
+
+def _stretches(outcomes: Iterator[Outcome], cleaner: RowCleaner) -> Iterator[Stretch]:
+    """Yield the rest of a file in stretches of bounded size, cleaned."""
+    stretch, n_characters = Stretch(), 0
+    for outcome in outcomes:
+        stretch.n_read += 1
+        stretch.last_line = outcome.line
+        if isinstance(outcome, ParsedContact):
+            n_characters += sum(len(text) for _, text in outcome.turns)
+            stretch.rows.append(cleaner.clean(outcome))
+        elif isinstance(outcome, Reject):
+            stretch.rejects.append((outcome.line, *cleaner.clean_reject(outcome)))
+        if stretch.n_read >= ROWS_PER_STRETCH or n_characters >= CHARACTERS_PER_STRETCH:
+            yield stretch
+            stretch, n_characters = Stretch(), 0
+    if stretch.n_read:
+        yield stretch

@@ -1,0 +1,231 @@
+"""Write one stretch of an import: everything about its rows, in one transaction.
+
+After each stretch the database is whole: contacts, texts, messages, customers, chains, the
+quarantine and the counts of the import. Only the daily roll-up waits for the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.config import Settings
+from closedloop.models import Contact, ContactText, Customer, ImportBatch, ImportReject, Message
+from closedloop.services.contact_rows import CleanRow, text_hash, words_to_embed
+from closedloop.services.repeats import chain_contacts, take_turn
+from closedloop.services.sessions import add_messages
+
+_contacts: Any = Contact.__table__
+_texts: Any = ContactText.__table__
+_customers: Any = Customer.__table__
+_messages: Any = Message.__table__
+_rejects: Any = ImportReject.__table__
+
+
+@dataclass
+class Stretch:
+    """A stretch of a file, cleaned.
+
+    Attributes
+    ----------
+    rows : list of CleanRow
+    rejects : list of (line, reason, raw)
+        Clean, too.
+    n_read : int
+        Rows of the file it covers, those passed over included.
+    last_line : int
+        Physical line of the last of them.
+    """
+
+    rows: list[CleanRow] = field(default_factory=list)
+    rejects: list[tuple[int, str, str]] = field(default_factory=list)
+    n_read: int = 0
+    last_line: int = 0
+
+
+@dataclass
+class Sorted:
+    """Rows by what is known of their ids."""
+
+    new: list[CleanRow] = field(default_factory=list)
+    unchanged: int = 0
+    changed: list[CleanRow] = field(default_factory=list)
+
+
+def sort_rows(rows: Iterable[CleanRow], known: dict[str, str]) -> Sorted:
+    """Tell new rows from repetitions and from other content under a known id.
+
+    Parameters
+    ----------
+    rows : iterable of CleanRow
+    known : dict of str to str
+        Content hash by contact id; the new ones are put in, as a file may repeat itself.
+    """
+    found = Sorted()
+    for row in rows:
+        digest = known.setdefault(row.contact_id, "")
+        if not digest:
+            known[row.contact_id] = row.content_hash
+            found.new.append(row)
+        elif digest == row.content_hash:
+            found.unchanged += 1
+        else:
+            found.changed.append(row)
+    return found
+
+
+def known_hashes(session: Session, source: str, ids: Sequence[str]) -> dict[str, str]:
+    """Return the content hash of those ids the source has brought before, as either kind."""
+    contacts = sa.select(_contacts.c.source_contact_id, _contacts.c.content_hash).where(
+        _contacts.c.source == source, _contacts.c.source_contact_id.in_(ids)
+    )
+    messages = sa.select(_messages.c.source_message_id, _messages.c.content_hash).where(
+        _messages.c.source == source, _messages.c.source_message_id.in_(ids)
+    )
+    return _pairs(session.execute(contacts)) | _pairs(session.execute(messages))
+
+
+def _pairs(result: sa.Result[Any]) -> dict[Any, Any]:
+    return {row[0]: row[1] for row in result}
+
+
+def store_stretch(
+    session: Session,
+    *,
+    settings: Settings,
+    batch_id: int,
+    gap_seconds: int,
+    stretch: Stretch,
+) -> set[date]:
+    """Store a stretch and count it; rows that are known already change nothing.
+
+    Parameters
+    ----------
+    session : Session
+    settings : Settings
+    batch_id : int
+    gap_seconds : int
+        Above 0 the rows are messages that are gathered into contacts.
+    stretch : Stretch
+
+    Returns
+    -------
+    set of date
+        Reporting days whose roll-up is out of date.
+    """
+    take_turn(session)
+    batch = session.get_one(ImportBatch, batch_id, populate_existing=True)
+    known = known_hashes(session, batch.source, [row.contact_id for row in stretch.rows])
+    found = sort_rows(stretch.rows, known)
+    customers = _customer_ids(session, {r.customer_key for r in found.new if r.customer_key})
+    if gap_seconds > 0:
+        days = add_messages(
+            session,
+            batch_id=batch_id,
+            source=batch.source,
+            rows=found.new,
+            customers=customers,
+            gap_seconds=gap_seconds,
+            zone=settings.reporting_zone,
+        )
+    else:
+        days = _add_contacts(session, batch, found.new, customers)
+    days |= chain_contacts(session, settings=settings, customer_ids=list(customers.values()))
+    _quarantine(session, batch_id, [*stretch.rejects, *map(_note_on_change, found.changed)])
+    _count(batch, stretch, found)
+    return days
+
+
+def _customer_ids(session: Session, keys: set[str]) -> dict[str, int]:
+    """Return the id of each customer, adding those who are new."""
+    listed = sorted(keys)
+    statement = sa.select(_customers.c.key_hash, _customers.c.id).where(
+        _customers.c.key_hash.in_(listed)
+    )
+    found = _pairs(session.execute(statement))
+    new = [{"key_hash": key} for key in listed if key not in found]
+    if new:
+        insert = sa.insert(_customers).returning(_customers.c.key_hash, _customers.c.id)
+        found |= _pairs(session.execute(insert, new))
+    return found
+
+
+def _add_contacts(
+    session: Session, batch: ImportBatch, rows: Sequence[CleanRow], customers: dict[str, int]
+) -> set[date]:
+    """Store rows each of which is a contact."""
+    if not rows:
+        return set()
+    insert = sa.insert(_contacts).returning(_contacts.c.source_contact_id, _contacts.c.id)
+    values = [_contact_values(batch, row, customers) for row in rows]
+    ids = _pairs(session.execute(insert, values))
+    texts = [_text_values(ids[row.contact_id], row) for row in rows if row.turns]
+    if texts:
+        session.execute(sa.insert(_texts), texts)
+    return {row.local_day for row in rows}
+
+
+def _contact_values(batch: ImportBatch, row: CleanRow, customers: dict[str, int]) -> dict[str, Any]:
+    return {
+        "source": batch.source,
+        "source_contact_id": row.contact_id,
+        "batch_id": batch.id,
+        "content_hash": row.content_hash,
+        "customer_id": customers[row.customer_key] if row.customer_key else None,
+        "started_at": row.started_at,
+        "local_day": row.local_day,
+        "channel": row.channel,
+        "queue": row.queue,
+        "agent": row.agent,
+        "disposition": row.disposition,
+        "handle_seconds": row.handle_seconds,
+        "csat": row.csat,
+        "message_count": 1,
+    }
+
+
+def _text_values(contact_id: int, row: CleanRow) -> dict[str, Any]:
+    words = words_to_embed(row.turns)
+    return {
+        "contact_id": contact_id,
+        "turns": [list(turn) for turn in row.turns],
+        "issue_text": words,
+        "text_hash": text_hash(words),
+    }
+
+
+def _note_on_change(row: CleanRow) -> tuple[int, str, str]:
+    reason = (
+        f"Line {row.line}: the contact {row.contact_id} was taken in before with other content. "
+        "The first version stays. If this one is right, give it an id of its own."
+    )
+    return row.line, reason[:500], row.raw
+
+
+def _quarantine(session: Session, batch_id: int, rejects: Sequence[tuple[int, str, str]]) -> None:
+    if rejects:
+        values = [
+            {"batch_id": batch_id, "line": line, "reason": reason, "raw": raw}
+            for line, reason, raw in rejects
+        ]
+        session.execute(sa.insert(_rejects), values)
+
+
+def _count(batch: ImportBatch, stretch: Stretch, found: Sorted) -> None:
+    batch.rows_read += stretch.n_read
+    batch.rows_done += stretch.n_read
+    batch.added += len(found.new)
+    batch.unchanged += found.unchanged
+    batch.changed += len(found.changed)
+    batch.rejected += len(stretch.rejects)
+    batch.unidentified += sum(row.customer_key is None for row in found.new)
+    counts = dict(batch.redactions)
+    for row in found.new:
+        for kind, number in row.redactions.items():
+            counts[kind] = counts.get(kind, 0) + number
+    batch.redactions = counts

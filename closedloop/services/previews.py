@@ -1,0 +1,246 @@
+"""Look at what an import would do, without writing anything."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from closedloop.adapters.contacts import read_contacts, read_rows
+from closedloop.adapters.mapping import Mapping
+from closedloop.adapters.parse import parse_row
+from closedloop.adapters.types import BadRow, FileFacts, ParsedContact, RawRow, Reject, Skipped
+from closedloop.config import Settings
+from closedloop.domain.clock import utc_now
+from closedloop.domain.contacts import share
+from closedloop.services.contact_files import check_mapping
+from closedloop.services.contact_rows import CUSTOMER_TOKEN, CleanRow, RowCleaner
+from closedloop.services.intake import known_hashes, sort_rows
+
+ROWS_AT_ONCE = 2_000
+
+
+@dataclass
+class RejectReason:
+    """Why rows are no contacts: the code, how many, and the first one's sentence."""
+
+    code: str
+    rows: int
+    example: str
+
+
+@dataclass(frozen=True)
+class SampleRow:
+    """One row of the file beside the contact it makes, both redacted.
+
+    Attributes
+    ----------
+    line : int
+    raw : dict of str to str
+        Cells by column of the file; the customer's id is hidden.
+    contact : CleanRow or None
+        None when the row is no contact.
+    reason : str
+        Why it is none; empty when it is one.
+    """
+
+    line: int
+    raw: dict[str, str]
+    contact: CleanRow | None
+    reason: str
+
+
+@dataclass
+class ImportPreview:
+    """What an import would do, counted on the rows that were read.
+
+    Attributes
+    ----------
+    rows_read : int
+        Rows, good and bad.
+    would_add, unchanged, changed : int
+        New to the source; brought before with the same, with other content.
+    rejected, skipped : int
+        In quarantine; passed over (not inbound, or a later event of the same contact).
+    unidentified : int
+        Of those that would be added, without customer.
+    first_at, last_at : datetime or None
+        Earliest and latest start of what would be added.
+    is_whole : bool
+        Whether the file was read to its end.
+    reasons : list of RejectReason
+        Most frequent first.
+    sample : list of SampleRow
+    """
+
+    rows_read: int = 0
+    would_add: int = 0
+    unchanged: int = 0
+    changed: int = 0
+    rejected: int = 0
+    skipped: int = 0
+    unidentified: int = 0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    is_whole: bool = True
+    reasons: list[RejectReason] = field(default_factory=list)
+    sample: list[SampleRow] = field(default_factory=list)
+
+    @property
+    def unidentified_rate(self) -> float | None:
+        """Share of the new contacts that have no customer, in 0–1; None without any."""
+        return share(self.unidentified, self.would_add)
+
+
+def preview_file(
+    session: Session,
+    *,
+    settings: Settings,
+    path: Path,
+    mapping: Mapping,
+    source: str,
+    sample: int = 20,
+    limit: int | None = None,
+) -> ImportPreview:
+    """Return what an import would do. Nothing is written, neither rows nor an event.
+
+    Parameters
+    ----------
+    session : Session
+        For looking up what the source has brought before.
+    settings : Settings
+    path : Path
+    mapping : Mapping
+    source : str
+    sample : int
+        How many rows to show beside their contacts.
+    limit : int, optional
+        Rows to read at most; the whole file by default.
+
+    Raises
+    ------
+    Unreadable, Invalid
+        If the file or the mapping cannot be used.
+    """
+    facts = check_mapping(path, mapping)
+    cleaner = RowCleaner(settings, facts, mapping)
+    now = utc_now()
+    preview = ImportPreview(sample=_sample(path, facts, mapping, cleaner, now, sample))
+    reasons: dict[str, RejectReason] = {}
+    outcomes = read_contacts(path, facts, mapping, now=now)
+    with closing(_SeenInFile()) as seen:
+        for rows in _cleaned(islice(outcomes, limit), cleaner, preview, reasons):
+            ids = [row.contact_id for row in rows]
+            known = seen.hashes(ids) | known_hashes(session, source, ids)
+            found = sort_rows(rows, known)
+            seen.add(found.new)
+            _count(preview, found.new)
+            preview.unchanged += found.unchanged
+            preview.changed += len(found.changed)
+        preview.is_whole = next(outcomes, None) is None
+    preview.reasons = sorted(reasons.values(), key=lambda reason: -reason.rows)
+    return preview
+
+
+def _cleaned(
+    outcomes: Iterator[ParsedContact | Reject | Skipped],
+    cleaner: RowCleaner,
+    preview: ImportPreview,
+    reasons: dict[str, RejectReason],
+) -> Iterator[list[CleanRow]]:
+    """Count what is no contact, and yield the contacts in lists of bounded length."""
+    while portion := list(islice(outcomes, ROWS_AT_ONCE)):
+        rows = []
+        for outcome in portion:
+            preview.rows_read += 1
+            if isinstance(outcome, ParsedContact):
+                rows.append(cleaner.clean(outcome))
+            elif isinstance(outcome, Reject):
+                preview.rejected += 1
+                reason = RejectReason(outcome.code, 0, outcome.reason)
+                reasons.setdefault(outcome.code, reason).rows += 1
+            else:
+                preview.skipped += 1
+        yield rows
+
+
+def _count(preview: ImportPreview, new: Sequence[CleanRow]) -> None:
+    preview.would_add += len(new)
+    preview.unidentified += sum(row.customer_key is None for row in new)
+    times = [row.started_at for row in new]
+    if times:
+        preview.first_at = min(filter(None, (preview.first_at, min(times))))
+        preview.last_at = max(filter(None, (preview.last_at, max(times))))
+
+
+def _sample(
+    path: Path,
+    facts: FileFacts,
+    mapping: Mapping,
+    cleaner: RowCleaner,
+    now: datetime,
+    number: int,
+) -> list[SampleRow]:
+    """Return the first rows beside what they become; those passed over are left out."""
+    shown: list[SampleRow] = []
+    for raw in read_rows(path, facts):
+        if len(shown) >= number:
+            break
+        if isinstance(raw, BadRow):
+            reason, text = cleaner.clean_reject(
+                Reject(raw.line, "broken_row", None, raw.reason, raw.raw)
+            )
+            shown.append(SampleRow(raw.line, {"": text}, None, reason))
+            continue
+        outcome = parse_row(raw, mapping, now=now)
+        if isinstance(outcome, ParsedContact):
+            clean = cleaner.clean(outcome)
+            shown.append(SampleRow(raw.line, _cells(raw, mapping, cleaner), clean, ""))
+        elif isinstance(outcome, Reject):
+            cells = _cells(raw, mapping, cleaner)
+            shown.append(SampleRow(raw.line, cells, None, outcome.reason))
+    return shown
+
+
+def _cells(raw: RawRow, mapping: Mapping, cleaner: RowCleaner) -> dict[str, str]:
+    hidden = mapping.columns.get("customer_id")
+    return {
+        name: CUSTOMER_TOKEN if name == hidden and value else cleaner.redact(_as_text(value))
+        for name, value in raw.fields.items()
+    }
+
+
+def _as_text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+class _SeenInFile:
+    """Remembers contents by id in a temporary database, which spills to disk."""
+
+    def __init__(self) -> None:
+        self._db = sqlite3.connect("", isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = OFF")
+        self._db.execute("CREATE TABLE seen (id TEXT PRIMARY KEY, digest TEXT) WITHOUT ROWID")
+        self._db.execute("BEGIN")
+
+    def add(self, rows: Sequence[CleanRow]) -> None:
+        """Remember rows whose ids are new."""
+        pairs = [(row.contact_id, row.content_hash) for row in rows]
+        self._db.executemany("INSERT INTO seen VALUES (?, ?)", pairs)
+
+    def hashes(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return content hash by id of those that came before."""
+        find = "SELECT digest FROM seen WHERE id = ?"
+        found = ((i, self._db.execute(find, (i,)).fetchone()) for i in ids)
+        return {contact_id: row[0] for contact_id, row in found if row}
+
+    def close(self) -> None:
+        """Drop the temporary database."""
+        self._db.close()

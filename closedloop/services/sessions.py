@@ -1,0 +1,320 @@
+"""Gather messages into contacts: those of one customer within a session gap are one arrival.
+
+Messages may come late and in any order, also over several imports. What was one contact stays
+one; contacts between which a late message closes the gap are joined.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.domain.clock import local_day
+from closedloop.domain.contacts import MessageTime, gather_sessions
+from closedloop.models import Contact, ContactText, Message
+from closedloop.services.contact_rows import CleanRow, text_hash, words_to_embed
+from closedloop.services.repeats import IDS_PER_STATEMENT, in_portions
+
+_contacts: Any = Contact.__table__
+_texts: Any = ContactText.__table__
+_messages: Any = Message.__table__
+_LABELS = ("channel", "queue", "agent", "disposition")
+
+Turn = list[Any]
+"""[speaker, text, message id, sent at in ISO 8601, UTC]"""
+
+
+@dataclass
+class _Group:
+    """Messages that are one contact, in time order, and the contacts that they were."""
+
+    customer_id: int | None
+    messages: list[MessageTime]
+    contact_ids: list[int]
+    rows: list[CleanRow] = field(default_factory=list)
+
+    @property
+    def is_changed(self) -> bool:
+        return bool(self.rows) or len(self.contact_ids) > 1
+
+    @property
+    def kept(self) -> int | None:
+        """The contact of the earliest message that had one."""
+        return self.contact_ids[0] if self.contact_ids else None
+
+
+def add_messages(
+    session: Session,
+    *,
+    batch_id: int,
+    source: str,
+    rows: Sequence[CleanRow],
+    customers: Mapping[str, int],
+    gap_seconds: int,
+    zone: str,
+) -> set[date]:
+    """Store messages that are new to the source, and join them to contacts.
+
+    Parameters
+    ----------
+    session : Session
+    batch_id, source : int, str
+    rows : sequence of CleanRow
+        Each id once, none of them known to the source. Without customer, each is a contact.
+    customers : mapping of str to int
+        Customer's key to id.
+    gap_seconds : int
+        Longest silence inside a contact, inclusive.
+    zone : str
+        Of the reporting days.
+
+    Returns
+    -------
+    set of date
+        Reporting days of the contacts that were added, changed or joined, before and after.
+    """
+    groups = _alone(rows) + _gathered(session, source, rows, customers, gap_seconds)
+    known = _Known.load(session, [i for group in groups for i in group.contact_ids])
+    contacts = [_Contact.build(group, known, zone) for group in groups]
+    _write_contacts(session, contacts, batch_id, source)
+    _write_messages(session, contacts, source)
+    _write_texts(session, contacts, known)
+    return known.days | {contact.values["local_day"] for contact in contacts}
+
+
+def _alone(rows: Iterable[CleanRow]) -> list[_Group]:
+    return [_Group(None, [_time(row)], [], [row]) for row in rows if row.customer_key is None]
+
+
+def _time(row: CleanRow) -> MessageTime:
+    return MessageTime(row.contact_id, row.started_at)
+
+
+def _gathered(
+    session: Session,
+    source: str,
+    rows: Iterable[CleanRow],
+    customers: Mapping[str, int],
+    gap_seconds: int,
+) -> list[_Group]:
+    """Return the groups of the customers of `rows` that are not as they were."""
+    new: dict[int, dict[str, CleanRow]] = defaultdict(dict)
+    for row in rows:
+        if row.customer_key is not None:
+            new[customers[row.customer_key]][row.contact_id] = row
+    old = _stored_messages(session, source, list(new))
+    groups = []
+    for customer_id, fresh in new.items():
+        of_contact = {message.message_id: contact for message, contact in old[customer_id]}
+        times = [message for message, _ in old[customer_id]] + [_time(r) for r in fresh.values()]
+        for messages in _joined(gather_sessions(times, gap_seconds), of_contact):
+            ids = [m.message_id for m in messages]
+            contact_ids = list(dict.fromkeys(of_contact[i] for i in ids if i in of_contact))
+            fresh_rows = [fresh[i] for i in ids if i in fresh]
+            groups.append(_Group(customer_id, messages, contact_ids, fresh_rows))
+    return [group for group in groups if group.is_changed]
+
+
+def _stored_messages(
+    session: Session, source: str, customer_ids: Collection[int]
+) -> dict[int, list[tuple[MessageTime, int]]]:
+    """Return (message, its contact) of each customer."""
+    found: dict[int, list[tuple[MessageTime, int]]] = defaultdict(list)
+    statement = (
+        sa.select(
+            _contacts.c.customer_id,
+            _messages.c.source_message_id,
+            _messages.c.sent_at,
+            _messages.c.contact_id,
+        )
+        .join(_contacts, _contacts.c.id == _messages.c.contact_id)
+        .where(_contacts.c.customer_id.in_(customer_ids), _messages.c.source == source)
+    )
+    for customer_id, message_id, sent_at, contact_id in session.execute(statement):
+        found[customer_id].append((MessageTime(message_id, sent_at), contact_id))
+    return found
+
+
+def _joined(
+    sessions: Sequence[list[MessageTime]], of_contact: Mapping[str, int]
+) -> Iterator[list[MessageTime]]:
+    """Put sessions together that hold messages of one contact, and those between them.
+
+    It happens when a source is imported with a shorter gap than before.
+    """
+    last = {
+        of_contact[message.message_id]: position
+        for position, messages in enumerate(sessions)
+        for message in messages
+        if message.message_id in of_contact
+    }
+    group: list[MessageTime] = []
+    end = 0
+    for position, messages in enumerate(sessions):
+        ends = (last[of_contact[m.message_id]] for m in messages if m.message_id in of_contact)
+        end = max(end, position, *ends)
+        group += messages
+        if position == end:
+            yield group
+            group = []
+
+
+@dataclass
+class _Known:
+    """The contacts that change, as they stand."""
+
+    values: dict[int, Any]
+    turns: dict[int, list[Turn]]
+    hashes: dict[int, str]
+
+    @classmethod
+    def load(cls, session: Session, contact_ids: Sequence[int]) -> _Known:
+        """Read contacts with their texts."""
+        known = cls({}, {}, {})
+        text_columns = (_texts.c.contact_id, _texts.c.turns, _texts.c.text_hash)
+        for ids in in_portions(contact_ids, IDS_PER_STATEMENT):
+            contacts = sa.select(_contacts).where(_contacts.c.id.in_(ids))
+            known.values |= {row["id"]: row for row in session.execute(contacts).mappings()}
+            texts = sa.select(*text_columns).where(_texts.c.contact_id.in_(ids))
+            for contact_id, turns, digest in session.execute(texts):
+                known.turns[contact_id], known.hashes[contact_id] = turns, digest
+        return known
+
+    @property
+    def days(self) -> set[date]:
+        """Reporting days before the change."""
+        return {row["local_day"] for row in self.values.values()}
+
+
+@dataclass
+class _Contact:
+    """One contact as it is to be stored."""
+
+    id: int | None
+    absorbed: list[int]
+    rows: list[CleanRow]
+    values: dict[str, Any]
+    turns: list[Turn]
+
+    @classmethod
+    def build(cls, group: _Group, known: _Known, zone: str) -> _Contact:
+        """Put contact and messages together; a label comes from the earliest part with one."""
+        first = group.messages[0]
+        parts: list[Any] = [*map(known.values.get, group.contact_ids), *map(_as_part, group.rows)]
+        parts.sort(key=lambda part: (part["started_at"], part["source_contact_id"]))
+        handled = [p["handle_seconds"] for p in parts if p["handle_seconds"] is not None]
+        values = {
+            "customer_id": group.customer_id,
+            "source_contact_id": first.message_id,
+            "content_hash": parts[0]["content_hash"],
+            "started_at": first.sent_at,
+            "local_day": local_day(first.sent_at, zone),
+            "handle_seconds": sum(handled) if handled else None,
+            "csat": next((p["csat"] for p in parts if p["csat"] is not None), None),
+            "message_count": len(group.messages),
+            **{name: next((p[name] for p in parts if p[name]), "") for name in _LABELS},
+        }
+        turns = [turn for i in group.contact_ids for turn in known.turns.get(i, ())]
+        turns += [turn for row in group.rows for turn in _turns(row)]
+        turns.sort(key=lambda turn: (turn[3], turn[2]))
+        return cls(group.kept, group.contact_ids[1:], group.rows, values, turns)
+
+
+def _as_part(row: CleanRow) -> dict[str, Any]:
+    return {
+        "started_at": row.started_at,
+        "source_contact_id": row.contact_id,
+        "content_hash": row.content_hash,
+        "handle_seconds": row.handle_seconds,
+        "csat": row.csat,
+        **{name: getattr(row, name) for name in _LABELS},
+    }
+
+
+def _turns(row: CleanRow) -> list[Turn]:
+    sent_at = row.started_at.isoformat()
+    return [[speaker, text, row.contact_id, sent_at] for speaker, text in row.turns]
+
+
+def _write_contacts(
+    session: Session, contacts: Sequence[_Contact], batch_id: int, source: str
+) -> None:
+    """Add new contacts, then change the kept ones; new ones get their `id`."""
+    new = {c.values["source_contact_id"]: c for c in contacts if c.id is None}
+    if new:
+        added = session.execute(
+            sa.insert(_contacts).returning(_contacts.c.id, _contacts.c.source_contact_id),
+            [{**c.values, "source": source, "batch_id": batch_id} for c in new.values()],
+        ).all()
+        kept = [c for c in contacts if c.id is not None]
+        for contact_id, source_contact_id in added:
+            new[source_contact_id].id = contact_id
+    else:
+        kept = list(contacts)
+    if kept:
+        session.connection().execute(
+            sa.update(_contacts).where(_contacts.c.id == sa.bindparam("kept_id")),
+            [{**c.values, "kept_id": c.id} for c in kept],
+        )
+
+
+def _write_messages(session: Session, contacts: Sequence[_Contact], source: str) -> None:
+    """Add the new messages, move those of contacts that were joined, and drop the latter."""
+    rows = [
+        {
+            "source": source,
+            "source_message_id": row.contact_id,
+            "contact_id": contact.id,
+            "sent_at": row.started_at,
+            "content_hash": row.content_hash,
+        }
+        for contact in contacts
+        for row in contact.rows
+    ]
+    if rows:
+        session.execute(sa.insert(_messages), rows)
+    gone = [{"gone_id": i, "kept_id": c.id} for c in contacts for i in c.absorbed]
+    if gone:
+        session.connection().execute(
+            sa.update(_messages)
+            .where(_messages.c.contact_id == sa.bindparam("gone_id"))
+            .values(contact_id=sa.bindparam("kept_id")),
+            gone,
+        )
+    for ids in in_portions([pair["gone_id"] for pair in gone], IDS_PER_STATEMENT):
+        session.execute(sa.delete(_texts).where(_texts.c.contact_id.in_(ids)))
+        session.execute(sa.delete(_contacts).where(_contacts.c.id.in_(ids)))
+
+
+def _write_texts(session: Session, contacts: Sequence[_Contact], known: _Known) -> None:
+    """Write what was said; a contact whose words changed waits to be assigned anew."""
+    rows, reworded = [], []
+    for contact in contacts:
+        if contact.turns:
+            words = words_to_embed([(speaker, text) for speaker, text, *_ in contact.turns])
+            row = {
+                "contact_id": contact.id,
+                "turns": contact.turns,
+                "issue_text": words,
+                "text_hash": text_hash(words),
+            }
+            rows.append(row)
+            if contact.id in known.values and known.hashes.get(contact.id) != row["text_hash"]:
+                reworded.append(contact.id)
+    old = [row["contact_id"] for row in rows if row["contact_id"] in known.hashes]
+    for ids in in_portions(old, IDS_PER_STATEMENT):
+        session.execute(sa.delete(_texts).where(_texts.c.contact_id.in_(ids)))
+    if rows:
+        session.execute(sa.insert(_texts), rows)
+    for ids in in_portions(reworded, IDS_PER_STATEMENT):
+        session.execute(
+            sa.update(_contacts)
+            .where(_contacts.c.id.in_(ids))
+            .values(theme_id=None, cluster=None, theme_confidence=None)
+        )
