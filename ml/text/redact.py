@@ -53,7 +53,12 @@ _COMMON_ENDING = re.compile(
     r"\.(?:com|org|net|edu|gov|info|biz|io|me|co|uk|ie|de|fr|es|it|nl|eu|us|ca|au|in)$",
     re.IGNORECASE,
 )
-_VENDOR_TOKEN_END = re.compile(r"(?:\{[A-Za-z]{3}\w*\}|__[A-Za-z]{3}\w*__)$")
+# a placeholder of the source in front of an @ is no person; other braces may be in an address
+_VENDOR_TOKEN_END = re.compile(
+    r"(?:\{|__)(?:first_?|last_?|user_?|customer_?)?(?:name|email|user|customer|pii|phone|number)"
+    r"(?:\}|__)$",
+    re.IGNORECASE,
+)
 
 _IBAN_START = re.compile(
     rf"([A-Za-z]){_GAP}{{0,3}}([A-Za-z]){_GAP}{{0,3}}(?=[0-9]{_GAP}{{0,3}}[0-9])"

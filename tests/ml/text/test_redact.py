@@ -94,6 +94,7 @@ def make_phone(rng: random.Random) -> str:
     ("text", "expected"),
     [
         ("Write to ann@example.org.", "Write to [EMAIL]."),
+        ("__AAA__@a.aq or {x}@a.aq", "[EMAIL] or [EMAIL]"),
         ("ann @ gmail.com is mine", "[EMAIL] is mine"),
         ("card 4111 1111 1111 1111, thanks", "card [CARD], thanks"),
         ("ref 12 4111 1111 1111 1111", "ref 12 [CARD]"),
