@@ -1,11 +1,13 @@
-"""Actions: their life, and when one is overdue."""
+"""Actions: their life, who may work on one, when one is overdue, and what shipping asks for."""
 
 from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
 
+from closedloop.domain.accounts import Role, may
 from closedloop.domain.errors import InvalidTransition
+from closedloop.domain.themes import ThemeStatus
 
 
 class ActionStatus(StrEnum):
@@ -58,3 +60,128 @@ def check_action_move(current: ActionStatus, wanted: ActionStatus) -> None:
 def is_overdue(status: ActionStatus, due_on: date | None, today: date) -> bool:
     """Return whether an open action's due day has passed (the due day itself is in time)."""
     return status in OPEN_ACTIONS and due_on is not None and due_on < today
+
+
+_T = ThemeStatus
+THEMES_TO_ACT_ON: frozenset[ThemeStatus] = frozenset(
+    {_T.TRIAGED, _T.CAUSE_KNOWN, _T.ACTING, _T.MEASURING, _T.HELD, _T.NOT_HELD, _T.REOPENED}
+)
+"""Agreed by the working group and not put aside: actions may be proposed for these."""
+
+STARTS_ACTING: frozenset[ThemeStatus] = frozenset(
+    {_T.TRIAGED, _T.CAUSE_KNOWN, _T.NOT_HELD, _T.REOPENED}
+)
+"""A theme here becomes acting once somebody proposes or agrees to do something about it."""
+
+MOST_ROLLOUT_DAYS = 60
+TITLE_LENGTH = 160
+
+
+def check_theme_takes_actions(key: str, status: ThemeStatus) -> None:
+    """Refuse an action for a theme that nobody agreed on, or that was put aside.
+
+    Raises
+    ------
+    InvalidTransition
+        With what to do about it.
+    """
+    if status in THEMES_TO_ACT_ON:
+        return
+    if status is _T.CANDIDATE:
+        raise InvalidTransition(
+            f"{key} is still a candidate. Accept it in triage first, with its failure scenario; "
+            "actions are for themes the working group agreed on."
+        )
+    raise InvalidTransition(
+        f"{key} is {status.replace('_', ' ')}, so it takes no actions. Bring it back first."
+    )
+
+
+def theme_left_without_actions(still_measuring: bool) -> ThemeStatus:
+    """Return where an acting theme goes when its last open action is cancelled."""
+    return _T.MEASURING if still_measuring else _T.TRIAGED
+
+
+def may_work_on(
+    role: Role,
+    *,
+    user_id: int,
+    user_department_id: int | None,
+    owner_id: int | None,
+    department_id: int,
+) -> bool:
+    """Return whether a user may work on an action.
+
+    Managers work on any; a stakeholder on those of the own department and on those owned.
+    """
+    if not may(role, "actions.work"):
+        return False
+    if role is not Role.STAKEHOLDER:
+        return True
+    return user_id == owner_id or user_department_id == department_id
+
+
+def may_own(role: Role, *, user_department_id: int | None, department_id: int) -> bool:
+    """Return whether a user can be the owner: of the action's department, or a manager."""
+    if not may(role, "actions.work"):
+        return False
+    return role is not Role.STAKEHOLDER or user_department_id == department_id
+
+
+def drop_problems(expected_drop: float, smallest_drop: float) -> dict[str, str]:
+    """Return what is wrong with the two drops, a sentence per field; empty when they fit.
+
+    Parameters
+    ----------
+    expected_drop, smallest_drop : float
+        Shares of the theme's contacts, above 0 and at most 1.
+    """
+    problems = {
+        name: f"The {what} must be more than 0 % and at most 100 %."
+        for name, what, value in (
+            ("expected_drop", "expected drop", expected_drop),
+            ("smallest_drop", "smallest drop worth having", smallest_drop),
+        )
+        if not 0 < value <= 1  # not a number is refused as well
+    }
+    if not problems and smallest_drop > expected_drop:
+        problems["smallest_drop"] = (
+            f"The smallest drop worth having ({smallest_drop:.0%}) is larger than the drop "
+            f"expected ({expected_drop:.0%}); an action that is expected to fall short of what "
+            "is worth having is not worth doing."
+        )
+    return problems
+
+
+def go_live_problem(
+    went_live_on: date, *, theme_key: str, first_contact_on: date | None, today: date
+) -> str:
+    """Return what is wrong with the day of go-live, an empty string when nothing is.
+
+    Parameters
+    ----------
+    went_live_on : date
+        First day on which customers met the change.
+    theme_key : str
+    first_contact_on : date or None
+        First reporting day that holds contacts of the theme, None when there is none.
+    today : date
+        The reporting day that is running; the change may have gone live on it.
+    """
+    if went_live_on > today:
+        return (
+            f"{_spelt(went_live_on)} has not come yet. Ship the action once the change is live, "
+            f"at the latest today, {_spelt(today)}."
+        )
+    if first_contact_on is None:
+        return f"There are no contacts about {theme_key} yet, so nothing could be compared."
+    if went_live_on <= first_contact_on:
+        return (
+            f"The first contacts about {theme_key} came on {_spelt(first_contact_on)}. A change "
+            "that went live on or before that day has no day before it to compare with."
+        )
+    return ""
+
+
+def _spelt(day: date) -> str:
+    return f"{day.day} {day:%B %Y}"

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from closedloop.domain.actions import ActionStatus
+from closedloop.domain.themes import ThemeStatus
 
 PRE_DAYS_MAX = 364
 """Days before the change that a measurement reads at most (whole weeks)."""
@@ -16,6 +17,25 @@ LOOK_DAYS: tuple[int, ...] = (14, 28, 56, 84)
 
 LOOK_ALPHA = 0.015
 """Significance of one look, so that all four together stay at 5 % (reference study, part 6)."""
+
+
+FOLLOW_UP_DAYS = 180
+"""Days after go-live for which the running estimate is renewed every night."""
+
+SIBLING_LIKENESS = 0.6
+"""Cosine of two themes' centres from which contacts may move from one to the other."""
+
+CONTROL_LEAST_MEAN = 0.5
+"""Contacts a day before go-live that a theme needs to serve as comparison."""
+
+MOST_CONTROLS = 60
+"""Comparison themes that a measurement reads at most, the largest first."""
+
+SHARE_MOVED = 1 / 3
+"""Share of what one theme lost from which its siblings' gain counts as a move."""
+
+RECENT_DAYS = 28
+"""Days before go-live in which another change still blurs the picture."""
 
 
 class Verdict(StrEnum):
@@ -137,3 +157,102 @@ def total_range(ranges: list[Range]) -> Range:
     below = sum((r.middle - r.low) ** 2 for r in ranges) ** 0.5
     above = sum((r.high - r.middle) ** 2 for r in ranges) ** 0.5
     return Range(middle - below, middle, middle + above)
+
+
+def look_on(go_live: date, rollout_days: int, as_of: date) -> int | None:
+    """Return the number of the look (1 to 4) whose last data day is `as_of`, None between looks."""
+    days = looks(go_live, rollout_days)
+    return days.index(as_of) + 1 if as_of in days else None
+
+
+class Displacement(StrEnum):
+    """Whether contacts that left a theme turned up in a theme beside it.
+
+    NONE: they did not, or there is nothing beside it. POSSIBLE: over the family no fall can be
+    shown, but nothing came up beside it either, so it may be noise. MOVED: see
+    `judge_displacement`.
+    """
+
+    NONE = "none"
+    POSSIBLE = "possible"
+    MOVED = "moved"
+
+
+def judge_displacement(
+    verdict: Verdict, avoided: float, net: Range | None, siblings: list[tuple[Verdict, Range]]
+) -> Displacement:
+    """Say whether a fall is only a move to the themes beside it.
+
+    A fix that sends the same contacts to a sibling has not removed them and must not be praised.
+    When a theme alone fell, but the range of what was avoided over its whole family holds zero,
+    the contacts moved if the siblings took up more than `SHARE_MOVED` of what left, all together
+    or one alone, or if one of them rose beyond chance. The verdict stays the theme's own; the
+    action cannot be called effective, and the theme has not held.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        Of the theme alone.
+    avoided : float
+        Contacts avoided in the theme alone.
+    net : Range or None
+        Contacts avoided over theme and siblings together; None without siblings.
+    siblings : list of (Verdict, Range)
+        Each sibling's own verdict and avoided contacts, negative when more came.
+    """
+    if verdict is not Verdict.FELL or net is None or net.low > 0:
+        return Displacement.NONE
+    taken_up = [avoided - net.middle, *(-own.middle for _, own in siblings)]
+    if max(taken_up) > SHARE_MOVED * avoided:
+        return Displacement.MOVED
+    if any(judged is Verdict.ROSE for judged, _ in siblings):
+        return Displacement.MOVED
+    return Displacement.POSSIBLE
+
+
+def action_status_after_look(verdict: Verdict, displacement: Displacement) -> ActionStatus:
+    """Return what a look makes of a shipped action; a fall that only moved is not effective."""
+    if displacement is Displacement.MOVED:
+        return ActionStatus.CANNOT_TELL
+    return ACTION_STATUS_FOR[verdict]
+
+
+def theme_status_after_look(verdict: Verdict, displacement: Displacement, look: int) -> ThemeStatus:
+    """Return what a look makes of a theme that is being measured.
+
+    Parameters
+    ----------
+    look : int
+        1 to 4; after the fourth, a theme of which nothing can be told has not held.
+    """
+    if displacement is Displacement.MOVED or verdict in (Verdict.NO_CHANGE, Verdict.ROSE):
+        return ThemeStatus.NOT_HELD
+    if verdict is Verdict.FELL:
+        return ThemeStatus.HELD
+    return ThemeStatus.NOT_HELD if look >= len(LOOK_DAYS) else ThemeStatus.MEASURING
+
+
+class CheckState(StrEnum):
+    """How a check came out; OFF means that it could not be made."""
+
+    OK = "ok"
+    WARN = "warn"
+    OFF = "off"
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something else that could explain a number, and what was found.
+
+    Attributes
+    ----------
+    name : str
+        controls, spill, other_fixes, holidays, own_history, repeat_rate, smallest_drop,
+        data_gaps, driver_volume.
+    state : CheckState
+    sentence : str
+    """
+
+    name: str
+    state: CheckState
+    sentence: str

@@ -1,0 +1,94 @@
+"""What an action needs before it is saved, and before it is agreed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from closedloop.domain.actions import TITLE_LENGTH, drop_problems, may_own
+from closedloop.domain.errors import Invalid
+from closedloop.domain.themes import Strategy
+from closedloop.models import Action, Department, User
+
+DESCRIPTION_LENGTH = 5_000
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What people fill in about an action."""
+
+    title: str
+    description: str
+    strategy: Strategy | str
+    department_id: int
+    owner_id: int | None
+    due_on: date | None
+    expected_drop: float
+    smallest_drop: float
+
+
+def check_terms(session: Session, given: Terms) -> dict[str, Any]:
+    """Return the columns of an action, or refuse with a sentence per field."""
+    title = " ".join(given.title.split())
+    fields = drop_problems(given.expected_drop, given.smallest_drop)
+    if not 0 < len(title) <= TITLE_LENGTH:
+        fields["title"] = f"Say in at most {TITLE_LENGTH} characters what will be done."
+    description = given.description.strip()
+    if len(description) > DESCRIPTION_LENGTH:
+        fields["description"] = f"Keep the description to {DESCRIPTION_LENGTH:,} characters."
+    if given.strategy not in set(Strategy):
+        fields["strategy"] = "Choose how the demand is handled: " + ", ".join(
+            f"“{strategy.label}”" for strategy in Strategy
+        )
+    fields |= _people_problems(session, given)
+    if fields:
+        raise Invalid("The action was not saved. " + " ".join(fields.values()), fields)
+    return {
+        "title": title,
+        "description": description,
+        "strategy": Strategy(given.strategy),
+        "department_id": given.department_id,
+        "owner_id": given.owner_id,
+        "due_on": given.due_on,
+        "expected_drop": given.expected_drop,
+        "smallest_drop": given.smallest_drop,
+    }
+
+
+def _people_problems(session: Session, given: Terms) -> dict[str, str]:
+    department = session.get(Department, given.department_id or 0)
+    if department is None or not department.is_active:
+        return {"department_id": "Choose a department that is still there."}
+    if given.owner_id is None:
+        return {}
+    problem = _owner_problem(session, given.owner_id, department)
+    return {"owner_id": problem} if problem else {}
+
+
+def _owner_problem(session: Session, owner_id: int, department: Department) -> str:
+    owner = session.get(User, owner_id)
+    if owner is None or not owner.is_active:
+        return "Choose an owner who still works here."
+    fits = may_own(owner.role, user_department_id=owner.department_id, department_id=department.id)
+    if not fits:
+        return (
+            f"{owner.name} does not belong to {department.name}. Choose somebody of that "
+            "department, or a CX manager."
+        )
+    return ""
+
+
+def check_complete(session: Session, action: Action) -> None:
+    """Refuse to agree on what nobody is answerable for."""
+    fields = {}
+    if action.owner_id is None:
+        fields["owner_id"] = "Choose an owner: somebody has to be answerable for it."
+    elif problem := _owner_problem(session, action.owner_id, action.department):
+        fields["owner_id"] = problem
+    if action.due_on is None:
+        fields["due_on"] = "Set the day by which it is to be live."
+    if fields:
+        raise Invalid(f"{action.key} was not agreed. " + " ".join(fields.values()), fields)

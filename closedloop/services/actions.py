@@ -1,0 +1,444 @@
+"""Actions: propose, agree, start, change, ship, hand back, cancel, reopen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from closedloop.config import Settings
+from closedloop.domain import clock
+from closedloop.domain.actions import (
+    OPEN_ACTIONS,
+    STARTS_ACTING,
+    ActionStatus,
+    check_action_move,
+    check_theme_takes_actions,
+    may_work_on,
+    theme_left_without_actions,
+)
+from closedloop.domain.audit import Actor
+from closedloop.domain.clock import utc_now
+from closedloop.domain.errors import Conflict, InvalidTransition, NotAllowed, NotFound
+from closedloop.domain.themes import Strategy, ThemeStatus
+from closedloop.domain.triage import check_reason
+from closedloop.models import Action, Intervention, Theme
+from closedloop.services.action_plan import check_go_live, choose_family, freeze_plan
+from closedloop.services.action_terms import Terms, check_complete, check_terms
+from closedloop.services.askers import find_asker, require_permission
+from closedloop.services.audit import record_event
+from closedloop.services.theme_moves import move_theme
+
+KEY_TRIES = 5
+
+
+def propose_action(
+    session: Session,
+    *,
+    theme_id: int,
+    title: str,
+    description: str,
+    strategy: Strategy | str,
+    department_id: int,
+    owner_id: int | None,
+    due_on: date | None,
+    expected_drop: float,
+    smallest_drop: float,
+    by: Actor,
+) -> Action:
+    """Propose something to do about an agreed theme, which becomes acting by it.
+
+    Parameters
+    ----------
+    due_on : date or None
+        Last day in time.
+    expected_drop, smallest_drop : float
+        Shares of the theme's contacts, above 0 to 1; the smallest at most the expected.
+
+    Raises
+    ------
+    Invalid
+        With a sentence per field.
+    InvalidTransition
+        If the theme is a candidate or was put aside.
+    NotAllowed, NotFound
+    """
+    require_permission(
+        session, by, "actions.create", "Only a CX manager proposes actions; ask one of them."
+    )
+    theme = _get_theme(session, theme_id)
+    check_theme_takes_actions(theme.key, theme.status)
+    terms = check_terms(
+        session,
+        Terms(
+            title,
+            description,
+            strategy,
+            department_id,
+            owner_id,
+            due_on,
+            expected_drop,
+            smallest_drop,
+        ),
+    )
+    action = _add_with_key(session, theme, terms)
+    _record(session, action, by, "proposed", f"proposed “{action.title}” for {theme.key}")
+    _start_acting(session, theme, "an action was proposed", by)
+    session.flush()
+    return action
+
+
+def change_action(
+    session: Session,
+    *,
+    action_id: int,
+    title: str,
+    description: str,
+    strategy: Strategy | str,
+    department_id: int,
+    owner_id: int | None,
+    due_on: date | None,
+    expected_drop: float,
+    smallest_drop: float,
+    by: Actor,
+) -> Action:
+    """Change an action that is still open; what was shipped stays as it was planned.
+
+    Raises
+    ------
+    Invalid
+        With a sentence per field.
+    InvalidTransition
+        If the action is shipped or cancelled.
+    NotAllowed
+        Also when a stakeholder moves it to another department: that is handing back.
+    NotFound
+    """
+    action = _get_action(session, action_id, by)
+    if action.status not in OPEN_ACTIONS:
+        raise InvalidTransition(
+            f"{action.key} is {action.status.replace('_', ' ')}; its plan can no longer change."
+        )
+    if department_id != action.department_id:
+        require_permission(
+            session,
+            by,
+            "actions.create",
+            "Only a CX manager moves an action to another department. Hand it back with a reason.",
+        )
+    given = Terms(
+        title, description, strategy, department_id, owner_id, due_on, expected_drop, smallest_drop
+    )
+    terms = check_terms(session, given)
+    changed = {
+        name: [_plain(getattr(action, name)), _plain(value)]
+        for name, value in terms.items()
+        if getattr(action, name) != value
+    }
+    if not changed:
+        return action
+    for name, value in terms.items():
+        setattr(action, name, value)
+    what = ", ".join(name.removesuffix("_id").replace("_", " ") for name in changed)
+    _record(session, action, by, "changed", f"changed {what} of {action.key}", changed)
+    session.flush()
+    return action
+
+
+def agree_action(session: Session, *, action_id: int, by: Actor) -> Action:
+    """Agree to a proposal, or take on again what was handed back.
+
+    Raises
+    ------
+    Invalid
+        If nobody owns it, or no day is set.
+    InvalidTransition, NotAllowed, NotFound
+    """
+    action = _get_action(session, action_id, by)
+    if action.status is ActionStatus.AGREED:
+        return action
+    check_action_move(action.status, ActionStatus.AGREED)
+    check_theme_takes_actions(action.theme.key, action.theme.status)
+    check_complete(session, action)
+    again = action.status is ActionStatus.HANDED_BACK
+    _move(action, ActionStatus.AGREED)
+    action.hand_back_reason = ""
+    summary = f"agreed to {action.key}" + (" again after it was handed back" if again else "")
+    _record(session, action, by, "agreed", summary)
+    _start_acting(session, action.theme, "an action was agreed", by)
+    session.flush()
+    return action
+
+
+def start_action(session: Session, *, action_id: int, by: Actor) -> Action:
+    """Say that work on an agreed action has begun.
+
+    Raises
+    ------
+    InvalidTransition, NotAllowed, NotFound
+    """
+    action = _get_action(session, action_id, by)
+    if action.status is not ActionStatus.IN_PROGRESS:
+        _move(action, ActionStatus.IN_PROGRESS)
+        _record(session, action, by, "started", f"started {action.key}")
+        session.flush()
+    return action
+
+
+def cancel_action(session: Session, *, action_id: int, reason: str, by: Actor) -> Action:
+    """Give an open action up; the theme stops acting when it was the last one.
+
+    Raises
+    ------
+    Invalid
+        Without a reason.
+    InvalidTransition, NotAllowed, NotFound
+    """
+    action = _get_action(session, action_id, by)
+    if action.status is ActionStatus.CANCELLED:
+        return action
+    reason = check_reason(reason, what="cancelling an action")
+    _move(action, ActionStatus.CANCELLED)
+    _record(
+        session, action, by, "cancelled", f"cancelled {action.key}: {reason}", {"reason": reason}
+    )
+    session.flush()  # the count below must not hold this one
+    _stop_acting(session, action.theme, by)
+    session.flush()
+    return action
+
+
+def hand_back_action(session: Session, *, action_id: int, reason: str, by: Actor) -> Action:
+    """Hand an open action back to the working group; its owner stays on record.
+
+    Raises
+    ------
+    Invalid
+        Without a reason.
+    InvalidTransition, NotAllowed, NotFound
+    """
+    action = _get_action(session, action_id, by)
+    if action.status is ActionStatus.HANDED_BACK:
+        return action
+    reason = check_reason(reason, what="handing back an action")
+    _move(action, ActionStatus.HANDED_BACK)
+    action.hand_back_reason = reason
+    _record(
+        session,
+        action,
+        by,
+        "handed_back",
+        f"handed back {action.key}: {reason}",
+        {"reason": reason, "owner_id": action.owner_id},
+    )
+    session.flush()
+    return action
+
+
+def reopen_action(session: Session, *, action_id: int, by: Actor) -> Action:
+    """Propose a cancelled action, or one that was handed back, again.
+
+    Raises
+    ------
+    InvalidTransition, NotAllowed, NotFound
+    """
+    action = _get_action(session, action_id, by)
+    if action.status is ActionStatus.PROPOSED:
+        return action
+    check_action_move(action.status, ActionStatus.PROPOSED)
+    check_theme_takes_actions(action.theme.key, action.theme.status)
+    _move(action, ActionStatus.PROPOSED)
+    _record(session, action, by, "reopened", f"proposed {action.key} again")
+    _start_acting(session, action.theme, "an action was proposed again", by)
+    session.flush()
+    return action
+
+
+def ship_action(
+    session: Session,
+    *,
+    action_id: int,
+    went_live_on: date,
+    rollout_days: int,
+    by: Actor,
+    settings: Settings | None = None,
+    today: date | None = None,
+    family: Sequence[int] | None = None,
+) -> Intervention:
+    """Say that the change is live, and freeze the plan as it stands.
+
+    Parameters
+    ----------
+    went_live_on : date
+        First day of the roll-out, inclusive: after the first day that holds contacts of the
+        theme, and not after today.
+    rollout_days : int
+        Days from then on until everybody has it, 0 to `MOST_ROLLOUT_DAYS`; not counted.
+    settings : Settings, optional
+        Say in which zone it is today; UTC when left out.
+    today : date, optional
+        The reporting day that is running, instead of asking the clock.
+    family : sequence of int, optional
+        Themes contacts may move to; by default those that are alike enough.
+
+    Returns
+    -------
+    Intervention
+        Its `plan` holds title, description, strategy, drops, due day, theme, definition,
+        owner, department, looks, first baseline day, controls, family, left out themes,
+        mean handle time and who shipped.
+
+    Raises
+    ------
+    Invalid
+        With a sentence per field.
+    InvalidTransition, NotAllowed, NotFound
+    """
+    action = _get_action(session, action_id, by)
+    if action.status is ActionStatus.SHIPPED:
+        raise InvalidTransition(f"{action.key} is shipped already.")
+    check_action_move(action.status, ActionStatus.SHIPPED)
+    theme = action.theme
+    check_theme_takes_actions(theme.key, theme.status)
+    today = today or clock.today(settings.reporting_zone if settings else "UTC")
+    check_go_live(session, theme, went_live_on, rollout_days, today)
+    chosen = choose_family(session, theme, family)
+    _move(action, ActionStatus.SHIPPED)
+    intervention = Intervention(
+        action_id=action.id,
+        theme_id=theme.id,
+        went_live_on=went_live_on,
+        rollout_days=rollout_days,
+        plan=freeze_plan(session, action, went_live_on, rollout_days, chosen, by),
+    )
+    session.add(intervention)
+    session.flush()  # the event needs its id
+    _record(
+        session,
+        action,
+        by,
+        "shipped",
+        f"shipped {action.key}, live since {went_live_on.isoformat()}",
+        {"intervention_id": intervention.id, "rollout_days": rollout_days},
+    )
+    move_theme(
+        session,
+        theme=theme,
+        wanted=ThemeStatus.MEASURING,
+        through=ThemeStatus.ACTING,
+        why=f"{action.key} was shipped",
+        by=by,
+    )
+    session.flush()
+    return intervention
+
+
+def _get_theme(session: Session, theme_id: int) -> Theme:
+    theme = session.scalar(
+        sa.select(Theme)
+        .where(Theme.id == theme_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if theme is None:
+        raise NotFound(f"There is no theme {theme_id}.")
+    return theme
+
+
+def _get_action(session: Session, action_id: int, by: Actor) -> Action:
+    """Return the action, locked with its theme, if the asker may work on it."""
+    action = session.scalar(
+        sa.select(Action)
+        .where(Action.id == action_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if action is None:
+        raise NotFound(f"There is no action {action_id}.")
+    _get_theme(session, action.theme_id)
+    user = find_asker(session, by)
+    if user is not None and not may_work_on(
+        user.role,
+        user_id=user.id,
+        user_department_id=user.department_id,
+        owner_id=action.owner_id,
+        department_id=action.department_id,
+    ):
+        raise NotAllowed(
+            f"{action.key} belongs to {action.department.name}. Only that department, its owner "
+            "and the CX managers work on it."
+        )
+    return action
+
+
+def _add_with_key(session: Session, theme: Theme, terms: dict[str, Any]) -> Action:
+    """Add the action under the next free key; another one may take it in the same moment."""
+    for _ in range(KEY_TRIES):
+        action = Action(
+            key=_next_key(session),
+            theme_id=theme.id,
+            status=ActionStatus.PROPOSED,
+            status_since=utc_now(),
+            **terms,
+        )
+        try:
+            with session.begin_nested():
+                session.add(action)
+                session.flush()  # the event needs its id
+        except IntegrityError:
+            continue
+        return action
+    raise Conflict("Others are proposing actions just now. Try again.")
+
+
+def _next_key(session: Session) -> str:
+    number = sa.cast(sa.func.substr(Action.key, 3), sa.Integer)
+    last = session.scalar(sa.select(sa.func.max(number))) or 0
+    return f"A-{last + 1:03d}"
+
+
+def _move(action: Action, wanted: ActionStatus) -> None:
+    check_action_move(action.status, wanted)
+    action.status, action.status_since = wanted, utc_now()
+
+
+def _start_acting(session: Session, theme: Theme, why: str, by: Actor) -> None:
+    if theme.status in STARTS_ACTING:
+        move_theme(session, theme=theme, wanted=ThemeStatus.ACTING, why=why, by=by)
+
+
+def _stop_acting(session: Session, theme: Theme, by: Actor) -> None:
+    if theme.status is not ThemeStatus.ACTING:
+        return
+    statuses = set(session.scalars(sa.select(Action.status).where(Action.theme_id == theme.id)))
+    if statuses & set(OPEN_ACTIONS):
+        return
+    wanted = theme_left_without_actions(ActionStatus.SHIPPED in statuses)
+    move_theme(session, theme=theme, wanted=wanted, why="its last open action was cancelled", by=by)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _record(
+    session: Session,
+    action: Action,
+    by: Actor,
+    verb: str,
+    summary: str,
+    detail: dict[str, Any] | None = None,
+) -> None:
+    record_event(
+        session,
+        by=by,
+        verb=f"actions.{verb}",
+        target_kind="action",
+        target_id=action.id,
+        summary=summary,
+        detail={"theme_id": action.theme_id, **(detail or {})},
+    )

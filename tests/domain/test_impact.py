@@ -1,0 +1,126 @@
+"""Impact: looks, windows, money, and what a verdict does."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from closedloop.domain.actions import ACTION_MOVES, SHIPPED_ACTIONS, ActionStatus
+from closedloop.domain.impact import (
+    LOOK_DAYS,
+    Displacement,
+    Range,
+    Verdict,
+    action_status_after_look,
+    cost_avoided,
+    judge_displacement,
+    look_number,
+    look_on,
+    looks,
+    measurement_window,
+    minutes_avoided,
+    next_look,
+    theme_status_after_look,
+    total_range,
+)
+from closedloop.domain.themes import ThemeStatus
+
+LIVE = date(2026, 2, 3)
+FELL, ROSE, SAME = Verdict.FELL, Verdict.ROSE, Verdict.NO_CHANGE
+
+
+def test_the_first_look_reads_fourteen_whole_days_after_the_roll_out():
+    first = looks(LIVE, 4)[0]
+    assert first == date(2026, 2, 20)  # 7 to 20 February
+    window = measurement_window(LIVE, 4, date(2025, 1, 1), first)
+    assert window.n_post == 14
+    assert window.n_pre == 364
+
+
+@given(st.integers(0, 60), st.integers(-5, 250))
+def test_look_numbers_agree_with_the_days_of_the_looks(rollout, after):
+    day = LIVE + timedelta(days=after)
+    number = look_number(LIVE, rollout, day)
+    following = next_look(LIVE, rollout, day)
+    assert (following is None) == (number == len(LOOK_DAYS))
+    assert look_on(LIVE, rollout, day) == (number if day in looks(LIVE, rollout) else None)
+    if following:
+        assert look_on(LIVE, rollout, following) == number + 1
+
+
+def test_a_baseline_starts_with_the_data():
+    window = measurement_window(LIVE, 0, date(2026, 1, 1), LIVE)
+    assert (window.first_day, window.n_pre, window.n_post) == (date(2026, 1, 1), 33, 1)
+
+
+def test_a_range_turns_into_minutes_and_pence_and_keeps_its_order():
+    minutes = minutes_avoided(Range(-10, 20, 50), 90)
+    assert minutes == Range(-15, 30, 75)
+    assert cost_avoided(minutes, 62) == Range(-930, 1860, 4650)
+    assert Range(1, 2, 4).scaled(-1) == Range(-4, -2, -1)
+
+
+def test_errors_of_a_sum_add_in_quadrature():
+    assert total_range([Range(7, 10, 14), Range(16, 20, 23)]) == Range(25, 30, 35)
+    assert total_range([]) == Range(0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "avoided", "net", "siblings", "found"),
+    [
+        # nothing beside it
+        (FELL, 300, None, [], Displacement.NONE),
+        # the family fell too
+        (FELL, 300, Range(20, 200, 380), [(SAME, Range(-250, -100, 50))], Displacement.NONE),
+        # one sibling took up more than a third
+        (FELL, 300, Range(-120, 10, 140), [(SAME, Range(-400, -290, 10))], Displacement.MOVED),
+        # several together did, none alone
+        (
+            FELL,
+            300,
+            Range(-120, 100, 320),
+            [(SAME, Range(-150, -70, 10)), (SAME, Range(-150, -70, 10))],
+            Displacement.MOVED,
+        ),
+        # one rose beyond chance, if by less than a third
+        (FELL, 300, Range(-10, 230, 470), [(ROSE, Range(-110, -60, -10))], Displacement.MOVED),
+        # too noisy to show a fall, but nothing came up
+        (FELL, 300, Range(-500, 280, 900), [(SAME, Range(-500, -20, 500))], Displacement.POSSIBLE),
+        # no fall, nothing to move
+        (SAME, 20, Range(-500, -200, 100), [(ROSE, Range(-400, -220, -40))], Displacement.NONE),
+    ],
+)
+def test_a_fall_that_only_moved_is_told_from_one_that_is_gone(
+    verdict, avoided, net, siblings, found
+):
+    assert judge_displacement(verdict, avoided, net, siblings) is found
+
+
+@pytest.mark.parametrize(
+    ("verdict", "displacement", "action", "theme", "theme_at_last"),
+    [
+        ("fell", "none", "effective", "held", "held"),
+        ("fell", "possible", "effective", "held", "held"),
+        ("fell", "moved", "cannot_tell", "not_held", "not_held"),
+        ("no_change", "none", "not_effective", "not_held", "not_held"),
+        ("rose", "none", "not_effective", "not_held", "not_held"),
+        ("inconclusive", "none", "cannot_tell", "measuring", "not_held"),
+        ("not_enough_data", "none", "cannot_tell", "measuring", "not_held"),
+        ("too_early", "none", "shipped", "measuring", "not_held"),
+    ],
+)
+def test_what_a_look_does_to_action_and_theme(verdict, displacement, action, theme, theme_at_last):
+    judged, moved = Verdict(verdict), Displacement(displacement)
+    assert action_status_after_look(judged, moved) is ActionStatus(action)
+    assert theme_status_after_look(judged, moved, 1) is ThemeStatus(theme)
+    assert theme_status_after_look(judged, moved, 3) is ThemeStatus(theme)
+    assert theme_status_after_look(judged, moved, 4) is ThemeStatus(theme_at_last)
+
+
+def test_every_judgement_can_follow_every_other_one():
+    judged = set(SHIPPED_ACTIONS) - {ActionStatus.SHIPPED}
+    for status in SHIPPED_ACTIONS:
+        assert judged - {status} <= ACTION_MOVES[status]
