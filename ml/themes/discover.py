@@ -1,0 +1,358 @@
+"""Finds themes in texts: vectors, nearest neighbours, communities, names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from ml.text.clean import normalise
+from ml.text.embed import Encoder
+from ml.themes.constraints import Constraints, Pairs
+from ml.themes.graph import Communities, Floats, Ints, by_size, nearest, neighbour_graph, vote
+from ml.themes.label import label_themes, pick_exemplars
+from ml.themes.model import ThemeModel
+from ml.themes.resolution import choose_resolution
+from ml.themes.types import FoundThemes, Theme
+from ml.themes.vectors import FEWEST_TEXTS, DenseSpace, HybridSpace, disposition_shares
+
+METHOD = "leiden-hybrid/1"
+N_NEIGHBOURS = 15
+N_VOTERS = 10
+LEXICAL_WEIGHT = 0.5
+DISPOSITION_WEIGHT = 0.3
+# A text whose neighbours are nearer to chance than this share of the way to usual is left over.
+LEFT_OVER_AT = 0.4
+MOST_LEFT_OVER = 0.25
+# With few texts nothing is centred, and unrelated English sentences reach about this cosine.
+UNRELATED_COSINE = 0.35
+N_PAIRS = 200_000
+N_TRIALS = 4
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """Everything that steers a run; None is chosen from the data."""
+
+    seed: int
+    lexical_weight: float
+    resolution: float | None
+    n_neighbours: int
+    min_size: int
+    max_fit: int
+
+
+@dataclass(frozen=True)
+class _Nodes:
+    """The distinct texts, and what is known of each."""
+
+    of_text: Ints  # (n_texts,)
+    texts: list[str]
+    first: Ints  # (n_nodes,) a text with that wording
+    counts: Ints  # (n_nodes,) texts with that wording
+    vectors: Floats  # (n_nodes, dimensions)
+    dispositions: Floats | None  # (n_nodes, n_dispositions)
+
+    def take(self, rows: Ints) -> _Nodes:
+        """Keep some of them; what texts they stand for is forgotten."""
+        return replace(
+            self,
+            of_text=np.empty(0, np.int64),
+            texts=[self.texts[row] for row in rows],
+            first=self.first[rows],
+            counts=self.counts[rows],
+            vectors=self.vectors[rows],
+            dispositions=None if self.dispositions is None else self.dispositions[rows],
+        )
+
+
+def discover_themes(
+    texts: Sequence[str],
+    encoder: Encoder | None = None,
+    seed: int = 0,
+    *,
+    embeddings: Floats | None = None,
+    dispositions: Sequence[str | None] | None = None,
+    must_link: Pairs | None = None,
+    cannot_link: Pairs | None = None,
+    min_size: int | None = None,
+    max_fit: int = 20_000,
+    lexical_weight: float = LEXICAL_WEIGHT,
+    resolution: float | None = None,
+    n_neighbours: int | None = None,
+) -> FoundThemes:
+    """Find the themes in a collection of texts, name them, and learn to recognise them.
+
+    Equal texts (after `normalise`) always share a theme. The same input and seed give the same
+    answer, in any process.
+
+    Parameters
+    ----------
+    texts : sequence of str, length n_texts
+        One issue each; see `ml.text.clean.issue_text`. Empty ones are left over.
+    encoder : Encoder, optional
+        Needed unless ``embeddings`` are given.
+    seed : int
+    embeddings : float32 (n_texts, dimensions), optional
+        Vectors of the normalised texts, rows of length 1.
+    dispositions : sequence of str or None, length n_texts, optional
+        What agents chose; a hint that pulls texts together, never a wall.
+    must_link, cannot_link : sequence of (int, int), optional
+        Pairs of texts that people put together or kept apart. They are honoured; who cannot be
+        put anywhere without breaking a pair is left over.
+    min_size : int, optional
+        Fewest texts in a theme; by default 3 below 60 distinct texts, else 5 or 0.1 % of texts.
+    max_fit : int
+        Themes are found in at most so many distinct texts, and the rest join by vote.
+    lexical_weight : float
+        Weight of the words beside the meaning.
+    resolution : float, optional
+        How fine the themes are; by default chosen from the data.
+    n_neighbours : int, optional
+        By default 15, fewer with few texts.
+
+    Raises
+    ------
+    ValueError
+        If lengths disagree, a pair names no text, pairs contradict each other, or neither
+        encoder nor embeddings are given.
+    """
+    nodes = _distinct(texts, encoder, embeddings, dispositions)
+    n_nodes = len(nodes.texts)
+    settings = _Settings(
+        seed,
+        lexical_weight,
+        resolution,
+        n_neighbours or min(N_NEIGHBOURS, max(2, n_nodes // 4)),
+        min_size or _default_min_size(n_nodes, len(texts)),
+        max_fit,
+    )
+    limits = Constraints(must_link, cannot_link, nodes.of_text, n_nodes)
+    space = DenseSpace.fit(nodes.vectors)
+    labels, chosen = _label_nodes(nodes, space, limits, settings)
+    model = ThemeModel.fit(nodes.vectors, labels, space)
+    confidence = model.confidence(nodes.vectors, labels)
+    parameters = {
+        "method": METHOD,
+        "encoder": getattr(encoder, "name", None),
+        "n_texts": len(texts),
+        "n_distinct": n_nodes,
+        "uses_dispositions": dispositions is not None,
+        "n_must_link": len(must_link or ()),
+        "n_cannot_link": len(cannot_link or ()),
+        **{name: getattr(settings, name) for name in settings.__dataclass_fields__},
+        **chosen,
+        "left_over_rate": float(np.mean(labels[nodes.of_text] < 0)) if len(texts) else 0.0,
+    }
+    return FoundThemes(
+        labels[nodes.of_text],
+        confidence[nodes.of_text],
+        _describe(texts, nodes, labels, space),
+        model,
+        parameters,
+    )
+
+
+def _default_min_size(n_nodes: int, n_texts: int) -> int:
+    return 3 if n_nodes < FEWEST_TEXTS else max(5, round(n_texts / 1000))
+
+
+def _distinct(
+    texts: Sequence[str],
+    encoder: Encoder | None,
+    embeddings: Floats | None,
+    dispositions: Sequence[str | None] | None,
+) -> _Nodes:
+    if encoder is None and embeddings is None:
+        raise ValueError("discover_themes() needs an encoder or the embeddings of the texts.")
+    for name, given in (("embeddings", embeddings), ("dispositions", dispositions)):
+        if given is not None and len(given) != len(texts):
+            raise ValueError(
+                f"There are {len(texts)} texts and {len(given)} {name}; give one for each text."
+            )
+    plain = [normalise(text) for text in texts]
+    place: dict[str, int] = {}
+    of_text = np.array([place.setdefault(text, len(place)) for text in plain], np.int64)
+    names = list(place)
+    _, first = np.unique(of_text, return_index=True)
+    if embeddings is not None:
+        vectors = np.asarray(embeddings, np.float32)[first]
+    elif encoder is not None:
+        vectors = encoder.encode(names)
+    codes = None
+    if dispositions is not None:
+        codes = disposition_shares(dispositions, of_text, len(names))
+    counts = np.bincount(of_text, minlength=len(names))
+    return _Nodes(of_text, names, first, counts, vectors, codes)
+
+
+def _label_nodes(
+    nodes: _Nodes, space: DenseSpace, limits: Constraints, settings: _Settings
+) -> tuple[Ints, dict[str, Any]]:
+    """Return labels (n_nodes,) by falling size, and what was chosen on the way."""
+    fitted = _sample(nodes, limits, settings)
+    sample = nodes.take(fitted)
+    if len(fitted) == 0:
+        return np.empty(0, np.int64), {"n_fitted": 0}
+    hybrid = HybridSpace(settings.seed, settings.lexical_weight, DISPOSITION_WEIGHT)
+    vectors = hybrid.fit_transform(
+        space.transform(sample.vectors), sample.texts, sample.dispositions
+    )
+    found, chosen = _fit(sample, vectors, limits, fitted, settings)
+    labels = np.full(len(nodes.texts), -1, np.int64)
+    labels[fitted] = found
+    rest = np.setdiff1d(np.arange(len(nodes.texts)), fitted)
+    if len(rest):
+        others = nodes.take(rest)
+        dense = space.transform(others.vectors)
+        joined = hybrid.transform(dense, others.texts, others.dispositions)
+        labels[rest] = _join(joined, others.counts, vectors, found, chosen["left_over_below"])
+    labels = limits.settle(labels)
+    labels = _drop_small(labels, nodes.counts, settings.min_size)
+    return labels, {"n_fitted": len(fitted), **chosen}
+
+
+def _sample(nodes: _Nodes, limits: Constraints, settings: _Settings) -> Ints:
+    """Choose which nodes themes are found in: all with words, or as many as allowed."""
+    usable = np.array([row for row, text in enumerate(nodes.texts) if text], np.int64)
+    if len(usable) <= settings.max_fit:
+        return usable
+    # Nodes that people spoke about are always among them.
+    named = np.intersect1d(limits.named, usable)
+    others = np.setdiff1d(usable, named)
+    generator = np.random.default_rng(settings.seed)
+    n_others = max(0, settings.max_fit - len(named))
+    return np.sort(np.concatenate([named, generator.choice(others, n_others, replace=False)]))
+
+
+def _fit(
+    sample: _Nodes, vectors: Floats, limits: Constraints, fitted: Ints, settings: _Settings
+) -> tuple[Ints, dict[str, Any]]:
+    """Find communities among the sampled nodes: labels (n_sample,), -1 is left over."""
+    similarities, indexes = nearest(vectors, vectors, settings.n_neighbours, is_self=True)
+    density = _density(similarities, sample.counts)
+    threshold = _left_over_below(vectors, density, settings)
+    is_dense = (density >= threshold) | np.isin(fitted, limits.named)
+    if len(vectors) < FEWEST_TEXTS:
+        similarities = np.where(similarities >= UNRELATED_COSINE, similarities, 0)
+    graph = neighbour_graph(similarities, indexes)
+    kept = np.flatnonzero(is_dense)
+    inner = graph[kept][:, kept]
+    resolution = settings.resolution
+    scores: dict[str, float] = {}
+    if resolution is None:
+        resolution = 1.0
+        if len(kept) >= FEWEST_TEXTS:
+            resolution, scores = choose_resolution(
+                inner, vectors[kept], min_size=settings.min_size, seed=settings.seed
+            )
+    labels = np.full(len(vectors), -1, np.int64)
+    labels[kept] = _communities(inner, vectors[kept], limits, fitted[kept], resolution, settings)
+    labels = _drop_small(labels, sample.counts, settings.min_size)
+    labels = _adopt(labels, kept, similarities, indexes)
+    return labels, {
+        "resolution": resolution,
+        "resolution_scores": scores,
+        "left_over_below": round(threshold, 6),
+        "n_set_aside": int(len(vectors) - len(kept)),
+    }
+
+
+def _communities(
+    graph: Any,
+    vectors: Floats,
+    limits: Constraints,
+    nodes: Ints,
+    resolution: float,
+    settings: _Settings,
+) -> Ints:
+    """Part the kept nodes by Leiden, honouring what people said about pairs."""
+    local = limits.among(nodes)
+    grouped = Communities(local.contract(graph), settings.seed).find(resolution, N_TRIALS)
+    return local.part(grouped[local.group], vectors)
+
+
+def _density(similarities: Floats, counts: Ints) -> NDArray[np.float64]:
+    """Return the mean similarity of each node to its neighbours, copies of it among them."""
+    n_neighbours = similarities.shape[1]
+    if n_neighbours == 0:
+        return np.where(counts > 1, 1.0, 0.0)
+    copies = np.minimum(counts - 1, n_neighbours)
+    sums = np.cumsum(similarities, axis=1, dtype=np.float64)
+    sums = np.concatenate([np.zeros((len(sums), 1)), sums], axis=1)
+    others = sums[np.arange(len(sums)), n_neighbours - copies]
+    return np.asarray((copies + others) / n_neighbours)
+
+
+def _left_over_below(vectors: Floats, density: NDArray[np.float64], settings: _Settings) -> float:
+    """Estimate the neighbour similarity below which a text belongs to no theme.
+
+    Among n unrelated texts the nearest few are similar by chance alone. Where chance lies is
+    known from random pairs; a text nearer to it than to what is usual here is left over.
+    """
+    n_nodes = len(vectors)
+    if n_nodes < FEWEST_TEXTS:
+        return UNRELATED_COSINE
+    generator = np.random.default_rng(settings.seed)
+    left, right = generator.integers(0, n_nodes, (2, N_PAIRS))
+    pairs = np.concatenate(
+        [
+            np.einsum("ij,ij->i", vectors[left[at : at + 8192]], vectors[right[at : at + 8192]])
+            for at in range(0, N_PAIRS, 8192)
+        ]
+    )[left != right]
+    middle = np.median(pairs)
+    spread = 1.4826 * np.median(np.abs(pairs - middle))
+    share = min(0.5, settings.n_neighbours / n_nodes)
+    by_chance = middle + spread * stats.norm.pdf(stats.norm.isf(share)) / share
+    usual = np.median(density)
+    threshold = by_chance + LEFT_OVER_AT * max(0.0, usual - by_chance)
+    return float(min(threshold, np.quantile(density, MOST_LEFT_OVER)))
+
+
+def _drop_small(labels: Ints, counts: Ints, min_size: int) -> Ints:
+    """Take labels of too few texts away and number the rest by falling size."""
+    n_labels = int(labels.max(initial=-1)) + 1
+    is_member = labels >= 0
+    sizes = np.bincount(labels[is_member], counts[is_member], minlength=n_labels)
+    kept = is_member & np.append(sizes >= min_size, False)[labels]
+    found = np.full(len(labels), -1, np.int64)
+    found[kept] = by_size(labels[kept], counts[kept].astype(np.float64))
+    return found
+
+
+def _adopt(labels: Ints, kept: Ints, similarities: Floats, indexes: Ints) -> Ints:
+    """Let nodes of fragments join the theme most of their neighbours are in, if any."""
+    orphans = kept[labels[kept] < 0]
+    if len(orphans) == 0 or labels.max(initial=-1) < 0:
+        return labels
+    labels = labels.copy()
+    n_labels = int(labels.max()) + 1
+    labels[orphans] = vote(similarities[orphans], labels[indexes[orphans]], n_labels)
+    return labels
+
+
+def _join(vectors: Floats, counts: Ints, fitted: Floats, labels: Ints, threshold: float) -> Ints:
+    """Label nodes that were not sampled, by their nearest sampled neighbours."""
+    similarities, indexes = nearest(vectors, fitted, N_VOTERS, is_self=False)
+    found = vote(similarities, labels[indexes], int(labels.max(initial=-1)) + 1)
+    return np.where(_density(similarities, counts) >= threshold, found, -1)
+
+
+def _describe(
+    texts: Sequence[str], nodes: _Nodes, labels: Ints, space: DenseSpace
+) -> tuple[Theme, ...]:
+    n_themes = int(labels.max(initial=-1)) + 1
+    named = label_themes(nodes.texts, labels, n_themes)
+    exemplars = pick_exemplars(space.transform(nodes.vectors), labels, n_themes)
+    themes = []
+    for theme, (label, chosen) in enumerate(zip(named, exemplars, strict=True)):
+        indexes = tuple(int(nodes.first[node]) for node in chosen)
+        size = int(nodes.counts[labels == theme].sum())
+        quotes = tuple(texts[index] for index in indexes)
+        themes.append(Theme(label.name, label.keywords, quotes, indexes, size))
+    return tuple(themes)

@@ -1,0 +1,140 @@
+"""Nearest neighbours and the communities they form."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+ROWS_PER_BLOCK = 1024
+
+
+def nearest(
+    rows: Floats, others: Floats, n_neighbours: int, *, is_self: bool
+) -> tuple[Floats, Ints]:
+    """Find the most similar others of each row, exactly.
+
+    Parameters
+    ----------
+    rows : float32 (n_rows, dimensions)
+    others : float32 (n_others, dimensions)
+    n_neighbours : int
+    is_self : bool
+        Rows and others are the same; a row is not its own neighbour.
+
+    Returns
+    -------
+    similarities : float32 (n_rows, n_found)
+        Falling; n_found is n_neighbours, or as many as there are.
+    indexes : int (n_rows, n_found)
+    """
+    n_found = max(0, min(n_neighbours, len(others) - is_self))
+    similarities = np.zeros((len(rows), n_found), np.float32)
+    indexes = np.zeros((len(rows), n_found), np.int64)
+    if n_found == 0:
+        return similarities, indexes
+    for start in range(0, len(rows), ROWS_PER_BLOCK):
+        block = rows[start : start + ROWS_PER_BLOCK] @ others.T
+        if is_self:
+            own = np.arange(len(block))
+            block[own, start + own] = -np.inf
+        part = np.argpartition(block, -n_found, axis=1)[:, -n_found:]
+        values = np.take_along_axis(block, part, axis=1)
+        # Equal similarities stand in the order of the texts, so that runs repeat.
+        order = np.lexsort((part, -values), axis=1)
+        stop = start + len(block)
+        indexes[start:stop] = np.take_along_axis(part, order, axis=1)
+        similarities[start:stop] = np.take_along_axis(values, order, axis=1)
+    return similarities, indexes
+
+
+def neighbour_graph(similarities: Floats, indexes: Ints) -> sparse.csr_matrix:
+    """Join each node with its neighbours: symmetric float64 (n, n), none below zero."""
+    n_nodes, n_neighbours = indexes.shape
+    rows = np.repeat(np.arange(n_nodes), n_neighbours)
+    weights = np.maximum(similarities.ravel(), 0).astype(np.float64)
+    graph = sparse.csr_matrix((weights, (rows, indexes.ravel())), shape=(n_nodes, n_nodes))
+    graph.eliminate_zeros()
+    return graph.maximum(graph.T).tocsr()
+
+
+class Communities:
+    """Parts the nodes of a graph by Leiden on modularity.
+
+    Parameters
+    ----------
+    graph : sparse (n, n)
+        Symmetric weights; loops are left out.
+    seed : int
+    """
+
+    def __init__(self, graph: sparse.csr_matrix, seed: int) -> None:
+        upper = sparse.triu(graph, 1).tocoo()
+        self._n_nodes = graph.shape[0]
+        self._seed = seed
+        self._names = [str(node) for node in range(self._n_nodes)]
+        ends = zip(upper.row.tolist(), upper.col.tolist(), upper.data.tolist(), strict=True)
+        self._edges = [(self._names[a], self._names[b], weight) for a, b, weight in ends]
+
+    def find(self, resolution: float, trials: int = 1) -> Ints:
+        """Return communities int (n,): 0, 1, ... by falling size.
+
+        Parameters
+        ----------
+        resolution : float
+            Higher gives more and smaller communities.
+        trials : int
+            The best of so many runs is kept.
+        """
+        import graspologic_native
+
+        if not self._edges:
+            return np.arange(self._n_nodes)
+        _, found = graspologic_native.leiden(
+            edges=self._edges,
+            starting_communities=None,
+            resolution=resolution,
+            randomness=0.001,
+            iterations=2,
+            use_modularity=True,
+            seed=self._seed,
+            trials=trials,
+        )
+        # A node without edges is not in the answer: it is alone.
+        alone = len(self._names)
+        labels = [found.get(name, alone + node) for node, name in enumerate(self._names)]
+        return by_size(np.array(labels, np.int64))
+
+
+def by_size(labels: Ints, weights: NDArray[np.float64] | None = None) -> Ints:
+    """Renumber labels 0, 1, ... by falling (weighted) size, equals by first appearance."""
+    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    sizes = np.bincount(inverse, weights=weights)
+    rank = np.empty(len(sizes), np.int64)
+    rank[np.lexsort((first, -sizes))] = np.arange(len(sizes))
+    return np.asarray(rank[inverse], np.int64)
+
+
+def vote(similarities: Floats, labels: Ints, n_labels: int) -> Ints:
+    """Give each row the label that its neighbours favour, weighted by similarity.
+
+    Parameters
+    ----------
+    similarities : float32 (n_rows, n_neighbours)
+    labels : int (n_rows, n_neighbours)
+        Label of each neighbour; -1 (left over) votes too.
+    n_labels : int
+
+    Returns
+    -------
+    int (n_rows,)
+        The lower label of equals; -1 where no neighbour is similar at all.
+    """
+    n_rows = len(labels)
+    weights = np.maximum(similarities, 0).astype(np.float64)
+    flat = (np.arange(n_rows)[:, None] * (n_labels + 1) + labels + 1).ravel()
+    totals = np.bincount(flat, weights.ravel(), minlength=n_rows * (n_labels + 1))
+    return np.asarray(totals.reshape(n_rows, n_labels + 1).argmax(axis=1) - 1, np.int64)

@@ -1,0 +1,317 @@
+"""Recognises known themes in new texts, from their sentence vectors alone."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.themes.graph import Floats, Ints
+from ml.themes.prototypes import fit_prototypes, fit_thresholds
+from ml.themes.vectors import DenseSpace, unit
+
+FORMAT = 1
+ROWS_PER_BLOCK = 4096
+# How fast confidence falls when another theme is nearly as similar.
+TEMPERATURE = 0.05
+# Rivals beyond the nearest so many per theme can never win a text the theme could have.
+RIVALS_PER_THEME = 64
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Prototypes that were fitted together and compete for texts; sorted by owner.
+
+    Those with label -1 are rivals: themes of the same run that this model does not know, kept
+    so that what belongs to them is not claimed by the nearest theme that is left.
+    """
+
+    source: str
+    ids: Ints  # (p,) place among the prototypes of the source
+    vectors: Floats  # (p, dimensions)
+    owners: Ints  # (p,) number of the theme in the source
+    labels: Ints  # (p,) label in this model
+    thresholds: Floats  # (p,) least similarity of a member of the owner
+    typical: Floats  # (p,) median similarity of its members
+    mean: Floats  # (dimensions,)
+    common: Floats  # (n_common, dimensions)
+
+    @property
+    def space(self) -> DenseSpace:
+        return DenseSpace(self.mean, self.common)
+
+    @property
+    def starts(self) -> Ints:
+        """Where each owner's prototypes begin."""
+        return np.flatnonzero(np.diff(self.owners, prepend=-1))
+
+    def take(self, rows: Ints, labels: Ints) -> _Part:
+        """Keep only some prototypes, under new labels."""
+        kept: dict[str, Any] = {
+            name: getattr(self, name)[rows]
+            for name in ("ids", "vectors", "owners", "thresholds", "typical")
+        }
+        return replace(self, labels=labels, **kept)
+
+    def similarity(self, vectors: Floats) -> Floats:
+        """Return float32 (n, n_owners): similarity to the nearest prototype of each theme."""
+        space = self.space
+        found = space.transform(vectors) @ space.transform(self.vectors).T
+        return np.asarray(np.maximum.reduceat(found, self.starts, axis=1), np.float32)
+
+    def certainty(self, similarity: Floats, chosen: Ints) -> NDArray[np.float64]:
+        """Return confidence (n,) that a text belongs to its chosen owner, by similarity."""
+        rows = np.arange(len(chosen))
+        own = similarity[rows, chosen].astype(np.float64)
+        odds = np.exp((similarity - own[:, None]) / TEMPERATURE).sum(axis=1)
+        least, typical = self.thresholds[self.starts][chosen], self.typical[self.starts][chosen]
+        depth = np.clip((own - least) / np.maximum(typical - least, 1e-3), 0, 1)
+        return np.asarray((0.5 + 0.5 * depth) / np.maximum(odds, 1.0))
+
+
+class ThemeModel:
+    """Prototypes of themes, with how similar a text must be to belong.
+
+    A text goes to the theme of its most similar prototype, if it is similar enough for that
+    theme. The model is a pure function of the vectors: it never changes after it is made.
+    """
+
+    def __init__(self, parts: Sequence[_Part], n_themes: int, dimensions: int) -> None:
+        self._parts = tuple(parts)
+        self.n_themes = n_themes
+        self.dimensions = dimensions
+
+    @classmethod
+    def fit(cls, vectors: Floats, labels: Ints, space: DenseSpace) -> ThemeModel:
+        """Learn themes from texts that were labelled.
+
+        Parameters
+        ----------
+        vectors : float32 (n, dimensions)
+            Rows of length 1, as the encoder gives them.
+        labels : int (n,)
+            0 to n_themes - 1, each at least once; -1 is left over.
+        space : DenseSpace
+        """
+        n_themes = int(labels.max(initial=-1)) + 1
+        if n_themes == 0:
+            return cls((), 0, vectors.shape[1])
+        found, owners = fit_prototypes(vectors, labels, n_themes, space)
+        # Kept at the precision they are saved with, so that saving changes nothing.
+        found = found.astype(np.float16).astype(np.float32)
+        draft = _Part(
+            hashlib.sha256(found.tobytes() + space.mean.tobytes()).hexdigest()[:16],
+            np.arange(len(found)),
+            found,
+            owners,
+            owners.copy(),
+            np.zeros(len(found), np.float32),
+            np.ones(len(found), np.float32),
+            space.mean,
+            space.common,
+        )
+        least, typical = fit_thresholds(draft.similarity, vectors, labels, n_themes)
+        part = replace(draft, thresholds=least[owners], typical=typical[owners])
+        return cls((part,), n_themes, vectors.shape[1])
+
+    def assign(self, vectors: Floats) -> tuple[Ints, NDArray[np.float64]]:
+        """Say which theme each text belongs to.
+
+        Parameters
+        ----------
+        vectors : float32 (n, dimensions)
+            Rows of length 1, from the encoder the model was fitted with.
+
+        Returns
+        -------
+        labels : int (n,)
+            0 to n_themes - 1; -1 belongs to none.
+        confidence : float (n,)
+            0 for those that belong to none, else up to 1.
+        """
+        vectors = self._checked(vectors)
+        labels = np.full(len(vectors), -1, np.int64)
+        confidence = np.zeros(len(vectors))
+        for start in range(0, len(vectors), ROWS_PER_BLOCK):
+            block = slice(start, start + ROWS_PER_BLOCK)
+            for part in self._parts:
+                found, certainty = _assign_part(part, vectors[block])
+                is_better = (found >= 0) & (certainty > confidence[block])
+                labels[block][is_better] = found[is_better]
+                confidence[block][is_better] = certainty[is_better]
+        return labels, confidence
+
+    def confidence(self, vectors: Floats, labels: Ints) -> NDArray[np.float64]:
+        """Return how sure it is (n,) that texts have the labels (n,) they are said to have."""
+        vectors = self._checked(vectors)
+        confidence = np.zeros(len(vectors))
+        for part in self._parts:
+            owner_labels = part.labels[part.starts]
+            rows = np.flatnonzero((labels >= 0) & np.isin(labels, owner_labels))
+            place = {int(label): at for at, label in enumerate(owner_labels) if label >= 0}
+            for start in range(0, len(rows), ROWS_PER_BLOCK):
+                block = rows[start : start + ROWS_PER_BLOCK]
+                chosen = np.array([place[label] for label in labels[block].tolist()])
+                found = part.certainty(part.similarity(vectors[block]), chosen)
+                confidence[block] = np.maximum(confidence[block], found)
+        return confidence
+
+    def prototypes(self, label: int) -> Floats:
+        """Return float32 (n_prototypes, dimensions) of one theme, rows of length 1."""
+        self._check_label(label)
+        return unit(np.vstack([part.vectors[part.labels == label] for part in self._parts]))
+
+    def restrict(self, labels: Sequence[int]) -> ThemeModel:
+        """Return a model of these themes alone, numbered 0, 1, ... in the order given.
+
+        Kept themes claim what they claimed before: what belongs to a dropped theme of the same
+        run comes out as -1, it does not fall to the next best.
+        """
+        chosen = [int(label) for label in labels]
+        for label in chosen:
+            self._check_label(label)
+        if len(set(chosen)) < len(chosen):
+            raise ValueError("restrict() was given the same theme twice; name each theme once.")
+        renumber = np.full(self.n_themes + 1, -1)
+        renumber[chosen] = np.arange(len(chosen))
+        parts = [_restrict_part(part, renumber[part.labels]) for part in self._parts]
+        kept = [part for part in parts if (part.labels >= 0).any()]
+        return ThemeModel(kept, len(chosen), self.dimensions)
+
+    @classmethod
+    def combine(cls, models: Sequence[ThemeModel]) -> ThemeModel:
+        """Return one model that knows the themes of all, numbered one model after the other.
+
+        Themes of one run go on competing as they did in it; between runs the more confident
+        claim wins, and the earlier model of equals.
+        """
+        if not models:
+            raise ValueError("combine() needs at least one model.")
+        if len({model.dimensions for model in models}) > 1:
+            raise ValueError(
+                "The models were fitted with encoders of different sizes; a combined model can "
+                "only hold themes of one encoder. Fit them again with one encoder."
+            )
+        parts: list[_Part] = []
+        shift = 0
+        for model in models:
+            for part in model._parts:
+                labels = np.where(part.labels >= 0, part.labels + shift, -1)
+                _add_part(parts, replace(part, labels=labels))
+            shift += model.n_themes
+        return cls(parts, shift, models[0].dimensions)
+
+    def to_bytes(self) -> bytes:
+        """Return the model as an npz archive; equal models give equal bytes."""
+        arrays = {"header": np.array([FORMAT, self.n_themes, self.dimensions, len(self._parts)])}
+        for number, part in enumerate(self._parts):
+            for field in fields(part):
+                value = getattr(part, field.name)
+                if field.name == "vectors":
+                    value = value.astype(np.float16)
+                arrays[f"{number}.{field.name}"] = np.asarray(value)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **arrays)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> ThemeModel:
+        """Return the model that `to_bytes` wrote."""
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+            version, n_themes, dimensions, n_parts = (int(n) for n in arrays["header"])
+        except Exception as error:
+            raise ValueError("This is not a theme model, or it was damaged on the way.") from error
+        if version != FORMAT:
+            raise ValueError(
+                f"This theme model has format {version}; this version reads format {FORMAT}."
+            )
+        parts = []
+        for number in range(n_parts):
+            values = {field.name: arrays[f"{number}.{field.name}"] for field in fields(_Part)}
+            values["vectors"] = values["vectors"].astype(np.float32)
+            parts.append(_Part(**values | {"source": str(values["source"])}))
+        return cls(parts, n_themes, dimensions)
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to a file."""
+        Path(path).write_bytes(self.to_bytes())
+
+    @classmethod
+    def load(cls, path: str | Path) -> ThemeModel:
+        """Read the model that `save` wrote."""
+        return cls.from_bytes(Path(path).read_bytes())
+
+    def _checked(self, vectors: Floats) -> Floats:
+        if vectors.ndim != 2 or vectors.shape[1] != self.dimensions:
+            raise ValueError(
+                f"The model takes vectors (n, {self.dimensions}) and was given "
+                f"{vectors.shape}. Encode the texts with the encoder it was fitted with."
+            )
+        return np.asarray(vectors, np.float32)
+
+    def _check_label(self, label: int) -> None:
+        if not 0 <= label < self.n_themes:
+            raise ValueError(
+                f"There is no theme {label}: the model knows 0 to {self.n_themes - 1}."
+            )
+
+
+def _assign_part(part: _Part, vectors: Floats) -> tuple[Ints, NDArray[np.float64]]:
+    similarity = part.similarity(vectors)
+    chosen = similarity.argmax(axis=1)
+    own = similarity[np.arange(len(chosen)), chosen]
+    is_near = own >= part.thresholds[part.starts][chosen]
+    labels = np.where(is_near, part.labels[part.starts][chosen], -1)
+    return labels, part.certainty(similarity, chosen)
+
+
+def _restrict_part(part: _Part, labels: Ints) -> _Part:
+    """Relabel the prototypes and drop rivals that are far from every theme that is kept."""
+    kept = np.flatnonzero(labels >= 0)
+    rivals = np.flatnonzero(labels < 0)
+    if len(kept) == 0 or len(rivals) == 0:
+        return replace(part, labels=labels)
+    directions = part.space.transform(part.vectors)
+    similarity = directions[kept] @ directions[rivals].T
+    near: list[Ints] = []
+    for label in np.unique(labels[kept]):
+        closest = similarity[labels[kept] == label].max(axis=0)
+        near.append(np.argsort(-closest, kind="stable")[:RIVALS_PER_THEME])
+    rows = np.union1d(kept, rivals[np.concatenate(near)])
+    return part.take(rows, labels[rows])
+
+
+def _add_part(parts: list[_Part], part: _Part) -> None:
+    """Join a part with one of the same run, unless both claim one theme under two labels."""
+    for place, other in enumerate(parts):
+        if other.source == part.source and not _is_claimed_twice(other, part):
+            parts[place] = _join(other, part)
+            return
+    parts.append(part)
+
+
+def _is_claimed_twice(one: _Part, two: _Part) -> bool:
+    claimed = np.intersect1d(one.owners[one.labels >= 0], two.owners[two.labels >= 0])
+    return len(claimed) > 0
+
+
+def _join(one: _Part, two: _Part) -> _Part:
+    labels = {int(owner): int(label) for owner, label in zip(one.owners, one.labels, strict=True)}
+    for owner, label in zip(two.owners.tolist(), two.labels.tolist(), strict=True):
+        labels[owner] = max(labels.get(owner, -1), label)
+    ids, first = np.unique(np.concatenate([one.ids, two.ids]), return_index=True)
+    kept = {
+        name: np.concatenate([getattr(one, name), getattr(two, name)])[first]
+        for name in ("vectors", "owners", "thresholds", "typical")
+    }
+    relabelled = np.array([labels[owner] for owner in kept["owners"].tolist()], np.int64)
+    merged: dict[str, Any] = {"ids": ids, "labels": relabelled, **kept}
+    return replace(one, **merged)

@@ -1,0 +1,180 @@
+"""Vectors to cluster by: what a text means beside which words it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
+
+Floats = NDArray[np.float32]
+
+N_FEATURES = 2**18
+N_LEXICAL = 128
+# With fewer texts there is too little to learn a common direction or word weights from.
+FEWEST_TEXTS = 60
+MOST_DISPOSITIONS = 200
+
+
+def unit(rows: NDArray[np.floating[Any]]) -> Floats:
+    """Return the rows, each scaled to length 1; a row of zeros stays zeros."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(lengths, 1e-9), np.float32)
+
+
+@dataclass(frozen=True)
+class DenseSpace:
+    """Takes from sentence vectors what all texts of a collection share.
+
+    Attributes
+    ----------
+    mean : float32 (dimensions,)
+    common : float32 (n_common, dimensions)
+        Orthonormal directions that are removed; in conversations the first one tells how
+        chatty a text is rather than what it is about.
+    """
+
+    mean: Floats
+    common: Floats
+
+    @classmethod
+    def fit(cls, vectors: Floats) -> DenseSpace:
+        """Learn from float32 (n, dimensions); too few vectors give a space that changes nothing."""
+        dimensions = vectors.shape[1]
+        if len(vectors) < FEWEST_TEXTS:
+            return cls(np.zeros(dimensions, np.float32), np.zeros((0, dimensions), np.float32))
+        mean = vectors.mean(axis=0, dtype=np.float64)
+        centred = vectors - mean
+        _, directions = np.linalg.eigh(centred.T @ centred)
+        return cls(mean.astype(np.float32), directions[:, -1:].T.astype(np.float32))
+
+    def transform(self, vectors: Floats) -> Floats:
+        """Return float32 (n, dimensions), rows of length 1."""
+        centred = vectors - self.mean
+        return unit(centred - (centred @ self.common.T) @ self.common)
+
+
+class LexicalSpace:
+    """Words and their pieces, weighted by rarity and pressed into a few dimensions.
+
+    Works in any language and keeps apart what a sentence model blurs: "top up by card" and
+    "top up by transfer", product names, misspellings.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        shared = {"n_features": N_FEATURES, "alternate_sign": False, "norm": None}
+        self._counters = [
+            HashingVectorizer(ngram_range=(1, 2), **shared),
+            HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), **shared),
+        ]
+        self._weights = [TfidfTransformer(sublinear_tf=True) for _ in self._counters]
+
+    def fit_transform(self, texts: Sequence[str]) -> Floats:
+        """Learn from the texts; return float32 (n, n_lexical), centred rows of unit length."""
+        for counter, weight in zip(self._counters, self._weights, strict=True):
+            weight.fit(counter.transform(texts))
+        weighted = self._weigh(texts)
+        seen = np.bincount(weighted.indices, minlength=weighted.shape[1])
+        self._kept = np.flatnonzero(seen >= 3)
+        n_lexical = min(N_LEXICAL, len(self._kept) - 1, len(texts) - 1)
+        if n_lexical < 2:
+            return np.zeros((len(texts), 0), np.float32)
+        self._svd = TruncatedSVD(n_lexical, n_iter=4, random_state=self._seed)
+        found = unit(self._svd.fit_transform(weighted[:, self._kept]).astype(np.float32))
+        self._mean = found.mean(axis=0)
+        return np.asarray(found - self._mean, np.float32)
+
+    def transform(self, texts: Sequence[str]) -> Floats:
+        """Return float32 (n, n_lexical) of other texts in the space that was learnt."""
+        if not hasattr(self, "_svd"):
+            return np.zeros((len(texts), 0), np.float32)
+        kept = self._weigh(texts)[:, self._kept]
+        found = unit(self._svd.transform(kept).astype(np.float32))
+        return np.asarray(found - self._mean, np.float32)
+
+    def _weigh(self, texts: Sequence[str]) -> sparse.csr_matrix:
+        parts = [
+            weight.transform(counter.transform(texts))
+            for counter, weight in zip(self._counters, self._weights, strict=True)
+        ]
+        return sparse.hstack(parts).tocsr()
+
+
+class HybridSpace:
+    """Sentence vectors, words and dispositions side by side.
+
+    Parameters
+    ----------
+    seed : int
+    lexical_weight, disposition_weight : float
+        Lengths of the lexical and the disposition part beside a dense part of length 1.
+    """
+
+    def __init__(self, seed: int, lexical_weight: float, disposition_weight: float) -> None:
+        self._lexical = LexicalSpace(seed)
+        self._lexical_weight = lexical_weight
+        self._disposition_weight = disposition_weight
+
+    def fit_transform(
+        self, dense: Floats, texts: Sequence[str], dispositions: Floats | None
+    ) -> Floats:
+        """Return float32 (n, n_hybrid), rows of length 1.
+
+        Parameters
+        ----------
+        dense : float32 (n, dimensions)
+            Rows of length 1 out of `DenseSpace`.
+        texts : sequence of str, length n
+        dispositions : float32 (n, n_dispositions), optional
+            Share of each disposition among the contacts with that text.
+        """
+        uses_words = self._lexical_weight > 0 and len(texts) >= FEWEST_TEXTS
+        words = self._lexical.fit_transform(texts) if uses_words else None
+        return self._join(dense, words, dispositions)
+
+    def transform(self, dense: Floats, texts: Sequence[str], dispositions: Floats | None) -> Floats:
+        """Return float32 (n, n_hybrid) of other texts, as `fit_transform` did."""
+        return self._join(dense, self._lexical.transform(texts), dispositions)
+
+    def _join(self, dense: Floats, words: Floats | None, codes: Floats | None) -> Floats:
+        parts = [dense]
+        if words is not None:
+            parts.append(self._lexical_weight * words)
+        if codes is not None:
+            parts.append(self._disposition_weight * codes)
+        return unit(np.hstack(parts)) if len(parts) > 1 else dense
+
+
+def disposition_shares(
+    dispositions: Sequence[str | None], nodes: NDArray[np.int64], n_nodes: int
+) -> Floats:
+    """Return how the contacts of each node spread over the most frequent dispositions.
+
+    Parameters
+    ----------
+    dispositions : sequence of str or None, length n_texts
+    nodes : int (n_texts,)
+        Node of each text.
+    n_nodes : int
+
+    Returns
+    -------
+    float32 (n_nodes, at most 200)
+        Rows sum to at most 1.
+    """
+    codes = np.array([code or "" for code in dispositions], dtype=object).astype(str)
+    names, column, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    order = [i for i in np.lexsort((names, -counts)) if names[i]][:MOST_DISPOSITIONS]
+    place = np.full(len(names), -1)
+    place[order] = np.arange(len(order))
+    shares = np.zeros((n_nodes, len(order)), np.float32)
+    known = place[column] >= 0
+    np.add.at(shares, (nodes[known], place[column[known]]), 1.0)
+    totals = np.bincount(nodes, minlength=n_nodes)[:, None]
+    return np.asarray(shares / np.maximum(totals, 1), np.float32)
