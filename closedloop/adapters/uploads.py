@@ -1,0 +1,102 @@
+"""Uploaded files while somebody decides how to read them: kept under a name nobody can guess.
+
+Beside each file lies a small JSON with what the person called it and what was chosen so far.
+Files are never served; housekeeping removes them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any
+
+_TOKEN = re.compile(r"[0-9a-f]{32}")
+_CHUNK_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One uploaded file.
+
+    Attributes
+    ----------
+    token : str
+        32 hexadecimal digits, random.
+    directory : Path
+    file_name : str
+        As the person's computer called it, at most 255 characters; for showing only.
+    size : int
+        Bytes.
+    mapping : mapping or None
+        What was chosen last, as `Mapping.to_dict` gives it.
+    job_id, batch_id : int or None
+        The job that reads it in, and the import it fills.
+    attempts : int
+        How often a job was asked for.
+    """
+
+    token: str
+    directory: Path
+    file_name: str
+    size: int
+    mapping: Mapping[str, Any] | None = field(default=None)
+    job_id: int | None = None
+    batch_id: int | None = None
+    attempts: int = 0
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies."""
+        return self.directory / f"{self.token}.upload"
+
+    @property
+    def _notes(self) -> Path:
+        return self.directory / f"{self.token}.json"
+
+
+def save_upload(directory: Path, stream: IO[bytes], *, file_name: str) -> Upload:
+    """Copy a stream into the directory in bounded memory, under a random name."""
+    directory.mkdir(parents=True, exist_ok=True)
+    upload = Upload(secrets.token_hex(16), directory, _plain_name(file_name), 0)
+    with upload.path.open("xb") as target:
+        shutil.copyfileobj(stream, target, _CHUNK_BYTES)
+    return note(upload, size=upload.path.stat().st_size)
+
+
+def find_upload(directory: Path, token: str) -> Upload | None:
+    """Return an upload by its token, None when there is none (any more)."""
+    if not _TOKEN.fullmatch(token):
+        return None
+    try:
+        notes = json.loads((directory / f"{token}.json").read_text("utf-8"))
+        upload = Upload(token=token, directory=directory, **notes)
+    except (OSError, ValueError, TypeError):
+        return None
+    return upload if upload.path.is_file() else None
+
+
+def note(upload: Upload, **changes: Any) -> Upload:
+    """Change what is remembered of an upload and return it as it is now."""
+    upload = replace(upload, **changes)
+    kept = {k: v for k, v in asdict(upload).items() if k not in ("token", "directory")}
+    fresh = upload._notes.with_suffix(".new")
+    fresh.write_text(json.dumps(kept), "utf-8")
+    fresh.replace(upload._notes)  # a reader sees the old notes or the new, never half of them
+    return upload
+
+
+def delete_upload(upload: Upload) -> None:
+    """Remove the file and what is remembered of it."""
+    upload.path.unlink(missing_ok=True)
+    upload._notes.unlink(missing_ok=True)
+
+
+def _plain_name(name: str) -> str:
+    """Return a file name on one line, without the directories some browsers send along."""
+    last = re.split(r"[\\/]", name)[-1]
+    return "".join(c for c in last if c.isprintable()).strip()[:255] or "unnamed file"

@@ -1,0 +1,313 @@
+"""Repeat rates and FCR, read from the daily roll-up alone; only mature days enter a rate.
+
+A day is mature for a window when every contact of it has had the whole window
+(`domain.contacts.last_mature_day`). Counts come from the same columns for each window, so the
+five windows stand side by side; each states the last day it could count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.domain.contacts import WINDOWS, Basis, Window, last_mature_day, share
+from closedloop.models import DailyRollup, Theme
+from closedloop.queries.contacts import NOT_SAID
+
+PERIOD_DAYS = 90
+ROLLING_DAYS = 7
+
+
+class Group(StrEnum):
+    """What the figures are broken down by."""
+
+    CHANNEL = "channel"
+    QUEUE = "queue"
+    DISPOSITION = "disposition"
+    THEME = "theme"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepeatFilter:
+    """Which part of the roll-up is read.
+
+    Attributes
+    ----------
+    first_day, last_day : date
+        Both inclusive; days that are not mature for a window are left out of it.
+    channel, queue, disposition : str or None
+        `NOT_SAID` asks for contacts without one.
+    theme_id : int or None
+    """
+
+    first_day: date
+    last_day: date
+    channel: str | None = None
+    queue: str | None = None
+    disposition: str | None = None
+    theme_id: int | None = None
+
+
+@dataclass(frozen=True)
+class BasisFigures:
+    """Counts on one basis, over mature days.
+
+    Attributes
+    ----------
+    repeats : int
+        Identified contacts followed by another within the window.
+    opening : int
+        Identified contacts with none in the window before.
+    resolved : int
+        Of the opening, those not followed within the window.
+    """
+
+    repeats: int
+    opening: int
+    resolved: int
+
+    @property
+    def fcr(self) -> float | None:
+        """Resolved of the opening, 0 to 1; None without any."""
+        return share(self.resolved, self.opening)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One window over one stretch of mature days.
+
+    Attributes
+    ----------
+    last_day : date or None
+        Last mature day that was counted, inclusive; None when none is mature.
+    contacts, identified : int
+        All, and those whose customer is known.
+    """
+
+    window: Window
+    last_day: date | None
+    contacts: int
+    identified: int
+    any: BasisFigures
+    same: BasisFigures
+
+    def of(self, basis: Basis) -> BasisFigures:
+        """Return the counts on a basis."""
+        return self.any if basis is Basis.ANY else self.same
+
+    def repeat_rate(self, basis: Basis) -> float | None:
+        """Return repeats of the identified contacts, 0 to 1; None without any."""
+        return share(self.of(basis).repeats, self.identified)
+
+    @property
+    def unidentified_share(self) -> float | None:
+        """Contacts without a customer of all, 0 to 1; they enter no rate."""
+        return share(self.contacts - self.identified, self.contacts)
+
+
+@dataclass(frozen=True)
+class GroupFigures:
+    """The figures of one channel, queue, disposition or theme; `value` as a filter takes it."""
+
+    value: str
+    label: str
+    figures: Figures
+
+
+@dataclass(frozen=True)
+class Day:
+    """One reporting day of the trend; rates are None while maturing or without contacts."""
+
+    day: date
+    contacts: int
+    identified: int
+    any: float | None
+    same: float | None
+    any7: float | None
+    same7: float | None
+
+
+@dataclass(frozen=True)
+class Trend:
+    """Days in order without gaps; from `maturing_from` on the window is still open."""
+
+    days: list[Day] = field(default_factory=list)
+    maturing_from: date | None = None
+
+
+def mature_until(cut: date, window: Window) -> date:
+    """Return the last day mature for a window when the data are complete to the end of `cut`."""
+    return last_mature_day(datetime.combine(cut, datetime.max.time(), tzinfo=UTC), window, cut)
+
+
+def default_period(first_day: date, cut: date, window: Window) -> tuple[date, date]:
+    """Return the last 90 mature days, both ends inclusive, not before the data begin."""
+    last = max(mature_until(cut, window), first_day)
+    return max(last - timedelta(days=PERIOD_DAYS - 1), first_day), last
+
+
+def get_window_figures(session: Session, wanted: RepeatFilter, *, cut: date) -> list[Figures]:
+    """Return the five windows side by side, each over the mature days of the period.
+
+    Parameters
+    ----------
+    session : Session
+    wanted : RepeatFilter
+    cut : date
+        Last complete reporting day that holds contacts.
+    """
+    columns: list[Any] = []
+    for window in WINDOWS:
+        columns += _sums(window, DailyRollup.day <= mature_until(cut, window))
+    row = session.execute(sa.select(*columns).where(*_conditions(wanted))).one()
+    return [
+        _figures(window, _last_counted(wanted, cut, window), row[8 * i : 8 * i + 8])
+        for i, window in enumerate(WINDOWS)
+    ]
+
+
+def list_group_figures(
+    session: Session, wanted: RepeatFilter, *, group: Group, window: Window, cut: date
+) -> list[GroupFigures]:
+    """Return one window broken down, most repeats (any reason) first."""
+    column = DailyRollup.theme_id if group is Group.THEME else getattr(DailyRollup, group.value)
+    mature = DailyRollup.day <= mature_until(cut, window)
+    sums = _sums(window, sa.true())
+    statement = sa.select(column, *sums).where(*_conditions(wanted), mature).group_by(column)
+    last = _last_counted(wanted, cut, window)
+    rows = session.execute(statement).all()
+    names = _theme_names(session) if group is Group.THEME else {}
+    found = []
+    for value, *counts in rows:
+        key, label = _named(value, group, names)
+        found.append(GroupFigures(key, label, _figures(window, last, counts)))
+    return sorted(found, key=lambda g: (-g.figures.any.repeats, -g.figures.contacts, g.label))
+
+
+def _named(value: Any, group: Group, names: dict[int, str]) -> tuple[str, str]:
+    if group is Group.THEME:
+        return ("none", "no theme") if value is None else (str(value), names[value])
+    return (value, value) if value else (NOT_SAID, f"no {group.value}")
+
+
+def _theme_names(session: Session) -> dict[int, str]:
+    rows = session.execute(sa.select(Theme.id, Theme.key, Theme.name))
+    return {row.id: f"{row.key} {row.name}" for row in rows}
+
+
+def get_trend(
+    session: Session,
+    wanted: RepeatFilter,
+    *,
+    window: Window,
+    cut: date,
+    first_data_day: date,
+    smallest: int = 1,
+) -> Trend:
+    """Return daily and seven-day rates from the first day of the period to the cut.
+
+    Parameters
+    ----------
+    session : Session
+    wanted : RepeatFilter
+        When its period reaches the last mature day, the maturing days up to the cut follow.
+    window : Window
+    cut, first_data_day : date
+        Last complete and first reporting day with contacts, both inclusive.
+    smallest : int
+        Rates over fewer identified contacts than this are None.
+
+    Returns
+    -------
+    Trend
+        Seven-day rates divide the sums of seven days, the day itself the last of them; they
+        are None until seven days of data lie behind it, and while one of them is maturing.
+    """
+    mature = mature_until(cut, window)
+    last = cut if wanted.last_day >= mature else wanted.last_day
+    start = max(wanted.first_day - timedelta(days=ROLLING_DAYS - 1), first_data_day)
+    counts = _daily_counts(session, wanted, start, last, window)
+    first = max(wanted.first_day, first_data_day)
+    days = [
+        _day(first + timedelta(days=i), counts, start, mature, smallest)
+        for i in range((last - first).days + 1)
+    ]
+    return Trend(days, mature + timedelta(days=1) if last > mature else None)
+
+
+def _daily_counts(
+    session: Session, wanted: RepeatFilter, start: date, last: date, window: Window
+) -> dict[date, tuple[int, int, int, int]]:
+    sums = [
+        sa.func.sum(getattr(DailyRollup, name))
+        for name in ("contacts", "identified", f"any_{window.key}", f"same_{window.key}")
+    ]
+    rows = session.execute(
+        sa.select(DailyRollup.day, *sums)
+        .where(DailyRollup.day.between(start, last), *_parts(wanted))
+        .group_by(DailyRollup.day)
+    )
+    return {day: (int(n), int(i), int(a), int(s)) for day, n, i, a, s in rows}
+
+
+def _day(
+    day: date,
+    counts: dict[date, tuple[int, int, int, int]],
+    start: date,
+    mature: date,
+    smallest: int,
+) -> Day:
+    contacts, identified, any_, same = counts.get(day, (0, 0, 0, 0))
+    if day > mature:
+        return Day(day, contacts, identified, None, None, None, None)
+    week = [day - timedelta(days=i) for i in range(ROLLING_DAYS)]
+    of, any7, same7 = (
+        sum(counts.get(d, (0, 0, 0, 0))[position] for d in week) for position in (1, 2, 3)
+    )
+    here = identified if identified >= smallest else 0
+    there = of if of >= smallest and week[-1] >= start else 0
+    rates = (share(any_, here), share(same, here), share(any7, there), share(same7, there))
+    return Day(day, contacts, identified, *rates)
+
+
+def _sums(window: Window, counted: sa.ColumnElement[bool]) -> list[sa.ColumnElement[Any]]:
+    names = ["contacts", "identified"]
+    for basis in Basis:
+        names += [f"{kind}{basis.value}_{window.key}" for kind in ("", "opening_", "resolved_")]
+    return [
+        sa.func.coalesce(sa.func.sum(sa.case((counted, getattr(DailyRollup, name)), else_=0)), 0)
+        for name in names
+    ]
+
+
+def _figures(window: Window, last_day: date | None, counts: Sequence[Any]) -> Figures:
+    contacts, identified, *rest = (int(count) for count in counts)
+    return Figures(
+        window, last_day, contacts, identified, BasisFigures(*rest[:3]), BasisFigures(*rest[3:])
+    )
+
+
+def _last_counted(wanted: RepeatFilter, cut: date, window: Window) -> date | None:
+    last = min(wanted.last_day, mature_until(cut, window))
+    return last if last >= wanted.first_day else None
+
+
+def _conditions(wanted: RepeatFilter) -> list[sa.ColumnElement[bool]]:
+    return [DailyRollup.day.between(wanted.first_day, wanted.last_day), *_parts(wanted)]
+
+
+def _parts(wanted: RepeatFilter) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    for name in ("channel", "queue", "disposition"):
+        value = getattr(wanted, name)
+        if value is not None:
+            found.append(getattr(DailyRollup, name) == ("" if value == NOT_SAID else value))
+    if wanted.theme_id is not None:
+        found.append(DailyRollup.theme_id == wanted.theme_id)
+    return found

@@ -1,0 +1,105 @@
+"""The blueprint that the pages about contacts share, and the words they have in common."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+from flask import Blueprint
+from markupsafe import Markup, escape
+
+from closedloop.queries.contacts import NOT_SAID
+from closedloop.web.filters import n, plural
+
+bp = Blueprint("contacts", __name__, url_prefix="/contacts")
+
+_TOKENS = {
+    "EMAIL": "e-mail address",
+    "PHONE": "phone number",
+    "CARD": "card number",
+    "IBAN": "IBAN",
+    "ACCOUNT": "account number",
+    "URL": "link with a login",
+    "CUSTOMER": "customer number",
+}
+_TOKEN = re.compile(r"\[(" + "|".join(_TOKENS) + r")\]")
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def pseudonym(key_hash: str | None) -> str:
+    """Return the short name of a customer: the first six digits of the keyed hash."""
+    return f"c-{key_hash[:6]}" if key_hash else "unidentified"
+
+
+def gap_words(seconds: int | None) -> str:
+    """Write a gap as people say it: "40 minutes", "5 hours", "3 days", rounded."""
+    if seconds is None:
+        return ""
+    if seconds < _MINUTE:
+        return plural(seconds, "second")
+    for unit, noun, until in ((_MINUTE, "minute", 90 * _MINUTE), (_HOUR, "hour", 48 * _HOUR)):
+        if seconds < until:
+            return plural(round(seconds / unit), noun)
+    return plural(round(seconds / _DAY), "day")
+
+
+def ordinal(number: int) -> str:
+    """Write 2 as "2nd", 11 as "11th"."""
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{n(number)}{'th' if 10 <= number % 100 <= 20 else ending}"
+
+
+def repeat_mark(position: int | None, seconds: int) -> str:
+    """Write where in its episode a contact stands: "2nd in 3 days"; nothing for the first."""
+    if position is None or position < 2:
+        return ""
+    return f"{ordinal(position)} in {gap_words(seconds)}"
+
+
+def redacted(text: str) -> Markup:
+    """Escape redacted text and show what was hidden as a mark instead of a token."""
+    return Markup(  # noqa: S704 - the text is escaped first; the marks are ours
+        _TOKEN.sub(
+            lambda found: f'<mark class="cl-redacted">{_TOKENS[found[1]]}</mark>', str(escape(text))
+        )
+    )
+
+
+def redaction_words(counts: dict[str, Any]) -> list[tuple[str, int]]:
+    """Return what was hidden in words, the most frequent first."""
+    named = [(_TOKENS.get(kind, kind.lower()), int(number)) for kind, number in counts.items()]
+    return sorted(named, key=lambda item: (-item[1], item[0]))
+
+
+def said_or_not(value: str | None, noun: str) -> str:
+    """Write a channel, queue or disposition of a filter."""
+    return f"no {noun}" if value in (None, "", NOT_SAID) else str(value)
+
+
+def read_day(raw: str, name: str, problems: list[str]) -> date | None:
+    """Return a day of the address; what is no day is said in `problems` and left out."""
+    if not raw.strip():
+        return None
+    try:
+        return date.fromisoformat(raw.strip())
+    except ValueError:
+        problems.append(
+            f"“{raw[:20]}” is not a day, so “{name}” was left out. Write it as 2026-03-31."
+        )
+        return None
+
+
+@bp.context_processor
+def words() -> dict[str, Callable[..., Any]]:
+    """Give the templates of contacts their words."""
+    return {
+        "pseudonym": pseudonym,
+        "gap_words": gap_words,
+        "ordinal": ordinal,
+        "repeat_mark": repeat_mark,
+        "redacted": redacted,
+        "redaction_words": redaction_words,
+        "said_or_not": said_or_not,
+    }

@@ -1,0 +1,275 @@
+"""The form that says which column of a file is what: shown from a mapping, read back into one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping as MappingOf
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
+from typing import Any
+from zoneinfo import available_timezones
+
+from closedloop.adapters.mapping import (
+    CONSTANT_COLUMNS,
+    KNOWN_COLUMNS,
+    REQUIRED_COLUMNS,
+    Mapping,
+)
+from closedloop.adapters.types import BadMapping, FileFacts
+from closedloop.config import Settings
+from closedloop.domain.errors import Invalid
+
+COLUMN_WORDS = {
+    "contact_id": "Contact number",
+    "started_at": "Started",
+    "customer_id": "Customer",
+    "channel": "Channel",
+    "queue": "Queue",
+    "agent": "Agent",
+    "disposition": "Wrap-up code",
+    "text": "What was said",
+    "turns": "What was said, turn by turn",
+    "speaker": "Who said it",
+    "handle_seconds": "Handle time",
+    "csat": "Rating",
+}
+DATE_WORDS = (
+    ("", "As each time says itself"),
+    ("iso", "2026-03-31 (ISO)"),
+    ("ymd", "2026/03/31 (year first)"),
+    ("dmy", "31/03/2026 (day first)"),
+    ("mdy", "03/31/2026 (month first)"),
+    ("epoch", "1774915200 (seconds since 1970)"),
+)
+MAX_GAP_HOURS = 24 * 30
+_SOURCE_CHARS = 60
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A mapping to start from, and where it comes from in a sentence (empty: it was guessed)."""
+
+    mapping: Mapping
+    origin: str = ""
+
+
+@dataclass(frozen=True)
+class MapRow:
+    """One column of the file in the form.
+
+    Attributes
+    ----------
+    field : str
+        Name of the select.
+    becomes : str
+        Known column, empty to leave it out.
+    filled : float or None
+        Share of the sampled rows that have a value, 0 to 1.
+    """
+
+    field: str
+    column: str
+    becomes: str
+    reason: str
+    example: str
+    filled: float | None
+
+
+@dataclass
+class MappingForm:
+    """What the form shows: values as typed, and what is wrong with them by field."""
+
+    values: dict[str, str]
+    rows: list[MapRow]
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+def suggest(
+    guess: Mapping,
+    header: Sequence[str],
+    *,
+    file_name: str,
+    earlier: Sequence[tuple[str, str, MappingOf[str, Any]]],
+    settings: Settings,
+) -> Suggestion:
+    """Return a mapping to start from: one that read such a file before, or the guess.
+
+    Parameters
+    ----------
+    guess : Mapping
+    header : sequence of str
+    file_name : str
+        Names the source where nothing better is known.
+    earlier : sequence of (file name, source, mapping)
+        Imports before, newest first.
+    settings : Settings
+        Zone and session gap where the file does not say.
+    """
+    for name, source, kept in earlier:
+        try:
+            mapping = replace(Mapping.from_dict(kept), source=source)
+        except BadMapping:
+            continue
+        if not mapping.problems_with(header):
+            return Suggestion(mapping, f"Read as “{name}” was: it has the same columns.")
+    zone = settings.reporting_zone if "zone" in guess.reasons else None
+    gap = round(settings.session_gap_hours * 3600) if guess.inbound else None
+    source = source_from(file_name)
+    return Suggestion(replace(guess, zone=zone, session_gap_seconds=gap, source=source))
+
+
+def source_from(file_name: str) -> str:
+    """Return the words of a file name before its first number: a name for the system."""
+    words = re.split(r"\d", PurePath(file_name).stem)[0]
+    return re.sub(r"[\W_]+", "-", words).strip("-").lower()[:_SOURCE_CHARS] or "file"
+
+
+def form_of(mapping: Mapping, facts: FileFacts) -> MappingForm:
+    """Return the form of a mapping."""
+    gap = mapping.session_gap_seconds
+    values = {
+        "source": mapping.source,
+        "date_order": mapping.date_order or "",
+        "zone": mapping.zone or "",
+        "session_gap_hours": f"{gap / 3600:g}" if gap else "",
+        "unknown_values": ", ".join(value for value in mapping.unknown_values if value),
+        "first_event": "1" if mapping.first_event_per_contact else "",
+        "inbound_column": mapping.inbound[0] if mapping.inbound else "",
+        "inbound_value": mapping.inbound[1] if mapping.inbound else "",
+        **{f"constant_{name}": mapping.constants.get(name, "") for name in CONSTANT_COLUMNS},
+    }
+    becomes = {column: known for known, column in mapping.columns.items()}
+    chosen = [becomes.get(column, "") for column in facts.header]
+    return MappingForm(values, _rows(facts, chosen, mapping.reasons))
+
+
+def form_as_typed(
+    typed: MappingOf[str, str], facts: FileFacts, errors: dict[str, str]
+) -> MappingForm:
+    """Return the form with what somebody typed and what is wrong with it."""
+    chosen = [typed.get(f"becomes_{i}", "") for i in range(len(facts.header))]
+    return MappingForm(dict(typed), _rows(facts, chosen, {}), errors)
+
+
+def _rows(facts: FileFacts, chosen: Sequence[str], reasons: MappingOf[str, str]) -> list[MapRow]:
+    found = []
+    for i, (column, becomes) in enumerate(zip(facts.header, chosen, strict=True)):
+        cells = [row[i].strip() if len(row) > i else "" for row in facts.sample_rows]
+        filled = [cell for cell in cells if cell]
+        share = len(filled) / len(cells) if cells else None
+        example = filled[0] if filled else ""
+        cut = example[:60] + ("…" if len(example) > 60 else "")
+        found.append(MapRow(f"becomes_{i}", column, becomes, reasons.get(becomes, ""), cut, share))
+    return found
+
+
+def read_form(typed: MappingOf[str, str], facts: FileFacts) -> Mapping:
+    """Return the mapping a form says.
+
+    Raises
+    ------
+    Invalid
+        With a sentence for each field that does not fit.
+    """
+    errors: dict[str, str] = {}
+    columns = _columns(typed, facts, errors)
+    gap = _gap(typed.get("session_gap_hours", ""), errors)
+    source = " ".join(typed.get("source", "").split())
+    if not 0 < len(source) <= _SOURCE_CHARS:
+        errors["source"] = (
+            f"Name the system the file comes from, in at most {_SOURCE_CHARS} characters."
+        )
+    inbound = _inbound(typed, facts, errors)
+    if errors:
+        raise Invalid("Some settings need another look.", errors)
+    try:
+        return Mapping(
+            columns,
+            source=source,
+            date_order=typed.get("date_order") or None,
+            zone=typed.get("zone") or None,
+            constants={
+                name: value
+                for name in CONSTANT_COLUMNS
+                if (value := " ".join(typed.get(f"constant_{name}", "").split()))
+            },
+            unknown_values=("", *_words(typed.get("unknown_values", ""))),
+            first_event_per_contact=bool(typed.get("first_event")),
+            session_gap_seconds=gap,
+            inbound=inbound,
+        )
+    except BadMapping as error:
+        name = next(
+            (n for n in ("zone", "date_order") if n.replace("_", " ") in error.sentence), "source"
+        )
+        raise Invalid(error.sentence, {name: error.sentence}) from error
+
+
+def _columns(
+    typed: MappingOf[str, str], facts: FileFacts, errors: dict[str, str]
+) -> dict[str, str]:
+    columns: dict[str, str] = {}
+    for i, column in enumerate(facts.header):
+        known = typed.get(f"becomes_{i}", "")
+        if known not in KNOWN_COLUMNS:
+            continue
+        if known in columns:
+            errors[f"becomes_{i}"] = (
+                f"“{columns[known]}” and “{column}” cannot both be “{COLUMN_WORDS[known]}”. "
+                "Leave one of them out."
+            )
+        columns.setdefault(known, column)
+    if {"text", "turns"} <= set(columns):
+        position = facts.header.index(columns["turns"])
+        errors[f"becomes_{position}"] = (
+            "Choose one column with what was said: two of them would be counted twice."
+        )
+    for known in REQUIRED_COLUMNS:
+        if known not in columns:
+            errors.setdefault(
+                "becomes_0"
+                if known == "contact_id"
+                else f"becomes_{min(1, len(facts.header) - 1)}",
+                f"No column is “{COLUMN_WORDS[known]}” yet. Every contact needs one.",
+            )
+    return columns
+
+
+def _gap(text: str, errors: dict[str, str]) -> int | None:
+    text = text.strip().replace(",", ".")
+    if not text:
+        return None
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = -1
+    if not 0 <= hours <= MAX_GAP_HOURS:
+        errors["session_gap_hours"] = f"Write hours from 0 to {MAX_GAP_HOURS}, or leave it empty."
+        return None
+    return round(hours * 3600) or None
+
+
+def _inbound(
+    typed: MappingOf[str, str], facts: FileFacts, errors: dict[str, str]
+) -> tuple[str, str] | None:
+    column = typed.get("inbound_column", "")
+    value = typed.get("inbound_value", "").strip()
+    if not column:
+        return None
+    if column not in facts.header:
+        errors["inbound_column"] = "The file has no such column."
+    elif not value:
+        errors["inbound_value"] = "Write the value that marks a customer’s row, such as True."
+    return column, value
+
+
+def _words(text: str) -> list[str]:
+    return [word for part in text.split(",") if (word := part.strip())]
+
+
+def zone_choices() -> list[tuple[str, str]]:
+    """Return the time zones to choose from."""
+    names = sorted(name for name in available_timezones() if "/" in name or name == "UTC")
+    usual = [name for name in names if not name.startswith(("Etc/", "posix/", "right/"))]
+    return [("", "Each time says its own"), *((name, name) for name in usual)]
