@@ -1,16 +1,339 @@
-"""Pages: themes."""
+"""Pages: the list of themes, one theme, and curating it."""
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any, TypeVar
 
+from flask import Blueprint, Response, flash, render_template, request, url_for
+from werkzeug import Response as BaseResponse
+
+from closedloop.domain.contacts import HEADLINE_WINDOW, Basis, Measure, rule_in_words
+from closedloop.domain.errors import Invalid
+from closedloop.domain.jobs import JobKind
+from closedloop.domain.themes import (
+    PRIORITY_RULE,
+    STATS_DAYS,
+    THEME_MOVES,
+    DemandType,
+    Quadrant,
+    ThemeStatus,
+)
+from closedloop.extensions import current_settings, db
+from closedloop.queries.accounts import list_departments, list_users
+from closedloop.queries.site import get_data_span
+from closedloop.queries.theme_page import ThemePage, find_theme
+from closedloop.queries.themes import (
+    ThemeFilter,
+    ThemeList,
+    ThemeRow,
+    ThemeSort,
+    ThemeView,
+    count_views,
+    get_theme_page,
+    list_themes,
+)
+from closedloop.services.jobs import queue_job
+from closedloop.services.themes import describe_cause, rename_theme
+from closedloop.web.csv_files import csv_response
+from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
+from closedloop.web.session import current_actor
 
-bp = Blueprint("themes", __name__, url_prefix="/themes" or None)
+bp = Blueprint("themes", __name__, url_prefix="/themes")
+
+Choice = TypeVar("Choice", bound=StrEnum)
+RULES = {
+    "contacts": f"Contacts of the last {STATS_DAYS} days that belong to this theme.",
+    "customers": f"Different known customers among the contacts of the last {STATS_DAYS} days.",
+    "same": rule_in_words(Measure.REPEAT_RATE, Basis.SAME, HEADLINE_WINDOW),
+    "any": rule_in_words(Measure.REPEAT_RATE, Basis.ANY, HEADLINE_WINDOW),
+    "minutes": f"Handle time of the contacts of the last {STATS_DAYS} days, where it is known.",
+    "rising": "Contacts of the last 28 days against the 28 days before.",
+    "priority": PRIORITY_RULE,
+}
+FIRST_ASCENDING = frozenset({ThemeSort.NAME})
 
 
-@bp.get("/")
+@bp.get("/", strict_slashes=False)
 @requires("themes.view")
 def index() -> str:
-    """Show the page."""
-    return render_template("base.html")
+    """Show the themes of a saved view."""
+    k = current_settings().privacy_k
+    wanted = _wanted()
+    found = list_themes(db.session, wanted, k=k)
+    return render_template(
+        "themes/index.html",
+        wanted=wanted,
+        found=found,
+        k=k,
+        views=count_views(db.session),
+        departments=list_departments(db.session),
+        owners=list_users(db.session, active_only=True),
+        statuses=_statuses(wanted.view),
+        demand_types=tuple(DemandType),
+        quadrants=tuple(Quadrant),
+        link=_linker(wanted),
+        heading=_heading_maker(wanted),
+        chart_data=_map_data(found),
+        busiest=_busiest(found),
+        rules=RULES,
+        has_data=get_data_span(db.session).last_day is not None,
+    )
+
+
+@bp.get("/export.csv")
+@requires("themes.view")
+def export() -> Response:
+    """Give the themes that the filters let through as CSV."""
+    k = current_settings().privacy_k
+    found = list_themes(db.session, replace(_wanted(), after=""), k=k, limit=None)
+    return csv_response("themes.csv", CSV_HEADINGS, (_csv_row(row, k) for row in found.rows))
+
+
+@bp.post("/discoveries")
+@requires("themes.discover")
+def discover() -> BaseResponse:
+    """Queue a look for themes and show its progress."""
+    with db.transaction() as session:
+        job = queue_job(session, kind=JobKind.DISCOVER_THEMES, arguments={}, by=current_actor())
+        job_id = job.id
+    return see_other(url_for("jobs.show", job_id=job_id))
+
+
+@bp.get("/<key>")
+@requires("themes.view")
+def show(key: str) -> str:
+    """Show one theme."""
+    return _show(key)
+
+
+@bp.get("/<key>/trend.csv")
+@requires("themes.view")
+def trend(key: str) -> Response:
+    """Give the contacts of one theme by whole week as CSV."""
+    page = _page(key)
+    weeks = page.trend.whole_weeks() if page.trend else []
+    headings = ("week_from", "contacts", "followed_by_same_theme_within_7_days")
+    rows = ((monday.isoformat(), n, "" if again is None else again) for monday, n, again in weeks)
+    return csv_response(f"{page.theme.key}-weeks.csv", headings, rows)
+
+
+@bp.post("/<key>/name")
+@requires("themes.curate")
+def rename(key: str) -> BaseResponse | tuple[str, int]:
+    """Give a theme the name people use."""
+    name = request.form.get("name", "")
+
+    def change(session: Any, theme_id: int) -> None:
+        rename_theme(session, theme_id=theme_id, name=name, by=current_actor())
+
+    return _curate(key, change, "Name saved.", {"name": name})
+
+
+@bp.post("/<key>/cause")
+@requires("themes.curate")
+def explain(key: str) -> BaseResponse | tuple[str, int]:
+    """Write down what we do that makes the theme happen."""
+    cause = request.form.get("cause", "")
+
+    def change(session: Any, theme_id: int) -> None:
+        describe_cause(session, theme_id=theme_id, cause=cause, by=current_actor())
+
+    return _curate(key, change, "Cause saved.", {"cause": cause})
+
+
+def _curate(
+    key: str, change: Callable[[Any, int], None], done: str, typed: dict[str, str]
+) -> BaseResponse | tuple[str, int]:
+    try:
+        with db.transaction() as session:
+            change(session, find_theme(session, key).id)
+    except Invalid as refusal:
+        errors = refusal.fields or {next(iter(typed)): refusal.sentence}
+        return _show(key, typed=typed, errors=errors), 422
+    flash(done, "done")
+    return see_other(url_for("themes.show", key=key))
+
+
+def _page(key: str) -> ThemePage:
+    first_day = get_data_span(db.session).first_day
+    k = current_settings().privacy_k
+    return get_theme_page(db.session, key, k=k, first_day=first_day)
+
+
+def _show(
+    key: str, typed: dict[str, str] | None = None, errors: dict[str, str] | None = None
+) -> str:
+    page = _page(key)
+    return render_template(
+        "themes/show.html",
+        page=page,
+        theme=page.theme,
+        moves=THEME_MOVES[page.theme.status],
+        chart_data=_trend_data(page),
+        k=current_settings().privacy_k,
+        typed=typed or {},
+        errors=errors or {},
+        rules=RULES,
+    )
+
+
+def _choice(kind: type[Choice], name: str) -> Choice | None:
+    value = request.args.get(name, "")
+    return kind(value) if value in set(kind) else None
+
+
+def _wanted() -> ThemeFilter:
+    """Read the filters from the address; what is not understood is left out."""
+    sort = _choice(ThemeSort, "sort") or ThemeSort.CONTACTS
+    order = request.args.get("order", "")
+    view = _choice(ThemeView, "view")
+    q = request.args.get("q", "").strip()[:100]
+    return ThemeFilter(
+        view=view or (ThemeView.ALL if q else ThemeView.OPEN),
+        q=q,
+        department_id=request.args.get("department", type=int),
+        owner_id=request.args.get("owner", type=int),
+        demand_type=_choice(DemandType, "demand"),
+        quadrant=_choice(Quadrant, "quadrant"),
+        status=_choice(ThemeStatus, "status"),
+        sort=sort,
+        descending=order == "down" or (order != "up" and sort not in FIRST_ASCENDING),
+        after=request.args.get("after", "")[:20],
+    )
+
+
+def _statuses(view: ThemeView) -> Sequence[ThemeStatus]:
+    return view.statuses if len(view.statuses) > 1 else ()
+
+
+def _arguments(wanted: ThemeFilter) -> dict[str, Any]:
+    """Return the filters as they stand in the address, short ones left out."""
+    values = {
+        "view": wanted.view.value,
+        "q": wanted.q or None,
+        "department": wanted.department_id,
+        "owner": wanted.owner_id,
+        "demand": wanted.demand_type,
+        "quadrant": wanted.quadrant,
+        "status": wanted.status,
+        "sort": None if wanted.sort is ThemeSort.CONTACTS else wanted.sort.value,
+        "order": None if wanted.descending is (wanted.sort not in FIRST_ASCENDING) else "down",
+    }
+    if not wanted.descending and wanted.sort not in FIRST_ASCENDING:
+        values["order"] = "up"
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _linker(wanted: ThemeFilter) -> Callable[..., str]:
+    """Return a function that gives the address of this list with some filters changed."""
+
+    def link(endpoint: str = "themes.index", **changes: Any) -> str:
+        values = {**_arguments(wanted), **changes}
+        return url_for(endpoint, **{k: v for k, v in values.items() if v is not None})
+
+    return link
+
+
+def _heading_maker(wanted: ThemeFilter) -> Callable[..., dict[str, Any]]:
+    """Return a function that makes the heading of a column by which the list can be sorted."""
+
+    def heading(text: str, sort: str, **more: Any) -> dict[str, Any]:
+        here = wanted.sort.value == sort
+        down = (not wanted.descending) if here else ThemeSort(sort) not in FIRST_ASCENDING
+        asked = replace(wanted, sort=ThemeSort(sort), descending=down)
+        shown = ("descending" if wanted.descending else "ascending") if here else ""
+        return {"text": text, "url": _linker(asked)(), "sort": shown, **more}
+
+    return heading
+
+
+def _map_data(found: ThemeList) -> dict[str, Any]:
+    return {
+        "period": f"{STATS_DAYS} days",
+        "themes": [
+            {
+                "id": row.key,
+                "name": row.name,
+                "contacts": row.figures.contacts,
+                "repeat_rate": row.figures.repeat_same,
+                "minutes": round(row.figures.handle_seconds / 60),
+                "quadrant": row.quadrant,
+                "came_back": row.status is ThemeStatus.REOPENED,
+                "url": url_for("themes.show", key=row.key),
+            }
+            for row in found.rows
+            if row.figures and row.figures.repeat_same is not None
+        ],
+    }
+
+
+def _busiest(found: ThemeList, most: int = 4) -> float | None:
+    """Return the share 0–1 of the handle time that the four largest themes take."""
+    seconds = sorted(
+        (row.figures.handle_seconds for row in found.rows if row.figures), reverse=True
+    )
+    is_whole = len(seconds) == found.shown_themes and len(seconds) > most
+    total = sum(seconds)
+    return sum(seconds[:most]) / total if is_whole and total else None
+
+
+def _trend_data(page: ThemePage) -> dict[str, Any] | None:
+    if page.trend is None:
+        return None
+    live = [action for action in page.actions if action.went_live_on]
+    return {
+        "days": page.trend.days,
+        "contacts": page.trend.contacts,
+        "repeats": page.trend.followed,
+        "maturing_from": page.trend.maturing_from,
+        "marks": [
+            {"day": a.went_live_on, "label": f"{a.key} live", "kind": "go_live"}
+            for a in reversed(live)
+            if a.went_live_on in page.trend.days
+        ],
+        "roll_outs": [_roll_out(a) for a in live if a.rollout_days],
+    }
+
+
+def _roll_out(action: Any) -> dict[str, Any]:
+    first = action.went_live_on
+    return {"first": first, "last": first.fromordinal(first.toordinal() + action.rollout_days - 1)}
+
+
+CSV_HEADINGS = (
+    "theme",
+    "name",
+    "status",
+    "demand",
+    "quadrant",
+    "department",
+    "owner",
+    "last_day",
+    "contacts_90_days",
+    "customers_90_days",
+    "repeat_rate_same_theme_7_days",
+    "repeat_rate_any_reason_7_days",
+    "agent_minutes_90_days",
+    "change_4_weeks",
+    "priority",
+    "last_verdict",
+    "note",
+)
+
+
+def _csv_row(row: ThemeRow, k: int) -> list[Any]:
+    words = [row.key, row.name, row.status, row.demand_type, row.quadrant]
+    names = [row.department_name, row.owner_name]
+    f = row.figures
+    if f is None:
+        note = f"fewer than {k} customers" if row.is_small else "not counted"
+        return [*words, *names, *[""] * 8, row.verdict, note]
+    rates = [None if r is None else round(r, 4) for r in (f.repeat_same, f.repeat_any)]
+    change = None if f.change is None else round(f.change, 4)
+    minutes = round(f.handle_seconds / 60)
+    numbers = [f.as_of, f.contacts, f.customers, *rates, minutes, change, f.priority]
+    return [*words, *names, *numbers, row.verdict, ""]

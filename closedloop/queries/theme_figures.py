@@ -1,0 +1,185 @@
+"""What a theme's numbers, quotes and neighbours are, and when they may be shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.domain.contacts import share
+from closedloop.domain.themes import Quadrant, ThemeStatus, quadrant_for
+from closedloop.models import Contact, ContactText, Theme, ThemeEvidence, ThemeLikeness, ThemeStats
+
+QUOTE_LENGTH = 320
+"""Characters of a quote on a page; the contact itself shows the rest."""
+
+GONE_STATUSES = (ThemeStatus.MERGED, ThemeStatus.RETIRED)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of one theme over `STATS_DAYS` days to `as_of`, inclusive.
+
+    Attributes
+    ----------
+    contacts, customers : int
+        Customers are distinct.
+    mature, repeats_any, repeats_same : int
+        Contacts of known customers whose 7 days have passed; of those the ones followed within
+        7 days, for any reason and by the same theme.
+    handle_seconds : int
+        Sum over the contacts.
+    contacts_4_weeks, contacts_4_weeks_before : int
+        The last 28 days, and the 28 days before those.
+    weekly : tuple of int
+        Contacts in 13 whole weeks, oldest first.
+    priority : float
+        0–100.
+    """
+
+    as_of: date
+    contacts: int
+    customers: int
+    mature: int
+    repeats_any: int
+    repeats_same: int
+    handle_seconds: int
+    contacts_4_weeks: int
+    contacts_4_weeks_before: int
+    weekly: tuple[int, ...]
+    priority: float
+
+    @property
+    def repeat_any(self) -> float | None:
+        """Share 0–1 followed within 7 days for any reason; None when nothing has matured."""
+        return share(self.repeats_any, self.mature)
+
+    @property
+    def repeat_same(self) -> float | None:
+        """Share 0–1 followed within 7 days by the same theme; None when nothing has matured."""
+        return share(self.repeats_same, self.mature)
+
+    @property
+    def change(self) -> float | None:
+        """Change of the last 4 weeks on the 4 weeks before, 0.38 is 38 % more; None from zero."""
+        before = self.contacts_4_weeks_before
+        return (self.contacts_4_weeks - before) / before if before else None
+
+
+def figures_of(stats: ThemeStats | None, k: int) -> Figures | None:
+    """Return the figures that may be shown: None below `k` customers or before the first count."""
+    if stats is None or stats.customers < k:
+        return None
+    return Figures(
+        as_of=stats.as_of,
+        contacts=stats.contacts,
+        customers=stats.customers,
+        mature=stats.mature,
+        repeats_any=stats.repeats_any,
+        repeats_same=stats.repeats_same,
+        handle_seconds=stats.handle_seconds,
+        contacts_4_weeks=stats.contacts_4_weeks,
+        contacts_4_weeks_before=stats.contacts_4_weeks_before,
+        weekly=tuple(stats.weekly),
+        priority=stats.priority,
+    )
+
+
+def is_small(stats: ThemeStats | None, k: int) -> bool:
+    """Return whether a theme was counted and has too few customers to be shown."""
+    return stats is not None and stats.customers < k
+
+
+def quadrant_of(theme: Theme) -> Quadrant | None:
+    """Return the cell of the matrix, None while nobody has placed the theme."""
+    if theme.customer_values is None or theme.company_values is None:
+        return None
+    return quadrant_for(theme.customer_values, theme.company_values)
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A redacted sentence or two of a customer, standing for or against a theme."""
+
+    kind: str
+    text: str
+    day: date
+    channel: str
+    contact_id: int
+    confidence: float
+    chain_position: int | None
+
+
+def list_quotes(session: Session, theme_ids: list[int]) -> dict[int, list[Quote]]:
+    """Return the evidence of each theme, typical, boundary, contrary, best first.
+
+    The caller asks only for themes with enough customers. Expired texts are left out.
+    """
+    rows = session.execute(
+        sa.select(
+            ThemeEvidence.theme_id,
+            ThemeEvidence.kind,
+            ContactText.issue_text,
+            Contact.local_day,
+            Contact.channel,
+            Contact.id,
+            ThemeEvidence.confidence,
+            Contact.chain_position,
+        )
+        .join(Contact, Contact.id == ThemeEvidence.contact_id)
+        .join(ContactText, ContactText.contact_id == Contact.id)
+        .where(ThemeEvidence.theme_id.in_(theme_ids))
+        .order_by(ThemeEvidence.theme_id, ThemeEvidence.rank, ThemeEvidence.id)
+    ).all()
+    quotes: dict[int, list[Quote]] = {theme_id: [] for theme_id in theme_ids}
+    for row in rows:
+        theme_id, kind, text, day, channel, contact_id, confidence, position = row
+        quotes[theme_id].append(
+            Quote(kind.value, shorten(text), day, channel, contact_id, confidence, position)
+        )
+    return quotes
+
+
+def shorten(text: str, length: int = QUOTE_LENGTH) -> str:
+    """Return the text on one line, cut at a word and marked with an ellipsis when longer."""
+    text = " ".join(text.split())
+    if len(text) <= length:
+        return text
+    return text[:length].rsplit(" ", 1)[0].rstrip(" ,;:.") + " …"
+
+
+@dataclass(frozen=True)
+class NearTheme:
+    """A theme close to another; customers None when they are too few to be told."""
+
+    id: int
+    key: str
+    name: str
+    status: ThemeStatus
+    likeness: float
+    customers_in_both: int | None
+
+
+def list_near(session: Session, theme_id: int, k: int, limit: int = 4) -> list[NearTheme]:
+    """Return the nearest themes that still stand, nearest first."""
+    rows = session.execute(
+        sa.select(
+            Theme.id,
+            Theme.key,
+            Theme.name,
+            Theme.status,
+            ThemeLikeness.likeness,
+            ThemeLikeness.customers_in_both,
+        )
+        .join(ThemeLikeness, ThemeLikeness.other_id == Theme.id)
+        .where(
+            ThemeLikeness.theme_id == theme_id,
+            Theme.id != theme_id,
+            Theme.status.not_in(GONE_STATUSES),
+        )
+        .order_by(ThemeLikeness.likeness.desc(), Theme.id)
+        .limit(limit)
+    ).all()
+    return [NearTheme(*row[:5], row[5] if row[5] >= k or row[5] == 0 else None) for row in rows]

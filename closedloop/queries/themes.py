@@ -1,0 +1,372 @@
+"""The list of themes: views, filters, order, figures. Reads roll-ups, never contacts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, joinedload
+
+from closedloop.domain.contacts import share
+from closedloop.domain.impact import Verdict
+from closedloop.domain.themes import (
+    OPEN_STATUSES,
+    DemandType,
+    Quadrant,
+    ThemeStatus,
+    quadrant_for,
+)
+from closedloop.models import ImpactMeasurement, Intervention, Theme, ThemeStats
+from closedloop.queries.theme_figures import Figures, figures_of, is_small, quadrant_of
+from closedloop.queries.theme_page import ThemePage, get_theme_page
+
+__all__ = [
+    "PAGE_ROWS",
+    "ThemeFilter",
+    "ThemeList",
+    "ThemePage",
+    "ThemeRow",
+    "ThemeSort",
+    "ThemeView",
+    "count_views",
+    "get_theme_page",
+    "list_themes",
+]
+
+PAGE_ROWS = 100
+
+
+class ThemeView(StrEnum):
+    """Saved views of the list."""
+
+    OPEN = "open"
+    CANDIDATES = "candidates"
+    PARKED = "parked"
+    CLOSED = "closed"
+    ALL = "all"
+
+    @property
+    def label(self) -> str:
+        """As shown."""
+        return self.value.capitalize()
+
+    @property
+    def statuses(self) -> tuple[ThemeStatus, ...]:
+        """What the view holds."""
+        return _STATUSES[self]
+
+
+_STATUSES: dict[ThemeView, tuple[ThemeStatus, ...]] = {
+    ThemeView.OPEN: OPEN_STATUSES,
+    ThemeView.CANDIDATES: (ThemeStatus.CANDIDATE,),
+    ThemeView.PARKED: (ThemeStatus.PARKED,),
+    ThemeView.CLOSED: (ThemeStatus.CLOSED, ThemeStatus.ACCEPTED),
+    ThemeView.ALL: tuple(ThemeStatus),
+}
+
+
+class ThemeSort(StrEnum):
+    """What the list can be ordered by."""
+
+    NAME = "name"
+    CONTACTS = "contacts"
+    CUSTOMERS = "customers"
+    REPEATS = "repeats"
+    MINUTES = "minutes"
+    PRIORITY = "priority"
+    RISING = "rising"
+
+
+@dataclass(frozen=True)
+class ThemeFilter:
+    """What is asked for; owner 0 and department 0 mean "none"."""
+
+    view: ThemeView = ThemeView.OPEN
+    q: str = ""
+    department_id: int | None = None
+    owner_id: int | None = None
+    demand_type: DemandType | None = None
+    quadrant: Quadrant | None = None
+    status: ThemeStatus | None = None
+    sort: ThemeSort = ThemeSort.CONTACTS
+    descending: bool = True
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class ThemeRow:
+    """One line of the list; figures None when they may not be shown or are not counted yet."""
+
+    id: int
+    key: str
+    name: str
+    status: ThemeStatus
+    quadrant: Quadrant | None
+    demand_type: DemandType | None
+    department_name: str
+    owner_name: str
+    parked_until: date | None
+    is_small: bool
+    figures: Figures | None
+    verdict: Verdict | None = None
+    went_live_on: date | None = None
+
+
+@dataclass(frozen=True)
+class QuadrantTotal:
+    """What one cell of the matrix holds; themes too small to be shown are not in it."""
+
+    quadrant: Quadrant | None
+    themes: int
+    contacts: int
+    handle_seconds: int
+    mature: int
+    repeats_same: int
+    repeats_any: int
+
+
+@dataclass(frozen=True)
+class ThemeList:
+    """A page of the list, and the totals of everything the filters let through.
+
+    Attributes
+    ----------
+    after : str
+        Key of the last row when there are more, else empty.
+    """
+
+    rows: tuple[ThemeRow, ...]
+    quadrants: tuple[QuadrantTotal, ...]
+    after: str
+
+    @property
+    def shown_themes(self) -> int:
+        """How many themes the totals are of."""
+        return sum(total.themes for total in self.quadrants)
+
+    @property
+    def contacts(self) -> int:
+        """Contacts of all of them."""
+        return sum(total.contacts for total in self.quadrants)
+
+    @property
+    def handle_seconds(self) -> int:
+        """Handle time of all of them."""
+        return sum(total.handle_seconds for total in self.quadrants)
+
+    @property
+    def repeat_same(self) -> float | None:
+        """Share 0–1 of all their mature contacts that the same theme followed."""
+        return share(sum(t.repeats_same for t in self.quadrants), self._mature)
+
+    @property
+    def repeat_any(self) -> float | None:
+        """Share 0–1 of all their mature contacts that any other followed."""
+        return share(sum(t.repeats_any for t in self.quadrants), self._mature)
+
+    @property
+    def _mature(self) -> int:
+        return sum(total.mature for total in self.quadrants)
+
+    @property
+    def as_of(self) -> date | None:
+        """Last day counted, inclusive; None before the first count."""
+        return max((row.figures.as_of for row in self.rows if row.figures), default=None)
+
+
+def count_views(session: Session) -> dict[ThemeView, int]:
+    """Return how many themes each saved view holds, in one statement."""
+    statement = sa.select(Theme.status, sa.func.count()).group_by(Theme.status)
+    counts = {row[0]: int(row[1]) for row in session.execute(statement)}
+    return {view: sum(counts.get(s, 0) for s in view.statuses) for view in ThemeView}
+
+
+def list_themes(
+    session: Session, wanted: ThemeFilter, *, k: int, limit: int | None = PAGE_ROWS
+) -> ThemeList:
+    """Return the themes asked for, in order, after `wanted.after` when given.
+
+    Parameters
+    ----------
+    session : Session
+    wanted : ThemeFilter
+    k : int
+        Themes with fewer distinct customers are listed last and without figures.
+    limit : int or None
+        Rows of a page; None gives all of them.
+    """
+    order = _order(wanted.sort, k)
+    statement = _narrowed(sa.select(Theme), wanted).options(
+        joinedload(Theme.stats), joinedload(Theme.department), joinedload(Theme.owner)
+    )
+    if wanted.after:
+        statement = statement.where(_comes_after(session, wanted, order))
+    way = order.desc() if wanted.descending else order.asc()
+    statement = statement.order_by(way, Theme.id)
+    themes = list(session.scalars(statement.limit(limit + 1 if limit else None)))
+    page = themes[:limit] if limit else themes
+    return ThemeList(
+        rows=_with_verdicts(session, [_row(theme, k) for theme in page]),
+        quadrants=_totals(session, wanted, k),
+        after=page[-1].key if len(themes) > len(page) else "",
+    )
+
+
+def _row(theme: Theme, k: int) -> ThemeRow:
+    return ThemeRow(
+        id=theme.id,
+        key=theme.key,
+        name=theme.name,
+        status=theme.status,
+        quadrant=quadrant_of(theme),
+        demand_type=theme.demand_type,
+        department_name=theme.department.name if theme.department else "",
+        owner_name=theme.owner.name if theme.owner else "",
+        parked_until=theme.parked_until,
+        is_small=is_small(theme.stats, k),
+        figures=figures_of(theme.stats, k),
+    )
+
+
+def _narrowed(statement: sa.Select[Any], wanted: ThemeFilter) -> sa.Select[Any]:
+    statement = statement.outerjoin(ThemeStats, ThemeStats.theme_id == Theme.id).where(
+        Theme.status.in_(wanted.view.statuses)
+    )
+    if wanted.status:
+        statement = statement.where(Theme.status == wanted.status)
+    if wanted.demand_type:
+        statement = statement.where(Theme.demand_type == wanted.demand_type)
+    if wanted.quadrant:
+        customer, company = _VALUES[wanted.quadrant]
+        statement = statement.where(
+            Theme.customer_values.is_(customer), Theme.company_values.is_(company)
+        )
+    for column, chosen in (
+        (Theme.department_id, wanted.department_id),
+        (Theme.owner_id, wanted.owner_id),
+    ):
+        if chosen is not None:
+            statement = statement.where(column == chosen if chosen else column.is_(None))
+    for word in wanted.q.split():
+        statement = statement.where(_holds(word))
+    return statement
+
+
+_VALUES = {
+    quadrant_for(customer, company): (customer, company)
+    for customer in (True, False)
+    for company in (True, False)
+}
+
+
+def _holds(word: str) -> sa.ColumnElement[bool]:
+    places = (Theme.name, Theme.key, Theme.scenario, sa.cast(Theme.keywords, sa.Text))
+    return sa.or_(*(place.icontains(word, autoescape=True) for place in places))
+
+
+def _order(sort: ThemeSort, k: int) -> sa.ColumnElement[Any]:
+    """Return what to order by; small and uncounted themes stand at the low end."""
+    if sort is ThemeSort.NAME:
+        return sa.func.lower(Theme.name)
+    before = ThemeStats.contacts_4_weeks_before
+    values: dict[ThemeSort, Any] = {
+        ThemeSort.CONTACTS: ThemeStats.contacts,
+        ThemeSort.CUSTOMERS: ThemeStats.customers,
+        ThemeSort.REPEATS: ThemeStats.repeats_same * 1.0 / sa.func.nullif(ThemeStats.mature, 0),
+        ThemeSort.MINUTES: ThemeStats.handle_seconds,
+        ThemeSort.PRIORITY: ThemeStats.priority,
+        ThemeSort.RISING: (ThemeStats.contacts_4_weeks - before) * 1.0 / sa.func.nullif(before, 0),
+    }
+    shown = sa.case((ThemeStats.customers >= k, values[sort]), else_=None)
+    return sa.cast(sa.func.coalesce(shown, -1e9), sa.Float(53))
+
+
+def _comes_after(
+    session: Session, wanted: ThemeFilter, order: sa.ColumnElement[Any]
+) -> sa.ColumnElement[bool]:
+    last = session.execute(
+        sa.select(order, Theme.id)
+        .select_from(Theme)
+        .outerjoin(ThemeStats, ThemeStats.theme_id == Theme.id)
+        .where(Theme.key == wanted.after)
+    ).one_or_none()
+    if last is None:
+        return sa.true()
+    further = order < last[0] if wanted.descending else order > last[0]
+    return sa.or_(further, sa.and_(order == last[0], Theme.id > last[1]))
+
+
+def _totals(session: Session, wanted: ThemeFilter, k: int) -> tuple[QuadrantTotal, ...]:
+    sums = [
+        sa.func.sum(column)
+        for column in (
+            ThemeStats.contacts,
+            ThemeStats.handle_seconds,
+            ThemeStats.mature,
+            ThemeStats.repeats_same,
+            ThemeStats.repeats_any,
+        )
+    ]
+    cells: Any = sa.select(Theme.customer_values, Theme.company_values, sa.func.count(), *sums)
+    rows: Sequence[Any] = session.execute(
+        _narrowed(cells.select_from(Theme), wanted)
+        .where(ThemeStats.customers >= k)
+        .group_by(Theme.customer_values, Theme.company_values)
+    ).all()
+    found = [
+        QuadrantTotal(
+            None if row[0] is None or row[1] is None else quadrant_for(row[0], row[1]),
+            *(int(value) for value in row[2:]),
+        )
+        for row in rows
+    ]
+    places: list[Quadrant | None] = [*Quadrant, None]
+    return tuple(sorted(found, key=lambda total: places.index(total.quadrant)))
+
+
+def _with_verdicts(session: Session, rows: Sequence[ThemeRow]) -> tuple[ThemeRow, ...]:
+    """Add the newest verdict and the newest go-live of each theme, in one statement."""
+    newest = (
+        sa.func.row_number()
+        .over(
+            partition_by=Intervention.theme_id,
+            order_by=(
+                ImpactMeasurement.as_of.desc().nulls_last(),
+                ImpactMeasurement.id.desc().nulls_last(),
+            ),
+        )
+        .label("place")
+    )
+    ranked = (
+        sa.select(
+            Intervention.theme_id,
+            ImpactMeasurement.verdict,
+            sa.func.max(Intervention.went_live_on)
+            .over(partition_by=Intervention.theme_id)
+            .label("live"),
+            newest,
+        )
+        .outerjoin(
+            ImpactMeasurement,
+            sa.and_(
+                ImpactMeasurement.intervention_id == Intervention.id, ImpactMeasurement.is_look
+            ),
+        )
+        .where(Intervention.theme_id.in_([row.id for row in rows]))
+        .subquery()
+    )
+    found = session.execute(
+        sa.select(ranked.c.theme_id, ranked.c.verdict, ranked.c.live).where(ranked.c.place == 1)
+    ).all()
+    known = {theme_id: (verdict, live) for theme_id, verdict, live in found}
+    nothing = (None, None)
+    return tuple(
+        replace(
+            row, verdict=known.get(row.id, nothing)[0], went_live_on=known.get(row.id, nothing)[1]
+        )
+        for row in rows
+    )
