@@ -1,0 +1,346 @@
+"""Discovery: propose themes from repeat contacts, without touching what people decided."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.config import Settings
+from closedloop.domain.audit import Actor
+from closedloop.domain.clock import utc_now
+from closedloop.domain.contacts import DAY
+from closedloop.domain.errors import Conflict, Invalid
+from closedloop.domain.jobs import Progress
+from closedloop.models import Contact, ContactText, ThemeRun
+from closedloop.queries.site import get_data_span
+from closedloop.services.assignment import (
+    TRIES,
+    TextLabels,
+    bring_up_to_date,
+    label_texts,
+    labels_at_hand,
+)
+from closedloop.services.definitions import (
+    Model,
+    Standing,
+    ThemeMaker,
+    find_current_set,
+    own_maker,
+    read_standing,
+)
+from closedloop.services.encoding import load_vectors
+from closedloop.services.evidence import renew_evidence
+from closedloop.services.long_work import Report, Transactions, tell_nobody
+from closedloop.services.proposals import Cluster, Proposal, apply_proposal
+
+DAYS_READ = 180
+FEWEST_REPEATS = 300
+SAMPLE = 20_000
+IDS_PER_QUERY = 500
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "graspologic-native", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class DiscoveryResult:
+    """What a run found.
+
+    Attributes
+    ----------
+    run_id : int
+    texts : int
+        Contacts read.
+    found : int
+        Themes found in them.
+    candidates : int
+        Candidates waiting for triage now.
+    left_over : int
+        Texts read that are in no theme.
+    """
+
+    run_id: int
+    texts: int
+    found: int
+    candidates: int
+    left_over: int
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """The contacts a run reads, in an order that does not depend on how they came in."""
+
+    first_day: date
+    last_day: date
+    is_repeats: bool
+    available: int
+    claimed: int
+    hashes: list[str]
+    texts: list[str]
+    dispositions: list[str | None]
+
+
+def discover_themes(
+    transactions: Transactions,
+    *,
+    settings: Settings,
+    by: Actor,
+    seed: int = 0,
+    first_day: date | None = None,
+    last_day: date | None = None,
+    report: Report = tell_nobody,
+    sample: int = SAMPLE,
+    maker: ThemeMaker | None = None,
+) -> DiscoveryResult:
+    """Find the themes behind repeat contacts and propose those nobody has decided about.
+
+    What people decided stays: contacts of agreed, dismissed, renamed and merged themes are set
+    aside, and their labels go into the new definitions as they are. A cluster that mostly holds
+    an untouched candidate's contacts keeps that candidate; candidates found no more are retired;
+    the rest become new candidates. All of it happens in one transaction, at the end.
+
+    Parameters
+    ----------
+    transactions : Transactions
+    settings : Settings
+    by : Actor
+    seed : int
+        Equal data and seed give equal themes.
+    first_day, last_day : date, optional
+        Reporting days to read, inclusive; by default the last 180 days of the data.
+    report : Report
+    sample : int
+        At most so many contacts are read, drawn with the seed.
+    maker : ThemeMaker, optional
+        Tests pass a small one.
+
+    Raises
+    ------
+    Invalid
+        If there is no contact with text in these days.
+    Conflict
+        If the encoder was changed since people decided about themes, or if people kept deciding
+        while this ran.
+    """
+    maker = maker or own_maker()
+    encoder = maker.load_encoder(settings.encoder)
+    bring_up_to_date(transactions, settings=settings, by=by, report=report, maker=maker)
+    for _ in range(TRIES):
+        with transactions() as session:
+            standing = read_standing(session)
+            pool = _read_pool(session, settings, standing, first_day, last_day, seed, sample)
+            vectors = load_vectors(session, encoder=encoder.name, hashes=pool.hashes)
+            kept = _read_kept_model(session, standing, maker)
+        report(Progress(0, 0, f"Finding themes in {len(pool.texts):,} contacts"))
+        found = None
+        if pool.texts:
+            found = maker.discover(
+                pool.texts,
+                encoder=encoder,
+                seed=seed,
+                embeddings=vectors,
+                dispositions=pool.dispositions,
+            )
+        model = _join(maker, kept, found)
+        texts = label_texts(transactions, encoder=encoder.name, model=model, report=report)
+        report(Progress(0, 0, "Bringing all contacts under the new themes"))
+        proposal = _propose(standing, model, found, texts, encoder.name)
+        with transactions() as session:
+            result = _apply(session, settings, by, seed, pool, found, standing, proposal)
+        if result is not None:
+            renew_evidence(transactions, settings=settings, report=report, maker=maker)
+            return result
+    raise Conflict("People kept deciding about themes while this ran. Start the discovery again.")
+
+
+def _join(maker: ThemeMaker, kept: Model | None, found: Any) -> Model:
+    """Return what is decided and what was found as one model, the decided labels first."""
+    parts = [] if kept is None else [kept]
+    if found is not None:
+        parts.append(found.model)
+    if not parts:
+        raise Invalid("Every contact of these days is in a theme that people decided about.")
+    return maker.combine(parts)
+
+
+def _read_kept_model(session: Session, standing: Standing, maker: ThemeMaker) -> Model | None:
+    current = find_current_set(session, with_model=True)
+    if current is None or not standing.kept_labels:
+        return None
+    return maker.read_model(current.model).restrict(standing.kept_labels)
+
+
+def _read_pool(
+    session: Session,
+    settings: Settings,
+    standing: Standing,
+    first_day: date | None,
+    last_day: date | None,
+    seed: int,
+    sample: int,
+) -> _Pool:
+    span = get_data_span(session)
+    if span.last_day is None:
+        raise Invalid("There are no contacts yet. Import contacts first, then discover themes.")
+    last_day = last_day or span.last_day
+    first_day = first_day or last_day - timedelta(days=DAYS_READ - 1)
+    in_days = sa.and_(Contact.local_day.between(first_day, last_day), ContactText.issue_text != "")
+    window = settings.repeat_window_days * DAY
+    is_repeat = sa.or_(Contact.previous_gap_seconds <= window, Contact.next_gap_seconds <= window)
+    condition: sa.ColumnElement[bool] = sa.and_(in_days, is_repeat)
+    available = _count(session, condition)
+    is_repeats = available >= FEWEST_REPEATS
+    if not is_repeats:
+        condition, available = in_days, _count(session, in_days)
+    if not available:
+        raise Invalid(
+            f"There is no contact with text from {first_day} to {last_day}. Choose other days, "
+            "or import contacts that hold what customers said."
+        )
+    unclaimed = sa.or_(Contact.theme_id.is_(None), Contact.theme_id.not_in(standing.kept))
+    ids = _draw(session, sa.and_(condition, unclaimed), seed, sample)
+    rows = _read_rows(session, ids)
+    return _Pool(
+        first_day=first_day,
+        last_day=last_day,
+        is_repeats=is_repeats,
+        available=available,
+        claimed=available - _count(session, sa.and_(condition, unclaimed)),
+        hashes=[row[0] for row in rows],
+        texts=[row[1] for row in rows],
+        dispositions=[row[2] or None for row in rows],
+    )
+
+
+def _count(session: Session, condition: sa.ColumnElement[bool]) -> int:
+    query = sa.select(sa.func.count(Contact.id)).join(ContactText).where(condition)
+    return session.scalar(query) or 0
+
+
+def _draw(session: Session, condition: sa.ColumnElement[bool], seed: int, sample: int) -> list[int]:
+    """Return ids in an order of the data's own, at most `sample` of them."""
+    ids = np.fromiter(
+        session.scalars(
+            sa.select(Contact.id)
+            .join(ContactText)
+            .where(condition)
+            .order_by(Contact.started_at, Contact.source, Contact.source_contact_id)
+            .execution_options(yield_per=10_000)
+        ),
+        np.int64,
+    )
+    if len(ids) > sample:
+        drawn = np.random.default_rng(seed).choice(len(ids), sample, replace=False)
+        ids = ids[np.sort(drawn)]
+    chosen: list[int] = ids.tolist()
+    return chosen
+
+
+def _read_rows(session: Session, ids: Sequence[int]) -> list[tuple[str, str, str]]:
+    rows: dict[int, tuple[str, str, str]] = {}
+    for start in range(0, len(ids), IDS_PER_QUERY):
+        part = ids[start : start + IDS_PER_QUERY]
+        query = (
+            sa.select(
+                Contact.id, ContactText.text_hash, ContactText.issue_text, Contact.disposition
+            )
+            .join(ContactText)
+            .where(Contact.id.in_(part))
+        )
+        rows.update((row[0], (row[1], row[2], row[3])) for row in session.execute(query))
+    return [rows[contact] for contact in ids]
+
+
+def _propose(
+    standing: Standing, model: Model, found: Any, texts: TextLabels, encoder: str
+) -> Proposal:
+    relabel = {old: new for new, old in enumerate(standing.kept_labels)}
+    themes = found.themes if found is not None else []
+    return Proposal(
+        model=model.to_bytes(),
+        encoder=encoder,
+        relabel=relabel,
+        kept_owners=[standing.label_themes[old] for old in standing.kept_labels],
+        clusters=[
+            Cluster(len(relabel) + i, theme.name, list(theme.keywords))
+            for i, theme in enumerate(themes)
+        ],
+        texts=texts,
+    )
+
+
+def _apply(
+    session: Session,
+    settings: Settings,
+    by: Actor,
+    seed: int,
+    pool: _Pool,
+    found: Any,
+    standing: Standing,
+    proposal: Proposal,
+) -> DiscoveryResult | None:
+    """Write the whole run; None when somebody decided something since `standing` was read."""
+    if read_standing(session, lock=True) != standing:
+        return None
+    left_over = int(np.sum(np.asarray(found.labels) < 0)) if found is not None else 0
+    run = ThemeRun(
+        first_day=pool.first_day,
+        last_day=pool.last_day,
+        encoder=proposal.encoder,
+        seed=seed,
+        texts=len(pool.texts),
+        found=len(proposal.clusters),
+        left_over=left_over,
+    )
+    session.add(run)
+    session.flush()  # themes and the set refer to its id
+    with labels_at_hand(session, proposal.texts):
+        outcome = apply_proposal(
+            session, settings=settings, run=run, standing=standing, proposal=proposal, by=by
+        )
+    run.finished_at = utc_now()
+    run.manifest = {
+        **_manifest(pool, found),
+        "themes": outcome.as_manifest(),
+        "coverage": outcome.coverage,
+    }
+    return DiscoveryResult(run.id, run.texts, run.found, outcome.waiting, left_over)
+
+
+def _manifest(pool: _Pool, found: Any) -> dict[str, Any]:
+    read = "repeat contacts" if pool.is_repeats else "all contacts"
+    why = (
+        ""
+        if pool.is_repeats
+        else f"Fewer than {FEWEST_REPEATS} repeat contacts with text; all contacts were read."
+    )
+    return {
+        "read": read,
+        "note": why,
+        "available": pool.available,
+        "claimed_by_decided_themes": pool.claimed,
+        "drawn": len(pool.texts),
+        "parameters": _plain(found.parameters) if found is not None else {},
+        "versions": {"python": platform.python_version(), **_versions()},
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in LIBRARIES}
+
+
+def _plain(value: Any) -> Any:
+    """Return parameters as JSON can hold them: numbers of numpy become Python's."""
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return value if isinstance(value, str | int | float | bool) or value is None else str(value)

@@ -1,0 +1,349 @@
+"""Turn what a run found into candidates, and bring the whole history under the new set."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.config import Settings
+from closedloop.domain.audit import Actor
+from closedloop.domain.themes import ThemeStatus
+from closedloop.domain.triage import Decision
+from closedloop.models import (
+    Contact,
+    ContactText,
+    Theme,
+    ThemeEvidence,
+    ThemeRun,
+    TriageDecision,
+)
+from closedloop.services.assignment import (
+    ASSIGNED,
+    JOINED,
+    OWNERS,
+    TextLabels,
+    carry_over,
+    count_coverage,
+    renew_all_figures,
+    write_contacts,
+    write_owners,
+)
+from closedloop.services.audit import record_event
+from closedloop.services.definitions import LabelThemes, Standing, add_set, define
+
+LEAST_OVERLAP = 0.3
+NAME_LENGTH = 160
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A group found by a run, by its label in the new model."""
+
+    label: int
+    name: str
+    keywords: list[str]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a run wants to put in force.
+
+    Attributes
+    ----------
+    model : bytes
+    encoder : str
+    relabel : dict of int to int
+        Labels of kept themes, old to new; the new ones are 0, 1, ….
+    kept_owners : list of int or None
+        Theme of each kept label, in the new order.
+    clusters : list of Cluster
+        Their labels follow the kept ones.
+    texts : TextLabels
+        Every text under the new model.
+    """
+
+    model: bytes
+    encoder: str
+    relabel: dict[int, int]
+    kept_owners: LabelThemes
+    clusters: list[Cluster]
+    texts: TextLabels
+
+
+@dataclass
+class Outcome:
+    """What became of the clusters and the candidates, by key."""
+
+    born: list[str] = field(default_factory=list)
+    continued: list[str] = field(default_factory=list)
+    retired: list[str] = field(default_factory=list)
+    too_few_customers: int = 0
+    left_kept: int = 0
+    joined_kept: int = 0
+    coverage: dict[str, int] = field(default_factory=dict)
+    waiting: int = 0
+
+    def as_manifest(self) -> dict[str, Any]:
+        """Return what the run's manifest says about it."""
+        return {
+            "born": self.born,
+            "continued": self.continued,
+            "retired": self.retired,
+            "clusters_of_too_few_customers": self.too_few_customers,
+            "contacts_that_left_decided_themes": self.left_kept,
+            "contacts_that_joined_decided_themes": self.joined_kept,
+        }
+
+
+def apply_proposal(
+    session: Session,
+    *,
+    settings: Settings,
+    run: ThemeRun,
+    standing: Standing,
+    proposal: Proposal,
+    by: Actor,
+) -> Outcome:
+    """Write candidates, the new set, contacts and every figure made from them.
+
+    The labels of all texts are at hand (`labels_at_hand`). The caller holds the locks and has
+    checked that `standing` is what is in force.
+    """
+    outcome = Outcome()
+    themes = {theme.id: theme for theme in session.scalars(sa.select(Theme))}
+    owners = list(proposal.kept_owners)
+    owners += _own_clusters(session, settings, run, standing, proposal, themes, outcome, by)
+    _retire_unmatched(session, standing, owners, themes, outcome, by)
+    new = add_set(
+        session,
+        model=proposal.model,
+        encoder=proposal.encoder,
+        label_themes=owners,
+        run_id=run.id,
+        reason=f"Discovery of {run.texts:,} contacts",
+    )
+    for label in range(len(proposal.kept_owners), len(owners)):
+        theme_id = owners[label]
+        if theme_id is not None:
+            define(session, theme_id=theme_id, set_id=new.id, labels=[label])
+    _relabel_merges(session, proposal.relabel)
+    write_owners(session, owners)
+    _count_moves(session, standing, outcome)
+    write_contacts(session, only_new=False)
+    carry_over(session, proposal.relabel)
+    _drop_stale_evidence(session)
+    renew_all_figures(session, settings)
+    with_text, with_theme = count_coverage(session)
+    outcome.coverage = {"contacts_with_text": with_text, "contacts_with_theme": with_theme}
+    outcome.waiting = sum(t.status is ThemeStatus.CANDIDATE for t in themes.values())
+    _record_run(session, run, outcome, new.number, by)
+    return outcome
+
+
+def _own_clusters(
+    session: Session,
+    settings: Settings,
+    run: ThemeRun,
+    standing: Standing,
+    proposal: Proposal,
+    themes: dict[int, Theme],
+    outcome: Outcome,
+    by: Actor,
+) -> LabelThemes:
+    """Give each cluster a candidate: one that held its contacts before, or a new one."""
+    matches = match_clusters(*_count_overlaps(session, standing, len(proposal.relabel)))
+    customers = _count_customers(session)
+    owners: LabelThemes = []
+    for cluster in proposal.clusters:
+        theme = themes.get(matches.get(cluster.label, 0))
+        if theme is not None:
+            theme.keywords = cluster.keywords
+            outcome.continued.append(theme.key)
+        elif customers.get(cluster.label, 0) >= settings.privacy_k:
+            theme = _bear(session, run, cluster, themes, by)
+            outcome.born.append(theme.key)
+        else:
+            # Its name and words would be those of people one could count on one hand.
+            outcome.too_few_customers += 1
+        owners.append(theme.id if theme else None)
+    return owners
+
+
+def match_clusters(
+    both: Mapping[tuple[int, int], int], of_theme: Mapping[int, int], of_label: Mapping[int, int]
+) -> dict[int, int]:
+    """Pair clusters with the candidates whose contacts they mostly hold.
+
+    Parameters
+    ----------
+    both : mapping of (theme, label) to int
+        Contacts in both.
+    of_theme, of_label : mapping of int to int
+        Contacts of each.
+
+    Returns
+    -------
+    dict of label to theme
+        Pairs that are each other's best and share at least `LEAST_OVERLAP` of the contacts of
+        either (Jaccard); of equals the lower number.
+    """
+    best_theme: dict[int, tuple[float, int]] = {}
+    best_label: dict[int, tuple[float, int]] = {}
+    for (theme, label), n in sorted(both.items()):
+        overlap = n / (of_theme[theme] + of_label[label] - n)
+        best_theme[label] = max(best_theme.get(label, (0.0, 0)), (overlap, -theme))
+        best_label[theme] = max(best_label.get(theme, (0.0, 0)), (overlap, -label))
+    return {
+        label: -theme
+        for label, (overlap, theme) in best_theme.items()
+        if overlap >= LEAST_OVERLAP and best_label[-theme][1] == -label
+    }
+
+
+def _count_overlaps(
+    session: Session, standing: Standing, n_kept_labels: int
+) -> tuple[dict[tuple[int, int], int], dict[int, int], dict[int, int]]:
+    rows = session.execute(
+        sa.select(Contact.theme_id, ASSIGNED.c.label, sa.func.count())
+        .where(JOINED)
+        .group_by(Contact.theme_id, ASSIGNED.c.label)
+    )
+    both: dict[tuple[int, int], int] = {}
+    of_theme: dict[int, int] = defaultdict(int)
+    of_label: dict[int, int] = defaultdict(int)
+    for theme, label, n in rows:
+        of_label[label] += n
+        if theme in standing.waiting:
+            of_theme[theme] += n
+            if label >= n_kept_labels:
+                both[theme, label] = n
+    return both, of_theme, of_label
+
+
+def _count_customers(session: Session) -> dict[int, int]:
+    """Return the people behind each label; nobody knows better, so an unidentified contact
+    counts as one.
+    """
+    unidentified = sa.func.sum(sa.case((Contact.customer_id.is_(None), 1), else_=0))
+    rows = session.execute(
+        sa.select(
+            ASSIGNED.c.label,
+            sa.func.count(sa.distinct(Contact.customer_id)) + unidentified,
+        )
+        .where(JOINED)
+        .group_by(ASSIGNED.c.label)
+    )
+    return {label: int(n) for label, n in rows}
+
+
+def _bear(
+    session: Session, run: ThemeRun, cluster: Cluster, themes: dict[int, Theme], by: Actor
+) -> Theme:
+    theme = Theme(
+        key=_next_key([known.key for known in themes.values()]),
+        name=_free_name(cluster.name, themes.values()),
+        keywords=cluster.keywords,
+        run_id=run.id,
+    )
+    session.add(theme)
+    session.flush()  # the next key and the labels need it
+    themes[theme.id] = theme
+    _record(session, by, theme, "themes.found", f"found the candidate {theme.key} {theme.name}")
+    return theme
+
+
+def _next_key(keys: Sequence[str]) -> str:
+    """Return the key after the highest ever given; rows are never deleted, so none comes twice."""
+    numbers = [int(key[2:]) for key in keys if key.startswith("T-") and key[2:].isdigit()]
+    return f"T-{max(numbers, default=0) + 1:03d}"
+
+
+def _free_name(name: str, themes: Any) -> str:
+    """Return the name, with a number behind it where a theme in use has it already."""
+    gone = (ThemeStatus.MERGED, ThemeStatus.RETIRED)
+    taken = {theme.name.casefold() for theme in themes if theme.status not in gone}
+    base = " ".join(name.split())[: NAME_LENGTH - 6] or "Unnamed"
+    free, number = base, 1
+    while free.casefold() in taken:
+        number += 1
+        free = f"{base} ({number})"
+    return free
+
+
+def _retire_unmatched(
+    session: Session,
+    standing: Standing,
+    owners: LabelThemes,
+    themes: dict[int, Theme],
+    outcome: Outcome,
+    by: Actor,
+) -> None:
+    for theme_id in sorted(standing.waiting - {owner for owner in owners if owner}):
+        theme = themes[theme_id]
+        theme.status = ThemeStatus.RETIRED
+        outcome.retired.append(theme.key)
+        summary = f"retired the candidate {theme.key} {theme.name}: it was not found again"
+        _record(session, by, theme, "themes.retired", summary)
+
+
+def _relabel_merges(session: Session, relabel: Mapping[int, int]) -> None:
+    """Let merges that stand be undone later: they name labels, and labels have new numbers."""
+    merges = session.scalars(
+        sa.select(TriageDecision).where(
+            TriageDecision.decision == Decision.MERGE, TriageDecision.undone_at.is_(None)
+        )
+    )
+    for merge in merges:
+        labels = [relabel[label] for label in merge.detail.get("labels", []) if label in relabel]
+        merge.detail = {**merge.detail, "labels": labels}
+
+
+def _count_moves(session: Session, standing: Standing, outcome: Outcome) -> None:
+    """Say how many contacts decided themes lose and gain: new clusters compete for them."""
+    kept = sorted(standing.kept)
+    was, becomes = Contact.theme_id.in_(kept), OWNERS.c.theme_id.in_(kept)
+    moves = Contact.theme_id.is_distinct_from(OWNERS.c.theme_id)
+    row = session.execute(
+        sa.select(
+            sa.func.count(sa.case((sa.and_(was, moves), 1))),
+            sa.func.count(sa.case((sa.and_(becomes, moves), 1))),
+        )
+        .select_from(Contact)
+        .join(ContactText, ContactText.contact_id == Contact.id)
+        .join(ASSIGNED, ASSIGNED.c.text_hash == ContactText.text_hash)
+        .join(OWNERS, OWNERS.c.label == ASSIGNED.c.label)
+    ).one()
+    outcome.left_kept, outcome.joined_kept = int(row[0]), int(row[1])
+
+
+def _drop_stale_evidence(session: Session) -> None:
+    """Take away quotes until they are picked anew: a contact may have changed its theme."""
+    session.execute(sa.delete(ThemeEvidence).execution_options(synchronize_session=False))
+
+
+def _record(session: Session, by: Actor, theme: Theme, verb: str, summary: str) -> None:
+    record_event(
+        session, by=by, verb=verb, target_kind="theme", target_id=theme.id, summary=summary
+    )
+
+
+def _record_run(
+    session: Session, run: ThemeRun, outcome: Outcome, set_number: int, by: Actor
+) -> None:
+    record_event(
+        session,
+        by=by,
+        verb="themes.discovered",
+        target_kind="site",
+        target_id=None,
+        summary=(
+            f"discovered themes in {run.texts:,} contacts: {len(outcome.born)} new candidates, "
+            f"{len(outcome.continued)} continued, {len(outcome.retired)} retired"
+        ),
+        detail={"run": run.id, "definition_set": set_number, **outcome.as_manifest()},
+    )

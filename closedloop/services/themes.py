@@ -1,0 +1,110 @@
+"""Themes: discover, assign, count, and what people write about them."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from closedloop.domain.audit import Actor
+from closedloop.domain.errors import Conflict, Invalid, InvalidTransition
+from closedloop.domain.themes import AGREED_STATUSES, ThemeStatus
+from closedloop.models import Theme
+from closedloop.services.assignment import AssignResult, assign_contacts
+from closedloop.services.audit import record_event
+from closedloop.services.definitions import ThemeMaker, get_theme_to_change
+from closedloop.services.discovery import DiscoveryResult, discover_themes
+from closedloop.services.theme_moves import move_theme
+from closedloop.services.theme_stats import refresh_theme_stats
+
+__all__ = [
+    "AssignResult",
+    "DiscoveryResult",
+    "ThemeMaker",
+    "assign_contacts",
+    "describe_cause",
+    "discover_themes",
+    "refresh_theme_stats",
+    "rename_theme",
+]
+
+NAME_LENGTH = 160
+CAUSE_LENGTH = 2_000
+
+
+def rename_theme(session: Session, *, theme_id: int, name: str, by: Actor) -> Theme:
+    """Give a theme a name of one's own; no run changes it from then on.
+
+    Raises
+    ------
+    NotFound
+    Invalid
+        If the name is empty or longer than 160 characters.
+    Conflict
+        If the theme has been merged into another one.
+    """
+    theme = get_theme_to_change(session, theme_id)
+    _refuse_merged(theme)
+    name = " ".join(name.split())
+    if not 0 < len(name) <= NAME_LENGTH:
+        sentence = f"Give the theme a name of at most {NAME_LENGTH} characters."
+        raise Invalid(sentence, {"name": sentence})
+    if name == theme.name and theme.is_named_by_person:
+        return theme
+    before, theme.name, theme.is_named_by_person = theme.name, name, True
+    record_event(
+        session,
+        by=by,
+        verb="themes.renamed",
+        target_kind="theme",
+        target_id=theme.id,
+        summary=f"renamed {theme.key} from {before} to {name}",
+        detail={"from": before, "to": name},
+    )
+    session.flush()
+    return theme
+
+
+def describe_cause(session: Session, *, theme_id: int, cause: str, by: Actor) -> Theme:
+    """Write down what the company does that makes customers contact it.
+
+    A triaged theme moves on: its cause is known.
+
+    Raises
+    ------
+    NotFound
+    Invalid
+        If the cause is empty or longer than 2,000 characters.
+    InvalidTransition
+        If nobody has accepted the theme yet, or it was dismissed.
+    Conflict
+        If the theme has been merged into another one.
+    """
+    theme = get_theme_to_change(session, theme_id)
+    _refuse_merged(theme)
+    if theme.status not in AGREED_STATUSES:
+        raise InvalidTransition(f"Accept {theme.key} first; its cause can be described then.")
+    cause = " ".join(cause.split())
+    if not 0 < len(cause) <= CAUSE_LENGTH:
+        sentence = f"Say what makes it happen, in at most {CAUSE_LENGTH:,} characters."
+        raise Invalid(sentence, {"cause": sentence})
+    if cause == theme.cause:
+        return theme
+    theme.cause = cause
+    record_event(
+        session,
+        by=by,
+        verb="themes.cause_described",
+        target_kind="theme",
+        target_id=theme.id,
+        summary=f"described the cause of {theme.key} {theme.name}",
+    )
+    if theme.status is ThemeStatus.TRIAGED:
+        why = "its cause was described"
+        move_theme(session, theme=theme, wanted=ThemeStatus.CAUSE_KNOWN, why=why, by=by)
+    session.flush()
+    return theme
+
+
+def _refuse_merged(theme: Theme) -> None:
+    if theme.status is ThemeStatus.MERGED and theme.merged_into is not None:
+        into = theme.merged_into
+        raise Conflict(f"{theme.key} is part of {into.key} {into.name} now; change that one.")

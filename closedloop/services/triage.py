@@ -1,0 +1,449 @@
+"""Triage: accept, merge, dismiss and park candidates, and take a decision back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.config import Settings
+from closedloop.domain.actions import OPEN_ACTIONS
+from closedloop.domain.audit import Actor
+from closedloop.domain.clock import utc_now
+from closedloop.domain.errors import Conflict, Invalid, InvalidTransition, NotFound
+from closedloop.domain.themes import DemandType, Strategy, ThemeStatus, check_theme_move
+from closedloop.domain.triage import Decision, check_reason, check_scenario
+from closedloop.models import Action, Department, Theme, TriageDecision, User
+from closedloop.services.audit import record_event
+from closedloop.services.definitions import get_theme_to_change
+from closedloop.services.merging import check_merge, merge_labels, part_labels
+from closedloop.services.repeats import take_turn
+from closedloop.services.theme_stats import renew_stats_of_last_day
+
+NAME_LENGTH = 160
+RESTORED = (
+    "name",
+    "is_named_by_person",
+    "status",
+    "scenario",
+    "demand_type",
+    "customer_values",
+    "company_values",
+    "strategy",
+    "department_id",
+    "owner_id",
+    "merged_into_id",
+    "parked_until",
+    "triaged_at",
+)
+"""Fields a decision may change, and undoing it restores."""
+
+_ENUMS: dict[str, type[StrEnum]] = {
+    "status": ThemeStatus,
+    "demand_type": DemandType,
+    "strategy": Strategy,
+}
+
+
+def accept_candidate(
+    session: Session,
+    *,
+    theme_id: int,
+    name: str,
+    scenario: str,
+    demand_type: DemandType | None,
+    customer_values: bool | None,
+    company_values: bool | None,
+    department_id: int | None,
+    strategy: Strategy | None,
+    owner_id: int | None = None,
+    by: Actor,
+) -> TriageDecision:
+    """Agree that a candidate is a failure worth working on, and whose it is.
+
+    Raises
+    ------
+    NotFound
+    InvalidTransition
+        If it is not waiting for a decision (any more).
+    Invalid
+        With a sentence for each answer that is missing.
+    """
+    theme = get_theme_to_change(session, theme_id)
+    if theme.status not in (ThemeStatus.CANDIDATE, ThemeStatus.PARKED):
+        raise InvalidTransition(
+            f"{theme.key} has been decided already: it is {_words(theme.status)}."
+        )
+    values = _check_acceptance(
+        session,
+        name=name,
+        scenario=scenario,
+        demand_type=demand_type,
+        customer_values=customer_values,
+        company_values=company_values,
+        department_id=department_id,
+        strategy=strategy,
+        owner_id=owner_id,
+    )
+    before = _snapshot(theme)
+    values["is_named_by_person"] = theme.is_named_by_person or values["name"] != theme.name
+    _change(theme, ThemeStatus.TRIAGED, **values, parked_until=None, triaged_at=utc_now())
+    decision = _decide(session, theme, Decision.ACCEPT, "", before, by)
+    _record(session, by, theme, "themes.accepted", f"accepted {theme.key} {theme.name}")
+    renew_stats_of_last_day(session)
+    return decision
+
+
+def merge_themes(
+    session: Session,
+    *,
+    settings: Settings,
+    theme_id: int,
+    into_id: int,
+    reason: str,
+    by: Actor,
+) -> TriageDecision:
+    """Make one theme part of another: contacts now, and those that come later.
+
+    Its open actions move along. Chains, roll-up and figures are renewed in the same transaction.
+
+    Parameters
+    ----------
+    settings : Settings
+    theme_id : int
+        The theme that ceases to stand alone.
+    into_id : int
+        The theme that its contacts are counted under from now on.
+    reason : str
+    by : Actor
+
+    Raises
+    ------
+    NotFound
+    Invalid
+        If there is no reason, or the two are one.
+    InvalidTransition
+        If either cannot take part in a merge.
+    Conflict
+        If an action of the theme has been shipped: its effect is measured on these contacts.
+    """
+    reason = check_reason(reason, what="a merge")
+    take_turn(session)
+    theme, into = _get_both(session, theme_id, into_id)
+    check_merge(session, theme, into)
+    before = _snapshot(theme)
+    detail = merge_labels(session, settings=settings, theme=theme, into=into, by=by)
+    _change(theme, ThemeStatus.MERGED, merged_into_id=into.id, parked_until=None)
+    decision = _decide(session, theme, Decision.MERGE, reason, before, by, detail)
+    summary = f"merged {theme.key} {theme.name} into {into.key} {into.name}"
+    for one in (theme, into):
+        _record(session, by, one, "themes.merged", summary, {"into": into.id, **detail})
+    renew_stats_of_last_day(session)
+    return decision
+
+
+def dismiss_candidate(session: Session, *, theme_id: int, reason: str, by: Actor) -> TriageDecision:
+    """Decide that a theme is of no interest. It keeps its contacts, so no run proposes it again.
+
+    Raises
+    ------
+    NotFound
+    Invalid
+        If there is no reason.
+    InvalidTransition
+    Conflict
+        If it has open actions.
+    """
+    reason = check_reason(reason, what="a dismissal")
+    theme = get_theme_to_change(session, theme_id)
+    if theme.status is ThemeStatus.RETIRED:
+        raise InvalidTransition(f"{theme.key} has been dismissed already.")
+    check_theme_move(theme.status, ThemeStatus.RETIRED)
+    open_actions = _count_actions(session, theme.id, Action.status.in_(OPEN_ACTIONS))
+    if open_actions:
+        raise Conflict(
+            f"{theme.key} has {open_actions} open actions. Finish or cancel them, then dismiss it."
+        )
+    before = _snapshot(theme)
+    _change(theme, ThemeStatus.RETIRED, parked_until=None)
+    decision = _decide(session, theme, Decision.DISMISS, reason, before, by)
+    _record(session, by, theme, "themes.dismissed", f"dismissed {theme.key} {theme.name}")
+    renew_stats_of_last_day(session)
+    return decision
+
+
+def park_theme(
+    session: Session, *, theme_id: int, until: date, reason: str, by: Actor
+) -> TriageDecision:
+    """Put a theme aside until a day, the first on which it is looked at again.
+
+    Raises
+    ------
+    NotFound
+    Invalid
+        If there is no reason, or the day is not in the future.
+    InvalidTransition
+    """
+    reason = check_reason(reason, what="parking")
+    if until <= utc_now().date():
+        sentence = "Choose a day after today on which the theme returns."
+        raise Invalid(sentence, {"until": sentence})
+    theme = get_theme_to_change(session, theme_id)
+    check_theme_move(theme.status, ThemeStatus.PARKED)
+    before = _snapshot(theme)
+    _change(theme, ThemeStatus.PARKED, parked_until=until)
+    decision = _decide(session, theme, Decision.PARK, reason, before, by)
+    summary = f"parked {theme.key} {theme.name} until {until:%-d %B %Y}"
+    _record(session, by, theme, "themes.parked", summary, {"until": until.isoformat()})
+    renew_stats_of_last_day(session)
+    return decision
+
+
+def return_parked(session: Session, *, today: date, by: Actor) -> int:
+    """Bring back the themes whose day has come; running it twice brings nothing back twice.
+
+    Returns
+    -------
+    int
+        Themes brought back: to triage what was never accepted, else to the agreed ones.
+    """
+    due = session.scalars(
+        sa.select(Theme)
+        .where(Theme.status == ThemeStatus.PARKED, Theme.parked_until <= today)
+        .order_by(Theme.id)
+        .with_for_update()
+    ).all()
+    for theme in due:
+        is_agreed = theme.triaged_at is not None
+        wanted = ThemeStatus.TRIAGED if is_agreed else ThemeStatus.CANDIDATE
+        _change(theme, wanted, parked_until=None)
+        summary = f"brought {theme.key} {theme.name} back: it was parked until today"
+        _record(session, by, theme, "themes.returned", summary)
+    if due:
+        renew_stats_of_last_day(session)
+    return len(due)
+
+
+def undo_decision(
+    session: Session, *, settings: Settings, decision_id: int, by: Actor
+) -> TriageDecision:
+    """Take a decision back: fields, labels and contacts are as they were.
+
+    Parameters
+    ----------
+    settings : Settings
+    decision_id : int
+    by : Actor
+
+    Raises
+    ------
+    NotFound
+    Conflict
+        If it was undone before, or something was built on it since; the sentence says what.
+    """
+    take_turn(session)
+    decision = session.get(
+        TriageDecision, decision_id, with_for_update=True, populate_existing=True
+    )
+    if decision is None:
+        raise NotFound("There is no such decision.")
+    if decision.undone_at is not None:
+        raise Conflict("This decision has been undone already.")
+    theme = get_theme_to_change(session, decision.theme_id)
+    _check_nothing_built_on(session, decision, theme)
+    if decision.decision is Decision.MERGE:
+        part_labels(session, settings=settings, theme=theme, detail=decision.detail, by=by)
+    _restore(theme, decision)
+    decision.undone_at = utc_now()
+    summary = f"took back: {_DONE[decision.decision]} {theme.key} {theme.name}"
+    for theme_id in sorted(_theme_ids(decision)):
+        record_event(
+            session,
+            by=by,
+            verb="themes.decision_undone",
+            target_kind="theme",
+            target_id=theme_id,
+            summary=summary,
+            detail={"decision": decision.id},
+        )
+    renew_stats_of_last_day(session)
+    session.flush()
+    return decision
+
+
+_DONE = {
+    Decision.ACCEPT: "accepted",
+    Decision.MERGE: "merged",
+    Decision.DISMISS: "dismissed",
+    Decision.PARK: "parked",
+}
+
+
+def _get_both(session: Session, theme_id: int, into_id: int) -> tuple[Theme, Theme]:
+    """Lock two themes, the lower id first, so that two merges cannot wait for each other."""
+    found = {one: get_theme_to_change(session, one) for one in sorted({theme_id, into_id})}
+    return found[theme_id], found[into_id]
+
+
+def _check_acceptance(session: Session, **values: Any) -> dict[str, Any]:
+    fields = {}
+    values["name"] = " ".join(values["name"].split())
+    if not 0 < len(values["name"]) <= NAME_LENGTH:
+        fields["name"] = f"Give the theme a name of at most {NAME_LENGTH} characters."
+    try:
+        values["scenario"] = check_scenario(values["scenario"])
+    except Invalid as problem:
+        fields |= problem.fields
+    if values["demand_type"] is None:
+        fields["demand_type"] = "Say what kind of demand this is."
+    if values["customer_values"] is None or values["company_values"] is None:
+        fields["quadrant"] = "Say who values this contact."
+    if values["strategy"] is None:
+        fields["strategy"] = "Choose what to try first."
+    fields |= _check_people(session, values["department_id"], values["owner_id"])
+    if fields:
+        raise Invalid("The theme was not accepted. " + " ".join(fields.values()), fields)
+    return values
+
+
+def _check_people(
+    session: Session, department_id: int | None, owner_id: int | None
+) -> dict[str, str]:
+    fields = {}
+    department = session.get(Department, department_id) if department_id is not None else None
+    if department is None or not department.is_active:
+        fields["department_id"] = "Choose the department in which the cause lies."
+    owner = session.get(User, owner_id) if owner_id is not None else None
+    if owner_id is not None and (owner is None or not owner.is_active):
+        fields["owner_id"] = "This owner has no active account. Choose another one."
+    return fields
+
+
+def _words(status: ThemeStatus) -> str:
+    return status.replace("_", " ")
+
+
+def _snapshot(theme: Theme) -> dict[str, Any]:
+    return {name: _plain(getattr(theme, name)) for name in RESTORED}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    return value.value if isinstance(value, StrEnum) else value
+
+
+def _rich(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if name in _ENUMS:
+        return _ENUMS[name](value)
+    if name == "parked_until":
+        return date.fromisoformat(value)
+    return datetime.fromisoformat(value) if name == "triaged_at" else value
+
+
+def _change(theme: Theme, status: ThemeStatus, **values: Any) -> None:
+    check_theme_move(theme.status, status)
+    theme.status = status
+    for name, value in values.items():
+        setattr(theme, name, value)
+
+
+def _restore(theme: Theme, decision: TriageDecision) -> None:
+    """Give back what the decision changed; a field changed by hand since then stays."""
+    after = decision.detail["after"]
+    for name, value in decision.before.items():
+        if value != after[name] and _plain(getattr(theme, name)) == after[name]:
+            setattr(theme, name, _rich(name, value))
+
+
+def _decide(
+    session: Session,
+    theme: Theme,
+    decision: Decision,
+    reason: str,
+    before: dict[str, Any],
+    by: Actor,
+    detail: dict[str, Any] | None = None,
+) -> TriageDecision:
+    last_action = session.scalar(sa.select(sa.func.max(Action.id))) or 0
+    made = TriageDecision(
+        theme_id=theme.id,
+        decision=decision,
+        reason=reason,
+        before=before,
+        detail={"after": _snapshot(theme), "last_action": last_action, **(detail or {})},
+        decided_by=by.name,
+    )
+    session.add(made)
+    session.flush()  # the caller shows its id for the undo
+    return made
+
+
+def _record(
+    session: Session,
+    by: Actor,
+    theme: Theme,
+    verb: str,
+    summary: str,
+    detail: dict[str, Any] | None = None,
+) -> None:
+    record_event(
+        session,
+        by=by,
+        verb=verb,
+        target_kind="theme",
+        target_id=theme.id,
+        summary=summary,
+        detail=detail,
+    )
+
+
+def _theme_ids(decision: TriageDecision) -> set[int]:
+    return {decision.theme_id, decision.detail.get("into", decision.theme_id)}
+
+
+def _check_nothing_built_on(session: Session, decision: TriageDecision, theme: Theme) -> None:
+    if theme.status != decision.detail["after"]["status"]:
+        raise Conflict(
+            f"{theme.key} has moved on since: it is {_words(theme.status)}. "
+            "This decision can no longer be undone."
+        )
+    themes = _theme_ids(decision)
+    later = session.scalars(
+        sa.select(TriageDecision)
+        .where(TriageDecision.id > decision.id, TriageDecision.undone_at.is_(None))
+        .order_by(TriageDecision.id)
+    )
+    for other in later:
+        if shared := themes & _theme_ids(other):
+            key = session.get_one(Theme, min(shared)).key
+            raise Conflict(
+                f"{key} was decided on again since ({_DONE[other.decision]}, by "
+                f"{other.decided_by}). Undo that decision first."
+            )
+    new_actions = _new_actions(session, themes, decision)
+    if new_actions:
+        raise Conflict(
+            f"The action {new_actions[0]} was proposed since, on the strength of this decision. "
+            "It can no longer be undone."
+        )
+
+
+def _new_actions(session: Session, themes: Iterable[int], decision: TriageDecision) -> list[str]:
+    keys = session.scalars(
+        sa.select(Action.key)
+        .where(Action.theme_id.in_(sorted(themes)), Action.id > decision.detail["last_action"])
+        .order_by(Action.id)
+    )
+    return list(keys)
+
+
+def _count_actions(session: Session, theme_id: int, condition: sa.ColumnElement[bool]) -> int:
+    query = sa.select(sa.func.count(Action.id)).where(Action.theme_id == theme_id, condition)
+    return session.scalar(query) or 0

@@ -1,0 +1,116 @@
+"""A small maker of themes for tests: one topic word a theme, vectors one can read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+
+from closedloop.services.definitions import ThemeMaker
+
+DIMENSIONS = 64
+
+
+class WordEncoder:
+    """Each word is a direction; counts how often each text was encoded."""
+
+    dimensions = DIMENSIONS
+
+    def __init__(self, name: str = "words@1") -> None:
+        self.name = name
+        self.encoded: list[str] = []
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        self.encoded += texts
+        rows = np.array([sum(word_vector(word) for word in text.split()) for text in texts])
+        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def word_vector(word: str) -> np.ndarray:
+    """A fixed random direction; a word in capitals is a topic and weighs five times as much."""
+    seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4], "big")
+    vector = np.random.default_rng(seed).normal(size=DIMENSIONS)
+    return vector * (5 if word.isupper() else 1)
+
+
+@dataclass
+class TopicModel:
+    """A label a topic word: a text belongs to the nearest one of cosine .6 or more."""
+
+    topics: list[str]
+
+    @property
+    def n_themes(self) -> int:
+        return len(self.topics)
+
+    def assign(self, vectors):
+        if not self.topics:
+            return np.full(len(vectors), -1), np.zeros(len(vectors))
+        centres = np.array([word_vector(topic) for topic in self.topics])
+        centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+        cosines = vectors @ centres.T
+        best = cosines.argmax(axis=1)
+        confidence = cosines[np.arange(len(best)), best]
+        return np.where(confidence >= 0.6, best, -1), confidence
+
+    def restrict(self, labels):
+        return TopicModel([self.topics[label] for label in labels])
+
+    def prototypes(self, label):
+        vector = word_vector(self.topics[label])[None]
+        return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+    def to_bytes(self) -> bytes:
+        return json.dumps(self.topics).encode()
+
+    @staticmethod
+    def from_bytes(content: bytes) -> TopicModel:
+        return TopicModel(json.loads(content))
+
+    @staticmethod
+    def combine(models) -> TopicModel:
+        return TopicModel([topic for model in models for topic in model.topics])
+
+
+@dataclass
+class Discoverer:
+    """Finds the topic words of texts, by falling size; remembers what it was given."""
+
+    calls: list[dict] = field(default_factory=list)
+
+    def __call__(self, texts, *, encoder, seed, embeddings, dispositions):
+        self.calls.append({"texts": list(texts), "seed": seed, "dispositions": list(dispositions)})
+        assert embeddings.shape == (len(texts), encoder.dimensions)
+        sizes: dict[str, int] = {}
+        for text in texts:
+            for topic in (word for word in text.split() if word.isupper()):
+                sizes[topic] = sizes.get(topic, 0) + 1
+        topics = sorted(sizes, key=lambda topic: (-sizes[topic], topic))
+        model = TopicModel(topics)
+        labels, confidence = model.assign(embeddings)
+        themes = [
+            SimpleNamespace(name=topic.title(), keywords=(topic.lower(),), size=sizes[topic])
+            for topic in topics
+        ]
+        return SimpleNamespace(
+            labels=labels,
+            confidence=confidence,
+            themes=themes,
+            model=model,
+            parameters={"resolution": np.float64(1.5), "seed": seed},
+        )
+
+
+def make_maker(encoder: WordEncoder | None = None, discover=None) -> ThemeMaker:
+    """Return a maker that needs neither a language model nor a graph."""
+    encoder = encoder or WordEncoder()
+    return ThemeMaker(
+        load_encoder=lambda _name: encoder,
+        discover=discover or Discoverer(),
+        read_model=TopicModel.from_bytes,
+        combine=TopicModel.combine,
+    )
