@@ -1,16 +1,502 @@
-"""Pages: actions."""
+"""Pages: the board and the list of actions, and moving one through its life."""
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
 
+from flask import Blueprint, flash, render_template, request, url_for
+from flask_login import current_user
+from werkzeug import Response
+
+from closedloop.domain.actions import (
+    ACTION_MOVES,
+    MOST_ROLLOUT_DAYS,
+    OPEN_ACTIONS,
+    SHIPPED_ACTIONS,
+    ActionStatus,
+    go_live_problem,
+    may_work_on,
+)
+from closedloop.domain.clock import today
+from closedloop.domain.errors import Invalid, NotAllowed
+from closedloop.domain.impact import looks
+from closedloop.extensions import current_settings, db
+from closedloop.queries.accounts import list_departments
+from closedloop.queries.action_page import (
+    ActionPage,
+    find_action,
+    get_action_page,
+    list_themes_to_act_on,
+)
+from closedloop.queries.actions import (
+    ActionFilter,
+    ActionRow,
+    count_actions,
+    cursor_of,
+    get_board,
+    list_actions,
+    list_owners,
+)
+from closedloop.queries.series import find_first_contact_day
+from closedloop.services.actions import (
+    agree_action,
+    cancel_action,
+    change_action,
+    hand_back_action,
+    propose_action,
+    reopen_action,
+    ship_action,
+    start_action,
+)
+from closedloop.web.action_form import (
+    form_choices,
+    percent_field,
+    read_count,
+    read_day,
+    read_form,
+    typed,
+)
+from closedloop.web.csv_files import csv_response
+from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
+from closedloop.web.session import current_actor
 
-bp = Blueprint("actions", __name__, url_prefix="/actions" or None)
+bp = Blueprint("actions", __name__, url_prefix="/actions")
+
+Page = str | tuple[str, int] | Response
+PAGE_ROWS = 50
+EXPORT_ROWS = 5_000
+_CURSOR = re.compile(r"(\d{4}-\d\d-\d\d)\.(\d{1,9})")
+_VIEWS = {
+    "open": OPEN_ACTIONS,
+    "shipped": SHIPPED_ACTIONS,
+    "cancelled": (ActionStatus.CANCELLED,),
+}
+_ASKED = ("view", "show", "department", "owner", "mine", "overdue")
 
 
-@bp.get("/")
+@dataclass(frozen=True)
+class Asked:
+    """The filter of the address, and its values as they stood there."""
+
+    wanted: ActionFilter
+    values: dict[str, Any]
+
+    @property
+    def is_list(self) -> bool:
+        """Whether the list is wanted instead of the board."""
+        return self.values.get("view") == "list"
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether anything is filtered out."""
+        return bool(set(self.values) - {"view"})
+
+
+@bp.get("/", strict_slashes=False)
 @requires("actions.view")
 def index() -> str:
-    """Show the page."""
-    return render_template("base.html")
+    """Show the board, or the list with `view=list`."""
+    asked = _read_filter()
+    day = _today()
+    everything = ActionFilter(department_id=asked.wanted.department_id)
+    shared: dict[str, Any] = {
+        "asked": asked,
+        "today": day,
+        "link": _linker(asked),
+        "counts": count_actions(db.session, everything, user_id=current_user.id, today=day),
+        "choices": _filter_choices(),
+    }
+    if not asked.is_list:
+        return render_template(
+            "actions/index.html", board=get_board(db.session, asked.wanted), **shared
+        )
+    after = _read_cursor(request.args.get("after", ""))
+    rows = list_actions(db.session, asked.wanted, after=after, limit=PAGE_ROWS + 1)
+    shown = rows[:PAGE_ROWS]
+    return render_template(
+        "actions/list.html",
+        rows=shown,
+        more_url=_more_url(asked, shown[-1]) if len(rows) > PAGE_ROWS else "",
+        first_url=url_for("actions.index", **asked.values) if after else "",
+        **shared,
+    )
+
+
+@bp.get("/actions.csv")
+@requires("actions.view")
+def export() -> Response:
+    """Send the list as CSV."""
+    asked = _read_filter()
+    rows = list_actions(db.session, asked.wanted, limit=EXPORT_ROWS)
+    headings = (
+        *("Action", "Title", "Status", "Theme", "Theme name", "Strategy", "Department", "Owner"),
+        *("Due", "Overdue", "Expected drop, share", "Live since", "Verdict"),
+        *("Avoided, low (95 %)", "Avoided, high (95 %)", "Handed back because"),
+    )
+    return csv_response("actions.csv", headings, [_cells(row) for row in rows])
+
+
+@bp.get("/new")
+@requires("actions.create")
+def new() -> str:
+    """Show an empty form; `theme=T-014` chooses the theme."""
+    themes = {theme.key: theme for theme in list_themes_to_act_on(db.session)}
+    theme = themes.get(request.args.get("theme", ""))
+    values = {
+        "theme_id": theme.id if theme else "",
+        "department_id": theme.department_id if theme else "",
+        "strategy": theme.strategy.value if theme and theme.strategy else "",
+        "smallest_drop": "10",
+    }
+    return _form_page("actions/new.html", values, {}, has_themes=bool(themes))
+
+
+@bp.post("/new")
+@requires("actions.create")
+def create() -> Page:
+    """Propose an action."""
+    try:
+        read = read_form(request.form, with_theme=True)
+        if read.problems:
+            raise Invalid("The action was not saved.", read.problems)
+        with db.transaction() as session:
+            action = propose_action(session, by=current_actor(), **read.arguments)
+            key = action.key
+    except Invalid as refusal:
+        errors = _errors(refusal, "title")
+        return _form_page("actions/new.html", typed(request.form), errors, has_themes=True), 422
+    flash(f"{key} was proposed. Agree to it when its owner has said yes.", "done")
+    return see_other(url_for("actions.show", key=key))
+
+
+@bp.get("/<key>")
+@requires("actions.view")
+def show(key: str) -> str:
+    """Show one action."""
+    return _action_page(key)
+
+
+@bp.get("/<key>/edit")
+@requires("actions.work")
+def edit(key: str) -> str:
+    """Show the form of an open action."""
+    action = find_action(db.session, key)
+    _refuse_others(action)
+    values = {
+        "title": action.title,
+        "description": action.description,
+        "strategy": action.strategy.value,
+        "department_id": action.department_id,
+        "owner_id": action.owner_id or "",
+        "due_on": action.due_on.isoformat() if action.due_on else "",
+        "expected_drop": percent_field(action.expected_drop),
+        "smallest_drop": percent_field(action.smallest_drop),
+    }
+    return _form_page("actions/edit.html", values, {}, action=action)
+
+
+@bp.post("/<key>/edit")
+@requires("actions.work")
+def update(key: str) -> Page:
+    """Change an open action."""
+    action = find_action(db.session, key)
+    try:
+        read = read_form(request.form, with_theme=False)
+        if read.problems:
+            raise Invalid("The action was not saved.", read.problems)
+        with db.transaction() as session:
+            change_action(session, action_id=action.id, by=current_actor(), **read.arguments)
+    except Invalid as refusal:
+        errors = _errors(refusal, "title")
+        return _form_page("actions/edit.html", typed(request.form), errors, action=action), 422
+    flash(f"{key} was changed.", "done")
+    return see_other(url_for("actions.show", key=key))
+
+
+@bp.post("/<key>/agree")
+@requires("actions.work")
+def agree(key: str) -> Page:
+    """Agree to a proposal."""
+    try:
+        _move(key, agree_action)
+    except Invalid as refusal:
+        return _action_page(key, errors=_errors(refusal, "owner_id")), 422
+    flash(f"{key} is agreed.", "done")
+    return see_other(url_for("actions.show", key=key))
+
+
+@bp.post("/<key>/start")
+@requires("actions.work")
+def start(key: str) -> Page:
+    """Say that work has begun."""
+    _move(key, start_action)
+    _say_undo(f"{key} is in progress.", url_for("actions.agree", key=key), "Undo")
+    return see_other(url_for("actions.show", key=key))
+
+
+@bp.post("/<key>/reopen")
+@requires("actions.work")
+def reopen(key: str) -> Page:
+    """Propose a cancelled action, or one that was handed back, again."""
+    _move(key, reopen_action)
+    flash(f"{key} is proposed again.", "done")
+    return see_other(url_for("actions.show", key=key))
+
+
+@bp.post("/<key>/hand-back")
+@requires("actions.work")
+def hand_back(key: str) -> Page:
+    """Hand an action back to the working group, with a reason."""
+    return _with_reason(key, hand_back_action, "hand_back_reason", f"{key} was handed back.")
+
+
+@bp.post("/<key>/cancel")
+@requires("actions.work")
+def cancel(key: str) -> Page:
+    """Give an action up, with a reason."""
+    return _with_reason(key, cancel_action, "cancel_reason", f"{key} was cancelled.")
+
+
+@bp.get("/<key>/ship")
+@requires("actions.work")
+def ship(key: str) -> str:
+    """Ask when the change went live, and show what shipping will freeze and measure."""
+    return _ship_page(key, request.args.to_dict(), asked="went_live_on" in request.args)
+
+
+@bp.post("/<key>/ship")
+@requires("actions.work")
+def ship_submit(key: str) -> Page:
+    """Ship: freeze the plan and date the change."""
+    action = find_action(db.session, key)
+    try:
+        went_live_on, rollout_days = _read_go_live(request.form.to_dict())
+        with db.transaction() as session:
+            ship_action(
+                session,
+                action_id=action.id,
+                went_live_on=went_live_on,
+                rollout_days=rollout_days,
+                by=current_actor(),
+                settings=current_settings(),
+            )
+    except Invalid as refusal:
+        typed_values = request.form.to_dict()
+        return _ship_page(key, typed_values, errors=_errors(refusal, "went_live_on")), 422
+    flash(f"{key} is shipped. Its plan is frozen and it is measured from now on.", "done")
+    return see_other(url_for("impact.show", key=key))
+
+
+def _action_page(key: str, *, errors: dict[str, str] | None = None) -> str:
+    page = get_action_page(db.session, key, k=current_settings().privacy_k)
+    action = page.action
+    return render_template(
+        "actions/show.html",
+        page=page,
+        action=action,
+        errors=errors or {},
+        typed=request.form,
+        today=_today(),
+        moves=_moves(page) if _may_work(action) else frozenset(),
+        may_work=_may_work(action),
+        is_open=action.status in OPEN_ACTIONS,
+    )
+
+
+def _moves(page: ActionPage) -> frozenset[ActionStatus]:
+    return ACTION_MOVES[page.action.status]
+
+
+def _ship_page(
+    key: str, values: dict[str, str], *, asked: bool = False, errors: dict[str, str] | None = None
+) -> str:
+    action = find_action(db.session, key)
+    _refuse_others(action)
+    problems = dict(errors or {})
+    preview: dict[str, Any] | None = None
+    if asked:
+        try:
+            went_live_on, rollout_days = _read_go_live(values)
+            problems |= _go_live_problems(action, went_live_on, rollout_days)
+        except Invalid as refusal:
+            problems = refusal.fields
+        else:
+            preview = None if problems else _preview(went_live_on, rollout_days)
+    return render_template(
+        "actions/ship.html",
+        action=action,
+        values=values,
+        errors=problems,
+        preview=preview,
+        today=_today(),
+        can_ship=ActionStatus.SHIPPED in ACTION_MOVES[action.status],
+    )
+
+
+def _read_go_live(values: dict[str, str]) -> tuple[date, int]:
+    problems: dict[str, str] = {}
+    what = "Write the first day on which customers met the change, as 2026-03-31."
+    went_live_on = read_day(values, "went_live_on", what, problems)
+    rollout_days = read_count(values, "rollout_days", "the days of the roll-out", problems)
+    if went_live_on is None and "went_live_on" not in problems:
+        problems["went_live_on"] = "Say on which day customers first met the change."
+    if problems or went_live_on is None:
+        raise Invalid("The action was not shipped.", problems)
+    return went_live_on, rollout_days
+
+
+def _go_live_problems(action: Any, went_live_on: date, rollout_days: int) -> dict[str, str]:
+    problem = go_live_problem(
+        went_live_on,
+        theme_key=action.theme.key,
+        first_contact_on=find_first_contact_day(db.session, action.theme_id),
+        today=_today(),
+    )
+    problems = {"went_live_on": problem} if problem else {}
+    if rollout_days > MOST_ROLLOUT_DAYS:
+        problems["rollout_days"] = f"The roll-out takes 0 to {MOST_ROLLOUT_DAYS} days."
+    return problems
+
+
+def _preview(went_live_on: date, rollout_days: int) -> dict[str, Any]:
+    return {
+        "went_live_on": went_live_on,
+        "rollout_days": rollout_days,
+        "rolled_out_by": went_live_on + timedelta(days=rollout_days - 1) if rollout_days else None,
+        "counted_from": went_live_on + timedelta(days=rollout_days),
+        "looks": looks(went_live_on, rollout_days),
+    }
+
+
+def _form_page(template: str, values: dict[str, Any], errors: dict[str, str], **more: Any) -> str:
+    choices = form_choices(db.session, values, with_theme=template == "actions/new.html")
+    return render_template(template, errors=errors, choices=choices, values=values, **more)
+
+
+def _move(key: str, verb: Callable[..., Any]) -> None:
+    action = find_action(db.session, key)
+    with db.transaction() as session:
+        verb(session, action_id=action.id, by=current_actor())
+
+
+def _with_reason(key: str, verb: Callable[..., Any], field: str, done: str) -> Page:
+    action = find_action(db.session, key)
+    reason = request.form.get("reason", "")
+    try:
+        with db.transaction() as session:
+            verb(session, action_id=action.id, reason=reason, by=current_actor())
+    except Invalid as refusal:
+        return _action_page(key, errors={field: refusal.sentence}), 422
+    _say_undo(done, url_for("actions.reopen", key=key), "Propose it again")
+    return see_other(url_for("actions.show", key=key))
+
+
+def _say_undo(text: str, undo_url: str, undo: str) -> None:
+    message: Any = {"text": text, "undo_url": undo_url, "undo": undo}
+    flash(message, "done")
+
+
+def _may_work(action: Any) -> bool:
+    return may_work_on(
+        current_user.role,
+        user_id=current_user.id,
+        user_department_id=current_user.department_id,
+        owner_id=action.owner_id,
+        department_id=action.department_id,
+    )
+
+
+def _refuse_others(action: Any) -> None:
+    if not _may_work(action):
+        raise NotAllowed(
+            f"{action.key} belongs to {action.department.name}. Only that department, its owner "
+            "and the CX managers work on it."
+        )
+
+
+def _errors(refusal: Invalid, field: str) -> dict[str, str]:
+    return refusal.fields or {field: refusal.sentence}
+
+
+def _today() -> date:
+    return today(current_settings().reporting_zone)
+
+
+def _read_filter() -> Asked:
+    values = {name: request.args[name] for name in _ASKED if request.args.get(name)}
+    owner = _number(values.get("owner", ""))
+    wanted = ActionFilter(
+        department_id=_number(values.get("department", "")),
+        owner_id=current_user.id if values.get("mine") else owner,
+        overdue_on=_today() if values.get("overdue") else None,
+        statuses=_VIEWS.get(values.get("show", ""), ()),
+    )
+    return Asked(wanted, values)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def _read_cursor(text: str) -> tuple[date, int] | None:
+    found = _CURSOR.fullmatch(text)
+    if found is None:
+        return None
+    try:
+        return date.fromisoformat(found[1]), int(found[2])
+    except ValueError:
+        return None
+
+
+def _more_url(asked: Asked, last: ActionRow) -> str:
+    day, last_id = cursor_of(last)
+    return url_for("actions.index", **asked.values, after=f"{day.isoformat()}.{last_id}")
+
+
+def _linker(asked: Asked) -> Callable[..., str]:
+    """Return a function that links to this page with some values changed; None takes one out."""
+
+    def link(endpoint: str = "actions.index", **changes: Any) -> str:
+        values = {**asked.values, **changes}
+        return url_for(endpoint, **{name: value for name, value in values.items() if value})
+
+    return link
+
+
+def _filter_choices() -> dict[str, list[tuple[str, str]]]:
+    return {
+        "departments": [("", "All"), *((str(d.id), d.name) for d in list_departments(db.session))],
+        "owners": [("", "All"), *((str(i), name) for i, name in list_owners(db.session))],
+        "show": [
+            ("", "All"),
+            ("open", "Open"),
+            ("shipped", "Shipped and measured"),
+            ("cancelled", "Cancelled"),
+        ],
+    }
+
+
+def _cells(row: ActionRow) -> list[Any]:
+    return [
+        row.key,
+        row.title,
+        row.status.replace("_", " "),
+        row.theme_key,
+        row.theme_name,
+        row.strategy.label,
+        row.department_name,
+        row.owner_name,
+        row.due_on,
+        row.is_overdue(_today()),
+        row.expected_drop,
+        row.went_live_on,
+        row.verdict.label if row.verdict else "",
+        None if row.avoided_low is None else round(row.avoided_low),
+        None if row.avoided_high is None else round(row.avoided_high),
+        row.hand_back_reason,
+    ]

@@ -1,0 +1,203 @@
+"""What a measurement says, in sentences for people who are not statisticians."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+from closedloop.domain.impact import LOOK_DAYS, Displacement, Range, Verdict
+
+NARROW = "\N{NARROW NO-BREAK SPACE}"
+MINUS = "\N{MINUS SIGN}"
+
+
+class Part(NamedTuple):
+    """A stretch of a sentence, and whether it is what the eye should catch."""
+
+    text: str
+    is_strong: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The numbers a sentence is made of.
+
+    Attributes
+    ----------
+    verdict : Verdict
+    avoided : Range
+        Contacts; negative when more came than expected.
+    expected : float
+        Contacts without the change, over the counted days.
+    observed : int
+        Contacts that came.
+    counted_from : date
+        First counted day, after the roll-out.
+    n_post : int
+        Counted days.
+    p_value : float
+        0 to 1.
+    could_have_seen : float or None
+        Share of expected, 0 to 1, that would have been noticed in four cases of five.
+    smallest_drop : float or None
+        Share that was worth having, as planned.
+    displacement : Displacement
+    net : Range or None
+        Contacts avoided over the theme and those beside it.
+    reasons : tuple of str
+        The method's own sentences.
+    """
+
+    verdict: Verdict
+    avoided: Range
+    expected: float
+    observed: int
+    counted_from: date
+    n_post: int
+    p_value: float
+    could_have_seen: float | None = None
+    smallest_drop: float | None = None
+    displacement: Displacement = Displacement.NONE
+    net: Range | None = None
+    reasons: tuple[str, ...] = ()
+
+
+def contacts(value: float) -> str:
+    """Write a number of contacts with thousands and a true minus sign."""
+    text = f"{abs(value):,.0f}"
+    return f"{MINUS}{text}" if value < 0 and text != "0" else text
+
+
+def to_words(low: float, high: float) -> str:
+    """Write a range: "310 to 540"."""
+    return f"{contacts(low)} to {contacts(high)}"
+
+
+def per_cent(share: float) -> str:
+    """Write a share of 0 to 1 in whole per cent; what is above 0 is never called 0."""
+    if 0 < share < 0.005:
+        return f"under 1{NARROW}%"
+    return f"{share:.0%}".replace("%", f"{NARROW}%").replace("-", MINUS)
+
+
+def spelt(day: date) -> str:
+    """Write a day: "3 March 2026"."""
+    return f"{day.day} {day:%B %Y}"
+
+
+def plain(parts: Iterable[Part]) -> str:
+    """Return a sentence without its emphasis."""
+    return "".join(part.text for part in parts)
+
+
+def answer(found: Finding) -> list[Part]:
+    """Return the one sentence that answers whether the change worked."""
+    since = f"since {spelt(found.counted_from)}"
+    low, middle, high = found.avoided.low, found.avoided.middle, found.avoided.high
+    if found.verdict is Verdict.TOO_EARLY:
+        days = "1 day is" if found.n_post == 1 else f"{max(found.n_post, 0)} days are"
+        return [
+            Part("Too early to say. ", True),
+            Part(f"{days} counted since the roll-out; the first look needs {LOOK_DAYS[0]}."),
+        ]
+    if found.verdict is Verdict.NOT_ENOUGH_DATA:
+        return [Part("There is not enough data to tell. ", True), Part(_first(found.reasons))]
+    if found.verdict is Verdict.INCONCLUSIVE:
+        return [
+            Part("It cannot be told yet. ", True),
+            Part(
+                f"Between {to_words(low, high).replace(' to ', ' and ')} contacts avoided {since}"
+            ),
+            Part(f" (95{NARROW}%), and chance has not been ruled out."),
+        ]
+    if found.verdict is Verdict.NO_CHANGE:
+        return [
+            Part("No change can be shown. ", True),
+            Part(
+                f"Between {to_words(low, high).replace(' to ', ' and ')} contacts avoided {since}"
+            ),
+            Part(f" (95{NARROW}%): none at all lies in between."),
+        ]
+    if found.verdict is Verdict.ROSE:
+        return _moved_away(-high, -middle, -low, f"more contacts came {since} than expected", found)
+    return _moved_away(low, middle, high, f"contacts avoided {since}", found)
+
+
+def _moved_away(low: float, middle: float, high: float, what: str, found: Finding) -> list[Part]:
+    share = middle / found.expected if found.expected > 0 else 0.0
+    more = " more than" if found.verdict is Verdict.ROSE else " of"
+    return [
+        Part("At least "),
+        Part(contacts(low), True),
+        Part(f", most likely {contacts(middle)} {what} (95{NARROW}%: {to_words(low, high)}), "),
+        Part(per_cent(share), True),
+        Part(f"{more} the {contacts(found.expected)} expected."),
+    ]
+
+
+def support(found: Finding) -> list[str]:
+    """Return the sentences below the answer: what came, against the plan, against chance."""
+    if found.verdict is Verdict.TOO_EARLY:
+        return []
+    said = [
+        f"{found.observed:,} came; {contacts(found.expected)} were expected without the change."
+    ]
+    if found.displacement is Displacement.MOVED and found.net is not None:
+        said.append(
+            "But the contacts moved to themes beside it: over them together "
+            f"{to_words(found.net.low, found.net.high)} were avoided, which is no fall."
+        )
+    if found.verdict in (Verdict.FELL, Verdict.NO_CHANGE, Verdict.INCONCLUSIVE):
+        said += _against_plan(found)
+    if found.verdict in (Verdict.FELL, Verdict.ROSE):
+        said.append(f"Chance alone would show a gap this large in {chance(found.p_value)}.")
+    elif found.could_have_seen is not None and found.verdict is not Verdict.NOT_ENOUGH_DATA:
+        said.append(
+            f"A change of {per_cent(found.could_have_seen)} or more would have been noticed in "
+            "four cases of five."
+        )
+    return said
+
+
+def _against_plan(found: Finding) -> list[str]:
+    """Hold the range against the smallest drop worth having."""
+    worth = found.smallest_drop
+    if worth is None or found.expected <= 0:
+        return []
+    wanted = f"{per_cent(worth)} worth having ({contacts(worth * found.expected)} contacts)"
+    if found.avoided.low >= worth * found.expected:
+        return [f"The fall is at least the {wanted}."]
+    if found.avoided.high < worth * found.expected:
+        return [f"A fall of the {wanted} can be ruled out."]
+    if found.verdict is Verdict.FELL:
+        return [f"Whether it reaches the {wanted} is still open."]
+    return [f"A fall of the {wanted} cannot be ruled out."]
+
+
+def chance(p_value: float) -> str:
+    """Write a probability as people say it: "about 1 of 40 quiet periods"."""
+    if p_value < 0.001:
+        return "fewer than 1 of 1,000 quiet periods"
+    if p_value > 0.3:
+        return f"{per_cent(p_value)} of quiet periods"
+    return f"about 1 of {round(1 / p_value):,} quiet periods"
+
+
+def _first(reasons: tuple[str, ...]) -> str:
+    return " ".join(reasons) or "Too few contacts came to tell a change from chance."
+
+
+CHECK_TITLES: dict[str, str] = {
+    "controls": "Unaffected themes.",
+    "spill": "Did they go elsewhere?",
+    "other_fixes": "Other fixes.",
+    "own_history": "Its own history.",
+    "repeat_rate": "Repeats.",
+    "smallest_drop": "Worth having.",
+    "holidays": "Holidays.",
+    "data_gaps": "Missing days.",
+    "driver_volume": "Driver volume.",
+}
+"""What each check is about, in a word or three."""
