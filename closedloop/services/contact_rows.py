@@ -195,28 +195,37 @@ class RowCleaner:
         return f"hashed-{hash_customer(contact_id, self._key)}"
 
     def _without_customer(self, reject: Reject) -> str:
+        """Hide the id of the customer where it may stand, and where the row repeats it."""
         column = self._customer_column
         if column is None:
             return reject.raw
         if reject.code != "broken_row":
-            return self._without_field(reject, column)
-        if self._facts.format == "jsonl":
-            value = r'("(?:[^"\\]|\\.)*"?|[^,}\s]+)'
-            pattern = rf"({re.escape(json.dumps(column, ensure_ascii=False))}\s*:\s*){value}"
-            return re.sub(pattern, lambda found: f'{found[1]}"{CUSTOMER_TOKEN}"', reject.raw)
-        cells = reject.raw.split(self._facts.delimiter)
-        for position in self._customer_positions(len(cells)):
-            cells[position] = CUSTOMER_TOKEN
-        return self._facts.delimiter.join(cells)
+            raw, ids = self._without_field(reject, column)
+        elif self._facts.format == "jsonl":
+            raw, ids = _without_json_field(reject.raw, column)
+        else:
+            raw, ids = self._without_cells(reject.raw)
+        for customer_id in ids:
+            raw = _without_id(raw, customer_id.strip(' \t\r\n"'))
+        return raw
 
-    def _without_field(self, reject: Reject, column: str) -> str:
+    def _without_field(self, reject: Reject, column: str) -> tuple[str, list[str]]:
         fields = json.loads(reject.raw)
         names = list(fields)
         hidden = {column}
         if reject.code == "cut_short":
             hidden |= {names[position] for position in self._customer_positions(len(names))}
+        ids = [str(v) for n, v in fields.items() if n in hidden and v]
         masked = {n: CUSTOMER_TOKEN if n in hidden and v else v for n, v in fields.items()}
-        return json.dumps(masked, ensure_ascii=False)
+        return json.dumps(masked, ensure_ascii=False), ids
+
+    def _without_cells(self, raw: str) -> tuple[str, list[str]]:
+        cells = raw.split(self._facts.delimiter)
+        positions = self._customer_positions(len(cells))
+        ids = [cells[position] for position in positions]
+        for position in positions:
+            cells[position] = CUSTOMER_TOKEN
+        return self._facts.delimiter.join(cells), ids
 
     def _customer_positions(self, n_cells: int) -> set[int]:
         """Return where a customer's id may stand in a broken row, counted from either end."""
@@ -230,6 +239,14 @@ class RowCleaner:
 def _add(counts: dict[str, int], found: Redacted) -> None:
     for kind, number in found.counts.items():
         counts[kind] = counts.get(kind, 0) + number
+
+
+def _without_json_field(raw: str, column: str) -> tuple[str, list[str]]:
+    """Hide the value of a name in a line that is no JSON, as far as it looks like one."""
+    name = re.escape(json.dumps(column, ensure_ascii=False))
+    pattern = rf'({name}\s*:\s*)("(?:[^"\\]|\\.)*"?|[^,}}\s]+)'
+    ids = [found[2] for found in re.finditer(pattern, raw)]
+    return re.sub(pattern, lambda found: f'{found[1]}"{CUSTOMER_TOKEN}"', raw), ids
 
 
 def _without_id(text: str, customer_id: str | None) -> str:

@@ -90,7 +90,7 @@ def known_hashes(session: Session, source: str, ids: Sequence[str]) -> dict[str,
     return _pairs(session.execute(contacts)) | _pairs(session.execute(messages))
 
 
-def _pairs(result: sa.Result[Any]) -> dict[Any, Any]:
+def _pairs(result: Iterable[Any]) -> dict[Any, Any]:
     return {row[0]: row[1] for row in result}
 
 
@@ -138,6 +138,7 @@ def store_stretch(
     days |= chain_contacts(session, settings=settings, customer_ids=list(customers.values()))
     _quarantine(session, batch_id, [*stretch.rejects, *map(_note_on_change, found.changed)])
     _count(batch, stretch, found)
+    session.flush()
     return days
 
 

@@ -234,7 +234,8 @@ def _insert_rollups(session: Session, condition: sa.ColumnElement[bool]) -> int:
     }
     rows = sa.select(*keys.values(), *figures.values()).where(condition).group_by(*keys.values())
     result: Any = session.execute(
-        sa.insert(_rollups).from_select([*keys, *figures], rows, include_defaults=False)
+        sa.insert(_rollups).from_select([*keys, *figures], rows, include_defaults=False),
+        execution_options={"preserve_rowcount": True},
     )
     return int(result.rowcount)
 
