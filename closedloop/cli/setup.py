@@ -25,7 +25,7 @@ from closedloop.queries.accounts import has_users
 from closedloop.queries.jobs import find_leader
 from closedloop.queries.site import get_data_span, get_definition_set_number
 from closedloop.services.accounts import add_user
-from closedloop.services.encoding import try_encoder
+from closedloop.services.claims import try_encoder
 from closedloop.services.migrations import database_revisions, upgrade_database
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,7 +19,7 @@ from closedloop.cli.options import (
 )
 from closedloop.domain.audit import COMMAND_LINE
 from closedloop.jobs.work import assign_new
-from closedloop.queries.themes import list_theme_figures
+from closedloop.queries.themes import ThemeFilter, ThemeRow, ThemeView, list_themes
 from closedloop.services.themes import discover_themes
 
 
@@ -78,21 +79,25 @@ def list_(instance: Path | None, as_json: bool) -> None:
     """Print themes with their figures of the last 90 days, largest first."""
     site = open_site(instance)
     with site.database.reading() as session:
-        rows = list_theme_figures(session, privacy_k=site.settings.privacy_k)
+        wanted = ThemeFilter(view=ThemeView.ALL)
+        rows = list_themes(session, wanted, k=site.settings.privacy_k, limit=None).rows
+    facts = [_facts(row) for row in rows]
     if as_json:
-        print_json([dataclasses.asdict(row) for row in rows])
+        print_json(facts)
         return
-    print_table(
-        ["key", "status", "contacts", "customers", "repeats 7 d", "name"],
-        [
-            [
-                row.key,
-                row.status.replace("_", " "),
-                row.contacts,
-                row.customers,
-                "" if row.repeat_rate_same is None else f"{row.repeat_rate_same:.1%}",
-                row.name,
-            ]
-            for row in rows
-        ],
-    )
+    headings = ["key", "status", "contacts", "customers", "repeat_rate_7d_same_theme", "name"]
+    print_table(headings, [[fact[name] for name in headings] for fact in facts])
+
+
+def _facts(row: ThemeRow) -> dict[str, Any]:
+    """Return one theme; figures of fewer customers than the privacy threshold are None."""
+    figures = row.figures
+    rate = figures.repeat_same if figures else None
+    return {
+        "key": row.key,
+        "name": row.name,
+        "status": row.status.value,
+        "contacts": figures.contacts if figures else None,
+        "customers": figures.customers if figures else None,
+        "repeat_rate_7d_same_theme": None if rate is None else round(rate, 4),
+    }

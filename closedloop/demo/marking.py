@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from closedloop.config import Settings
 from closedloop.demo.centre import DemoCentre
 from closedloop.models import Action, Contact, ImpactMeasurement, Intervention
-from closedloop.services.themes import themes_of_texts
+from closedloop.services.claims import themes_of_texts
 from ml.text.clean import issue_text
 
 
@@ -76,7 +76,7 @@ def _claimed(
     ]
     themes = themes_of_texts(session, settings=settings, texts=texts)
     came = {row["contact_id"] for _, row in rows if not row["contact_id"].startswith("never-")}
-    theme_of_came = {}
+    theme_of_came: dict[str, int | None] = {}
     ids = sorted(came)
     for start in range(0, len(ids), 500):
         theme_of_came |= dict(

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -73,9 +73,9 @@ BACK_ON = date(2026, 5, 4)
 """Day on which what the working group put off comes back to it."""
 
 ACCOUNTS_FILE = "demo-accounts.json"
-INSTANCE_SETTINGS = {
+INSTANCE_SETTINGS: dict[str, str] = {
     "CLOSEDLOOP_SITE_NAME": "Northbank",
-    "CLOSEDLOOP_REPORTING_ZONE": ZONE,
+    "CLOSEDLOOP_REPORTING_ZONE": ZONE.key,
     "CLOSEDLOOP_HOLIDAY_COUNTRY": "GB-ENG",
     "CLOSEDLOOP_CURRENCY": "GBP",
     "CLOSEDLOOP_PENCE_PER_MINUTE": "62",
@@ -174,7 +174,7 @@ def _live_through(site: _Site) -> None:
 
 @contextmanager
 def _on(day: date, hour: int = 10) -> Iterator[None]:
-    local = datetime(day.year, day.month, day.day, hour, 20, tzinfo=ZoneInfo(ZONE))
+    local = datetime(day.year, day.month, day.day, hour, 20, tzinfo=ZONE)
     with as_if(local.astimezone(UTC)):
         yield
 
@@ -277,6 +277,7 @@ def _agree(site: _Site) -> None:
             for other in theme_ids[1:]:
                 merge_themes(
                     session,
+                    settings=site.settings,
                     theme_id=other,
                     into_id=theme_ids[0],
                     reason="The same failure in other words.",
@@ -294,9 +295,9 @@ def _agree(site: _Site) -> None:
 def _themes_by_intent(session: Session, centre: DemoCentre) -> dict[str, list[int]]:
     """Return the candidates of each dominant intent, largest first, in the order of their size."""
     rows = session.execute(
-        sa.select(Contact.theme_id, Contact.source_contact_id).join(
-            Theme, sa.and_(Theme.id == Contact.theme_id, Theme.status == ThemeStatus.CANDIDATE)
-        )
+        sa.select(Theme.id, Contact.source_contact_id)
+        .join(Contact, Contact.theme_id == Theme.id)
+        .where(Theme.status == ThemeStatus.CANDIDATE)
     )
     counts: dict[int, Counter[str]] = {}
     for theme_id, contact_id in rows:
@@ -342,6 +343,7 @@ def _join_siblings(site: _Site, fix: Fix) -> None:
         with _on(date(2025, 12, 3), hour=15), site.transactions() as session:
             merge_themes(
                 session,
+                settings=site.settings,
                 theme_id=other,
                 into_id=first,
                 reason="One cause, one fix: nobody says when the card comes.",
@@ -366,18 +368,18 @@ def _previous_import(today: date) -> date:
 def _steps(site: _Site) -> list[tuple[date, Callable[[], None]]]:
     steps: list[tuple[date, Callable[[], None]]] = []
     for fix in FIXES:
-        steps.append((fix.agreed_on, lambda fix=fix: _agree_fix(site, fix)))
-        steps.append((fix.shipped_on, lambda fix=fix: _ship(site, fix)))
+        steps.append((fix.agreed_on, partial(_agree_fix, site, fix)))
+        steps.append((fix.shipped_on, partial(_ship, site, fix)))
         for look in looks(fix.shipped_on, fix.roll_out_days):
             if look < LAST_DAY:
-                steps.append((look + timedelta(days=1), lambda look=look: _measure(site, look)))
+                steps.append((look + timedelta(days=1), partial(_measure, site, look)))
     for number in range(21):  # the watch is read each night once the first verdicts hold
         night = LAST_DAY - timedelta(days=20 - number)
-        steps.append((night + timedelta(days=1), lambda night=night: _watch(site, night)))
+        steps.append((night + timedelta(days=1), partial(_watch, site, night)))
     for action in OPEN_ACTIONS:
         moment = action.agreed_on or date(2026, 5, 6)
-        steps.append((moment, lambda action=action: _open_action(site, action)))
-    steps.append((BACK_ON, lambda: _bring_back(site)))
+        steps.append((moment, partial(_open_action, site, action)))
+    steps.append((BACK_ON, partial(_bring_back, site)))
     return steps
 
 

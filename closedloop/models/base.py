@@ -34,7 +34,9 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
     def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
         """Store whole seconds as text on SQLite, `timestamptz` elsewhere."""
         if dialect.name == "sqlite":
-            return dialect.type_descriptor(sqlite.DATETIME(truncate_microseconds=True))
+            return dialect.type_descriptor(
+                sqlite.DATETIME(truncate_microseconds=True)  # type: ignore[no-untyped-call]
+            )
         return dialect.type_descriptor(sa.DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -63,7 +65,9 @@ class seconds_between(FunctionElement[int]):  # noqa: N801 - reads as the SQL fu
 @compiles(seconds_between, "sqlite")
 def _seconds_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     later, earlier = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"(CAST(strftime('%s', {later}) AS INTEGER) - CAST(strftime('%s', {earlier}) AS INTEGER))"
+    return (
+        f"(CAST(strftime('%s', {later}) AS INTEGER) - CAST(strftime('%s', {earlier}) AS INTEGER))"
+    )
 
 
 @compiles(seconds_between)

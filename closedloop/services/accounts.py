@@ -178,9 +178,7 @@ def sign_in(
     ).all()
     # many people may share one client address behind a proxy: it gets five times the tries
     per_key = session.scalar(
-        sa.select(sa.func.count()).where(
-            SignInAttempt.key == keys[0], SignInAttempt.at > since
-        )
+        sa.select(sa.func.count()).where(SignInAttempt.key == keys[0], SignInAttempt.at > since)
     )
     if (per_key or 0) >= SIGN_IN_TRIES or max(counts, default=0) >= 5 * SIGN_IN_TRIES:
         raise TooManyAttempts("Too many wrong passwords. Try again in 15 minutes.")
@@ -257,6 +255,21 @@ def revoke_sessions(session: Session, *, user_id: int, by: Actor, keep: str | No
         summary=f"signed {user.name} out of {revoked} sessions",
     )
     return revoked
+
+
+def revoke_session(session: Session, *, user_id: int, session_id: str, by: Actor) -> bool:
+    """End one session of a user by its row's id; return whether there was one to end."""
+    ended = _revoke(session, sa.and_(SignIn.id == session_id, SignIn.user_id == user_id))
+    if ended:
+        record_event(
+            session,
+            by=by,
+            verb="accounts.sessions_revoked",
+            target_kind="user",
+            target_id=user_id,
+            summary="ended one session",
+        )
+    return bool(ended)
 
 
 def _revoke(session: Session, condition: sa.ColumnElement[bool]) -> int:

@@ -1,16 +1,108 @@
-"""Pages: jobs."""
+"""Pages about jobs: what runs by itself, what runs now, what ran."""
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from dataclasses import dataclass
+from datetime import datetime
 
+from flask import Blueprint, flash, render_template, request, url_for
+from werkzeug import Response
+
+from closedloop.domain.clock import utc_now
+from closedloop.domain.errors import NotFound
+from closedloop.domain.jobs import JobKind, JobState
+from closedloop.extensions import current_settings, db
+from closedloop.jobs.schedule import JobSpec, next_run, schedule
+from closedloop.queries.jobs import find_leader, get_job, last_runs, list_jobs, seconds_left
+from closedloop.services.jobs import cancel_job, queue_job, retry_job
+from closedloop.web.htmx import is_htmx, see_other
 from closedloop.web.permissions import requires
+from closedloop.web.session import current_actor
 
-bp = Blueprint("jobs", __name__, url_prefix="/jobs" or None)
+bp = Blueprint("jobs", __name__, url_prefix="/jobs")
+PAGE_ROWS = 30
+BY_HAND = (
+    JobKind.NIGHTLY_ROUND,
+    JobKind.DISCOVER_THEMES,
+    JobKind.ASSIGN_THEMES,
+    JobKind.MEASURE_IMPACT,
+    JobKind.HOUSEKEEPING,
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the schedule, with what became of it last time."""
+
+    spec: JobSpec
+    next_at: datetime | None
+    last: object | None
 
 
 @bp.get("/")
 @requires("jobs.view")
 def index() -> str:
-    """Show the page."""
-    return render_template("base.html")
+    """Show the schedule, what runs now, and the history."""
+    settings = current_settings()
+    last = last_runs(db.session)
+    before = request.args.get("before", type=int)
+    jobs = list_jobs(db.session, limit=PAGE_ROWS + 1, before_id=before)
+    return render_template(
+        "jobs/_list.html" if is_htmx() else "jobs/index.html",
+        lines=[
+            Line(spec, next_run(spec, settings), last.get(spec.kind)) for spec in schedule(settings)
+        ],
+        leader=find_leader(db.session),
+        jobs=jobs[:PAGE_ROWS],
+        more=jobs[PAGE_ROWS - 1].id if len(jobs) > PAGE_ROWS else None,
+        before=before,
+        kinds=BY_HAND,
+        is_running=any(job.state in {JobState.QUEUED, JobState.RUNNING} for job in jobs),
+        now=utc_now(),
+        seconds_left=seconds_left,
+    )
+
+
+@bp.get("/<int:job_id>")
+@requires("jobs.view")
+def show(job_id: int) -> str:
+    """Show one job; htmx gets only how far it is."""
+    return render_template(
+        "jobs/_job.html" if is_htmx() else "jobs/show.html",
+        job=get_job(db.session, job_id),
+        now=utc_now(),
+        seconds_left=seconds_left,
+    )
+
+
+@bp.post("/run/<kind>")
+@requires("jobs.control")
+def run(kind: str) -> Response:
+    """Queue one kind of job now."""
+    if kind not in BY_HAND:
+        raise NotFound("There is no such job to run by hand.")
+    with db.transaction() as session:
+        job = queue_job(session, kind=JobKind(kind), by=current_actor())
+    return see_other(url_for("jobs.show", job_id=job.id))
+
+
+@bp.post("/<int:job_id>/cancel")
+@requires("jobs.control")
+def cancel(job_id: int) -> Response:
+    """Ask a job to stop."""
+    with db.transaction() as session:
+        job = cancel_job(session, job_id=job_id, by=current_actor())
+    if job.state is JobState.CANCELLED:
+        flash("The job is cancelled.", "done")
+    else:
+        flash("The job was asked to stop; it does so at its next step.", "done")
+    return see_other(url_for("jobs.show", job_id=job_id))
+
+
+@bp.post("/<int:job_id>/retry")
+@requires("jobs.control")
+def retry(job_id: int) -> Response:
+    """Queue a failed or cancelled job again."""
+    with db.transaction() as session:
+        job = retry_job(session, job_id=job_id, by=current_actor())
+    return see_other(url_for("jobs.show", job_id=job.id))
