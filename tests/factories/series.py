@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 import numpy as np
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.clock import utc_now
@@ -44,23 +45,24 @@ def add_days(
     channel: str = "phone",
 ) -> None:
     """Write a roll-up row for each day that has contacts."""
-    session.add_all(
-        DailyRollup(
-            day=first_day + timedelta(n),
-            theme_id=theme.id if theme else None,
-            channel=channel,
-            queue="cards",
-            disposition="Card enquiry",
-            contacts=count,
-            identified=count,
-            handled=count,
-            handle_seconds=count * handle_seconds,
-            **dict.fromkeys(_COUNTERS, 0) | {"same_7d": round(count * same_rate)},
-        )
+    rows = [
+        {
+            **dict.fromkeys(_COUNTERS, 0),
+            "day": first_day + timedelta(n),
+            "theme_id": theme.id if theme else None,
+            "channel": channel,
+            "queue": "cards",
+            "disposition": "Card enquiry",
+            "contacts": count,
+            "identified": count,
+            "handled": count,
+            "handle_seconds": count * handle_seconds,
+            "same_7d": round(count * same_rate),
+        }
         for n, count in enumerate(counts)
         if count
-    )
-    session.flush()
+    ]
+    session.execute(sa.insert(DailyRollup), rows)
 
 
 def make_definitions(

@@ -108,10 +108,10 @@ def test_keys_go_on_after_the_highest_also_past_a_thousand(session, house):
 
 @pytest.mark.parametrize("status", sorted(ThemeStatus))
 def test_propose_action_needs_an_agreed_theme_and_moves_it_only_where_it_waits(session, status):
-    house = House(session)
+    house, other = House(session), make_theme(session)
     house.theme.status = status
     if status is ThemeStatus.MERGED:
-        house.theme.merged_into = make_theme(session)
+        house.theme.merged_into_id = other.id
     session.flush()
     if status not in THEMES_TO_ACT_ON:
         with pytest.raises(InvalidTransition, match=house.theme.key):

@@ -1,0 +1,115 @@
+"""What a measurement reads, and how it keeps it."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+
+from closedloop.domain.impact import MOST_CONTROLS, MeasurementWindow
+from closedloop.services.impact_inputs import (
+    MeasurementInputs,
+    choose_comparison,
+    find_family,
+    fingerprint,
+    list_holidays,
+    pack_inputs,
+    stack_counts,
+    unpack_inputs,
+)
+from tests.factories.series import make_alike
+from tests.factories.themes import make_theme
+
+INPUTS = MeasurementInputs(
+    counts=np.array([3, 0, 2], dtype=np.int32),
+    controls=np.array([[1, 4], [2, 5], [3, 6]], dtype=np.int32),
+    control_ids=(7, 9),
+    siblings=np.zeros((3, 0), dtype=np.int32),
+    sibling_ids=(),
+    first_day=date(2026, 3, 1),
+    n_pre=2,
+    skip=(2,),
+    holidays=(date(2026, 3, 2),),
+    alpha=0.015,
+    definition_set_id=4,
+    method_version="1.0",
+)
+
+
+def test_what_is_packed_comes_out_the_same():
+    found = unpack_inputs(pack_inputs(INPUTS))
+    for name in vars(INPUTS):
+        assert np.array_equal(getattr(found, name), getattr(INPUTS, name)), name
+    assert found.siblings.shape == (3, 0)
+    assert pack_inputs(found) == pack_inputs(INPUTS)
+
+
+def test_the_time_of_writing_does_not_show():
+    with zipfile.ZipFile(io.BytesIO(pack_inputs(INPUTS))) as archive:
+        assert {member.date_time[0] for member in archive.infolist()} == {1980}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"counts": np.array([3, 0, 3], dtype=np.int32)},
+        {"control_ids": (7, 8)},
+        {"first_day": date(2026, 3, 2)},
+        {"skip": ()},
+        {"holidays": ()},
+        {"alpha": 0.05},
+        {"definition_set_id": 5},
+        {"method_version": "1.1"},
+    ],
+)
+def test_anything_that_matters_changes_the_fingerprint(change):
+    changed = replace(INPUTS, **change)
+    assert fingerprint(pack_inputs(changed)) != fingerprint(pack_inputs(INPUTS))
+
+
+def test_columns_follow_the_ids_and_a_silent_theme_is_zeros():
+    found = stack_counts({5: [1, 2], 3: [3, 4]}, [3, 4, 5], 2)
+    assert found.tolist() == [[3, 0, 1], [4, 0, 2]]
+    assert stack_counts({}, [], 2).shape == (2, 0)
+
+
+def test_a_family_is_alike_whichever_of_the_two_says_so(session):
+    theme, near, far, nearer = (make_theme(session) for _ in range(4))
+    make_alike(session, theme, near, 0.6)
+    make_alike(session, near, theme, 0.6)
+    make_alike(session, theme, far, 0.599)
+    make_alike(session, nearer, theme, 0.8)
+    make_alike(session, near, far, 0.9)
+    assert find_family(session, theme.id) == [near.id, nearer.id]
+
+
+def test_the_largest_themes_are_compared_with_and_the_rest_is_named(session):
+    theme, *others = (make_theme(session) for _ in range(MOST_CONTROLS + 3))
+    counts = {other.id: [n + 1] * 10 for n, other in enumerate(others)}
+    day = date(2026, 3, 1)
+    window = MeasurementWindow(day, date(2026, 3, 11), 0, date(2026, 3, 11))
+    found = choose_comparison(
+        session,
+        theme_id=theme.id,
+        intervention_id=None,
+        window=window,
+        family=[],
+        counts=counts,
+    )
+    assert [control.id for control in found.controls] == [one.id for one in others[2:]]
+    assert {out.theme.id for out in found.left_out} == {one.id for one in others[:2]}
+
+
+def test_holidays_are_those_of_the_part_of_the_country_and_of_the_days():
+    first, last = date(2025, 12, 25), date(2026, 1, 2)
+    england = [day for day, _ in list_holidays("GB-ENG", first, last)]
+    scotland = [day for day, _ in list_holidays("GB-SCT", first, last)]
+    assert england == [date(2025, 12, 25), date(2025, 12, 26), date(2026, 1, 1)]
+    assert scotland == [*england, date(2026, 1, 2)]
+    assert list_holidays("", first, last) == ()
+    with pytest.raises(LookupError):
+        list_holidays("XX", first, last)
