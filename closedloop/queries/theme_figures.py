@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.contacts import share
-from closedloop.domain.themes import Quadrant, ThemeStatus, quadrant_for
+from closedloop.domain.themes import STATS_DAYS, Quadrant, ThemeStatus, quadrant_for
 from closedloop.models import Contact, ContactText, Theme, ThemeEvidence, ThemeLikeness, ThemeStats
 
 QUOTE_LENGTH = 320
@@ -50,6 +50,11 @@ class Figures:
     contacts_4_weeks_before: int
     weekly: tuple[int, ...]
     priority: float
+
+    @property
+    def first_day(self) -> date:
+        """First day counted, inclusive."""
+        return self.as_of - timedelta(days=STATS_DAYS - 1)
 
     @property
     def repeat_any(self) -> float | None:

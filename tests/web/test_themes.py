@@ -1,0 +1,300 @@
+"""The list of themes and a theme's page in the browser."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from closedloop.domain.accounts import Role
+from closedloop.domain.actions import ActionStatus
+from closedloop.domain.jobs import JobKind
+from closedloop.domain.themes import DemandType, Strategy, ThemeStatus
+from closedloop.models import Job, Theme
+from closedloop.services.triage import accept_candidate
+from tests.factories.accounts import make_department, make_user
+from tests.factories.contacts import make_contact
+from tests.factories.rollups import make_evidence, make_likeness, make_rollup
+from tests.factories.themes import make_action, make_intervention, make_stats, make_theme
+from tests.pages import text_of
+from tests.statements import statements_of
+
+AS_OF = date(2026, 5, 11)
+
+
+def make_open(session, **values):
+    theme = make_theme(
+        session,
+        ThemeStatus.ACTING,
+        name=values.pop("name", "Card has not arrived"),
+        demand_type=DemandType.FAILURE,
+        customer_values=False,
+        company_values=False,
+        department=make_department(session),
+    )
+    make_stats(session, theme, **values)
+    return theme
+
+
+def test_index_without_contacts_teaches_to_import(manager):
+    text = text_of(manager.get("/themes/"))
+
+    assert "There are no contacts yet" in text
+    assert "Look for themes" not in text
+
+
+def test_index_with_contacts_but_no_themes_teaches_to_discover(manager, session):
+    make_contact(session)
+
+    html = manager.get("/themes/")
+
+    assert "No themes yet" in html
+    assert 'action="/themes/discoveries"' in html
+
+
+def test_index_shows_figures_with_both_repeat_rates(manager, session):
+    theme = make_open(session, contacts=2281, mature=1000, repeats_same=310, repeats_any=370)
+
+    html = manager.get("/themes/")
+    text = text_of(html)
+
+    assert f'href="/themes/{theme.key}"' in html
+    assert "2,281" in text
+    assert "31 to 37 %" in text
+    assert f"theme={theme.id}&amp;to=2026-05-11&amp;from=2026-02-11" in html
+    data = json.loads(re.search(r'id="map-data">(.*?)</script>', html)[1])
+    assert data["themes"][0]["repeat_rate"] == 0.31
+
+
+def test_index_says_fewer_than_k_customers_instead_of_figures(manager, session):
+    make_open(session, customers=4, contacts=9753)
+
+    html = manager.get("/themes/?view=all")
+
+    assert "fewer than 5 customers" in html
+    assert "9,753" not in html
+    assert "9753" not in html
+
+
+def test_index_keeps_the_filters_in_its_links(manager, session):
+    make_open(session)
+
+    html = manager.get("/themes/?view=open&quadrant=eliminate&sort=minutes")
+
+    assert "quadrant=eliminate&amp;sort=minutes&amp;order=up" in html
+    assert 'aria-sort="descending"' in html
+    assert "view=parked&amp;quadrant=eliminate" in html
+
+
+def test_index_that_filters_everything_away_says_so(manager, session):
+    make_open(session)
+
+    assert "No theme fits these filters" in manager.get("/themes/?quadrant=digitise")
+
+
+def test_index_does_not_break_on_nonsense(manager, session):
+    make_open(session)
+
+    html = manager.get("/themes/?view=x&sort=y&order=z&department=a&owner=b&status=c&after=T-9999")
+
+    assert "Card has not arrived" in html
+
+
+def test_search_looks_into_all_themes(manager, session):
+    make_theme(session, ThemeStatus.CLOSED, name="Exchange rate shown twice")
+
+    assert "Exchange rate shown twice" in manager.get("/themes/?q=exchange")
+
+
+def test_index_escapes_what_people_typed(manager, session):
+    make_open(session, name="<script>alert(1)</script>")
+
+    assert "<script>alert" not in manager.get("/themes/?q=%3Cscript%3E")
+
+
+def test_export_gives_what_is_shown_and_runs_nothing(manager, session):
+    shown = make_open(session, name="=cmd()", mature=200, repeats_same=50)
+    small = make_open(session, customers=4, contacts=9753)
+    make_theme(session, ThemeStatus.CLOSED)
+
+    response = manager.raw("/themes/export.csv?view=open")
+    rows = list(csv.DictReader(io.StringIO(response.get_data(as_text=True).lstrip("\ufeff"))))
+
+    assert [row["theme"] for row in rows] == [shown.key, small.key]
+    assert rows[0]["name"] == "'=cmd()"
+    assert rows[0]["repeat_rate_same_theme_7_days"] == "0.25"
+    assert rows[1]["contacts_90_days"] == ""
+    assert rows[1]["note"] == "fewer than 5 customers"
+
+
+def test_discover_queues_a_job_and_shows_it(manager, session):
+    response = manager.post("/themes/discoveries")
+
+    job = session.scalars(sa.select(Job)).one()
+    assert job.kind is JobKind.DISCOVER_THEMES
+    assert response.location == f"/jobs/{job.id}"
+
+
+@pytest.mark.parametrize("role", [Role.STAKEHOLDER, Role.EXECUTIVE])
+def test_readers_see_themes_and_no_buttons_they_may_not_press(sign_in_as, session, role):
+    theme = make_open(session)
+    make_contact(session, theme=theme)
+    page = sign_in_as(role)
+
+    html = page.get("/themes/") + page.get(f"/themes/{theme.key}")
+
+    assert "Card has not arrived" in html
+    for forbidden in ("/discoveries", "/name", "/cause", "/merge", "/park", "/actions/new"):
+        assert f"{forbidden}" not in html, forbidden
+    assert ("/contacts/?theme=" in html) is (role is Role.STAKEHOLDER)
+    for url in ("discoveries", f"{theme.key}/name", f"{theme.key}/cause"):
+        page.post(f"/themes/{url}", {"name": "x"}, status=403)
+
+
+def test_strangers_are_sent_to_sign_in(page):
+    assert page.raw("/themes/").status_code == 303
+    assert page.raw("/themes/T-001").status_code == 303
+    assert page.raw("/themes/export.csv").status_code == 303
+
+
+def make_full(session):
+    theme = make_open(session)
+    at = datetime(2026, 5, 2, 10, tzinfo=UTC)
+    for rank, text in ((1, "It has been eleven days."), (2, "I can’t pay for anything.")):
+        contact = make_contact(session, theme=theme, text=text, started_at=at, chain_position=3)
+        make_evidence(session, theme, contact, rank=rank)
+    for ago in range(30):
+        day = AS_OF - timedelta(days=ago)
+        make_rollup(session, theme, day, 6, same_7d=2, disposition="Card delivery")
+        make_rollup(session, theme, day, 3, disposition="General enquiry")
+    action = make_action(session, theme, ActionStatus.SHIPPED)
+    make_intervention(session, action, went_live_on=date(2026, 5, 4), rollout_days=2)
+    make_likeness(session, theme, make_open(session, name="PIN not known"))
+    return theme, action
+
+
+def test_show_brings_evidence_codes_actions_and_neighbours_together(manager, session):
+    theme, action = make_full(session)
+
+    html = manager.get(f"/themes/{theme.key}")
+    text = text_of(html)
+
+    assert "It has been eleven days." in text
+    assert "third contact" in text
+    assert "33 % are coded as something else than Card delivery" in text
+    assert action.title in text
+    assert "PIN not known" in text
+    data = json.loads(re.search(r'id="trend-data">(.*?)</script>', html)[1])
+    assert data["marks"] == [
+        {"day": "2026-05-04", "kind": "go_live", "label": f"{action.key} live"}
+    ]
+    assert data["roll_outs"] == [{"first": "2026-05-04", "last": "2026-05-05"}]
+    assert data["contacts"][-1] == 9
+    assert data["maturing_from"] == "2026-05-05"
+
+
+def test_show_of_few_customers_says_why_nothing_is_shown(manager, session):
+    theme = make_open(session, customers=4)
+    contact = make_contact(session, theme=theme, text="Only I say this.")
+    make_evidence(session, theme, contact)
+
+    html = manager.get(f"/themes/{theme.key}")
+
+    assert "fewer than 5 customers" in html
+    assert "Only I say this." not in html
+
+
+def test_trend_gives_whole_weeks(manager, session):
+    theme, _ = make_full(session)
+    make_contact(session, theme=theme, started_at=datetime(2026, 1, 1, tzinfo=UTC))
+
+    lines = manager.raw(f"/themes/{theme.key}/trend.csv").get_data(as_text=True).splitlines()
+
+    assert lines[-2:] == ["2026-04-27,63,14", "2026-05-04,63,"]
+
+
+def test_rename_keeps_the_name(manager, session):
+    theme = make_open(session)
+
+    manager.post(f"/themes/{theme.key}/name", {"name": "Replacement card is late"})
+
+    text = text_of(manager.get(f"/themes/{theme.key}"))
+    assert "Replacement card is late" in text
+    assert "Name saved." in text
+
+
+def test_rename_to_nothing_says_what_to_do_and_keeps_what_was_typed(manager, session):
+    theme = make_open(session)
+    long = "x" * 161
+
+    response = manager.post(f"/themes/{theme.key}/name", {"name": long}, status=422)
+
+    assert "at most 160 characters" in response.text
+    assert long in response.text
+    assert session.get(Theme, theme.id).name == "Card has not arrived"
+
+
+def test_explain_keeps_the_cause(manager, session):
+    theme = make_open(session)
+
+    manager.post(f"/themes/{theme.key}/cause", {"cause": "Nobody is told when it is posted."})
+
+    assert "Nobody is told when it is posted." in manager.get(f"/themes/{theme.key}")
+
+
+def test_show_of_a_merged_theme_leads_to_what_it_became(manager, session):
+    into = make_open(session)
+    theme = make_theme(session, ThemeStatus.MERGED, merged_into_id=into.id)
+
+    html = manager.get(f"/themes/{theme.key}")
+
+    assert f"Merged into {into.key}" in html
+    assert f'href="/themes/{into.key}"' in html
+    assert theme.name in manager.get(f"/themes/{into.key}")
+
+
+def test_history_offers_undo(manager, session, actor):
+    theme = make_theme(session)
+    decision = accept_candidate(
+        session,
+        theme_id=theme.id,
+        name="Card is late",
+        scenario="Customers call because the card does not come.",
+        demand_type=DemandType.FAILURE,
+        customer_values=False,
+        company_values=False,
+        department_id=make_department(session).id,
+        strategy=Strategy.INFORM,
+        by=actor,
+    )
+
+    html = manager.get(f"/themes/{theme.key}")
+
+    assert f'action="/triage/decisions/{decision.id}/undo"' in html
+
+
+def test_unknown_theme_is_not_found(manager):
+    assert "There is no theme T-404" in manager.get("/themes/T-404", status=404)
+
+
+def test_number_of_statements_does_not_grow_with_the_rows(manager, session):
+    theme, _ = make_full(session)
+    first = statements_of(manager, "/themes/"), statements_of(manager, f"/themes/{theme.key}")
+    for _ in range(6):
+        other = make_open(session)
+        other.owner = make_user(session)
+        make_likeness(session, theme, other, 0.4)
+        action = make_action(session, theme, ActionStatus.SHIPPED)
+        make_intervention(session, action, went_live_on=date(2026, 5, 4))
+        contact = make_contact(session, theme=theme)
+        make_evidence(session, theme, contact, rank=contact.id + 10)
+
+    again = statements_of(manager, "/themes/"), statements_of(manager, f"/themes/{theme.key}")
+
+    assert first == again
+    assert max(first) <= 16
