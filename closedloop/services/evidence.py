@@ -41,7 +41,6 @@ FRINGE = 50
 NEAREST = 3
 QUOTES = {EvidenceKind.TYPICAL: 3, EvidenceKind.BOUNDARY: 3, EvidenceKind.CONTRARY: 1}
 SPARE = 12
-"""Rows picked of each kind before those of one person are thinned out."""
 
 GONE = (ThemeStatus.MERGED, ThemeStatus.RETIRED)
 
@@ -65,6 +64,11 @@ class _Sample:
             self.vectors[where],
         )
 
+    def one_each(self) -> _Sample:
+        """Return the first contact of each person."""
+        _, first = np.unique(self.people, return_index=True)
+        return self.at(np.sort(first))
+
 
 @dataclass
 class _Quotes:
@@ -76,24 +80,24 @@ class _Quotes:
 
     def pick_inside(self, sample: _Sample) -> None:
         """Pick typical and boundary quotes from contacts of the theme."""
-        found = self._pick(sample, is_member=True)
+        found = self._pick(sample, is_member=True, n_each=QUOTES[EvidenceKind.TYPICAL])
         self._take(EvidenceKind.TYPICAL, sample, found.typical, sample.confidence)
         self._take(EvidenceKind.BOUNDARY, sample, found.boundary, sample.confidence)
 
     def pick_outside(self, sample: _Sample) -> None:
         """Pick the contrary quote from contacts that are not in the theme."""
         nearness = np.clip((sample.vectors @ self.prototypes.T).max(axis=1), 0.0, 1.0)
-        found = self._pick(sample, is_member=False)
+        # More than is shown: the nearest may be of somebody who is quoted already.
+        found = self._pick(sample, is_member=False, n_each=SPARE)
         self._take(EvidenceKind.CONTRARY, sample, found.contrary, nearness)
 
-    def _pick(self, sample: _Sample, *, is_member: bool) -> Evidence:
+    def _pick(self, sample: _Sample, *, is_member: bool, n_each: int) -> Evidence:
         # Imported here: it brings scikit-learn, which web workers need not load.
         from ml.themes.evidence import pick_evidence
 
-        # More than are shown: some of them may be of one person.
         membership = np.full(len(sample.contacts), is_member)
         return pick_evidence(
-            sample.vectors, self.prototypes, sample.confidence, membership, n_each=SPARE
+            sample.vectors, self.prototypes, sample.confidence, membership, n_each=n_each
         )
 
     def _take(
@@ -155,7 +159,7 @@ def renew_evidence(
         centres[theme] = _centre(sample)
         if people.get(theme, 0) >= settings.privacy_k:
             quotes[theme] = _Quotes(np.vstack([model.prototypes(label) for label in labels]))
-            quotes[theme].pick_inside(sample)
+            quotes[theme].pick_inside(sample.one_each())
             outside[theme] = sample.at(np.argsort(sample.confidence, kind="stable")[:FRINGE])
     for theme, picked in quotes.items():
         others = [s for owner, s in outside.items() if owner != theme and len(s.contacts)]

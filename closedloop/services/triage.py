@@ -163,10 +163,15 @@ def dismiss_candidate(session: Session, *, theme_id: int, reason: str, by: Actor
     if theme.status is ThemeStatus.RETIRED:
         raise InvalidTransition(f"{theme.key} has been dismissed already.")
     check_theme_move(theme.status, ThemeStatus.RETIRED)
-    open_actions = _count_actions(session, theme.id, Action.status.in_(OPEN_ACTIONS))
+    open_actions = session.scalars(
+        sa.select(Action.key)
+        .where(Action.theme_id == theme.id, Action.status.in_(OPEN_ACTIONS))
+        .order_by(Action.id)
+    ).all()
     if open_actions:
         raise Conflict(
-            f"{theme.key} has {open_actions} open actions. Finish or cancel them, then dismiss it."
+            f"{theme.key} still has {', '.join(open_actions)} open. "
+            "Finish or cancel that first, then dismiss the theme."
         )
     before = _snapshot(theme)
     _change(theme, ThemeStatus.RETIRED, parked_until=None)
@@ -442,8 +447,3 @@ def _new_actions(session: Session, themes: Iterable[int], decision: TriageDecisi
         .order_by(Action.id)
     )
     return list(keys)
-
-
-def _count_actions(session: Session, theme_id: int, condition: sa.ColumnElement[bool]) -> int:
-    query = sa.select(sa.func.count(Action.id)).where(Action.theme_id == theme_id, condition)
-    return session.scalar(query) or 0

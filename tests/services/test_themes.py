@@ -524,7 +524,7 @@ def test_quotes_are_typical_boundary_and_contrary_of_different_people(
         doubtful = make_contact(
             session,
             customer=make_customer(session),
-            text="CARD and some more words around that mean little here",
+            text="CARD and some more words around that mean little here but go on for long enough",
         ).id
     discover()
 
