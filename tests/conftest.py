@@ -20,8 +20,14 @@ from closedloop.models import Model
 from closedloop.services.migrations import upgrade_database
 from tests.factories.accounts import make_user
 from tests.pages import PageClient
+from tests.site import SERVER, DemoSite, build, demo_database
 
-SERVER = os.environ.get("CLOSEDLOOP_TEST_DATABASE_URL", "")
+
+@pytest.fixture(scope="session")
+def demo_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoSite]:
+    """The whole demo, built once a run by its own command; do not change what others read."""
+    with demo_database(f"closedloop_demo_{os.getpid()}") as environment:
+        yield build(tmp_path_factory.mktemp("demo") / "instance", environment)
 
 
 @pytest.fixture
@@ -31,7 +37,7 @@ def actor() -> Actor:
 
 
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A migrated database: the path of a SQLite file to copy, or the URL of a database."""
     if not SERVER:
         path = tmp_path_factory.mktemp("database") / "empty.sqlite3"
@@ -40,7 +46,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterat
         database.engine.dispose()
         yield str(path)
         return
-    name = f"closedloop_test_{os.getpid()}_{worker_id}"
+    name = f"closedloop_test_{os.getpid()}"
     admin = sa.create_engine(SERVER, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(sa.text(f"CREATE DATABASE {name}"))

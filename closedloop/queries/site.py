@@ -9,8 +9,17 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.actions import OPEN_ACTIONS
+from closedloop.domain.impact import LOOK_DAYS
 from closedloop.domain.themes import OPEN_STATUSES, ThemeStatus
-from closedloop.models import Action, Contact, DefinitionSet, Intervention, SiteSetting, Theme
+from closedloop.models import (
+    Action,
+    Contact,
+    DefinitionSet,
+    ImpactMeasurement,
+    Intervention,
+    SiteSetting,
+    Theme,
+)
 
 
 @dataclass(frozen=True)
@@ -41,29 +50,20 @@ def get_definition_set_number(session: Session) -> int | None:
 
 
 def get_nav_counts(session: Session) -> dict[str, int]:
-    """Return the small counts beside the entries of the rail, in one statement."""
+    """Return the small counts beside the entries of the rail, in one statement.
 
-    def count(column: sa.ColumnElement[int]) -> sa.ScalarSelect[int]:
-        return sa.select(column).scalar_subquery()
-
-    row = session.execute(
-        sa.select(
-            count(_count_where(Theme.id, Theme.status.in_(OPEN_STATUSES))),
-            count(_count_where(Theme.id, Theme.status == ThemeStatus.CANDIDATE)),
-            count(_count_where(Action.id, Action.status.in_(OPEN_ACTIONS))),
-            count(_count_where(Intervention.id, Theme.status == ThemeStatus.MEASURING, join=True)),
-        )
-    ).one()
-    return dict(zip(("themes", "triage", "actions", "impact"), row, strict=True))
-
-
-def _count_where(
-    column: sa.ColumnElement[int] | sa.orm.InstrumentedAttribute[int],
-    condition: sa.ColumnElement[bool],
-    *,
-    join: bool = False,
-) -> sa.ColumnElement[int]:
-    source = sa.select(sa.func.count(column)).where(condition)
-    if join:
-        source = source.join(Theme, Theme.id == Intervention.theme_id)
-    return source.scalar_subquery()
+    Open themes, candidates, open actions, and interventions whose last look is still to come.
+    """
+    last_look = sa.exists().where(
+        ImpactMeasurement.intervention_id == Intervention.id,
+        ImpactMeasurement.is_look,
+        ImpactMeasurement.look == len(LOOK_DAYS),
+    )
+    counts = {
+        "themes": sa.select(sa.func.count(Theme.id)).where(Theme.status.in_(OPEN_STATUSES)),
+        "triage": sa.select(sa.func.count(Theme.id)).where(Theme.status == ThemeStatus.CANDIDATE),
+        "actions": sa.select(sa.func.count(Action.id)).where(Action.status.in_(OPEN_ACTIONS)),
+        "impact": sa.select(sa.func.count(Intervention.id)).where(~last_look),
+    }
+    row = session.execute(sa.select(*(count.scalar_subquery() for count in counts.values()))).one()
+    return dict(zip(counts, row, strict=True))

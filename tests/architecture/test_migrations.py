@@ -16,7 +16,7 @@ from closedloop.services.migrations import (
     downgrade_database,
     upgrade_database,
 )
-from tests.conftest import SERVER
+from tests.site import SERVER
 
 VERSIONS = Path(__file__).resolve().parents[2] / "migrations/versions"
 
