@@ -18,7 +18,7 @@ from closedloop.models import Action, Comeback, Intervention, Theme
 from closedloop.services.audit import record_event
 from closedloop.services.impact_inputs import MeasurementInputs
 from closedloop.services.impact_readings import read_for_measuring
-from closedloop.services.long_work import Cancelled, Report, Transactions, tell_nobody
+from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.theme_moves import move_theme
 from ml.impact import ComebackWatch, watch_for_comeback
 
@@ -58,8 +58,6 @@ def watch_comebacks(
         try:
             with transactions() as session:
                 raised += _watch_one(session, settings, intervention_id, as_of, by)
-        except Cancelled:
-            raise
         except Refusal as refusal:
             logger.info(
                 "Intervention %s is not watched: %s", intervention_id, type(refusal).__name__

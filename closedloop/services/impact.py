@@ -31,7 +31,7 @@ from closedloop.services.impact_rows import (
     reproduce_measurement,
 )
 from closedloop.services.impact_verdicts import speak_look
-from closedloop.services.long_work import Cancelled, Report, Transactions, tell_nobody
+from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.theme_moves import move_theme
 from ml.impact import METHOD_VERSION
 
@@ -223,8 +223,6 @@ def measure_due(
         try:
             with transactions() as session:
                 added, looked = _measure_one(session, settings, intervention_id, cut, by)
-        except Cancelled:
-            raise
         except Refusal as refusal:
             refused.append(Refused(intervention_id, refusal.sentence))
         except Exception as error:  # whatever it is, the others are measured

@@ -546,6 +546,20 @@ def test_measure_due_speaks_the_looks_that_are_due_on_their_own_days(session, se
     assert list_rows(database) == rows
 
 
+def test_a_look_that_was_spoken_is_not_spoken_again_when_contacts_arrive_late(
+    session, settings, database
+):
+    site = Site(session)
+    session.commit()
+    run_due(database, settings, LOOKS[0])
+    add_days(session, site.theme, LOOKS[0], [30], channel="letter")
+    session.commit()
+    as_of = LOOKS[0] + timedelta(days=3)
+    summary = run_due(database, settings, as_of)
+    assert (summary.measured, summary.looks) == (1, 0)
+    assert [row.as_of for row in list_rows(database)] == [LOOKS[0], as_of]
+
+
 def test_measure_due_on_the_day_of_a_look_measures_once(session, settings, database):
     Site(session)
     session.commit()
