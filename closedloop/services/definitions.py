@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, undefer
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict, NotFound
 from closedloop.domain.themes import AGREED_STATUSES, ThemeStatus
-from closedloop.models import DefinitionSet, Theme, ThemeDefinition, TriageDecision
+from closedloop.models import Action, DefinitionSet, Theme, ThemeDefinition, TriageDecision
 from closedloop.services.repeats import take_turn
 from ml.text.embed import Encoder, load_encoder
 
@@ -94,7 +94,8 @@ class Standing:
         Exact name; empty before the first discovery.
     label_themes : tuple of int or None
     kept : frozenset of int
-        Themes that people decided something about: agreed, dismissed, renamed, merged into.
+        Themes that people decided something about: agreed, dismissed, renamed, merged
+        into, acted on.
     waiting : frozenset of int
         Candidates that nobody has touched; only these may a run replace.
     """
@@ -145,6 +146,7 @@ def read_standing(session: Session, *, lock: bool = False) -> Standing:
         Theme.cause != "",
         Theme.id.in_(sa.select(TriageDecision.theme_id).where(TriageDecision.undone_at.is_(None))),
         Theme.id.in_(sa.select(Theme.merged_into_id).where(Theme.merged_into_id.is_not(None))),
+        Theme.id.in_(sa.select(Action.theme_id)),
     )
     undecided = Theme.status.in_((ThemeStatus.CANDIDATE, ThemeStatus.RETIRED))
     is_kept = sa.or_(Theme.status.in_(AGREED_STATUSES), sa.and_(undecided, touched))

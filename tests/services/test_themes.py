@@ -648,3 +648,36 @@ def test_merged_theme_is_changed_where_it_went(session, actor):
     theme = make_theme(session, ThemeStatus.MERGED, merged_into_id=into.id)
     with pytest.raises(Conflict, match="Cards"):
         rename_theme(session, theme_id=theme.id, name="Other", by=actor)
+
+
+def test_themes_of_the_shipped_encoder_are_found_and_decisions_about_them_stand(
+    database, settings, actor
+):
+    matters = {
+        "card": [
+            "My new card has not arrived",
+            "Where is the card I ordered",
+            "Card delivery late",
+        ],
+        "refund": ["The shop refund is missing", "My refund is not there", "Waiting for a refund"],
+        "pin": ["I forgot my PIN", "My PIN is blocked", "How do I unblock my PIN"],
+    }
+    with database.transaction() as session:
+        for matter, ways in matters.items():
+            for number in range(24):
+                text = f"{ways[number % 3]}, {('please', 'again', 'since Monday')[number // 8]}"
+                customer = make_customer(session)
+                make_contact(session, customer=customer, text=text, disposition=matter)
+    for _ in range(2):
+        discover_themes(database.transaction, settings=settings, by=actor)
+        keys = themes_by_topic(database)
+        card = sa.select(Theme).join(Contact).where(Contact.disposition == "card").distinct()
+        theme = scalars(database, card)[0]
+        if theme.status is ThemeStatus.CANDIDATE:
+            before = keys
+            with database.transaction() as session:
+                accept(session, theme.id, actor)
+    assert keys == before
+    by_matter = sa.select(Contact.theme_id).where(Contact.disposition == "card")
+    assert scalars(database, by_matter) == 24 * [theme.id]
+    assert theme.name == "Cards come late"
