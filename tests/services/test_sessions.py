@@ -239,3 +239,13 @@ def test_a_label_comes_from_the_earliest_message_that_has_one(inbox: Inbox) -> N
     inbox.take(message(1, 0), message(2, HOUR, queue="Cards"), message(3, 2 * HOUR, queue="Loans"))
     (contact,) = inbox.contacts()
     assert contact.queue == "Cards"
+
+
+def test_a_longer_gap_joins_what_the_customer_wrote_before(
+    inbox: Inbox, session: Session, settings: Settings
+) -> None:
+    stricter = Inbox(session, settings, 2 * HOUR)
+    stricter.take(message(1, 0), message(2, 5 * HOUR))
+    assert [c.message_count for c in stricter.contacts()] == [1, 1]
+    inbox.take(message(3, 100 * HOUR))
+    assert [c.message_count for c in inbox.contacts()] == [2, 1]
