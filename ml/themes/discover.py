@@ -28,9 +28,10 @@ DISPOSITION_WEIGHT = 0.3
 # A text whose neighbours are nearer to chance than this share of the way to usual is left over.
 LEFT_OVER_AT = 0.4
 MOST_LEFT_OVER = 0.25
+CLEAR_MAJORITY = 0.5
 # With few texts nothing is centred, and unrelated English sentences reach about this cosine.
 UNRELATED_COSINE = 0.35
-N_PAIRS = 200_000
+N_PAIRS = 60_000
 N_TRIALS = 4
 
 
@@ -127,7 +128,7 @@ def discover_themes(
         seed,
         lexical_weight,
         resolution,
-        n_neighbours or min(N_NEIGHBOURS, max(2, n_nodes // 4)),
+        n_neighbours or min(N_NEIGHBOURS, max(5, n_nodes // 4)),
         min_size or _default_min_size(n_nodes, len(texts)),
         max_fit,
     )
@@ -197,7 +198,7 @@ def _label_nodes(
     fitted = _sample(nodes, limits, settings)
     sample = nodes.take(fitted)
     if len(fitted) == 0:
-        return np.empty(0, np.int64), {"n_fitted": 0}
+        return np.full(len(nodes.texts), -1, np.int64), {"n_fitted": 0}
     hybrid = HybridSpace(settings.seed, settings.lexical_weight, DISPOSITION_WEIGHT)
     vectors = hybrid.fit_transform(
         space.transform(sample.vectors), sample.texts, sample.dispositions
@@ -205,7 +206,7 @@ def _label_nodes(
     found, chosen = _fit(sample, vectors, limits, fitted, settings)
     labels = np.full(len(nodes.texts), -1, np.int64)
     labels[fitted] = found
-    rest = np.setdiff1d(np.arange(len(nodes.texts)), fitted)
+    rest = np.setdiff1d(_with_words(nodes), fitted)
     if len(rest):
         others = nodes.take(rest)
         dense = space.transform(others.vectors)
@@ -216,9 +217,13 @@ def _label_nodes(
     return labels, {"n_fitted": len(fitted), **chosen}
 
 
+def _with_words(nodes: _Nodes) -> Ints:
+    return np.array([row for row, text in enumerate(nodes.texts) if text], np.int64)
+
+
 def _sample(nodes: _Nodes, limits: Constraints, settings: _Settings) -> Ints:
     """Choose which nodes themes are found in: all with words, or as many as allowed."""
-    usable = np.array([row for row, text in enumerate(nodes.texts) if text], np.int64)
+    usable = _with_words(nodes)
     if len(usable) <= settings.max_fit:
         return usable
     # Nodes that people spoke about are always among them.
@@ -235,10 +240,11 @@ def _fit(
     """Find communities among the sampled nodes: labels (n_sample,), -1 is left over."""
     similarities, indexes = nearest(vectors, vectors, settings.n_neighbours, is_self=True)
     density = _density(similarities, sample.counts)
-    threshold = _left_over_below(vectors, density, settings)
+    by_chance = _similar_by_chance(vectors, settings)
+    threshold = _left_over_below(by_chance, density)
     is_dense = (density >= threshold) | np.isin(fitted, limits.named)
-    if len(vectors) < FEWEST_TEXTS:
-        similarities = np.where(similarities >= UNRELATED_COSINE, similarities, 0)
+    # What is no nearer than chance is no neighbour.
+    similarities = np.where(similarities > by_chance, similarities, 0).astype(np.float32)
     graph = neighbour_graph(similarities, indexes)
     kept = np.flatnonzero(is_dense)
     inner = graph[kept][:, kept]
@@ -253,7 +259,7 @@ def _fit(
     labels = np.full(len(vectors), -1, np.int64)
     labels[kept] = _communities(inner, vectors[kept], limits, fitted[kept], resolution, settings)
     labels = _drop_small(labels, sample.counts, settings.min_size)
-    labels = _adopt(labels, kept, similarities, indexes)
+    labels = _adopt(labels, similarities, indexes)
     return labels, {
         "resolution": resolution,
         "resolution_scores": scores,
@@ -288,11 +294,11 @@ def _density(similarities: Floats, counts: Ints) -> NDArray[np.float64]:
     return np.asarray((copies + others) / n_neighbours)
 
 
-def _left_over_below(vectors: Floats, density: NDArray[np.float64], settings: _Settings) -> float:
-    """Estimate the neighbour similarity below which a text belongs to no theme.
+def _similar_by_chance(vectors: Floats, settings: _Settings) -> float:
+    """Estimate how similar the nearest of so many texts are though they are unrelated.
 
-    Among n unrelated texts the nearest few are similar by chance alone. Where chance lies is
-    known from random pairs; a text nearer to it than to what is usual here is left over.
+    The more texts there are, the nearer the nearest few come by chance alone: the mean of the
+    upper tail of a normal distribution that fits the similarities of random pairs.
     """
     n_nodes = len(vectors)
     if n_nodes < FEWEST_TEXTS:
@@ -308,8 +314,17 @@ def _left_over_below(vectors: Floats, density: NDArray[np.float64], settings: _S
     middle = np.median(pairs)
     spread = 1.4826 * np.median(np.abs(pairs - middle))
     share = min(0.5, settings.n_neighbours / n_nodes)
-    by_chance = middle + spread * stats.norm.pdf(stats.norm.isf(share)) / share
-    usual = np.median(density)
+    return float(middle + spread * stats.norm.pdf(stats.norm.isf(share)) / share)
+
+
+def _left_over_below(by_chance: float, density: NDArray[np.float64]) -> float:
+    """Estimate the neighbour similarity below which a text belongs to no theme.
+
+    A text nearer to chance than to what is usual here is left over.
+    """
+    if len(density) < FEWEST_TEXTS:
+        return by_chance
+    usual = float(np.median(density))
     threshold = by_chance + LEFT_OVER_AT * max(0.0, usual - by_chance)
     return float(min(threshold, np.quantile(density, MOST_LEFT_OVER)))
 
@@ -325,22 +340,27 @@ def _drop_small(labels: Ints, counts: Ints, min_size: int) -> Ints:
     return found
 
 
-def _adopt(labels: Ints, kept: Ints, similarities: Floats, indexes: Ints) -> Ints:
-    """Let nodes of fragments join the theme most of their neighbours are in, if any."""
-    orphans = kept[labels[kept] < 0]
-    if len(orphans) == 0 or labels.max(initial=-1) < 0:
+def _adopt(labels: Ints, similarities: Floats, indexes: Ints) -> Ints:
+    """Let nodes without a theme join one that holds a clear majority of their neighbours.
+
+    A text set aside for being unusual often lies at the edge of one theme; the neighbours of a
+    stranger are of many themes, or strangers themselves.
+    """
+    alone = np.flatnonzero(labels < 0)
+    if len(alone) == len(labels) or len(alone) == 0:
         return labels
+    found, shares = vote(similarities[alone], labels[indexes[alone]], int(labels.max()) + 1)
     labels = labels.copy()
-    n_labels = int(labels.max()) + 1
-    labels[orphans] = vote(similarities[orphans], labels[indexes[orphans]], n_labels)
+    labels[alone] = np.where(shares >= CLEAR_MAJORITY, found, -1)
     return labels
 
 
 def _join(vectors: Floats, counts: Ints, fitted: Floats, labels: Ints, threshold: float) -> Ints:
     """Label nodes that were not sampled, by their nearest sampled neighbours."""
     similarities, indexes = nearest(vectors, fitted, N_VOTERS, is_self=False)
-    found = vote(similarities, labels[indexes], int(labels.max(initial=-1)) + 1)
-    return np.where(_density(similarities, counts) >= threshold, found, -1)
+    found, shares = vote(similarities, labels[indexes], int(labels.max(initial=-1)) + 1)
+    is_near = (_density(similarities, counts) >= threshold) | (shares >= CLEAR_MAJORITY)
+    return np.where(is_near, found, -1)
 
 
 def _describe(

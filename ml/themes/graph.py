@@ -118,7 +118,7 @@ def by_size(labels: Ints, weights: NDArray[np.float64] | None = None) -> Ints:
     return np.asarray(rank[inverse], np.int64)
 
 
-def vote(similarities: Floats, labels: Ints, n_labels: int) -> Ints:
+def vote(similarities: Floats, labels: Ints, n_labels: int) -> tuple[Ints, NDArray[np.float64]]:
     """Give each row the label that its neighbours favour, weighted by similarity.
 
     Parameters
@@ -130,11 +130,15 @@ def vote(similarities: Floats, labels: Ints, n_labels: int) -> Ints:
 
     Returns
     -------
-    int (n_rows,)
+    labels : int (n_rows,)
         The lower label of equals; -1 where no neighbour is similar at all.
+    shares : float (n_rows,)
+        Share of the votes that the label got, 0 to 1.
     """
     n_rows = len(labels)
     weights = np.maximum(similarities, 0).astype(np.float64)
     flat = (np.arange(n_rows)[:, None] * (n_labels + 1) + labels + 1).ravel()
     totals = np.bincount(flat, weights.ravel(), minlength=n_rows * (n_labels + 1))
-    return np.asarray(totals.reshape(n_rows, n_labels + 1).argmax(axis=1) - 1, np.int64)
+    totals = totals.reshape(n_rows, n_labels + 1)
+    shares = totals.max(axis=1) / np.maximum(totals.sum(axis=1), 1e-9)
+    return np.asarray(totals.argmax(axis=1) - 1, np.int64), shares

@@ -19,7 +19,8 @@ N_EXEMPLARS = 5
 TEXTS_PER_THEME = 600
 # Two exemplars this similar say the same thing.
 TOO_SIMILAR = 0.9
-LENGTH_BONUS = 0.35
+# A phrase says what is the matter; a bare word only says where.
+LENGTH_WEIGHTS = (1.0, 2.0, 2.4)
 
 
 def _words(text: str) -> frozenset[str]:
@@ -37,7 +38,8 @@ _DROPPED = _words(
     "get got getting gets help helped asking ask wondering wonder think thought believe seem "
     "seems seemed try tried trying keep keeps kept going go goes gonna wanna able possible "
     "way ways thing things lot bit guys u ur pls plz lol too much many more most even ever "
-    "today yesterday what's whats it's i'm i've i'd i'll don"
+    "today yesterday tomorrow ago day days week weeks month months hour hours minute minutes "
+    "morning few couple several two three times what's whats it's i'm i've i'd i'll don"
 )
 # May stand inside a phrase, not at its ends.
 _NEVER_FIRST = _words(
@@ -67,20 +69,29 @@ class Label:
     keywords: tuple[str, ...]
 
 
-def phrases(text: str) -> set[str]:
-    """Return the phrases of one to three words in a text that could name a theme."""
-    found: set[str] = set()
-    plain = _NEGATION.sub("not", _CANNOT.sub("cannot", text.lower()))
+def phrases(text: str) -> dict[str, str]:
+    """Return the phrases of one to three words that could name a theme.
+
+    Returns
+    -------
+    dict
+        Stemmed phrase to the phrase as it was written: "activating cards" counts with
+        "activate card".
+    """
+    found: dict[str, str] = {}
+    plain = _NEGATION.sub("not", _CANNOT.sub("cannot", text.lower().replace("-", " ")))
     for clause in _CLAUSE.split(plain):
         words = [word for word in map(_plain_word, _WORD.findall(clause)) if word not in _DROPPED]
-        for start in range(len(words)):
-            if words[start] in _NEVER_FIRST:
+        stems = [_stem(word) for word in words]
+        for start, word in enumerate(words):
+            if word in _NEVER_FIRST or len(word) < 2:
                 continue
             for stop in range(start + 1, min(start + LONGEST_PHRASE, len(words)) + 1):
-                if words[stop - 1] not in _NEVER_LAST and (
-                    stop > start + 1 or _is_word(words[start])
+                if (
+                    words[stop - 1] not in _NEVER_LAST
+                    and len(set(stems[start:stop])) == stop - start
                 ):
-                    found.add(" ".join(words[start:stop]))
+                    found.setdefault(" ".join(stems[start:stop]), " ".join(words[start:stop]))
     return found
 
 
@@ -88,8 +99,14 @@ def _plain_word(word: str) -> str:
     return word.removesuffix("'s").removesuffix("’s")
 
 
-def _is_word(word: str) -> bool:
-    return len(word) > 1
+def _stem(word: str) -> str:
+    """Cut common endings: charge, charges, charged and charging are one word."""
+    for ending in ("ing", "ed", "es", "s", "e"):
+        if word.endswith(ending) and len(word) - len(ending) >= 4 and not word.endswith("ss"):
+            return word.removesuffix(ending)
+    if word.endswith("s") and len(word) == 4 and not word.endswith("ss"):
+        return word[:-1]
+    return word
 
 
 def label_themes(texts: Sequence[str], labels: Ints, n_themes: int) -> list[Label]:
@@ -108,22 +125,24 @@ def label_themes(texts: Sequence[str], labels: Ints, n_themes: int) -> list[Labe
     list of Label, length n_themes
         Names differ.
     """
-    documents = [
+    themes = [
         [phrases(texts[i]) for i in _sample(np.flatnonzero(labels == theme))]
         for theme in range(n_themes)
     ]
-    counts = [Counter(phrase for found in theme for phrase in found) for theme in documents]
+    counts = [Counter(phrase for said in theme for phrase in said) for theme in themes]
     spread: defaultdict[str, float] = defaultdict(float)
-    for theme, count in zip(documents, counts, strict=True):
+    for theme, count in zip(themes, counts, strict=True):
         for phrase, n in count.items():
             spread[phrase] += n / len(theme)
     capitals = _capitals(texts)
     taken: set[str] = set()
     named = []
-    for theme, count in zip(documents, counts, strict=True):
+    for theme, count in zip(themes, counts, strict=True):
         ranked = _rank(count, len(theme), spread, n_themes)
-        chosen = _choose_different(ranked, theme)
-        named.append(Label(_name(chosen, taken, capitals), tuple(chosen)))
+        chosen = _choose_different(ranked, [set(said) for said in theme])
+        written = _surfaces(theme, chosen)
+        name = _name(written, taken)
+        named.append(Label(_as_title(name, capitals), tuple(written)))
     return named
 
 
@@ -141,29 +160,25 @@ def _rank(
     for phrase, n in count.items():
         if n >= fewest:
             share = n / n_texts
-            rarity = math.log(1 + n_themes * share / (spread[phrase] - share + 0.1))
-            length = 1 + LENGTH_BONUS * phrase.count(" ")
-            scored.append((phrase, share * rarity * length))
+            elsewhere = max(0.0, spread[phrase] - share)
+            rarity = math.log(1 + share / (0.05 + elsewhere / math.sqrt(n_themes)))
+            scored.append((phrase, math.sqrt(share) * rarity * LENGTH_WEIGHTS[phrase.count(" ")]))
     return sorted(scored, key=lambda item: (-item[1], item[0]))[:40]
 
 
 def _choose_different(ranked: list[tuple[str, float]], documents: list[set[str]]) -> list[str]:
-    """Pick keywords that score well and are not said by the same texts (MMR)."""
+    """Pick phrases that score well and are not said by the same texts (MMR)."""
     said = {
         phrase: {i for i, found in enumerate(documents) if phrase in found} for phrase, _ in ranked
     }
     chosen: list[str] = []
     while len(chosen) < min(N_KEYWORDS, len(ranked)):
-        rest = [(phrase, score) for phrase, score in ranked if phrase not in chosen]
-        best = max(
-            rest,
-            key=lambda item: (
-                0.6 * item[1] / ranked[0][1] - 0.4 * _redundancy(item[0], chosen, said),
-                item[1],
-                item[0],
-            ),
-        )
-        chosen.append(best[0])
+        worth = [
+            (0.6 * score / ranked[0][1] - 0.4 * _redundancy(phrase, chosen, said), phrase)
+            for phrase, score in ranked
+            if phrase not in chosen
+        ]
+        chosen.append(max(worth)[1])
     return chosen
 
 
@@ -176,22 +191,39 @@ def _redundancy(phrase: str, chosen: Iterable[str], said: dict[str, set[int]]) -
     return most
 
 
-def _name(keywords: list[str], taken: set[str], capitals: dict[str, str]) -> str:
-    """Write the first keyword as a title; add others until it is long enough and unique."""
-    if not keywords:
-        name = "Unnamed theme"
-    else:
-        name = keywords[0]
-        for extra in keywords[1:]:
-            if " " in name and name not in taken:
-                break
-            if not set(extra.split()) & set(name.replace(",", "").split()):
-                name = f"{name}, {extra}"
+def _surfaces(theme: list[dict[str, str]], chosen: list[str]) -> list[str]:
+    """Write each stemmed phrase the way the theme's texts mostly do."""
+    seen: dict[str, Counter[str]] = {phrase: Counter() for phrase in chosen}
+    for said in theme:
+        for phrase in chosen:
+            if phrase in said:
+                seen[phrase][said[phrase]] += 1
+    return [min(seen[phrase].items(), key=lambda item: (-item[1], item[0]))[0] for phrase in chosen]
+
+
+def _name(keywords: list[str], taken: set[str]) -> str:
+    """Take the first keyword; add others while it says too little or has been given away."""
+    name = keywords[0] if keywords else "unnamed theme"
+    for extra in keywords[1:]:
+        says_enough = " " in name and not re.fullmatch(r"(?:not|no|cannot|never) \S+", name)
+        if says_enough and name not in taken:
+            break
+        if not _stems(extra) & _stems(name):
+            # "payment, not recognised" reads better than the other way round.
+            name = f"{name}, {extra}" if says_enough or " " not in name else f"{extra}, {name}"
     base, number = name, 2
     while name in taken:
         name = f"{base} ({number})"
         number += 1
     taken.add(name)
+    return name
+
+
+def _stems(phrase: str) -> set[str]:
+    return {_stem(word) for word in re.findall(r"\w+", phrase)}
+
+
+def _as_title(name: str, capitals: dict[str, str]) -> str:
     written = re.sub(r"[\w'’-]+", lambda match: capitals.get(match[0], match[0]), name)
     return written[:1].upper() + written[1:]
 

@@ -10,11 +10,11 @@ from ml.themes.graph import Communities, Floats, Ints
 from ml.themes.vectors import unit
 
 RESOLUTIONS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
-N_RESAMPLES = 2
+N_RESAMPLES = 3
 SHARE_RESAMPLED = 0.8
 # A working group can hold so many themes; beyond, each must earn its place a little more.
 FEWEST_HANDY, MOST_HANDY = 10, 60
-HANDINESS = 0.1
+HANDINESS = 0.15
 
 
 def choose_resolution(

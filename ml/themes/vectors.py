@@ -18,6 +18,8 @@ N_FEATURES = 2**18
 N_LEXICAL = 128
 # With fewer texts there is too little to learn a common direction or word weights from.
 FEWEST_TEXTS = 60
+# A direction that explains more of the differences than this tells large themes apart.
+MOST_COMMON = 0.12
 MOST_DISPOSITIONS = 200
 
 
@@ -50,8 +52,10 @@ class DenseSpace:
             return cls(np.zeros(dimensions, np.float32), np.zeros((0, dimensions), np.float32))
         mean = vectors.mean(axis=0, dtype=np.float64)
         centred = vectors - mean
-        _, directions = np.linalg.eigh(centred.T @ centred)
-        return cls(mean.astype(np.float32), directions[:, -1:].T.astype(np.float32))
+        strengths, directions = np.linalg.eigh(centred.T @ centred)
+        is_common = strengths[-1] < MOST_COMMON * strengths.sum()
+        common = directions[:, dimensions - is_common :].T
+        return cls(mean.astype(np.float32), common.astype(np.float32))
 
     def transform(self, vectors: Floats) -> Floats:
         """Return float32 (n, dimensions), rows of length 1."""
@@ -85,7 +89,7 @@ class LexicalSpace:
         n_lexical = min(N_LEXICAL, len(self._kept) - 1, len(texts) - 1)
         if n_lexical < 2:
             return np.zeros((len(texts), 0), np.float32)
-        self._svd = TruncatedSVD(n_lexical, n_iter=4, random_state=self._seed)
+        self._svd = TruncatedSVD(n_lexical, n_iter=2, random_state=self._seed)
         found = unit(self._svd.fit_transform(weighted[:, self._kept]).astype(np.float32))
         self._mean = found.mean(axis=0)
         return np.asarray(found - self._mean, np.float32)

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import numpy as np
+
+from ml.themes.graph import Communities, by_size, nearest, neighbour_graph, vote
+from ml.themes.vectors import unit
+
+RNG = np.random.default_rng(0)
+
+
+def test_nearest_agrees_with_sorting_everything_across_blocks():
+    rows = unit(RNG.normal(size=(1500, 5)))
+    similarities, indexes = nearest(rows, rows, 7, is_self=True)
+    full = rows @ rows.T
+    np.fill_diagonal(full, -2)
+    assert np.allclose(similarities, -np.sort(-full, axis=1)[:, :7], atol=1e-6)
+    assert np.allclose(np.take_along_axis(full, indexes, 1), similarities, atol=1e-6)
+    assert not (indexes == np.arange(1500)[:, None]).any()
+
+
+def test_nearest_gives_what_there_is():
+    rows = np.eye(3, dtype=np.float32)
+    assert nearest(rows, rows, 15, is_self=True)[1].shape == (3, 2)
+    assert nearest(rows[:1], rows[:1], 15, is_self=True)[1].shape == (1, 0)
+    assert nearest(rows[:1], rows, 2, is_self=False)[1].tolist()[0][0] == 0
+
+
+def test_communities_are_the_cliques_and_loners_stay_alone():
+    similarities = np.full((9, 3), 0.9, np.float32)
+    similarities[8] = 0
+    rows = "123 023 013 012 567 467 457 456 012"
+    indexes = np.array([[int(place) for place in row] for row in rows.split()])
+    found = Communities(neighbour_graph(similarities, indexes), seed=0).find(1.0)
+    assert found.tolist() == [0] * 4 + [1] * 4 + [2]
+
+
+def test_the_graph_is_symmetric_without_weights_below_zero():
+    graph = neighbour_graph(np.array([[0.5], [-0.2], [0.4]], np.float32), np.array([[1], [2], [0]]))
+    assert (graph != graph.T).nnz == 0
+    assert graph.min() >= 0
+    assert graph[0, 1] == 0.5
+    assert graph[1, 2] == 0
+
+
+def test_labels_are_numbered_by_size_then_by_appearance():
+    assert by_size(np.array([5, 7, 7, 2, 9, 9])).tolist() == [2, 0, 0, 3, 1, 1]
+    assert by_size(np.array([5, 7, 7]), np.array([9.0, 1, 1])).tolist() == [0, 1, 1]
+
+
+def test_votes_are_weighted_and_left_over_votes_count():
+    similarities = np.array([[0.9, 0.2, 0.2], [0.4, 0.3, 0.3], [-0.1, -0.2, -0.3]], np.float32)
+    labels = np.array([[1, 0, 0], [1, -1, -1], [0, 0, 0]])
+    found, shares = vote(similarities, labels, 2)
+    assert found.tolist() == [1, -1, -1]
+    assert np.allclose(shares, [0.9 / 1.3, 0.6, 0])

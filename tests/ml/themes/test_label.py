@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+
+from ml.themes.label import different, label_themes, phrases, pick_exemplars
+from ml.themes.vectors import unit
+
+TEXTS = [
+    *(
+        f"My card has not arrived {when}"
+        for when in ("yet", "here", "since May", "in Rome", "at all")
+    ),
+    *(f"The card hasn't arrived {when}" for when in ("so far", "either", "where I live")),
+    *(
+        f"How do I change my PIN {where}?"
+        for where in ("online", "in Spain", "in the app", "twice")
+    ),
+    *(f"Can I change the PIN {where}" for where in ("myself", "by phone", "at a branch")),
+    *(
+        f"my top up failed {why}"
+        for why in ("again", "with an error", "for no reason", "on Friday")
+    ),
+]
+LABELS = np.array([0] * 8 + [1] * 7 + [2] * 4)
+
+
+def test_names_say_what_is_the_matter_as_a_person_would_write_it():
+    names = [label.name for label in label_themes(TEXTS, LABELS, 3)]
+    assert names == ["Card not arrived", "Change PIN", "Top up failed"]
+
+
+def test_names_differ_even_for_themes_that_say_the_same():
+    labels = np.array([0, 1] * 4 + [2] * 11)
+    names = [label.name for label in label_themes(TEXTS, labels, 3)]
+    assert len(set(names)) == 3
+    identical = label_themes(["refund"] * 4, np.array([0, 1, 2, 3]), 4)
+    assert len({label.name for label in identical}) == 4
+
+
+def test_a_theme_of_nothing_but_filler_still_has_a_name():
+    (label,) = label_themes(["it is", "so am I"], np.array([0, 0]), 1)
+    assert label.name == "Unnamed theme"
+    assert label.keywords == ()
+
+
+def test_phrases_keep_particles_and_never_end_in_a_stop_word():
+    found = set(phrases("I can't top-up with my card, it was not received").values())
+    assert {"cannot top up", "top up", "not received", "card"} <= found
+    assert not {"not", "cannot", "top up with", "with card", "up"} & found
+    # A clause ends where a comma stands.
+    assert "card not received" not in found
+
+
+def test_inflections_count_as_one_phrase_and_are_written_as_most_do():
+    texts = ["activating cards", "activate card", "activate card now", "activated the card"]
+    (label,) = label_themes(texts, np.zeros(4, int), 1)
+    assert label.name == "Activate card"
+
+
+def test_keywords_do_not_repeat_the_name():
+    for label in label_themes(TEXTS, LABELS, 3):
+        assert len(set(label.keywords)) == len(label.keywords)
+
+
+def test_exemplars_are_central_and_different():
+    rng = np.random.default_rng(0)
+    centre = unit(rng.normal(size=(1, 16)))
+    near = unit(centre + 0.2 * rng.normal(size=(30, 16)))
+    vectors = np.vstack([near, near[:10], -centre])
+    labels = np.array([0] * 40 + [-1])
+    (chosen,) = pick_exemplars(vectors, labels, 1)
+    assert len(chosen) == 5
+    similarity = vectors[chosen] @ vectors[chosen].T
+    assert (similarity[np.triu_indices(5, 1)] < 0.9).all()
+    middle = near.mean(axis=0)
+    assert vectors[chosen[0]] @ middle == (vectors[:40] @ middle).max()
+
+
+def test_different_stops_when_it_has_enough():
+    assert different(np.eye(4, dtype=np.float32), np.array([3, 1, 0]), 2) == [3, 1]
