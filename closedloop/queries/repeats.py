@@ -21,6 +21,7 @@ from closedloop.models import DailyRollup, Theme
 from closedloop.queries.contacts import NOT_SAID
 
 PERIOD_DAYS = 90
+_Counts = dict[date, tuple[int, int, int, int]]
 ROLLING_DAYS = 7
 
 
@@ -86,14 +87,16 @@ class Figures:
     ----------
     last_day : date or None
         Last mature day that was counted, inclusive; None when none is mature.
-    contacts, identified : int
-        All, and those whose customer is known.
+    contacts, identified, themed : int
+        All, those whose customer is known, and those of the latter that have a theme. Only
+        these can repeat "the same theme"; the others count as not followed by it.
     """
 
     window: Window
     last_day: date | None
     contacts: int
     identified: int
+    themed: int
     any: BasisFigures
     same: BasisFigures
 
@@ -104,6 +107,10 @@ class Figures:
     def repeat_rate(self, basis: Basis) -> float | None:
         """Return repeats of the identified contacts, 0 to 1; None without any."""
         return share(self.of(basis).repeats, self.identified)
+
+    def can_tell(self, basis: Basis) -> bool:
+        """Return whether the basis says anything here: the same theme needs themes."""
+        return basis is Basis.ANY or self.themed > 0
 
     @property
     def unidentified_share(self) -> float | None:
@@ -167,7 +174,7 @@ def get_window_figures(session: Session, wanted: RepeatFilter, *, cut: date) -> 
         columns += _sums(window, DailyRollup.day <= mature_until(cut, window))
     row = session.execute(sa.select(*columns).where(*_conditions(wanted))).one()
     return [
-        _figures(window, _last_counted(wanted, cut, window), row[8 * i : 8 * i + 8])
+        _figures(window, _last_counted(wanted, cut, window), row[9 * i : 9 * i + 9])
         for i, window in enumerate(WINDOWS)
     ]
 
@@ -175,7 +182,7 @@ def get_window_figures(session: Session, wanted: RepeatFilter, *, cut: date) -> 
 def list_group_figures(
     session: Session, wanted: RepeatFilter, *, group: Group, window: Window, cut: date
 ) -> list[GroupFigures]:
-    """Return one window broken down, most repeats (any reason) first."""
+    """Return one window of mature days broken down, most repeats (any reason) first."""
     column = DailyRollup.theme_id if group is Group.THEME else getattr(DailyRollup, group.value)
     mature = DailyRollup.day <= mature_until(cut, window)
     sums = _sums(window, sa.true())
@@ -243,7 +250,7 @@ def get_trend(
 
 def _daily_counts(
     session: Session, wanted: RepeatFilter, start: date, last: date, window: Window
-) -> dict[date, tuple[int, int, int, int]]:
+) -> _Counts:
     sums = [
         sa.func.sum(getattr(DailyRollup, name))
         for name in ("contacts", "identified", f"any_{window.key}", f"same_{window.key}")
@@ -258,7 +265,7 @@ def _daily_counts(
 
 def _day(
     day: date,
-    counts: dict[date, tuple[int, int, int, int]],
+    counts: _Counts,
     start: date,
     mature: date,
     smallest: int,
@@ -280,17 +287,19 @@ def _sums(window: Window, counted: sa.ColumnElement[bool]) -> list[sa.ColumnElem
     names = ["contacts", "identified"]
     for basis in Basis:
         names += [f"{kind}{basis.value}_{window.key}" for kind in ("", "opening_", "resolved_")]
-    return [
-        sa.func.coalesce(sa.func.sum(sa.case((counted, getattr(DailyRollup, name)), else_=0)), 0)
-        for name in names
-    ]
+    themed = sa.and_(counted, DailyRollup.theme_id.is_not(None))
+    sums = [_sum(counted, getattr(DailyRollup, name)) for name in names]
+    return [*sums[:2], _sum(themed, DailyRollup.identified), *sums[2:]]
+
+
+def _sum(counted: sa.ColumnElement[bool], column: Any) -> sa.ColumnElement[Any]:
+    return sa.func.coalesce(sa.func.sum(sa.case((counted, column), else_=0)), 0)
 
 
 def _figures(window: Window, last_day: date | None, counts: Sequence[Any]) -> Figures:
-    contacts, identified, *rest = (int(count) for count in counts)
-    return Figures(
-        window, last_day, contacts, identified, BasisFigures(*rest[:3]), BasisFigures(*rest[3:])
-    )
+    contacts, identified, themed, *rest = (int(count) for count in counts)
+    any_, same = BasisFigures(*rest[:3]), BasisFigures(*rest[3:])
+    return Figures(window, last_day, contacts, identified, themed, any_, same)
 
 
 def _last_counted(wanted: RepeatFilter, cut: date, window: Window) -> date | None:

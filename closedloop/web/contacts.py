@@ -66,7 +66,7 @@ class Asked:
     values: dict[str, Any]
 
 
-@bp.get("/")
+@bp.get("/", strict_slashes=False)
 @requires("contacts.view")
 def index() -> str:
     """List contacts, newest first."""

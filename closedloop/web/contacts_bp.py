@@ -10,7 +10,6 @@ from typing import Any
 from flask import Blueprint
 from markupsafe import Markup, escape
 
-from closedloop.queries.contacts import NOT_SAID
 from closedloop.web.filters import n, plural
 
 bp = Blueprint("contacts", __name__, url_prefix="/contacts")
@@ -73,9 +72,10 @@ def redaction_words(counts: dict[str, Any]) -> list[tuple[str, int]]:
     return sorted(named, key=lambda item: (-item[1], item[0]))
 
 
-def said_or_not(value: str | None, noun: str) -> str:
-    """Write a channel, queue or disposition of a filter."""
-    return f"no {noun}" if value in (None, "", NOT_SAID) else str(value)
+def without_line(reason: str) -> str:
+    """Return the reason of a reject without its line, where the line stands beside it."""
+    rest = re.sub(r"^Line \d+: ", "", reason)
+    return rest[:1].upper() + rest[1:]
 
 
 def read_day(raw: str, name: str, problems: list[str]) -> date | None:
@@ -101,5 +101,5 @@ def words() -> dict[str, Callable[..., Any]]:
         "repeat_mark": repeat_mark,
         "redacted": redacted,
         "redaction_words": redaction_words,
-        "said_or_not": said_or_not,
+        "without_line": without_line,
     }

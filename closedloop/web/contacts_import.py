@@ -23,6 +23,7 @@ from closedloop.domain.jobs import JobKind, JobState
 from closedloop.extensions import current_settings, db
 from closedloop.queries.imports import find_batch, get_batch, list_batches, list_rejects
 from closedloop.queries.jobs import get_job, seconds_left
+from closedloop.services.contact_rows import RowCleaner
 from closedloop.services.contacts import open_import, preview_file, recognise_file
 from closedloop.services.jobs import queue_job
 from closedloop.web.contacts_bp import bp, gap_words
@@ -145,6 +146,12 @@ def _waiting(token: str) -> Waiting:
     return Waiting(upload, recognised.facts, recognised.mapping)
 
 
+def _shown_rows(waiting: Waiting) -> list[list[str]]:
+    """Return the first rows of the file with personal data hidden."""
+    cleaner = RowCleaner(current_settings(), waiting.facts, Mapping({}))
+    return [[cleaner.redact(cell) for cell in row] for row in waiting.facts.sample_rows]
+
+
 @bp.get("/import/<token>")
 @requires("contacts.import")
 def import_map(token: str) -> str:
@@ -186,6 +193,7 @@ def _map_page(waiting: Waiting, form: MappingForm, suggestion: Suggestion | None
         steps=STEPS,
         upload=waiting.upload,
         facts=waiting.facts,
+        first_rows=_shown_rows(waiting),
         form=form,
         origin=suggestion.origin if suggestion else "",
         reasons=dict(mapping.reasons) if mapping else {},
@@ -330,7 +338,7 @@ def _progress(job: Any, now: datetime) -> dict[str, Any]:
     is_reading = path.is_file() and path.stat().st_size == job.progress_total
     elapsed = (now - job.started_at).total_seconds() if job.started_at else 0
     rate = ""
-    if is_reading and elapsed > 0 and job.progress_done:
+    if is_reading and elapsed > 0 and job.progress_done >= 1000 * elapsed:
         rate = f"{n(job.progress_done / elapsed / 1000)} kB a second"
     left = seconds_left(job, now) if is_reading else None
     return {

@@ -95,22 +95,25 @@ def repeats() -> str:
     if asked is None:
         return render_template("contacts/repeats.html", asked=None)
     figures = get_window_figures(db.session, asked.wanted, cut=asked.cut)
+    headline = next(f for f in figures if f.window == asked.window)
+    has_themes = headline.can_tell(Basis.SAME)
     trend = _trend(asked)
+    k = current_settings().privacy_k
     return render_template(
         "contacts/repeats.html",
         asked=asked,
         figures=figures,
-        headline=next(f for f in figures if f.window == asked.window),
+        headline=headline,
         trend=trend,
-        chart=_chart(trend),
-        day_rows=[_day_cells(day, current_settings().privacy_k) for day in trend.days],
+        chart=_chart(trend, has_themes),
+        day_rows=[_day_cells(day, k, has_themes) for day in trend.days],
         rules=_rules(asked.window),
         rate_words=rate_words,
         groups=_groups(asked),
         group_names=GROUPS,
         windows=WINDOWS,
         bases=tuple(Basis),
-        k=current_settings().privacy_k,
+        k=k,
         choices=_choices(asked, get_filter_options(db.session, last_day=span.last_day)),
     )
 
@@ -179,14 +182,14 @@ def _trend(asked: Asked) -> Trend:
     )
 
 
-def _chart(trend: Trend) -> dict[str, Any]:
-    """Return the data of the chart `repeat`."""
+def _chart(trend: Trend, has_themes: bool) -> dict[str, Any]:
+    """Return the data of the chart `repeat`; without themes nothing is claimed about the same."""
     return {
         "days": [day.day for day in trend.days],
         "any": [day.any for day in trend.days],
-        "same": [day.same for day in trend.days],
+        "same": [day.same if has_themes else None for day in trend.days],
         "any7": [day.any7 for day in trend.days],
-        "same7": [day.same7 for day in trend.days],
+        "same7": [day.same7 if has_themes else None for day in trend.days],
         "maturing_from": trend.maturing_from,
         "marks": [],
     }
@@ -241,8 +244,14 @@ def _row(figures: Figures, k: int) -> list[Any]:
     """Return contacts, share without customer, and per basis rate and FCR, small ones hidden."""
     if few(figures.contacts, k):
         return [f"fewer than {k}", "", "", "", "", "", ""]
-    rates = [rate_words(figures.of(b).repeats, figures.identified, k) for b in Basis]
-    fcr = [rate_words(figures.of(b).resolved, figures.of(b).opening, k) for b in Basis]
+    rates = [
+        rate_words(figures.of(b).repeats, figures.identified if figures.can_tell(b) else 0, k)
+        for b in Basis
+    ]
+    fcr = [
+        rate_words(figures.of(b).resolved, figures.of(b).opening if figures.can_tell(b) else 0, k)
+        for b in Basis
+    ]
     known = f"fewer than {k}" if few(figures.identified, k) else figures.identified
     return [figures.contacts, known, pct(figures.unidentified_share), *rates, *fcr]
 
@@ -269,16 +278,19 @@ def _window_table(asked: Asked) -> tuple[tuple[str, ...], list[list[Any]]]:
 
 def _day_table(asked: Asked) -> tuple[tuple[str, ...], list[list[Any]]]:
     k = current_settings().privacy_k
-    trend = _trend(asked)
+    days = _trend(asked).days
+    has_themes = any(day.same for day in days)
     headings = (
         *("Day", "Contacts", "With known customer", "Any reason, day", "Same theme, day"),
         *("Any reason, 7 days", "Same theme, 7 days"),
     )
-    return headings, [[d.day, _shown(d.contacts, k), *_day_cells(d, k)[1:]] for d in trend.days]
+    rows = [[d.day, _shown(d.contacts, k), *_day_cells(d, k, has_themes)[1:]] for d in days]
+    return headings, rows
 
 
-def _day_cells(day: Day, k: int) -> list[Any]:
-    rates = (day.any, day.same, day.any7, day.same7)
+def _day_cells(day: Day, k: int, has_themes: bool) -> list[Any]:
+    same = (day.same, day.same7) if has_themes else (None, None)
+    rates = (day.any, same[0], day.any7, same[1])
     return [day_words(day.day), _shown(day.identified, k), *(pct(rate) for rate in rates)]
 
 

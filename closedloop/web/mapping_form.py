@@ -62,6 +62,8 @@ class MapRow:
     ----------
     field : str
         Name of the select.
+    position : int
+        Of the column in the file, from 0.
     becomes : str
         Known column, empty to leave it out.
     filled : float or None
@@ -69,10 +71,10 @@ class MapRow:
     """
 
     field: str
+    position: int
     column: str
     becomes: str
     reason: str
-    example: str
     filled: float | None
 
 
@@ -158,9 +160,7 @@ def _rows(facts: FileFacts, chosen: Sequence[str], reasons: MappingOf[str, str])
         cells = [row[i].strip() if len(row) > i else "" for row in facts.sample_rows]
         filled = [cell for cell in cells if cell]
         share = len(filled) / len(cells) if cells else None
-        example = filled[0] if filled else ""
-        cut = example[:60] + ("…" if len(example) > 60 else "")
-        found.append(MapRow(f"becomes_{i}", column, becomes, reasons.get(becomes, ""), cut, share))
+        found.append(MapRow(f"becomes_{i}", i, column, becomes, reasons.get(becomes, ""), share))
     return found
 
 

@@ -1,0 +1,250 @@
+"""Finding contacts: does each filter give exactly what it names, page after page?"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from closedloop.domain.contacts import WINDOWS, Basis
+from closedloop.domain.errors import NotFound
+from closedloop.queries import contacts as queries
+from closedloop.queries.contact_page import get_contact_page
+from closedloop.queries.contacts import (
+    NOT_SAID,
+    ContactFilter,
+    Cursor,
+    Follow,
+    count_contacts,
+    find_follow,
+    get_filter_options,
+    list_contacts,
+)
+from closedloop.services.repeats import chain_contacts, roll_up_days
+from tests.factories.contacts import make_batch, make_contact, make_customer, make_history
+from tests.factories.themes import make_theme
+
+AT = datetime(2026, 3, 2, 10, tzinfo=UTC)
+
+
+def ids(session, **wanted) -> list[int]:
+    return [row.id for row in list_contacts(session, ContactFilter(**wanted))]
+
+
+def test_list_contacts_pages_without_gap_or_double_where_many_start_in_one_second(session):
+    batch = make_batch(session)
+    made = [make_contact(session, batch=batch, started_at=AT).id for _ in range(5)]
+    made.append(make_contact(session, batch=batch, started_at=AT + timedelta(hours=1)).id)
+
+    seen, after = [], None
+    while rows := list_contacts(session, ContactFilter(), after=after, limit=2):
+        seen += [row.id for row in rows]
+        after = Cursor(rows[-1].started_at, rows[-1].id)
+
+    assert seen == sorted(made, reverse=True)
+
+
+def test_list_contacts_takes_both_ends_of_a_period(session):
+    days = [make_contact(session, started_at=AT + timedelta(days=i)).id for i in range(4)]
+
+    found = ids(session, first_day=date(2026, 3, 3), last_day=date(2026, 3, 4))
+
+    assert found == [days[2], days[1]]
+
+
+def test_list_contacts_tells_an_empty_channel_from_any(session):
+    make_contact(session, channel="phone")
+    silent = make_contact(session, channel="")
+
+    assert ids(session, channel=NOT_SAID) == [silent.id]
+    assert len(ids(session)) == 2
+
+
+def test_list_contacts_without_theme_leaves_out_those_with_one(session):
+    theme = make_theme(session)
+    with_theme = make_contact(session, theme=theme)
+    without = make_contact(session)
+
+    assert ids(session, without_theme=True) == [without.id]
+    assert ids(session, theme_id=theme.id) == [with_theme.id]
+
+
+def test_list_contacts_finds_all_words_in_any_order_and_no_wildcards(session):
+    both = make_contact(session, text="The refund for my card is late")
+    make_contact(session, text="The refund is late")
+    percent = make_contact(session, text="I was promised 100% of it")
+
+    assert ids(session, words="CARD refund") == [both.id]
+    assert ids(session, words="100%") == [percent.id]
+    assert ids(session, words="r_fund") == []
+
+
+def test_list_contacts_finds_the_beginning_of_a_number_and_not_its_middle(session):
+    found = make_contact(session, source_contact_id="ZD-4417", text=None)
+    make_contact(session, source_contact_id="4417-ZD", text=None)
+
+    assert ids(session, words="zd-44") == [found.id]
+
+
+def test_list_contacts_looks_for_words_in_the_newest_only_but_for_a_whole_number_everywhere(
+    session, monkeypatch
+):
+    monkeypatch.setattr(queries, "SEARCHED_CONTACTS", 2)
+    old = make_contact(session, source_contact_id="OLD-1", text="refund please", started_at=AT)
+    for i in (1, 2):
+        make_contact(session, text="nothing", started_at=AT + timedelta(days=i))
+
+    assert ids(session, words="refund") == []
+    assert ids(session, words="OLD-") == []
+    assert ids(session, words="OLD-1") == [old.id]
+
+
+def test_a_whole_number_is_still_bound_by_the_other_filters(session):
+    make_contact(session, source_contact_id="OLD-1", channel="phone")
+
+    assert ids(session, words="OLD-1", channel="chat") == []
+
+
+@pytest.mark.parametrize("basis", list(Basis))
+@pytest.mark.parametrize("window", WINDOWS, ids=lambda w: w.key)
+def test_follow_filters_list_exactly_what_the_roll_up_counts(session, settings, basis, window):
+    theme, other = make_theme(session), make_theme(session)
+    histories = [
+        make_history(session, [24, 24.5, 71, 169, 300], theme=theme),
+        make_history(session, [30, 200], theme=other),
+        make_history(session, [5]),
+    ]
+    histories[1][1].theme_id = theme.id
+    make_contact(session)  # unidentified: in no rate
+    session.flush()
+    chain_contacts(session, settings=settings, customer_ids=None)
+    roll_up_days(session, days=None)
+    session.expire_all()
+    import sqlalchemy as sa
+
+    from closedloop.models import DailyRollup
+
+    for kind, prefix in (("followed", ""), ("opens", "opening_"), ("resolved", "resolved_")):
+        column = getattr(DailyRollup, f"{prefix}{basis.value}_{window.key}")
+        counted = session.scalar(sa.select(sa.func.sum(column)))
+        assert len(ids(session, follow=Follow(kind, basis, window))) == counted, kind
+
+
+def test_find_follow_reads_its_own_keys_and_nothing_else():
+    follow = Follow("resolved", Basis.SAME, WINDOWS[3])
+
+    assert find_follow(follow.key) == follow
+    assert find_follow("followed-any-8d") is None
+    assert find_follow("followed-all-7d") is None
+
+
+def test_a_repeat_says_how_long_after_the_first_of_its_episode_it_came(session, settings):
+    history = make_history(session, [24, 48, 400])
+    chain_contacts(session, settings=settings, customer_ids=None)
+    session.expire_all()
+
+    rows = {row.id: row for row in list_contacts(session, ContactFilter())}
+
+    assert [(rows[c.id].chain_position, rows[c.id].chain_seconds) for c in history] == [
+        (1, 0),
+        (2, 24 * 3600),
+        (3, 72 * 3600),
+        (1, 0),
+    ]
+    assert ids(session, repeats_only=True) == [history[2].id, history[1].id]
+
+
+def test_identified_and_batch_and_customer_filters(session):
+    batch = make_batch(session)
+    customer = make_customer(session)
+    known = make_contact(session, customer=customer, batch=batch)
+    unknown = make_contact(session)
+
+    assert ids(session, identified=False) == [unknown.id]
+    assert ids(session, identified=True) == [known.id]
+    assert ids(session, batch_id=batch.id) == [known.id]
+    assert ids(session, customer_id=customer.id) == [known.id]
+
+
+def test_count_contacts_stops_counting_at_its_bound(session, monkeypatch):
+    monkeypatch.setattr(queries, "COUNTED_CONTACTS", 3)
+    for _ in range(6):
+        make_contact(session, text="card")
+
+    assert count_contacts(session, ContactFilter()) == 4
+    assert count_contacts(session, ContactFilter(words="card")) == 4
+    assert count_contacts(session, ContactFilter(channel="chat")) == 0
+
+
+def test_filter_options_come_from_the_roll_up_of_the_last_400_days(session, settings):
+    make_contact(session, channel="fax", started_at=AT - timedelta(days=500))
+    make_contact(session, channel="phone", started_at=AT)
+    roll_up_days(session, days=None)
+
+    options = get_filter_options(session, last_day=date(2026, 3, 2))
+
+    assert options.channels == ["phone"]
+    assert options.queues == ["cards"]
+
+
+def test_the_timeline_holds_the_episode_and_one_neighbour_on_each_side(session, settings):
+    history = make_history(session, [400, 400, 24, 48, 400, 400])
+    chain_contacts(session, settings=settings, customer_ids=None)
+    session.expire_all()
+
+    page = get_contact_page(session, history[3].id)
+
+    assert [item.id for item in page.chain] == [c.id for c in history[1:6]]
+    assert [item.is_episode for item in page.chain] == [False, True, True, True, False]
+    assert [item.is_this for item in page.chain].index(True) == 2
+    assert [item.gap_seconds for item in page.chain] == [
+        None,
+        *(hours * 3600 for hours in (400, 24, 48, 400)),
+    ]
+    assert page.episode_length == 3
+    assert page.has_more_before
+    assert page.has_more_after
+
+
+def test_a_contact_of_nobody_known_has_no_timeline(session):
+    contact = make_contact(session)
+    make_contact(session)
+
+    assert get_contact_page(session, contact.id).chain == []
+
+
+def test_turns_keep_the_time_of_their_message(session):
+    from closedloop.models import ContactText
+
+    contact = make_contact(session)
+    text = session.get(ContactText, contact.id)
+    text.turns = [["customer", "Hello", "m1", "2026-03-02T10:00:00+00:00"], ["agent", "Hi"]]
+    session.flush()
+
+    first, second = get_contact_page(session, contact.id).turns
+
+    assert (first.speaker, first.text, first.said_at) == ("customer", "Hello", AT)
+    assert second.said_at is None
+
+
+def test_a_contact_without_text_says_whether_it_ever_had_one(session):
+    bare = make_batch(session)
+    bare.mapping = {"columns": {"contact_id": "id", "started_at": "at"}}
+    worded = make_batch(session)
+    worded.mapping = {"columns": {"contact_id": "id", "started_at": "at", "text": "words"}}
+    old = make_contact(session, batch=worded, text=None, started_at=AT - timedelta(days=1))
+    make_contact(session, batch=worded, text="Hello", started_at=AT)
+    new = make_contact(session, batch=worded, text=None, started_at=AT + timedelta(days=1))
+    without_column = make_contact(session, batch=bare, text=None)
+
+    def silence(contact):
+        return get_contact_page(session, contact.id).silence
+
+    assert silence(without_column) == "no_column"
+    assert silence(new) == "never"  # an older text of its file is still kept
+    assert silence(old) == "unknown"
+
+
+def test_get_contact_page_of_nothing_is_not_found(session):
+    with pytest.raises(NotFound, match="no contact 404"):
+        get_contact_page(session, 404)

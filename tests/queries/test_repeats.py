@@ -1,0 +1,177 @@
+"""Repeat rates: do only mature days enter, and is nothing claimed about what is not known?"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from closedloop.domain.contacts import HEADLINE_WINDOW, WINDOWS, Basis
+from closedloop.queries.contacts import NOT_SAID
+from closedloop.queries.repeats import (
+    Group,
+    RepeatFilter,
+    default_period,
+    get_trend,
+    get_window_figures,
+    list_group_figures,
+    mature_until,
+)
+from closedloop.services.repeats import chain_contacts, roll_up_days
+from tests.factories.contacts import make_batch, make_contact, make_customer
+from tests.factories.themes import make_theme
+
+FIRST = date(2026, 3, 1)
+CUT = date(2026, 3, 31)
+
+
+def at(day: int, hour: int = 10) -> datetime:
+    return datetime(2026, 3, day, hour, tzinfo=UTC)
+
+
+@pytest.fixture
+def centre(session, settings):
+    """Make a month: two customers who repeat, one who does not, one contact of nobody known."""
+    theme, batch = make_theme(session), make_batch(session)
+
+    def come(customer, day, **values):
+        make_contact(session, customer=customer, started_at=at(day), batch=batch, **values)
+
+    a, b, c = (make_customer(session) for _ in range(3))
+    come(a, 2, theme=theme)
+    come(a, 5, theme=theme)  # after 3 days, same theme
+    come(b, 10, channel="chat")
+    come(b, 16, channel="chat")  # after 6 days, no theme
+    come(c, 20)
+    come(a, 24, theme=theme)  # the last mature day of 7 days
+    come(a, 25, theme=theme)  # maturing; makes the 24th a repeat
+    come(None, 3)
+    chain_contacts(session, settings=settings, customer_ids=None)
+    roll_up_days(session, days=None)
+    session.flush()
+    return theme
+
+
+def month(**values) -> RepeatFilter:
+    return RepeatFilter(first_day=FIRST, last_day=CUT, **values)
+
+
+def test_a_day_is_mature_when_its_whole_window_has_passed():
+    assert [mature_until(CUT, window).day for window in WINDOWS] == [30, 28, 24, 17, 1]
+
+
+def test_default_period_is_ninety_mature_days_and_not_before_the_data():
+    window = HEADLINE_WINDOW
+    assert default_period(date(2025, 1, 1), CUT, window) == (date(2025, 12, 25), date(2026, 3, 24))
+    assert default_period(date(2026, 3, 5), CUT, window) == (date(2026, 3, 5), date(2026, 3, 24))
+    # younger than the window: no day is mature, and the period stays inside the data
+    assert default_period(date(2026, 3, 30), CUT, window) == (date(2026, 3, 30),) * 2
+
+
+def test_each_window_counts_its_own_mature_days(session, centre):
+    by_key = {f.window.key: f for f in get_window_figures(session, month(), cut=CUT)}
+
+    week = by_key["7d"]
+    assert week.last_day == date(2026, 3, 24)
+    assert (week.contacts, week.identified, week.themed) == (7, 6, 3)
+    assert (week.any.repeats, week.same.repeats) == (3, 2)
+    assert week.repeat_rate(Basis.ANY) == pytest.approx(3 / 6)
+    assert (week.any.opening, week.any.resolved) == (4, 1)  # 2, 10, 20, 24 open; only 20 is silent
+    assert week.any.fcr == pytest.approx(1 / 4)
+    assert week.unidentified_share == pytest.approx(1 / 7)
+    fortnight = by_key["14d"]  # until 17 March
+    assert (fortnight.identified, fortnight.any.repeats) == (4, 2)
+    day = by_key["24h"]  # until 30 March, so the 25th is in
+    assert (day.identified, day.any.repeats) == (7, 1)
+
+
+def test_a_window_without_a_mature_day_counts_nothing(session, centre):
+    wanted = RepeatFilter(first_day=date(2026, 3, 26), last_day=CUT)
+
+    figures = {f.window.key: f for f in get_window_figures(session, wanted, cut=CUT)}
+
+    assert figures["7d"].last_day is None
+    assert figures["7d"].repeat_rate(Basis.ANY) is None
+
+
+def test_the_period_bounds_every_window(session, centre):
+    wanted = RepeatFilter(first_day=date(2026, 3, 3), last_day=date(2026, 3, 10))
+
+    week = get_window_figures(session, wanted, cut=CUT)[2]
+
+    assert (week.last_day, week.contacts, week.identified) == (date(2026, 3, 10), 3, 2)
+    assert week.any.repeats == 1  # the 10th; the 2nd lies before
+
+
+def test_groups_hold_mature_days_only_and_most_repeats_come_first(session, centre):
+    found = list_group_figures(
+        session, month(), group=Group.CHANNEL, window=HEADLINE_WINDOW, cut=CUT
+    )
+
+    assert [(g.value, g.figures.contacts, g.figures.any.repeats) for g in found] == [
+        ("phone", 5, 2),
+        ("chat", 2, 1),
+    ]
+
+
+def test_the_same_theme_cannot_be_told_where_nothing_has_a_theme(session, centre):
+    found = list_group_figures(session, month(), group=Group.THEME, window=HEADLINE_WINDOW, cut=CUT)
+
+    by_value = {g.value: g for g in found}
+    assert by_value["none"].label == "no theme"
+    assert not by_value["none"].figures.can_tell(Basis.SAME)
+    assert by_value["none"].figures.can_tell(Basis.ANY)
+    assert by_value[str(centre.id)].label.startswith(centre.key)
+    assert by_value[str(centre.id)].figures.can_tell(Basis.SAME)
+
+
+def test_filters_reach_every_figure(session, centre):
+    chat = get_window_figures(session, month(channel="chat"), cut=CUT)[2]
+    themed = get_window_figures(session, month(theme_id=centre.id), cut=CUT)[2]
+    nowhere = get_window_figures(session, month(queue=NOT_SAID), cut=CUT)[2]
+
+    assert (chat.contacts, themed.contacts, nowhere.contacts) == (2, 3, 0)
+
+
+def trend(session, wanted, **values):
+    return get_trend(
+        session,
+        wanted,
+        window=HEADLINE_WINDOW,
+        cut=CUT,
+        **{"first_data_day": date(2026, 3, 2), **values},
+    )
+
+
+def test_the_trend_goes_on_to_the_cut_but_claims_nothing_about_maturing_days(session, centre):
+    found = trend(session, RepeatFilter(first_day=FIRST, last_day=date(2026, 3, 24)))
+
+    assert [d.day for d in found.days] == [date(2026, 3, 2) + timedelta(days=i) for i in range(30)]
+    assert found.maturing_from == date(2026, 3, 25)
+    by_day = {d.day.day: d for d in found.days}
+    assert (by_day[24].any, by_day[24].any7) == (1.0, 1 / 2)  # the 20th and the 24th
+    assert by_day[25].identified == 1
+    assert (by_day[25].any, by_day[25].any7) == (None, None)
+
+
+def test_a_seven_day_rate_needs_seven_days_of_data(session, centre):
+    by_day = {d.day.day: d for d in trend(session, month()).days}
+
+    assert by_day[7].any7 is None  # 2 March is the first day with data
+    assert by_day[8].any7 == pytest.approx(1 / 2)  # the 2nd is followed, the 5th is not
+    assert by_day[4].any is None  # nobody came
+
+
+def test_a_trend_inside_mature_time_has_nothing_maturing(session, centre):
+    found = trend(session, RepeatFilter(first_day=FIRST, last_day=date(2026, 3, 20)))
+
+    assert found.maturing_from is None
+    assert found.days[-1].day == date(2026, 3, 20)
+
+
+def test_rates_over_few_contacts_are_not_given(session, centre):
+    by_day = {d.day.day: d for d in trend(session, month(), smallest=2).days}
+
+    assert by_day[2].any is None
+    assert by_day[8].any7 == pytest.approx(1 / 2)
+    assert by_day[2].identified == 1

@@ -1,0 +1,165 @@
+"""The page of repeat rates: mature days, small groups, links that show what is counted."""
+
+from __future__ import annotations
+
+import csv
+import html as entities
+import io
+import json
+import re
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from closedloop.domain.clock import set_today
+from closedloop.services.repeats import chain_contacts, roll_up_days
+from closedloop.web.contacts_repeats import rate_words
+from tests.factories.contacts import make_batch, make_contact, make_customer
+from tests.factories.themes import make_theme
+from tests.pages import text_of
+from tests.web.test_contacts import asked_for
+
+
+@pytest.fixture(autouse=True)
+def first_of_april():
+    set_today(date(2026, 4, 1))
+    yield
+    set_today(None)
+
+
+@pytest.fixture
+def centre(session, settings):
+    """Make twelve customers who come on 2 and 5 March, two by fax, and two contacts of nobody."""
+    theme = make_theme(session)
+    batch = make_batch(session)
+    for i in range(12):
+        customer = make_customer(session)
+        for day in (2, 5):
+            make_contact(
+                session,
+                customer=customer,
+                batch=batch,
+                theme=theme if i < 6 else None,
+                started_at=datetime(2026, 3, day, 10, tzinfo=UTC),
+                channel="phone" if i < 10 else "fax",
+            )
+    make_contact(session, batch=batch, started_at=datetime(2026, 3, 31, 10, tzinfo=UTC))
+    make_contact(session, batch=batch, started_at=datetime(2026, 3, 3, 10, tzinfo=UTC))
+    chain_contacts(session, settings=settings, customer_ids=None)
+    roll_up_days(session, days=None)
+    return theme
+
+
+def test_a_site_without_contacts_says_what_a_rate_needs(manager):
+    assert "needs one complete day" in text_of(manager.get("/contacts/repeats"))
+
+
+def test_the_sentence_gives_both_bounds_and_who_is_left_out(manager, centre):
+    words = text_of(manager.get("/contacts/repeats"))
+
+    assert "Within 7 days, 50.0 % of contacts were followed by another for any reason" in words
+    assert "25.0 % by one about the same theme" in words
+    assert "4.0 % have none and enter no rate" in words
+    assert "This is an upper bound" in words
+    assert "Silence is not proof" in words
+
+
+def test_days_that_mature_are_hatched_and_carry_no_rate(manager, centre):
+    html = manager.get("/contacts/repeats")
+    data = json.loads(re.search(r'id="trend-data">(.*?)</script>', html)[1])
+
+    assert data["maturing_from"] == "2026-03-25"
+    assert data["days"][-1] == "2026-03-31"
+    open_days = data["days"].index("2026-03-25")
+    assert set(data["any7"][open_days:]) == {None}
+    assert data["any"][0] == 1.0
+
+
+def test_a_group_below_the_threshold_shows_no_number(manager, centre):
+    html = manager.get("/contacts/repeats?by=channel")
+    row = re.search(r"<th scope=\"row\">fax</th>(.*?)</tr>", html, re.S)
+
+    assert row is not None  # no link either: its list would count it
+    assert text_of(row[1]) == "fewer than 5"
+
+
+def test_nothing_is_claimed_about_the_same_theme_where_there_is_none(manager, session, centre):
+    html = manager.get("/contacts/repeats?by=theme")
+    row = re.search(r">no theme</a></th>(.*?)</tr>", html, re.S)
+
+    assert " ".join(text_of(row[1]).split()) == "13 12 7.7 % 6 50.0 % – 0.0 % –"
+
+
+def test_every_number_leads_to_the_contacts_it_counts(manager, centre):
+    html = manager.get("/contacts/repeats?by=theme&channel=phone")
+    links = re.findall(r'<a href="(/contacts/\?[^"]+)">([\d,]+)</a>', html)
+
+    assert len(links) >= 8
+    for url, number in links:
+        listed = text_of(manager.get(entities.unescape(url)))
+        found = re.search(r"([\d,]+) contacts? fit the filters", listed)
+        assert found is not None, url
+        assert found[1] == number, url
+
+
+def test_a_window_longer_than_the_data_claims_nothing(manager, centre):
+    words = text_of(manager.get("/contacts/repeats?window=30d"))
+
+    # 1 March is the last mature day of 30 days, and contacts begin on the 2nd
+    assert "No day of this period is mature for 30 days yet" in words
+    assert "no day of the period is mature yet" in words
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["window=8d", "by=agent", "from=x&to=y", "from=2027-01-01", "theme=x", "to=1999-01-01"],
+)
+def test_nonsense_in_the_address_does_no_harm(manager, centre, query):
+    manager.get(f"/contacts/repeats?{query}")
+
+
+def test_the_csvs_hold_what_the_page_shows(manager, centre):
+    def rows(query):
+        text = manager.raw(f"/contacts/repeats.csv?{query}").text.lstrip("\ufeff")
+        return list(csv.reader(io.StringIO(text)))
+
+    groups = rows("table=groups&by=channel")
+    assert groups[0][0] == "Channel"
+    assert [row[:2] for row in groups[1:]] == [["phone", "21"], ["fax", "fewer than 5"]]
+    assert groups[2][2:] == [""] * 6
+    assert [row[0] for row in rows("table=windows")[1:]] == [
+        *("24 hours", "72 hours", "7 days", "14 days", "30 days")
+    ]
+    days = rows("table=days")
+    assert days[1][:4] == ["2026-03-02", "12", "12", "100.0\N{NARROW NO-BREAK SPACE}%"]
+    assert days[2][1:3] == ["fewer than 5", "0"]
+
+
+def test_the_page_reads_no_contacts_and_takes_as_many_statements_for_more(
+    manager, app, session, settings, centre
+):
+    from tests.web.test_contacts import statements
+
+    first = asked_for(manager, app, "/contacts/repeats?by=theme")
+    for i in range(30):
+        make_contact(
+            session,
+            theme=make_theme(session),
+            queue=f"q{i}",
+            started_at=datetime(2026, 3, 2, tzinfo=UTC) + timedelta(days=i % 20),
+        )
+    roll_up_days(session, days=None)
+
+    assert asked_for(manager, app, "/contacts/repeats?by=theme") == first == 11
+    with statements(app) as seen:
+        manager.get("/contacts/repeats")
+    scans = [s for s in seen if " contacts" in s.lower() and "min(" not in s.lower()]
+    assert scans == []  # the span of the data is one look at each end of an index
+
+
+def test_rate_words_hide_small_counts_on_either_side():
+    assert rate_words(30, 100, 5) == "30.0\N{NARROW NO-BREAK SPACE}%"
+    assert rate_words(4, 100, 5) == "under 5.0\N{NARROW NO-BREAK SPACE}%"
+    assert rate_words(0, 100, 5) == "0.0\N{NARROW NO-BREAK SPACE}%"
+    assert rate_words(2, 4, 5) == "fewer than 5"
+    assert rate_words(0, 0, 5) == "–"
