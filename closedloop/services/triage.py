@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date, datetime
-from enum import StrEnum
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,34 +17,20 @@ from closedloop.domain.themes import DemandType, Strategy, ThemeStatus, check_th
 from closedloop.domain.triage import Decision, check_reason, check_scenario
 from closedloop.models import Action, Department, Theme, TriageDecision, User
 from closedloop.services.audit import record_event
+from closedloop.services.decisions import (
+    DONE,
+    check_nothing_built_on,
+    restore,
+    snapshot,
+    status_in_words,
+    theme_ids,
+)
 from closedloop.services.definitions import get_theme_to_change
 from closedloop.services.merging import check_merge, merge_labels, part_labels
 from closedloop.services.repeats import take_turn
 from closedloop.services.theme_stats import renew_stats_of_last_day
 
 NAME_LENGTH = 160
-RESTORED = (
-    "name",
-    "is_named_by_person",
-    "status",
-    "scenario",
-    "demand_type",
-    "customer_values",
-    "company_values",
-    "strategy",
-    "department_id",
-    "owner_id",
-    "merged_into_id",
-    "parked_until",
-    "triaged_at",
-)
-"""Fields a decision may change, and undoing it restores."""
-
-_ENUMS: dict[str, type[StrEnum]] = {
-    "status": ThemeStatus,
-    "demand_type": DemandType,
-    "strategy": Strategy,
-}
 
 
 def accept_candidate(
@@ -76,7 +60,7 @@ def accept_candidate(
     theme = get_theme_to_change(session, theme_id)
     if theme.status not in (ThemeStatus.CANDIDATE, ThemeStatus.PARKED):
         raise InvalidTransition(
-            f"{theme.key} has been decided already: it is {_words(theme.status)}."
+            f"{theme.key} has been decided already: it is {status_in_words(theme.status)}."
         )
     values = _check_acceptance(
         session,
@@ -89,7 +73,7 @@ def accept_candidate(
         strategy=strategy,
         owner_id=owner_id,
     )
-    before = _snapshot(theme)
+    before = snapshot(theme)
     values["is_named_by_person"] = theme.is_named_by_person or values["name"] != theme.name
     _change(theme, ThemeStatus.TRIAGED, **values, parked_until=None, triaged_at=utc_now())
     decision = _decide(session, theme, Decision.ACCEPT, "", before, by)
@@ -135,7 +119,7 @@ def merge_themes(
     take_turn(session)
     theme, into = _get_both(session, theme_id, into_id)
     check_merge(session, theme, into)
-    before = _snapshot(theme)
+    before = snapshot(theme)
     detail = merge_labels(session, settings=settings, theme=theme, into=into, by=by)
     _change(theme, ThemeStatus.MERGED, merged_into_id=into.id, parked_until=None)
     decision = _decide(session, theme, Decision.MERGE, reason, before, by, detail)
@@ -173,7 +157,7 @@ def dismiss_candidate(session: Session, *, theme_id: int, reason: str, by: Actor
             f"{theme.key} still has {', '.join(open_actions)} open. "
             "Finish or cancel that first, then dismiss the theme."
         )
-    before = _snapshot(theme)
+    before = snapshot(theme)
     _change(theme, ThemeStatus.RETIRED, parked_until=None)
     decision = _decide(session, theme, Decision.DISMISS, reason, before, by)
     _record(session, by, theme, "themes.dismissed", f"dismissed {theme.key} {theme.name}")
@@ -199,7 +183,7 @@ def park_theme(
         raise Invalid(sentence, {"until": sentence})
     theme = get_theme_to_change(session, theme_id)
     check_theme_move(theme.status, ThemeStatus.PARKED)
-    before = _snapshot(theme)
+    before = snapshot(theme)
     _change(theme, ThemeStatus.PARKED, parked_until=until)
     decision = _decide(session, theme, Decision.PARK, reason, before, by)
     summary = f"parked {theme.key} {theme.name} until {until:%-d %B %Y}"
@@ -259,13 +243,13 @@ def undo_decision(
     if decision.undone_at is not None:
         raise Conflict("This decision has been undone already.")
     theme = get_theme_to_change(session, decision.theme_id)
-    _check_nothing_built_on(session, decision, theme)
+    check_nothing_built_on(session, decision, theme)
     if decision.decision is Decision.MERGE:
         part_labels(session, settings=settings, theme=theme, detail=decision.detail, by=by)
-    _restore(theme, decision)
+    restore(theme, decision)
     decision.undone_at = utc_now()
-    summary = f"took back: {_DONE[decision.decision]} {theme.key} {theme.name}"
-    for theme_id in sorted(_theme_ids(decision)):
+    summary = f"took back: {DONE[decision.decision]} {theme.key} {theme.name}"
+    for theme_id in sorted(theme_ids(decision)):
         record_event(
             session,
             by=by,
@@ -278,14 +262,6 @@ def undo_decision(
     renew_stats_of_last_day(session)
     session.flush()
     return decision
-
-
-_DONE = {
-    Decision.ACCEPT: "accepted",
-    Decision.MERGE: "merged",
-    Decision.DISMISS: "dismissed",
-    Decision.PARK: "parked",
-}
 
 
 def _get_both(session: Session, theme_id: int, into_id: int) -> tuple[Theme, Theme]:
@@ -328,43 +304,11 @@ def _check_people(
     return fields
 
 
-def _words(status: ThemeStatus) -> str:
-    return status.replace("_", " ")
-
-
-def _snapshot(theme: Theme) -> dict[str, Any]:
-    return {name: _plain(getattr(theme, name)) for name in RESTORED}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, date | datetime):
-        return value.isoformat()
-    return value.value if isinstance(value, StrEnum) else value
-
-
-def _rich(name: str, value: Any) -> Any:
-    if value is None:
-        return None
-    if name in _ENUMS:
-        return _ENUMS[name](value)
-    if name == "parked_until":
-        return date.fromisoformat(value)
-    return datetime.fromisoformat(value) if name == "triaged_at" else value
-
-
 def _change(theme: Theme, status: ThemeStatus, **values: Any) -> None:
     check_theme_move(theme.status, status)
     theme.status = status
     for name, value in values.items():
         setattr(theme, name, value)
-
-
-def _restore(theme: Theme, decision: TriageDecision) -> None:
-    """Give back what the decision changed; a field changed by hand since then stays."""
-    after = decision.detail["after"]
-    for name, value in decision.before.items():
-        if value != after[name] and _plain(getattr(theme, name)) == after[name]:
-            setattr(theme, name, _rich(name, value))
 
 
 def _decide(
@@ -382,7 +326,7 @@ def _decide(
         decision=decision,
         reason=reason,
         before=before,
-        detail={"after": _snapshot(theme), "last_action": last_action, **(detail or {})},
+        detail={"after": snapshot(theme), "last_action": last_action, **(detail or {})},
         decided_by=by.name,
     )
     session.add(made)
@@ -407,43 +351,3 @@ def _record(
         summary=summary,
         detail=detail,
     )
-
-
-def _theme_ids(decision: TriageDecision) -> set[int]:
-    return {decision.theme_id, decision.detail.get("into", decision.theme_id)}
-
-
-def _check_nothing_built_on(session: Session, decision: TriageDecision, theme: Theme) -> None:
-    if theme.status != decision.detail["after"]["status"]:
-        raise Conflict(
-            f"{theme.key} has moved on since: it is {_words(theme.status)}. "
-            "This decision can no longer be undone."
-        )
-    themes = _theme_ids(decision)
-    later = session.scalars(
-        sa.select(TriageDecision)
-        .where(TriageDecision.id > decision.id, TriageDecision.undone_at.is_(None))
-        .order_by(TriageDecision.id)
-    )
-    for other in later:
-        if shared := themes & _theme_ids(other):
-            key = session.get_one(Theme, min(shared)).key
-            raise Conflict(
-                f"{key} was decided on again since ({_DONE[other.decision]}, by "
-                f"{other.decided_by}). Undo that decision first."
-            )
-    new_actions = _new_actions(session, themes, decision)
-    if new_actions:
-        raise Conflict(
-            f"The action {new_actions[0]} was proposed since, on the strength of this decision. "
-            "It can no longer be undone."
-        )
-
-
-def _new_actions(session: Session, themes: Iterable[int], decision: TriageDecision) -> list[str]:
-    keys = session.scalars(
-        sa.select(Action.key)
-        .where(Action.theme_id.in_(sorted(themes)), Action.id > decision.detail["last_action"])
-        .order_by(Action.id)
-    )
-    return list(keys)
