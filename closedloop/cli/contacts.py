@@ -120,17 +120,12 @@ def import_contacts(
 
 
 def _print_preview(preview: Any, as_json: bool) -> None:
-    facts = {
-        "would_add": preview.would_add,
-        "unchanged": preview.unchanged,
-        "changed": preview.changed,
-        "rejected": preview.rejected,
-        "unidentified": preview.unidentified,
-    }
-    rejects = [{"line": r.line, "reason": r.reason} for r in preview.rejects]
+    names = ("rows_read", "would_add", "unchanged", "changed", "rejected", "skipped")
+    facts = {name: getattr(preview, name) for name in (*names, "unidentified", "is_whole")}
+    rejects = [dataclasses.asdict(reason) for reason in preview.reasons]
     if as_json:
         print_json({**facts, "rejects": rejects})
         return
     print_table(["nothing was changed", "rows"], [[k, v] for k, v in facts.items()])
-    for reject in rejects:
-        click.echo(f"line {reject['line']}: {reject['reason']}")
+    for reason in preview.reasons:
+        click.echo(f"{reason.rows:,} rows: {reason.example}")

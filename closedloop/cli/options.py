@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
+from closedloop.adapters.types import BadMapping, UnreadableFile
 from closedloop.config import Settings, SettingsError
 from closedloop.domain.clock import set_today
 from closedloop.domain.errors import Refusal
@@ -73,7 +74,7 @@ def speaks_plainly(command: Command) -> Command:
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
-        except (Refusal, SettingsError) as refusal:
+        except (Refusal, SettingsError, BadMapping, UnreadableFile) as refusal:
             click.echo(str(refusal), err=True)
             sys.exit(1)
 

@@ -162,9 +162,10 @@ def _is_built(session: Session, seed: int) -> bool:
 def _live_through(site: _Site) -> None:
     with _on(date(2025, 11, 3)):
         _add_people(site)
-    for first, last, files in _months():
+    _export(site)
+    for _, last, file_name in _months():
         with _on(last + timedelta(days=1), hour=2):
-            _take_in(site, first, last, files)
+            _take_in(site, last, file_name)
         if last + timedelta(days=1) == DISCOVERED_ON:
             _agree(site)
         _act(site, last + timedelta(days=1))
@@ -232,14 +233,26 @@ def demo_accounts(instance: Path) -> list[dict[str, str]]:
     return list(first.values())
 
 
-def _take_in(site: _Site, first: date, last: date, file_name: str) -> None:
-    """Write the contacts of some days as a centre would export them, and import the file."""
+def _export(site: _Site) -> None:
+    """Write the year down in files, month by month, as a centre would export it."""
+    site.settings.uploads.mkdir(parents=True, exist_ok=True)
+    months = iter(_months())
+    last, out = date.min, None
+    for row in site.centre.rows():
+        if date.fromisoformat(row["started_at"][:10]) > last:
+            if out:
+                out.close()
+            _, last, file_name = next(months)
+            out = (site.settings.uploads / file_name).open("w", encoding="utf-8")
+        assert out is not None
+        out.write(json.dumps(row, ensure_ascii=False) + "\n")
+    if out:
+        out.close()
+
+
+def _take_in(site: _Site, last: date, file_name: str) -> None:
+    """Import one file and give its contacts their themes."""
     path = site.settings.uploads / file_name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as out:
-        for row in site.centre.rows():
-            if first <= date.fromisoformat(row["started_at"][:10]) <= last:
-                out.write(json.dumps(row, ensure_ascii=False) + "\n")
     import_file(
         site.transactions,
         settings=site.settings,

@@ -82,7 +82,7 @@ class Contact(Model):
     """One arrival by a customer: legs, transfers and messages within a session gap included.
 
     Gaps and flags are kept by `services/contacts.py`; they are null while unknown or when there
-    is no such neighbour. All gaps are whole seconds between starts and above zero.
+    is no such neighbour. All gaps are whole seconds between starts, 0 or more.
     """
 
     __tablename__ = "contacts"

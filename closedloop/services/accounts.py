@@ -68,6 +68,39 @@ def add_department(session: Session, *, name: str, by: Actor) -> Department:
     return department
 
 
+def set_department_active(
+    session: Session, *, department_id: int, is_active: bool, by: Actor
+) -> Department:
+    """Say whether a department can be chosen; what it owns stays its own either way.
+
+    Raises
+    ------
+    NotFound
+    """
+    department = get_department(session, department_id)
+    if department.is_active is is_active:
+        return department
+    department.is_active = is_active
+    record_event(
+        session,
+        by=by,
+        verb="accounts.department_changed",
+        target_kind="department",
+        target_id=department_id,
+        summary=f"{'opened' if is_active else 'closed'} the department {department.name}",
+        detail={"is_active": is_active},
+    )
+    return department
+
+
+def _active_department(session: Session, department_id: int) -> Department:
+    department = get_department(session, department_id)
+    if not department.is_active:
+        sentence = f"{department.name} is closed. Choose another department or open it again."
+        raise Invalid(sentence, {"department_id": sentence})
+    return department
+
+
 def add_user(
     session: Session,
     *,
@@ -100,7 +133,7 @@ def add_user(
     if fields:
         raise Invalid("The user was not added. " + " ".join(fields.values()), fields)
     if department_id is not None:
-        get_department(session, department_id)
+        _active_department(session, department_id)
     if find_user_by_email(session, email):
         raise Conflict(f"There is a user with the address {email} already.")
     user = User(
@@ -346,17 +379,20 @@ def change_user(
     Raises
     ------
     Invalid
-        If it would leave the site without an administrator.
+        If it would leave the site without an administrator, or a stakeholder without department.
     """
     user = get_user(session, user_id)
+    if role is Role.STAKEHOLDER and department_id is None:
+        sentence = "A stakeholder speaks for a department; choose one."
+        raise Invalid(sentence, {"department_id": sentence})
     loses_admin = user.role is Role.ADMIN and (role is not Role.ADMIN or not is_active)
     if loses_admin and not _other_admin(session, user_id):
         raise Invalid(
             f"{user.name} is the only administrator. Make somebody else one first.",
             {"role": "The site needs an administrator."},
         )
-    if department_id is not None:
-        get_department(session, department_id)
+    if department_id is not None and department_id != user.department_id:
+        _active_department(session, department_id)
     user.role, user.department_id, user.is_active = role, department_id, is_active
     if not is_active:
         revoke_sessions(session, user_id=user_id, by=by)

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
 from closedloop.services.definitions import check_encoder, find_current_set, own_maker
+from closedloop.services.encoding import encode_plain
 from ml.text.embed import load_encoder
 
 
@@ -37,7 +38,7 @@ def themes_of_texts(
     maker = own_maker()
     encoder = maker.load_encoder(settings.encoder)
     check_encoder(current.encoder, encoder)
-    labels, _ = maker.read_model(current.model).assign(encoder.encode(texts))
+    labels, _ = maker.read_model(current.model).assign(encode_plain(encoder, texts))
     themes = current.label_themes
     return [
         themes[label] if text and label >= 0 else None

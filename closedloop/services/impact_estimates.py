@@ -55,14 +55,17 @@ def make_estimates(inputs: MeasurementInputs) -> Estimates:
     """Estimate theme, siblings and family from the same days and controls; deterministic."""
     columns = [inputs.siblings[:, column] for column in range(inputs.siblings.shape[1])]
     family = inputs.counts + inputs.siblings.sum(axis=1)
+    own = _estimate(inputs, inputs.counts)
     return Estimates(
-        own=_estimate(inputs, inputs.counts),
-        siblings=tuple(_estimate(inputs, column) for column in columns),
-        net=_estimate(inputs, family) if columns else None,
+        own=own,
+        siblings=tuple(_estimate(inputs, column, own) for column in columns),
+        net=_estimate(inputs, family, own) if columns else None,
     )
 
 
-def _estimate(inputs: MeasurementInputs, counts: Counts) -> ImpactEstimate:
+def _estimate(
+    inputs: MeasurementInputs, counts: Counts, same_controls_as: ImpactEstimate | None = None
+) -> ImpactEstimate:
     return estimate_impact(
         counts,
         inputs.n_pre,
@@ -71,6 +74,7 @@ def _estimate(inputs: MeasurementInputs, counts: Counts) -> ImpactEstimate:
         holidays=inputs.holidays,
         skip=inputs.skip,
         alpha=inputs.alpha,
+        same_controls_as=same_controls_as,
     )
 
 

@@ -61,10 +61,10 @@ def chain_contacts(
 ) -> set[date]:
     """Bring gaps and chains of customers up to date, whatever came in and in which order.
 
-    A gap runs to the nearest strictly earlier or later start of the same customer: contacts
-    that started in the same second are no repeats of each other. A chain joins neighbours at
-    most `settings.repeat_window_days` times 24 hours apart (inclusive), for any reason, ordered
-    by start and id.
+    A gap runs to the neighbour of the same customer in order of start; of two that started in
+    the same second the one whose source id sorts later is the repeat, at a gap of 0. A chain
+    joins neighbours at most `settings.repeat_window_days` times 24 hours apart (inclusive), for
+    any reason.
 
     Parameters
     ----------
@@ -129,19 +129,20 @@ def _chaining(condition: sa.ColumnElement[bool], window: int) -> sa.Update:
     )
 
 
-def _with_neighbours(condition: sa.ColumnElement[bool]) -> sa.Subquery:
-    """Return each contact with the starts beside it.
-
-    A frame of one group before (or after) holds all contacts of the next distinct start, so
-    equal starts are passed over without a join.
-    """
+def _in_time() -> tuple[Any, ...]:
+    """Return what orders a customer's contacts, whichever came in first."""
     c = _contacts.c
-    any_reason = {"partition_by": c.customer_id, "order_by": c.started_at}
-    same_theme = {"partition_by": (c.customer_id, c.theme_id), "order_by": c.started_at}
+    return (c.started_at, c.source, c.source_contact_id)
 
-    def start(side: int, over: dict[str, Any]) -> Any:
-        return sa.func.first_value(c.started_at).over(groups=(side, side), **over)
 
+def _with_neighbours(condition: sa.ColumnElement[bool]) -> sa.Subquery:
+    """Return each contact with the starts beside it, and its place among its customer's."""
+    c = _contacts.c
+    any_reason: dict[str, Any] = {"partition_by": c.customer_id, "order_by": _in_time()}
+    same_theme: dict[str, Any] = {
+        "partition_by": (c.customer_id, c.theme_id),
+        "order_by": _in_time(),
+    }
     has_theme = c.theme_id.is_not(None)
     return (
         sa.select(
@@ -149,13 +150,11 @@ def _with_neighbours(condition: sa.ColumnElement[bool]) -> sa.Subquery:
             c.customer_id,
             c.started_at,
             *(c[name].label(f"old_{name}") for name in _KEPT),
-            start(-1, any_reason).label("before"),
-            start(1, any_reason).label("after"),
-            sa.case((has_theme, start(-1, same_theme))).label("same_before"),
-            sa.case((has_theme, start(1, same_theme))).label("same_after"),
-            sa.func.lag(c.started_at)
-            .over(partition_by=c.customer_id, order_by=(c.started_at, c.id))
-            .label("row_before"),
+            sa.func.lag(c.started_at).over(**any_reason).label("before"),
+            sa.func.lead(c.started_at).over(**any_reason).label("after"),
+            sa.case((has_theme, sa.func.lag(c.started_at).over(**same_theme))).label("same_before"),
+            sa.case((has_theme, sa.func.lead(c.started_at).over(**same_theme))).label("same_after"),
+            sa.func.row_number().over(**any_reason).label("place"),
         )
         .where(condition, c.customer_id.is_not(None))
         .subquery("neighbours")
@@ -165,9 +164,9 @@ def _with_neighbours(condition: sa.ColumnElement[bool]) -> sa.Subquery:
 def _with_episode(rows: sa.Subquery, window: int) -> sa.Subquery:
     """Number the episodes of each customer: one opens after more than `window` seconds."""
     c = rows.c
-    opens = sa.or_(c.row_before.is_(None), seconds_between(c.started_at, c.row_before) > window)
+    opens = sa.or_(c.before.is_(None), seconds_between(c.started_at, c.before) > window)
     number = sa.func.sum(sa.case((opens, 1), else_=0)).over(
-        partition_by=c.customer_id, order_by=(c.started_at, c.id), rows=(None, 0)
+        partition_by=c.customer_id, order_by=c.place, rows=(None, 0)
     )
     return sa.select(rows, number.label("episode")).subquery("episodes")
 
@@ -177,7 +176,7 @@ def _links(rows: sa.Subquery) -> sa.Subquery:
     c = rows.c
     chain: dict[str, Any] = {
         "partition_by": (c.customer_id, c.episode),
-        "order_by": (c.started_at, c.id),
+        "order_by": c.place,
     }
     return sa.select(
         c.id,

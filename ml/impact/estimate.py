@@ -34,6 +34,7 @@ def estimate_impact(
     skip: Iterable[int] = (),
     level: float = 0.95,
     alpha: float = 0.05,
+    same_controls_as: ImpactEstimate | None = None,
 ) -> ImpactEstimate:
     """Estimate the contacts a change avoided, and say what may be claimed.
 
@@ -62,6 +63,9 @@ def estimate_impact(
     alpha : float
         `fell` and `rose` need p below this, .0001 to .5; pass .015 when looking at fixed
         days 14, 28, 56 and 84.
+    same_controls_as : ImpactEstimate, optional
+        An estimate from the same days and controls of another theme: how many controls moved
+        is taken from it instead of being counted again, which is most of the work.
 
     Returns
     -------
@@ -73,11 +77,17 @@ def estimate_impact(
         When the input cannot be meant; the message is a sentence.
     """
     series = read_series(counts, n_pre, first_day, controls=controls, holidays=holidays, skip=skip)
-    return estimate_from_series(series, level=level, alpha=alpha)
+    return estimate_from_series(
+        series, level=level, alpha=alpha, same_controls_as=same_controls_as
+    )
 
 
 def estimate_from_series(
-    series: Series, *, level: float = 0.95, alpha: float = 0.05
+    series: Series,
+    *,
+    level: float = 0.95,
+    alpha: float = 0.05,
+    same_controls_as: ImpactEstimate | None = None,
 ) -> ImpactEstimate:
     """Estimate from days already checked and placed on a calendar; see `estimate_impact`."""
     if not 0.5 <= level <= 0.999:
@@ -87,7 +97,11 @@ def estimate_from_series(
     index = control_index(series)
     own = _measure(series, None, level)
     best = own if index is None else _measure(series, index, level)
-    moved, tried = _controls_moved(series)
+    if same_controls_as is None:
+        moved, tried = _controls_moved(series)
+    else:
+        tried = same_controls_as.controls_tried
+        moved = round((same_controls_as.share_of_controls_moved or 0) * tried)
     finding = replace(best.finding(series, alpha), moved=moved, tried=tried)
     own_history = None if index is None else _own_history(own, series, alpha)
     return ImpactEstimate(

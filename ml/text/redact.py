@@ -175,7 +175,11 @@ class Redactor:
     def _phones_in(self, window: str) -> list[Span]:
         window = _DATE_OR_TIME.sub(lambda found: ";" * len(found[0]), window)
         if "+" in window:
-            return self._look_up(window, self._regions[0]) or self._national_phones(window)
+            return (
+                self._look_up(window, self._regions[0])
+                or self._national_phones(window)
+                or self._look_up(window, self._regions[0], Leniency.POSSIBLE)
+            )
         return self._national_phones(window)
 
     def _national_phones(self, window: str) -> list[Span]:
@@ -192,13 +196,18 @@ class Redactor:
         return []
 
     @staticmethod
-    def _look_up(window: str, region: str) -> list[Span]:
-        """Ask the numbering plan of a country; an opening bracket without its end stays out."""
-        matches = PhoneNumberMatcher(window, region, leniency=Leniency.VALID)
+    def _look_up(window: str, region: str, leniency: int = Leniency.VALID) -> list[Span]:
+        """Ask the numbering plan of a country; an opening bracket without its end stays out.
+
+        A number that only might exist counts when it is written with +: nobody writes an amount
+        that way, and plans keep ranges for fiction and for later.
+        """
+        is_strict = leniency == Leniency.VALID
+        matches = PhoneNumberMatcher(window, region, leniency=leniency)
         return [
             (m.start + (m.raw_string[0] == "(" and ")" not in m.raw_string), m.end)
             for m in matches
-            if _is_long_enough(m.raw_string)
+            if _is_long_enough(m.raw_string) and (is_strict or m.raw_string.startswith("+"))
         ]
 
 

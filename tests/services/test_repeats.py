@@ -67,10 +67,14 @@ def gap_between(earlier, later) -> int:
     return int((later.started_at - earlier.started_at).total_seconds())
 
 
+def in_time(contact) -> tuple:
+    return (contact.started_at, contact.source, contact.source_contact_id)
+
+
 def nearest(contact, others) -> tuple[int | None, int | None]:
-    """Gaps to the nearest strictly earlier and strictly later of others."""
-    before = [gap_between(o, contact) for o in others if o.started_at < contact.started_at]
-    after = [gap_between(contact, o) for o in others if o.started_at > contact.started_at]
+    """Gaps to the neighbours in order of start, then of source id."""
+    before = [gap_between(o, contact) for o in others if in_time(o) < in_time(contact)]
+    after = [gap_between(contact, o) for o in others if in_time(o) > in_time(contact)]
     return min(before, default=None), min(after, default=None)
 
 
@@ -80,7 +84,7 @@ def expected_links(contacts, window_days: int) -> dict[int, tuple]:
     for customer_id in {c.customer_id for c in contacts} - {None}:
         own = sorted(
             (c for c in contacts if c.customer_id == customer_id),
-            key=lambda c: (c.started_at, c.id),
+            key=in_time,
         )
         chain, last = [], None
         for contact in own:
@@ -233,15 +237,16 @@ def test_roll_up_days_counts_a_repeat_up_to_the_exact_second_of_each_window(
     assert found == {"inside": (1, 0), "outside": (0, 1)}
 
 
-def test_contacts_of_the_same_second_are_no_repeats_of_each_other(
+def test_of_two_contacts_in_the_same_second_the_later_source_id_is_the_repeat(
     session: Session, settings: Settings
 ) -> None:
     first, twin, later = make_history(session, [0, 2])
     chain_contacts(session, settings=settings, customer_ids=None)
     for contact in (first, twin, later):
         session.refresh(contact)
-    assert (first.previous_gap_seconds, first.next_gap_seconds) == (None, 7200)
-    assert (twin.previous_gap_seconds, twin.next_gap_seconds) == (None, 7200)
+    first, twin = sorted((first, twin), key=in_time)
+    assert (first.previous_gap_seconds, first.next_gap_seconds) == (None, 0)
+    assert (twin.previous_gap_seconds, twin.next_gap_seconds) == (0, 7200)
     assert later.previous_gap_seconds == 7200
     assert [c.chain_position for c in (first, twin, later)] == [1, 2, 3]
 

@@ -1,0 +1,153 @@
+"""The shell door: every command explains itself, works unattended, and refuses in a sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+
+import pytest
+from click.testing import CliRunner
+
+from closedloop.cli import COMMANDS, main
+from closedloop.config import read_env_file
+from tests.site import SERVER
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, database_url):
+    """Run a command on an instance of this test's own: `run("users", "list", "--json")`."""
+    for name in [name for name in os.environ if name.startswith("CLOSEDLOOP_")]:
+        monkeypatch.delenv(name)
+    if SERVER:
+        monkeypatch.setenv("CLOSEDLOOP_DATABASE_URL", database_url)
+    instance = tmp_path / "instance"
+
+    def run_command(*arguments: str, ok: bool = True):
+        result = CliRunner().invoke(main, [*arguments, "--instance", str(instance)])
+        assert (result.exit_code == 0) is ok, result.output + str(result.exception)
+        return result
+
+    run_command.instance = instance
+    return run_command
+
+
+@pytest.fixture
+def ready(run):
+    """An instance with an administrator."""
+    run("init", "--admin-email", "ada@example.com", "--admin-password", "a long password")
+    return run
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command):
+    result = CliRunner().invoke(main, [command, "--help"])
+    assert result.exit_code == 0, result.output
+    assert "Usage" in result.output
+    assert len(result.output.splitlines()) > 4
+
+
+def test_init_works_unattended_and_keeps_keys_and_people_when_run_again(run):
+    made = json.loads(run("init", "--admin-email", "ada@example.com", "--json").stdout)
+    keys = read_env_file(run.instance / "closedloop.env")
+    again = json.loads(run("init", "--admin-email", "eve@example.com", "--json").stdout)
+
+    assert len(made["password"]) >= 10
+    assert again["password"] is None
+    assert read_env_file(run.instance / "closedloop.env") == keys
+    people = json.loads(run("users", "list", "--json").stdout)
+    assert [person["email"] for person in people] == ["ada@example.com"]
+
+
+def test_the_keys_are_readable_by_their_owner_only(ready):
+    mode = (ready.instance / "closedloop.env").stat().st_mode
+    assert not mode & (stat.S_IRWXG | stat.S_IRWXO)
+
+
+def test_init_writes_settings_down(run):
+    run("init", "--set", "REPORTING_ZONE=Europe/London", "--set", "privacy_k=7")
+    values = read_env_file(run.instance / "closedloop.env")
+    assert values["CLOSEDLOOP_REPORTING_ZONE"] == "Europe/London"
+    assert values["CLOSEDLOOP_PRIVACY_K"] == "7"
+
+
+def test_a_command_without_an_instance_says_what_to_run(run):
+    result = run("users", "list", ok=False)
+    assert "closedloop init" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_the_doctor_says_what_is_there_and_what_is_not(ready):
+    checks = {check["what"]: check for check in json.loads(ready("doctor", "--json").stdout)}
+    assert checks["tables"]["state"] == "ok"
+    assert checks["encoder"]["state"] == "ok"
+    assert checks["contacts"] == {"state": "note", "what": "contacts", "found": "none yet"}
+
+
+def test_the_doctor_minds_keys_that_others_can_read(ready):
+    (ready.instance / "closedloop.env").chmod(0o644)
+    result = ready("doctor", ok=False)
+    assert "chmod 600" in result.output
+
+
+def test_users_are_added_and_deactivated(ready):
+    ready(
+        "users",
+        "add",
+        "tom@example.com",
+        "--name",
+        "Tom",
+        "--role",
+        "stakeholder",
+        "--department",
+        "Payments",
+    )
+    ready("users", "deactivate", "tom@example.com")
+    people = {p["email"]: p for p in json.loads(ready("users", "list", "--json").stdout)}
+    assert people["tom@example.com"]["department"] == "Payments"
+    assert people["tom@example.com"]["active"] is False
+
+
+def test_the_last_administrator_cannot_be_deactivated(ready):
+    result = ready("users", "deactivate", "ada@example.com", ok=False)
+    assert "only administrator" in result.output
+
+
+FILE = """contact_id;started_at;customer_id;channel;text
+1;2026-03-02T10:00:00+00:00;4711;phone;My card has not arrived.
+2;2026-03-04T10:00:00+00:00;4711;phone;Still no card.
+3;yesterday;4712;phone;Where is my card?
+"""
+
+
+def test_a_file_is_tried_dry_then_imported_then_imported_again(ready, tmp_path):
+    file = tmp_path / "calls.csv"
+    file.write_text(FILE)
+    dry = json.loads(ready("import", str(file), "--dry-run", "--json").stdout)
+    assert (dry["would_add"], dry["rejected"]) == (2, 1)
+    assert dry["rejects"][0]["rows"] == 1
+    assert "4" in dry["rejects"][0]["example"]
+
+    first = json.loads(ready("import", str(file), "--json").stdout)
+    assert (first["added"], first["rejected"], first["unidentified"]) == (2, 1, 0)
+    second = json.loads(ready("import", str(file), "--json").stdout)
+    assert (second["added"], second["unchanged"]) == (0, 2)
+
+
+def test_a_file_that_cannot_be_read_is_refused_in_a_sentence(ready, tmp_path):
+    file = tmp_path / "photo.csv"
+    file.write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00" * 50)
+    result = ready("import", str(file), ok=False)
+    assert "Traceback" not in result.output
+    assert len(result.output.strip().splitlines()) == 1
+
+
+def test_the_schedule_says_when_and_why(ready):
+    lines = json.loads(ready("jobs", "schedule", "--json").stdout)
+    assert [line["job"] for line in lines] == ["jobs.nightly_round", "jobs.housekeeping"]
+    assert all(line["why"] and line["next"] for line in lines)
+
+
+def test_the_nightly_round_runs_on_an_empty_site(ready):
+    result = json.loads(ready("jobs", "run", "jobs.nightly_round", "--json").stdout)
+    assert result["measured"] == 0
