@@ -8,6 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from closedloop.domain.audit import ActorKind
 from closedloop.models import AuditEvent
 
 
@@ -28,12 +29,18 @@ def list_events(
     *,
     before_id: int | None = None,
     since: datetime | None = None,
+    actor_kind: ActorKind | None = None,
     limit: int = 50,
 ) -> Sequence[AuditEvent]:
-    """Return the newest events of the site, below `before_id` and after `since` when given."""
+    """Return the newest events of the site, below `before_id` and after `since` when given.
+
+    With `actor_kind`, only those of people, of jobs, or of the command line.
+    """
     statement = sa.select(AuditEvent).order_by(AuditEvent.id.desc()).limit(limit)
     if before_id is not None:
         statement = statement.where(AuditEvent.id < before_id)
     if since is not None:
         statement = statement.where(AuditEvent.at > since)
+    if actor_kind is not None:
+        statement = statement.where(AuditEvent.actor_kind == actor_kind)
     return session.scalars(statement).all()

@@ -23,6 +23,7 @@ from closedloop.services.accounts import (
 from closedloop.services.accounts import sign_in as check_password
 from closedloop.services.accounts import sign_out as close_session
 from closedloop.services.tokens import add_token, revoke_token
+from closedloop.web.browsers import browser_words
 from closedloop.web.permissions import PUBLIC, requires
 from closedloop.web.session import begin_session, current_actor, end_session
 
@@ -116,8 +117,11 @@ def profile() -> Answer:
 
 
 def _profile(errors: dict[str, str] | None = None, *, made: str = "", status: int = 200) -> Answer:
+    typed = {name: request.form.get(name, "") for name in ("name", "scope", "days")}
     page = render_template(
         "accounts/profile.html",
+        typed={} if made else typed,
+        browser_words=browser_words,
         sessions=list_sessions(db.session, current_user.id),
         here=token_hash(current_user.token),
         tokens=list_tokens(db.session, current_user.id),
@@ -168,7 +172,8 @@ def revoke_others() -> Answer:
         revoked = revoke_sessions(
             session, user_id=current_user.id, by=current_actor(), keep=current_user.token
         )
-    flash(f"{revoked} other sessions are ended.", "done")
+    many = f"{revoked} other sessions are ended."
+    flash("1 other session is ended." if revoked == 1 else many, "done")
     return redirect(url_for("accounts.profile"), code=303)
 
 

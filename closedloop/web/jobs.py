@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 
 from flask import Blueprint, flash, render_template, request, url_for
 from werkzeug import Response
@@ -15,6 +17,7 @@ from closedloop.extensions import current_settings, db
 from closedloop.jobs.schedule import JobSpec, next_run, schedule
 from closedloop.queries.jobs import find_leader, get_job, last_runs, list_jobs, seconds_left
 from closedloop.services.jobs import cancel_job, queue_job, retry_job
+from closedloop.web.filters import day, n
 from closedloop.web.htmx import is_htmx, see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
@@ -28,6 +31,21 @@ BY_HAND = (
     JobKind.MEASURE_IMPACT,
     JobKind.HOUSEKEEPING,
 )
+RESULT_WORDS = {
+    "added": "Rows taken in",
+    "rejected": "Rows that could not be read",
+    "found": "Themes found",
+    "candidates": "New candidates",
+    "left_over": "Contacts in no theme",
+    "assigned": "Contacts looked at",
+    "with_theme": "Contacts with a theme",
+    "back_from_parking": "Themes back from parking",
+    "measured": "Actions measured",
+    "came_back": "Themes that came back",
+    "as_of": "Data to",
+    "jobs_deleted": "Old jobs deleted",
+    "uploads_removed": "Uploads removed",
+}
 
 
 @dataclass(frozen=True)
@@ -67,12 +85,32 @@ def index() -> str:
 @requires("jobs.view")
 def show(job_id: int) -> str:
     """Show one job; htmx gets only how far it is."""
+    job = get_job(db.session, job_id)
     return render_template(
         "jobs/_job.html" if is_htmx() else "jobs/show.html",
-        job=get_job(db.session, job_id),
+        job=job,
+        results=_results(job.result),
         now=utc_now(),
         seconds_left=seconds_left,
     )
+
+
+def _results(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what a job reports in words; ids, which say nothing to people, are left out."""
+    return [
+        (RESULT_WORDS.get(name, name.replace("_", " ").capitalize()), _value_words(value))
+        for name, value in result.items()
+        if not name.endswith("_id")
+    ]
+
+
+def _value_words(value: Any) -> str:
+    if isinstance(value, int | float):
+        return n(value)
+    try:
+        return day(date.fromisoformat(str(value)))
+    except ValueError:
+        return str(value)
 
 
 @bp.post("/run/<kind>")

@@ -1,0 +1,387 @@
+"""Home: where the loop stands, what waits, what changed. A fixed number of statements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from closedloop.domain.actions import OPEN_ACTIONS, ActionStatus
+from closedloop.domain.contacts import HEADLINE_WINDOW
+from closedloop.domain.home import DUE_SOON_DAYS, Change, judge_change
+from closedloop.domain.themes import ThemeStatus
+from closedloop.models import (
+    Action,
+    AuditEvent,
+    Comeback,
+    Department,
+    Intervention,
+    Theme,
+    ThemeStats,
+)
+from closedloop.queries.repeats import RepeatFilter, Trend, get_trend
+from closedloop.queries.site import DataSpan
+
+TREND_DAYS = 182
+"""Days of the chart: 26 whole weeks, so that its ends fall on the same weekday."""
+
+NAMED = 3
+"""Actions and themes that are named before "and 4 more"."""
+
+_QUIET_VERBS = (
+    "jobs.queued",
+    "jobs.done",
+    "jobs.running",
+    "accounts.signed_in",
+    "accounts.signed_out",
+    "themes.assigned",
+)
+
+
+@dataclass(frozen=True)
+class ThemeCounts:
+    """How many themes stand where.
+
+    Attributes
+    ----------
+    by_status : dict of ThemeStatus to int
+    candidate_contacts : int
+        Contacts of the candidates in the days their figures cover.
+    oldest_candidate : datetime or None
+    without_owner : int
+        Agreed themes that nobody answers for.
+    """
+
+    by_status: dict[ThemeStatus, int]
+    candidate_contacts: int
+    oldest_candidate: datetime | None
+    without_owner: int
+
+    def of(self, *statuses: ThemeStatus) -> int:
+        """Return how many themes are in one of the statuses."""
+        return sum(self.by_status.get(status, 0) for status in statuses)
+
+    @property
+    def agreed(self) -> int:
+        """Themes that people have decided to keep, ever."""
+        before = {ThemeStatus.CANDIDATE, ThemeStatus.RETIRED, ThemeStatus.MERGED}
+        return sum(n for status, n in self.by_status.items() if status not in before)
+
+
+@dataclass(frozen=True)
+class ReopenedTheme:
+    """A theme that came back; `since_on` is when its newest rise began, None without one."""
+
+    key: str
+    name: str
+    since_on: date | None
+    excess: float | None
+
+
+@dataclass(frozen=True)
+class ActionCounts:
+    """How many open actions there are in a scope; `any` counts every action there ever was."""
+
+    any: int
+    open: int
+    overdue: int
+    due_soon: int
+    handed_back: int
+
+
+@dataclass(frozen=True)
+class DueAction:
+    """An open action that needs somebody."""
+
+    key: str
+    title: str
+    status: ActionStatus
+    department_name: str
+    due_on: date | None
+    hand_back_reason: str
+
+
+@dataclass(frozen=True)
+class ChangeRow:
+    """One change, with what it happened to.
+
+    Attributes
+    ----------
+    target : {"theme", "action", "import", "intervention", ...}
+    key, name : str
+        Of the theme or action it was about; empty for anything else.
+    """
+
+    id: int
+    at: datetime
+    actor_name: str
+    verb: str
+    target: str
+    target_id: int | None
+    key: str
+    name: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class RepeatHeadline:
+    """Repeat rates of the last seven mature days against seven days before.
+
+    Attributes
+    ----------
+    any, same : float
+        Shares 0 to 1 of the contacts with a known customer.
+    any_before, same_before : float or None
+        Of the seven days to `before_day`; None when the data do not reach back far enough.
+    change : Change
+        Of `any`; FLAT when chance would explain it.
+    """
+
+    last_day: date
+    any: float
+    same: float
+    before_day: date | None
+    any_before: float | None
+    same_before: float | None
+    change: Change
+
+
+def get_home_trend(session: Session, span: DataSpan, cut: date) -> Trend:
+    """Return daily and seven-day repeat rates of the last 26 weeks to the cut, inclusive."""
+    if span.first_day is None or span.first_day > cut:
+        return Trend()
+    wanted = RepeatFilter(first_day=cut - timedelta(days=TREND_DAYS - 1), last_day=cut)
+    return get_trend(
+        session, wanted, window=HEADLINE_WINDOW, cut=cut, first_data_day=span.first_day
+    )
+
+
+def headline_of(trend: Trend, *, fewest: int) -> RepeatHeadline | None:
+    """Return what the trend says in two numbers; None before seven days have matured.
+
+    The comparison is the oldest seven days of the trend that end on the same weekday, at least
+    four weeks before.
+
+    Parameters
+    ----------
+    trend : Trend
+    fewest : int
+        Contacts with a known customer that seven days need to be shown.
+    """
+    known = [i for i, day in enumerate(trend.days) if day.any7 is not None]
+    if not known:
+        return None
+    last = known[-1]
+    weeks = range(last % 7, last - 27, 7)
+    first = next((i for i in weeks if i in known and _week(trend, i) >= fewest), None)
+    now = trend.days[last]
+    if now.any7 is None or now.same7 is None or _week(trend, last) < fewest:
+        return None
+    if first is None:
+        return RepeatHeadline(now.day, now.any7, now.same7, None, None, None, Change.FLAT)
+    then = trend.days[first]
+    counts = [
+        number
+        for i, rate in ((last, now.any7), (first, then.any7 or 0.0))
+        for number in (round(rate * _week(trend, i)), _week(trend, i))
+    ]
+    return RepeatHeadline(
+        now.day, now.any7, now.same7, then.day, then.any7, then.same7, judge_change(*counts)
+    )
+
+
+def _week(trend: Trend, last: int) -> int:
+    return sum(day.identified for day in trend.days[max(last - 6, 0) : last + 1])
+
+
+def count_themes(session: Session) -> ThemeCounts:
+    """Return how many themes stand where, in one statement."""
+    rows = session.execute(
+        sa.select(
+            Theme.status,
+            sa.func.count(Theme.id),
+            sa.func.coalesce(sa.func.sum(ThemeStats.contacts), 0),
+            sa.func.min(Theme.created_at),
+            sa.func.sum(sa.case((Theme.owner_id.is_(None), 1), else_=0)),
+        )
+        .outerjoin(ThemeStats, ThemeStats.theme_id == Theme.id)
+        .group_by(Theme.status)
+    ).all()
+    waiting = next((row for row in rows if row[0] is ThemeStatus.CANDIDATE), None)
+    return ThemeCounts(
+        by_status={row[0]: int(row[1]) for row in rows},
+        candidate_contacts=int(waiting[2]) if waiting else 0,
+        oldest_candidate=waiting[3] if waiting else None,
+        without_owner=sum(int(row[4]) for row in rows if row[0] is ThemeStatus.TRIAGED),
+    )
+
+
+def list_reopened(
+    session: Session, *, department_id: int | None = None, limit: int = NAMED
+) -> list[ReopenedTheme]:
+    """Return themes that came back, the newest first; only one department's when given."""
+    newest = (
+        sa.select(sa.func.max(Comeback.id))
+        .where(Comeback.theme_id == Theme.id)
+        .correlate(Theme)
+        .scalar_subquery()
+    )
+    statement = (
+        sa.select(Theme.key, Theme.name, Comeback.since_on, Comeback.excess)
+        .outerjoin(Comeback, Comeback.id == newest)
+        .where(Theme.status == ThemeStatus.REOPENED)
+        .order_by(Comeback.id.desc().nulls_last(), Theme.id)
+        .limit(limit)
+    )
+    if department_id is not None:
+        statement = statement.where(Theme.department_id == department_id)
+    return [ReopenedTheme(*row) for row in session.execute(statement)]
+
+
+def count_open_actions(
+    session: Session,
+    *,
+    today: date,
+    department_id: int | None = None,
+    owner_id: int | None = None,
+) -> ActionCounts:
+    """Return how many actions wait: of a department or an owner when given, of all otherwise."""
+    is_open = Action.status.in_(OPEN_ACTIONS)
+    soon = Action.due_on.between(today, today + timedelta(days=DUE_SOON_DAYS))
+    row = session.execute(
+        sa.select(
+            sa.func.count(Action.id),
+            _count_if(is_open),
+            _count_if(is_open & (Action.due_on < today)),
+            _count_if(is_open & soon),
+            _count_if(Action.status == ActionStatus.HANDED_BACK),
+        ).where(_scope(department_id, owner_id))
+    ).one()
+    return ActionCounts(*(int(number or 0) for number in row))
+
+
+def list_due_actions(
+    session: Session,
+    *,
+    today: date,
+    department_id: int | None = None,
+    owner_id: int | None = None,
+) -> list[DueAction]:
+    """Return the open actions to name: overdue, due within a week, or handed back.
+
+    Each of the three has at most `NAMED`, the longest overdue first.
+    """
+    kind = sa.case(
+        (Action.status == ActionStatus.HANDED_BACK, 3), (Action.due_on < today, 1), else_=2
+    )
+    place = sa.func.row_number().over(partition_by=kind, order_by=(Action.due_on, Action.id))
+    is_due = Action.due_on <= today + timedelta(days=DUE_SOON_DAYS)
+    inner = (
+        sa.select(
+            Action.key,
+            Action.title,
+            Action.status,
+            Department.name.label("department_name"),
+            Action.due_on,
+            Action.hand_back_reason,
+            place.label("place"),
+            kind.label("kind"),
+        )
+        .join(Department, Department.id == Action.department_id)
+        .where(
+            Action.status.in_(OPEN_ACTIONS),
+            sa.or_(is_due, Action.status == ActionStatus.HANDED_BACK),
+            _scope(department_id, owner_id),
+        )
+        .subquery()
+    )
+    rows = session.execute(
+        sa.select(*list(inner.c)[:6])
+        .where(inner.c.place <= NAMED)
+        .order_by(inner.c.kind, inner.c.place)
+    )
+    return [DueAction(*row) for row in rows]
+
+
+def _scope(department_id: int | None, owner_id: int | None) -> sa.ColumnElement[bool]:
+    """Return what belongs to a department or an owner; everything when neither is given."""
+    found = [
+        column == value
+        for column, value in ((Action.department_id, department_id), (Action.owner_id, owner_id))
+        if value is not None
+    ]
+    return sa.or_(*found) if found else sa.true()
+
+
+def _count_if(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+    return sa.func.sum(sa.case((condition, 1), else_=0))
+
+
+def list_changes(
+    session: Session,
+    *,
+    with_admin: bool,
+    since: datetime | None = None,
+    before_id: int | None = None,
+    limit: int = 8,
+) -> list[ChangeRow]:
+    """Return what people and jobs changed, the newest first, with what it was about.
+
+    What says nothing new is left out: who signed in, jobs that ran as they should, and the
+    running estimates between looks.
+
+    Parameters
+    ----------
+    with_admin : bool
+        Include changes of accounts and of the site, which only administrators need.
+    since : datetime, optional
+        Only what is newer.
+    before_id : int, optional
+        Only what is older than this event.
+    """
+    theme, own = aliased(Theme), aliased(Action)
+    shipped, live = aliased(Action), aliased(Intervention)
+    statement = (
+        sa.select(
+            AuditEvent.id,
+            AuditEvent.at,
+            AuditEvent.actor_name,
+            AuditEvent.verb,
+            AuditEvent.target_kind.label("target"),
+            AuditEvent.target_id,
+            sa.func.coalesce(theme.key, own.key, shipped.key, "").label("key"),
+            sa.func.coalesce(theme.name, own.title, shipped.title, "").label("name"),
+            AuditEvent.summary,
+        )
+        .outerjoin(theme, _is_about("theme", theme.id))
+        .outerjoin(own, _is_about("action", own.id))
+        .outerjoin(live, _is_about("intervention", live.id))
+        .outerjoin(shipped, shipped.id == live.action_id)
+        .where(*_worth_telling(with_admin))
+        .order_by(AuditEvent.id.desc())
+        .limit(limit)
+    )
+    if since is not None:
+        statement = statement.where(AuditEvent.at > since)
+    if before_id is not None:
+        statement = statement.where(AuditEvent.id < before_id)
+    return [ChangeRow(**row._mapping) for row in session.execute(statement)]
+
+
+def _is_about(kind: str, column: Any) -> sa.ColumnElement[bool]:
+    return sa.and_(AuditEvent.target_kind == kind, AuditEvent.target_id == column)
+
+
+def _worth_telling(with_admin: bool) -> Sequence[sa.ColumnElement[bool]]:
+    is_running = sa.and_(
+        AuditEvent.verb == "impact.measured",
+        sa.not_(sa.func.coalesce(AuditEvent.detail["is_look"].as_boolean(), False)),
+    )
+    found = [AuditEvent.verb.not_in(_QUIET_VERBS), sa.not_(is_running)]
+    if not with_admin:
+        found += [~AuditEvent.verb.startswith("accounts."), ~AuditEvent.verb.startswith("site.")]
+    return found
