@@ -56,11 +56,17 @@ DATASETS: dict[str, Callable[[Path], Labelled]] = {
 }
 
 
-def measure(name: str, texts: list[str], truth: list[str], encoder: Encoder) -> dict[str, Any]:
+def measure(
+    name: str,
+    texts: list[str],
+    truth: list[str],
+    encoder: Encoder,
+    resolution: float | None = None,
+) -> dict[str, Any]:
     start = time.perf_counter()
     vectors = encoder.encode([normalise(text) for text in texts])
     encoded = time.perf_counter()
-    found = discover_themes(texts, encoder, seed=0, embeddings=vectors)
+    found = discover_themes(texts, encoder, embeddings=vectors, resolution=resolution)
     done = time.perf_counter()
     again, _ = found.model.assign(vectors)
     assigned = time.perf_counter()
@@ -101,6 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder with the data sets")
     parser.add_argument("--only", action="append", help="a data set by name; may be repeated")
+    parser.add_argument("--resolution", type=float, help="instead of the one the data choose")
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     options = parser.parse_args()
     if not options.data.is_dir():
@@ -109,7 +116,7 @@ def main() -> None:
     rows = []
     for name, read in DATASETS.items():
         if not options.only or name in options.only:
-            rows.append(measure(name, *read(options.data), encoder))
+            rows.append(measure(name, *read(options.data), encoder, options.resolution))
             print(f"{name}: done", file=sys.stderr)
     print_table(rows)
     if options.json:

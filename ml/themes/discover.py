@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from ml.text.clean import normalise
 from ml.text.embed import Encoder
@@ -314,7 +314,8 @@ def _similar_by_chance(vectors: Floats, settings: _Settings) -> float:
     middle = np.median(pairs)
     spread = 1.4826 * np.median(np.abs(pairs - middle))
     share = min(0.5, settings.n_neighbours / n_nodes)
-    return float(middle + spread * stats.norm.pdf(stats.norm.isf(share)) / share)
+    normal = NormalDist()
+    return float(middle + spread * normal.pdf(normal.inv_cdf(1 - share)) / share)
 
 
 def _left_over_below(by_chance: float, density: NDArray[np.float64]) -> float:

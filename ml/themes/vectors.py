@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 
 Floats = NDArray[np.float32]
 
@@ -71,6 +69,9 @@ class LexicalSpace:
     """
 
     def __init__(self, seed: int) -> None:
+        # Only discovery needs words; what assigns themes starts faster without scikit-learn.
+        from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
+
         self._seed = seed
         shared = {"n_features": N_FEATURES, "alternate_sign": False, "norm": None}
         self._counters = [
@@ -80,7 +81,9 @@ class LexicalSpace:
         self._weights = [TfidfTransformer(sublinear_tf=True) for _ in self._counters]
 
     def fit_transform(self, texts: Sequence[str]) -> Floats:
-        """Learn from the texts; return float32 (n, n_lexical), centred rows of unit length."""
+        """Learn from the texts; return float32 (n, n_lexical), unit rows less their mean."""
+        from sklearn.decomposition import TruncatedSVD
+
         for counter, weight in zip(self._counters, self._weights, strict=True):
             weight.fit(counter.transform(texts))
         weighted = self._weigh(texts)
