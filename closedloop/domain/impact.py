@@ -185,9 +185,11 @@ def judge_displacement(
 
     A fix that sends the same contacts to a sibling has not removed them and must not be praised.
     When a theme alone fell, but the range of what was avoided over its whole family holds zero,
-    the contacts moved if the siblings took up more than `SHARE_MOVED` of what left, all together
-    or one alone, or if one of them rose beyond chance. The verdict stays the theme's own; the
-    action cannot be called effective, and the theme has not held.
+    the contacts moved if siblings whose own 95 % range says that more came took up more than
+    `SHARE_MOVED` of what left, or if one of them was judged to have risen. A sibling that may as
+    well have stayed where it was only makes the move possible: it may be noise, or the trace of
+    somebody else's change. The verdict stays the theme's own; when the contacts moved, the action
+    cannot be called effective, and the theme has not held.
 
     Parameters
     ----------
@@ -202,10 +204,8 @@ def judge_displacement(
     """
     if verdict is not Verdict.FELL or net is None or net.low > 0:
         return Displacement.NONE
-    taken_up = [avoided - net.middle, *(-own.middle for _, own in siblings)]
-    if max(taken_up) > SHARE_MOVED * avoided:
-        return Displacement.MOVED
-    if any(judged is Verdict.ROSE for judged, _ in siblings):
+    taken_up = sum(-own.middle for _, own in siblings if own.high < 0)
+    if taken_up > SHARE_MOVED * avoided or any(judged is Verdict.ROSE for judged, _ in siblings):
         return Displacement.MOVED
     return Displacement.POSSIBLE
 

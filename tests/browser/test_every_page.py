@@ -45,20 +45,29 @@ def found(visitor, path: str) -> str:
         links = page.locator(f'main a[href^="{starts}"]').evaluate_all(
             "all => all.map(a => a.getAttribute('href'))"
         )
-        return next(link for link in links if link not in {starts, f"{starts}new"} and "?" not in link)
+        return next(
+            link for link in links if link not in {starts, f"{starts}new"} and "?" not in link
+        )
 
     return {
         "{theme}": lambda: first_link("/themes/", "/themes/T-"),
-        "{theme_new_action}": lambda: "/actions/new?theme=" + first_link("/themes/", "/themes/T-").rsplit("/", 1)[1],
+        "{theme_new_action}": lambda: (
+            "/actions/new?theme=" + first_link("/themes/", "/themes/T-").rsplit("/", 1)[1]
+        ),
         "{action}": lambda: first_link("/actions/", "/actions/A-"),
         "{impact}": lambda: first_link("/impact/", "/impact/A-"),
-        "{measurement}": lambda: first_link(first_link("/impact/", "/impact/A-"), "/impact/measurements/"),
+        "{measurement}": lambda: first_link(
+            first_link("/impact/", "/impact/A-"), "/impact/measurements/"
+        ),
         "{contact}": lambda: first_link("/contacts/", "/contacts/"),
     }.get(path, lambda: path)()
 
 
 def name_of(path: str) -> str:
-    return path.strip("/").replace("/", "-").replace("?", "-").replace("=", "-").replace("&", "-") or "home"
+    return (
+        path.strip("/").replace("/", "-").replace("?", "-").replace("=", "-").replace("&", "-")
+        or "home"
+    )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
