@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from closedloop.domain.contacts import WINDOWS, Basis, Window, last_mature_day, share
 from closedloop.models import DailyRollup, Theme
-from closedloop.queries.contacts import NOT_SAID
+from closedloop.queries.contacts import NO_THEME, NOT_SAID
 
 PERIOD_DAYS = 90
 _Counts = dict[date, tuple[int, int, int, int]]
@@ -45,6 +45,7 @@ class RepeatFilter:
     channel, queue, disposition : str or None
         `NOT_SAID` asks for contacts without one.
     theme_id : int or None
+    without_theme : bool
     """
 
     first_day: date
@@ -53,6 +54,7 @@ class RepeatFilter:
     queue: str | None = None
     disposition: str | None = None
     theme_id: int | None = None
+    without_theme: bool = False
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,7 @@ def list_group_figures(
 
 def _named(value: Any, group: Group, names: dict[int, str]) -> tuple[str, str]:
     if group is Group.THEME:
-        return ("none", "no theme") if value is None else (str(value), names[value])
+        return (NO_THEME, "no theme") if value is None else (str(value), names[value])
     return (value, value) if value else (NOT_SAID, f"no {group.value}")
 
 
@@ -317,6 +319,8 @@ def _parts(wanted: RepeatFilter) -> list[sa.ColumnElement[bool]]:
         value = getattr(wanted, name)
         if value is not None:
             found.append(getattr(DailyRollup, name) == ("" if value == NOT_SAID else value))
-    if wanted.theme_id is not None:
+    if wanted.without_theme:
+        found.append(DailyRollup.theme_id.is_(None))
+    elif wanted.theme_id is not None:
         found.append(DailyRollup.theme_id == wanted.theme_id)
     return found

@@ -20,7 +20,7 @@ from closedloop.domain.contacts import (
     window_for,
 )
 from closedloop.extensions import current_settings, db
-from closedloop.queries.contacts import NOT_SAID, FilterOptions, get_filter_options
+from closedloop.queries.contacts import NO_THEME, NOT_SAID, FilterOptions, get_filter_options
 from closedloop.queries.repeats import (
     Day,
     Figures,
@@ -161,6 +161,7 @@ def _read(args: Mapping[str, str], span: DataSpan) -> Asked | None:
         queue=values.get("queue"),
         disposition=values.get("disposition"),
         theme_id=int(theme) if theme.isascii() and theme.isdigit() and len(theme) < 10 else None,
+        without_theme=theme == NO_THEME,
     )
     return Asked(wanted, window, group, cut, span.first_day, values, problems)
 
@@ -207,7 +208,7 @@ def _choices(asked: Asked, options: FilterOptions) -> dict[str, list[tuple[str, 
         "channel": pairs("channel", options.channels),
         "queue": pairs("queue", options.queues),
         "disposition": pairs("disposition", options.dispositions),
-        "theme": [("", "All"), *themes],
+        "theme": [("", "All"), (NO_THEME, "No theme"), *themes],
     }
 
 

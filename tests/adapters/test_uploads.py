@@ -34,10 +34,12 @@ def test_tokens_are_random_and_the_name_of_the_file_is_not_used(tmp_path):
 
 @pytest.mark.parametrize("token", ["", "..", "../secret", "A" * 32, "0" * 31, "0" * 32])
 def test_nothing_else_is_a_token(tmp_path, token):
-    save(tmp_path)
-    (tmp_path.parent / "secret.json").write_text("{}")
+    inside = tmp_path / "uploads"
+    for suffix in ("json", "upload"):  # a sound upload outside the directory
+        made = save(inside).path.with_suffix(f".{suffix}")
+        (tmp_path / f"secret.{suffix}").write_bytes(made.read_bytes())
 
-    assert find_upload(tmp_path, token) is None
+    assert find_upload(inside, token) is None
 
 
 def test_a_deleted_upload_leaves_nothing(tmp_path):

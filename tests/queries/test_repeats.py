@@ -130,7 +130,9 @@ def test_filters_reach_every_figure(session, centre):
     themed = get_window_figures(session, month(theme_id=centre.id), cut=CUT)[2]
     nowhere = get_window_figures(session, month(queue=NOT_SAID), cut=CUT)[2]
 
-    assert (chat.contacts, themed.contacts, nowhere.contacts) == (2, 3, 0)
+    bare = get_window_figures(session, month(without_theme=True), cut=CUT)[2]
+
+    assert (chat.contacts, themed.contacts, nowhere.contacts, bare.contacts) == (2, 3, 0, 4)
 
 
 def trend(session, wanted, **values):
@@ -160,6 +162,13 @@ def test_a_seven_day_rate_needs_seven_days_of_data(session, centre):
     assert by_day[7].any7 is None  # 2 March is the first day with data
     assert by_day[8].any7 == pytest.approx(1 / 2)  # the 2nd is followed, the 5th is not
     assert by_day[4].any is None  # nobody came
+
+
+def test_the_first_day_of_a_period_looks_back_a_whole_week_before_it(session, centre):
+    first = trend(session, RepeatFilter(first_day=date(2026, 3, 11), last_day=CUT)).days[0]
+
+    assert (first.day, first.identified) == (date(2026, 3, 11), 0)
+    assert first.any7 == pytest.approx(1 / 2)  # the 5th is not followed, the 10th is
 
 
 def test_a_trend_inside_mature_time_has_nothing_maturing(session, centre):

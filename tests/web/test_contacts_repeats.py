@@ -90,6 +90,16 @@ def test_nothing_is_claimed_about_the_same_theme_where_there_is_none(manager, se
     assert " ".join(text_of(row[1]).split()) == "13 12 7.7 % 6 50.0 % – 0.0 % –"
 
 
+def test_a_group_opens_as_a_filter_of_the_whole_page(manager, centre):
+    html = manager.get("/contacts/repeats?by=theme")
+    url = entities.unescape(re.search(r'href="([^"]+)" data-open>no theme<', html)[1])
+
+    words = text_of(manager.get(url))
+
+    assert "12 contacts with a known customer" in words
+    assert "none of them has a theme yet" in words
+
+
 def test_every_number_leads_to_the_contacts_it_counts(manager, centre):
     html = manager.get("/contacts/repeats?by=theme&channel=phone")
     links = re.findall(r'<a href="(/contacts/\?[^"]+)">([\d,]+)</a>', html)
