@@ -115,6 +115,7 @@ class ShippedAction:
     key: str
     title: str
     status: ActionStatus
+    theme_id: int
     theme_key: str
     theme_name: str
     theme_status: ThemeStatus
@@ -153,6 +154,11 @@ class ShippedAction:
         """Last data day of the first look that has not been spoken, None after the last."""
         days = looks(self.went_live_on, self.rollout_days)
         return days[self.look_number] if self.look_number < len(days) else None
+
+    def unspoken_looks(self, cut: date) -> list[date]:
+        """Return the last data days of looks that the data to `cut` inclusive allow by now."""
+        days = looks(self.went_live_on, self.rollout_days)[self.look_number :]
+        return [day for day in days if day <= cut]
 
     def finding(self, measured: Measured) -> Finding:
         """Return what sentences about one of its measurements are made of."""
@@ -228,8 +234,8 @@ def get_total(
         Only actions that went live on this day or later.
     """
     newest = _newest_id(Intervention.id, looks_only=True, until=until)
-    statement = _shipped(
-        sa.select(Intervention.id, newest),
+    statement = _narrowed(
+        sa.select(Intervention.id, newest).join(Action, Action.id == Intervention.action_id),
         department_id=department_id,
         until=until,
         since=live_from,
@@ -278,6 +284,7 @@ def list_shipped(
             Action.title,
             Action.status,
             Action.smallest_drop.label("own_smallest_drop"),
+            Intervention.theme_id,
             Theme.key.label("theme_key"),
             Theme.name.label("theme_name"),
             Theme.status.label("theme_status"),
@@ -288,13 +295,14 @@ def list_shipped(
             _newest_id(Intervention.id, looks_only=True, until=until).label("look_id"),
             _newest_id(Intervention.id, looks_only=False, until=until).label("newest_id"),
         )
+        .join(Action, Action.id == Intervention.action_id)
         .join(Theme, Theme.id == Intervention.theme_id)
         .join(Department, Department.id == Action.department_id)
         .outerjoin(User, User.id == Action.owner_id)
         .order_by(Intervention.went_live_on.desc(), Intervention.id.desc())
         .limit(limit)
     )
-    statement = _shipped(statement, department_id=department_id, until=until, since=live_from)
+    statement = _narrowed(statement, department_id=department_id, until=until, since=live_from)
     if key is not None:
         statement = statement.where(Action.key == key)
     if after is not None:
@@ -311,14 +319,13 @@ def list_shipped(
     return [_shipped_action(row, found) for row in rows]
 
 
-def _shipped(
+def _narrowed(
     statement: sa.Select[*tuple[Any, ...]],
     *,
     department_id: int | None,
     until: date | None,
     since: date | None,
 ) -> sa.Select[*tuple[Any, ...]]:
-    statement = statement.join(Action, Action.id == Intervention.action_id)
     if department_id is not None:
         statement = statement.where(Action.department_id == department_id)
     if until is not None:
@@ -352,6 +359,7 @@ def _shipped_action(row: Any, found: dict[int, Measured]) -> ShippedAction:
         key=row.key,
         title=row.title,
         status=row.status,
+        theme_id=row.theme_id,
         theme_key=row.theme_key,
         theme_name=row.theme_name,
         theme_status=row.theme_status,

@@ -1,0 +1,168 @@
+"""`closedloop measure`."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from closedloop.cli.options import (
+    Site,
+    Ticker,
+    instance_option,
+    json_option,
+    open_site,
+    print_json,
+    speaks_plainly,
+)
+from closedloop.domain.audit import COMMAND_LINE
+from closedloop.domain.errors import Refusal
+from closedloop.domain.impact_words import answer, plain, support
+from closedloop.jobs.work import data_cut
+from closedloop.queries.impact import Measured, list_measured
+from closedloop.queries.impact_page import find_shipped
+from closedloop.services.impact import (
+    measure_due,
+    measure_intervention,
+    reproduce_measurement,
+    watch_comebacks,
+)
+
+
+@click.command("measure")
+@click.argument("action_key", required=False)
+@instance_option
+@click.option(
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Last day of data to read, inclusive. [default: the last complete day]",
+)
+@click.option(
+    "--reproduce",
+    "measurement_id",
+    type=int,
+    help="Compute this measurement again from its stored inputs and compare every digit.",
+)
+@json_option
+@speaks_plainly
+def measure(
+    action_key: str | None,
+    instance: Path | None,
+    as_of: datetime | None,
+    measurement_id: int | None,
+    as_json: bool,
+) -> None:
+    """Measure what shipped actions avoided, and watch for contacts that come back.
+
+    Without ACTION_KEY everything in its follow-up is measured, as the nightly round does. A
+    verdict is spoken at the four looks only; between them the estimate runs.
+    """
+    site = open_site(instance)
+    if measurement_id is not None:
+        _reproduce(site, measurement_id, as_json)
+        return
+    cut = data_cut(site.database, site.settings)
+    if cut is None:
+        raise Refusal("There are no contacts of a complete day yet. Import some first.")
+    day = min(as_of.date(), cut) if as_of else cut
+    if action_key:
+        _measure_one(site, action_key, day, as_json)
+    else:
+        _measure_all(site, day, as_json)
+
+
+def _measure_one(site: Site, key: str, day: date, as_json: bool) -> None:
+    """Measure one action: the looks that are due first, then the day asked for."""
+    with site.database.transaction() as session:
+        action = find_shipped(session, key)
+        for as_of in [*action.unspoken_looks(day), day]:
+            made = measure_intervention(
+                session,
+                settings=site.settings,
+                intervention_id=action.intervention_id,
+                as_of=as_of,
+                by=COMMAND_LINE,
+            )
+        measured = list_measured(session, [made.id])[made.id]
+        action = find_shipped(session, key)
+    if as_json:
+        print_json(_facts(key, measured))
+        return
+    found = action.finding(measured)
+    what = f"look {measured.look} of 4" if measured.is_look else "running, not yet a verdict"
+    click.echo(f"{key} {action.title}: {measured.verdict.label.lower()} ({what})")
+    click.echo(plain(answer(found)))
+    for sentence in support(found):
+        click.echo(sentence)
+    if action.next_look:
+        click.echo(f"The next look reads data to {action.next_look.isoformat()}.")
+
+
+def _facts(key: str, measured: Measured) -> dict[str, Any]:
+    return {
+        "action": key,
+        "measurement_id": measured.id,
+        "as_of": measured.as_of,
+        "look": measured.look,
+        "is_look": measured.is_look,
+        "verdict": measured.verdict.value,
+        "observed": measured.observed,
+        "expected": measured.expected,
+        "avoided": measured.avoided.middle,
+        "low": measured.avoided.low,
+        "high": measured.avoided.high,
+        "p_value": measured.p_value,
+        "displacement": measured.displacement.value,
+        "net": dataclasses.asdict(measured.net) if measured.net else None,
+        "method_version": measured.method_version,
+    }
+
+
+def _measure_all(site: Site, day: date, as_json: bool) -> None:
+    ticker = Ticker()
+    how: dict[str, Any] = {
+        "settings": site.settings,
+        "as_of": day,
+        "by": COMMAND_LINE,
+        "report": ticker,
+    }
+    summary = measure_due(site.database.transaction, **how)
+    came_back = watch_comebacks(site.database.transaction, **how)
+    ticker.close()
+    if as_json:
+        print_json({**dataclasses.asdict(summary), "came_back": came_back, "as_of": day})
+    else:
+        click.echo(
+            f"{summary.interventions} shipped actions with data to {day.isoformat()}: "
+            f"{summary.measured} measurements added, {summary.looks} of them looks; "
+            f"{came_back} came back."
+        )
+        for refused in summary.refused:
+            click.echo(f"Not measured: {refused.sentence}", err=True)
+    if summary.failed:
+        click.echo(
+            f"{len(summary.failed)} could not be measured for a fault of the program; "
+            "the log says which.",
+            err=True,
+        )
+        sys.exit(1)
+
+
+def _reproduce(site: Site, measurement_id: int, as_json: bool) -> None:
+    """Print whether a measurement comes out the same; exit status 1 when it does not."""
+    with site.database.reading() as session:
+        found = reproduce_measurement(session, measurement_id=measurement_id)
+    if as_json:
+        print_json({"measurement_id": measurement_id, **dataclasses.asdict(found)})
+    elif found.same:
+        click.echo(f"Measurement {measurement_id} came out the same, digit for digit.")
+    else:
+        click.echo(f"Measurement {measurement_id} did not come out the same.")
+        for sentence in found.differences:
+            click.echo(sentence)
+    if not found.same:
+        sys.exit(1)

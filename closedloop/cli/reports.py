@@ -1,0 +1,209 @@
+"""`closedloop report` and `closedloop report repeats`."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from closedloop.cli.options import (
+    Site,
+    instance_option,
+    json_option,
+    open_site,
+    print_json,
+    print_table,
+    speaks_plainly,
+)
+from closedloop.domain.contacts import WINDOWS, window_for
+from closedloop.domain.errors import Invalid, Refusal
+from closedloop.domain.impact import Range, Verdict, cost_avoided
+from closedloop.domain.impact_words import spelt, to_words
+from closedloop.domain.report_words import headline, rates_sentence, what_did_not
+from closedloop.jobs.work import data_cut
+from closedloop.queries.impact import COUNTED_VERDICTS, ShippedAction
+from closedloop.queries.reports import Report, default_period, get_repeat_summary, get_report
+from closedloop.queries.site import get_data_span, get_pence_per_minute
+
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.group("report", invoke_without_command=True)
+@click.pass_context
+@instance_option
+@click.option("--from", "first_day", type=DAY, help="First day of the period, inclusive.")
+@click.option("--to", "last_day", type=DAY, help="Last day of the period, inclusive.")
+@json_option
+@speaks_plainly
+def report(
+    ctx: click.Context,
+    instance: Path | None,
+    first_day: datetime | None,
+    last_day: datetime | None,
+    as_json: bool,
+) -> None:
+    """Print the executive report: what was shipped in a period, and what it did.
+
+    The period is this year so far or the last six months, whichever reaches back further.
+    """
+    if ctx.invoked_subcommand is not None:
+        ctx.obj = instance
+        return
+    site = open_site(instance)
+    with site.database.reading() as session:
+        cut, span = data_cut(site.database, site.settings), get_data_span(session)
+        if cut is None or span.first_day is None or span.first_day > cut:
+            raise Refusal("There are no contacts of a complete day yet. Import some first.")
+        first, last = default_period(cut, span.first_day)
+        first = max(first_day.date() if first_day else first, span.first_day)
+        last = min(last_day.date() if last_day else last, cut)
+        if first > last:
+            raise Invalid(
+                f"The period {first} to {last} holds no day. The contacts reach from "
+                f"{span.first_day} to {cut}."
+            )
+        found = get_report(
+            session, first_day=first, last_day=last, cut=cut, first_data_day=span.first_day
+        )
+        rate = get_pence_per_minute(session, site.settings.pence_per_minute)
+    if as_json:
+        print_json(_facts(found, cut, rate, site))
+    else:
+        _print(found, cut, rate, site)
+
+
+def _facts(found: Report, cut: date, rate: float, site: Site) -> dict[str, Any]:
+    minutes = found.total.minutes
+    return {
+        "from": found.first_day,
+        "to": found.last_day,
+        "data_to": cut,
+        "actions_with_range": found.total.actions,
+        "avoided": _range(found.total.avoided),
+        "agent_minutes": _range(minutes),
+        "pence_per_minute": rate,
+        "currency": site.settings.currency,
+        "pence": _range(cost_avoided(minutes, rate)) if minutes and rate > 0 else None,
+        "repeat_rates": [
+            dataclasses.asdict(span) for span in (found.at_first, found.at_last) if span
+        ],
+        "shipped": [_row(row) for row in found.shipped],
+        "open_actions": len(found.open_actions),
+        "came_back": [theme.key for theme in found.back_again],
+        "candidates_waiting": found.waiting.candidates,
+    }
+
+
+def _range(value: Range | None) -> dict[str, float] | None:
+    return dataclasses.asdict(value) if value else None
+
+
+def _row(row: ShippedAction) -> dict[str, Any]:
+    has_range = row.look is not None and row.look.verdict in COUNTED_VERDICTS
+    return {
+        "action": row.key,
+        "title": row.title,
+        "theme": row.theme_key,
+        "department": row.department_name,
+        "live": row.went_live_on,
+        "verdict": row.verdict.value,
+        "look": row.look_number,
+        "avoided": _range(row.look.avoided) if row.look and has_range else None,
+        "moved": bool(row.look and row.look.has_moved),
+        "came_back_since": row.came_back_since,
+    }
+
+
+def _print(found: Report, cut: date, rate: float, site: Site) -> None:
+    total = found.total
+    rose = sum(row.verdict is Verdict.ROSE for row in found.shipped)
+    back = sum(row.came_back_since is not None for row in found.shipped)
+    click.echo(headline(total.avoided, came_back=back, rose=rose))
+    click.echo(f"{spelt(found.first_day)} to {spelt(found.last_day)}, data to {spelt(cut)}\n")
+    if total.minutes:
+        hours = to_words(total.minutes.low / 60, total.minutes.high / 60)
+        worth = "finance has not set what a minute costs"
+        if rate > 0:
+            cost = cost_avoided(total.minutes, rate).scaled(1 / 100)
+            worth = (
+                f"{site.settings.currency} {to_words(cost.low, cost.high)} at "
+                f"{rate / 100:.2f} a minute, capacity and not cash"
+            )
+        click.echo(f"Agent time: {hours} hours; {worth}.")
+    if found.at_first and found.at_last:
+        first, last = found.at_first, found.at_last
+        click.echo(
+            "Repeat contacts within 7 days. "
+            + rates_sentence(
+                (first.last_day, last.last_day), (first.any, last.any), (first.same, last.same)
+            )
+        )
+    _print_rows(found)
+    click.echo(
+        f"\n{len(found.open_actions)} actions are open, {len(found.back_again)} themes came back, "
+        f"{found.waiting.candidates} candidates wait for a decision."
+    )
+
+
+def _print_rows(found: Report) -> None:
+    if not found.shipped:
+        click.echo("No action went live in this period.")
+        return
+    click.echo("")
+    print_table(
+        ["action", "live", "verdict", "look", "avoided (95 %)", "title"],
+        [
+            [
+                row.key,
+                row.went_live_on,
+                row.verdict.label,
+                f"{row.look_number} of 4",
+                to_words(row.look.avoided.low, row.look.avoided.high)
+                if row.look and row.look.verdict in COUNTED_VERDICTS
+                else "",
+                row.title,
+            ]
+            for row in found.shipped
+        ],
+    )
+    lines = [
+        what_did_not(
+            row.title, row.key, row.finding(row.look) if row.look else None, row.came_back_since
+        )
+        for row in found.shipped
+    ]
+    if said := [f"- {line.lead} {line.text} {line.note}".rstrip() for line in lines if line]:
+        click.echo("\nWhat did not work:\n" + "\n".join(said))
+
+
+@report.command("repeats")
+@click.pass_obj
+@instance_option
+@click.option(
+    "--window",
+    type=click.Choice([window.key for window in WINDOWS]),
+    default="7d",
+    show_default=True,
+    help="How long after a contact another one is a repeat.",
+)
+@json_option
+@speaks_plainly
+def repeats(parent: Path | None, instance: Path | None, window: str, as_json: bool) -> None:
+    """Print how many contacts are repeats, over everything that was imported.
+
+    The share looks back (came again within the window); the rates look forward and leave out
+    days whose window is still open.
+    """
+    site = open_site(instance or parent)
+    with site.database.reading() as session:
+        cut = data_cut(site.database, site.settings)
+        found = get_repeat_summary(session, window=window_for(window), cut=cut)
+    if as_json:
+        print_json(dataclasses.asdict(found))
+        return
+    for name, value in dataclasses.asdict(found).items():
+        words = f"{value:.1%}" if isinstance(value, float) else value
+        click.echo(f"{name.replace('_', ' ')}: {'–' if words is None else words}")

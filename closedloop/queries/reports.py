@@ -1,0 +1,300 @@
+"""The executive report: what was shipped in a period, what it did, what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.domain.actions import OPEN_ACTIONS, ActionStatus
+from closedloop.domain.contacts import HEADLINE_WINDOW, Window, share
+from closedloop.domain.impact import Verdict
+from closedloop.domain.themes import ThemeStatus
+from closedloop.models import Comeback, Contact, Department, Theme, ThemeStats
+from closedloop.queries.actions import ActionFilter, ActionRow, list_actions
+from closedloop.queries.impact import ShippedAction, Total, list_shipped, total_of
+from closedloop.queries.repeats import RepeatFilter, Trend, get_trend, mature_until
+
+COMPARED_DAYS = 28
+"""Days at either end of the period whose repeat rates are named."""
+
+OPEN_ROWS = 200
+"""Open actions read at most; a page names the first few."""
+
+
+@dataclass(frozen=True)
+class RateSpan:
+    """Repeat rates over some mature days.
+
+    Attributes
+    ----------
+    first_day, last_day : date
+        Both inclusive.
+    any, same : float or None
+        Share of identified contacts followed within 7 days, 0 to 1; None without any.
+    """
+
+    first_day: date
+    last_day: date
+    any: float | None
+    same: float | None
+
+
+@dataclass(frozen=True)
+class BackAgain:
+    """A theme that was reopened: since when, and how many contacts came on top of the fix."""
+
+    key: str
+    name: str
+    department_name: str
+    since_on: date | None
+    excess: float | None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Candidates that wait for a decision, and their contacts of the last 90 days."""
+
+    candidates: int
+    contacts: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one page for executives says.
+
+    Attributes
+    ----------
+    first_day, last_day : date
+        The period, both inclusive: actions that went live in it, known by its last day.
+    shipped : tuple of ShippedAction
+        Verdicts first, the largest avoided first; those still too early last.
+    earlier : int
+        Actions that went live before the period.
+    total : Total
+        Over `shipped`.
+    trend : Trend
+        Repeat rates of each day.
+    at_first, at_last : RateSpan or None
+        First and last four weeks of mature days; None when the period is too short.
+    open_actions : tuple of ActionRow
+        As of now, by due day.
+    back_again : tuple of BackAgain
+        As of now.
+    """
+
+    first_day: date
+    last_day: date
+    shipped: tuple[ShippedAction, ...]
+    earlier: int
+    total: Total
+    trend: Trend
+    at_first: RateSpan | None
+    at_last: RateSpan | None
+    open_actions: tuple[ActionRow, ...]
+    back_again: tuple[BackAgain, ...]
+    waiting: Waiting
+
+    def overdue(self, today: date) -> list[ActionRow]:
+        """Return the open actions whose due day has passed."""
+        return [row for row in self.open_actions if row.is_overdue(today)]
+
+    @property
+    def handed_back(self) -> list[ActionRow]:
+        """Open actions that a department handed back."""
+        return [row for row in self.open_actions if row.status is ActionStatus.HANDED_BACK]
+
+
+_ORDER = {
+    Verdict.FELL: 0,
+    Verdict.INCONCLUSIVE: 1,
+    Verdict.NO_CHANGE: 2,
+    Verdict.ROSE: 3,
+    Verdict.NOT_ENOUGH_DATA: 4,
+    Verdict.TOO_EARLY: 5,
+}
+
+
+def default_period(cut: date, first_data_day: date) -> tuple[date, date]:
+    """Return this year so far or the last six months, whichever reaches back further.
+
+    Both days inclusive, not before the first day with data.
+    """
+    half_year_ago = cut - timedelta(days=182)
+    return max(min(date(cut.year, 1, 1), half_year_ago), first_data_day), cut
+
+
+def get_report(
+    session: Session, *, first_day: date, last_day: date, cut: date, first_data_day: date
+) -> Report:
+    """Return the report of a period.
+
+    Parameters
+    ----------
+    first_day, last_day : date
+        Both inclusive; `last_day` at most `cut`.
+    cut : date
+        Last complete reporting day that holds contacts.
+    first_data_day : date
+        First reporting day that holds contacts.
+    """
+    everything = list_shipped(session, until=last_day)
+    shipped = sorted((row for row in everything if row.went_live_on >= first_day), key=_rank_of)
+    trend = get_trend(
+        session,
+        RepeatFilter(first_day=first_day, last_day=last_day),
+        window=HEADLINE_WINDOW,
+        cut=cut,
+        first_data_day=first_data_day,
+    )
+    at_first, at_last = _compare(trend)
+    wanted = ActionFilter(statuses=OPEN_ACTIONS)
+    return Report(
+        first_day=first_day,
+        last_day=last_day,
+        shipped=tuple(shipped),
+        earlier=len(everything) - len(shipped),
+        total=total_of([row.look for row in shipped]),
+        trend=trend,
+        at_first=at_first,
+        at_last=at_last,
+        open_actions=tuple(list_actions(session, wanted, limit=OPEN_ROWS)),
+        back_again=_list_back_again(session),
+        waiting=_count_waiting(session),
+    )
+
+
+def _rank_of(row: ShippedAction) -> tuple[int, float, str]:
+    middle = row.look.credited.middle if row.look else 0.0
+    return _ORDER[row.verdict], -middle, row.key
+
+
+def _compare(trend: Trend) -> tuple[RateSpan | None, RateSpan | None]:
+    """Return the first and the last four weeks of mature days, when they do not overlap."""
+    mature = [day for day in trend.days if day.any is not None]
+    if len(mature) < 2 * COMPARED_DAYS:
+        return None, None
+    return _span(mature[:COMPARED_DAYS]), _span(mature[-COMPARED_DAYS:])
+
+
+def _span(days: Sequence[Any]) -> RateSpan:
+    identified = sum(day.identified for day in days)
+    repeats = [
+        sum(round((getattr(day, basis) or 0.0) * day.identified) for day in days)
+        for basis in ("any", "same")
+    ]
+    rates = [share(count, identified) for count in repeats]
+    return RateSpan(days[0].day, days[-1].day, rates[0], rates[1])
+
+
+def _list_back_again(session: Session) -> tuple[BackAgain, ...]:
+    newest = (
+        sa.select(Comeback.id)
+        .where(Comeback.theme_id == Theme.id)
+        .order_by(Comeback.alarm_on.desc(), Comeback.id.desc())
+        .limit(1)
+        .correlate(Theme)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        sa.select(
+            Theme.key,
+            Theme.name,
+            sa.func.coalesce(Department.name, ""),
+            Comeback.since_on,
+            Comeback.excess,
+        )
+        .outerjoin(Department, Department.id == Theme.department_id)
+        .outerjoin(Comeback, Comeback.id == newest)
+        .where(Theme.status == ThemeStatus.REOPENED)
+        .order_by(Theme.key)
+    )
+    return tuple(BackAgain(*row) for row in rows)
+
+
+def _count_waiting(session: Session) -> Waiting:
+    row = session.execute(
+        sa.select(sa.func.count(Theme.id), sa.func.coalesce(sa.func.sum(ThemeStats.contacts), 0))
+        .outerjoin(ThemeStats, ThemeStats.theme_id == Theme.id)
+        .where(Theme.status == ThemeStatus.CANDIDATE)
+    ).one()
+    return Waiting(int(row[0]), int(row[1]))
+
+
+@dataclass(frozen=True)
+class RepeatSummary:
+    """Repeats over the whole history, for one window.
+
+    Attributes
+    ----------
+    contacts, identified_contacts : int
+        All, and those whose customer is known.
+    customers : int
+        Distinct known ones.
+    repeat_share_any : float or None
+        Looking back: share of the identified contacts that came at most one window after an
+        earlier one of the same customer.
+    repeat_rate_any, repeat_rate_same_theme : float or None
+        Looking forward: share of the identified contacts of mature days that another one
+        followed within the window, for any reason or about the same theme.
+    customers_repeating_share : float or None
+        Share of the customers with at least one such repeat.
+    mature_until : date or None
+        Last day that the forward rates could count.
+    """
+
+    window: str
+    contacts: int
+    identified_contacts: int
+    customers: int
+    repeat_share_any: float | None
+    repeat_rate_any: float | None
+    repeat_rate_same_theme: float | None
+    customers_repeating_share: float | None
+    mature_until: date | None
+
+
+def get_repeat_summary(session: Session, *, window: Window, cut: date | None) -> RepeatSummary:
+    """Return repeats over the whole history.
+
+    Parameters
+    ----------
+    cut : date or None
+        Last reporting day that holds contacts; None without contacts.
+    """
+    last = mature_until(cut, window) if cut else None
+    identified = Contact.customer_id.is_not(None)
+    came_again = Contact.previous_gap_seconds <= window.seconds
+    mature = sa.and_(identified, Contact.local_day <= last) if last else sa.false()
+    row = session.execute(
+        sa.select(
+            sa.func.count(Contact.id),
+            _count_if(identified),
+            sa.func.count(sa.distinct(Contact.customer_id)),
+            _count_if(came_again),
+            sa.func.count(sa.distinct(sa.case((came_again, Contact.customer_id)))),
+            _count_if(mature),
+            _count_if(sa.and_(mature, Contact.next_gap_seconds <= window.seconds)),
+            _count_if(sa.and_(mature, Contact.next_same_gap_seconds <= window.seconds)),
+        )
+    ).one()
+    contacts, known, customers, again, repeating, matured, any_, same = (int(v or 0) for v in row)
+    return RepeatSummary(
+        window=window.key,
+        contacts=contacts,
+        identified_contacts=known,
+        customers=customers,
+        repeat_share_any=share(again, known),
+        repeat_rate_any=share(any_, matured),
+        repeat_rate_same_theme=share(same, matured),
+        customers_repeating_share=share(repeating, customers),
+        mature_until=last,
+    )
+
+
+def _count_if(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+    return sa.func.sum(sa.case((condition, 1), else_=0))

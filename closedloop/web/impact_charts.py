@@ -1,0 +1,207 @@
+"""The charts of one measurement: what the scripts draw, what the tables and CSV files hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from closedloop.domain.impact import looks
+from closedloop.queries.impact import ShippedAction
+from closedloop.queries.impact_page import FullMeasurement
+from closedloop.web.filters import day as day_words
+from closedloop.web.filters import n, range_words
+
+SHOWN_BEFORE_DAYS = 91
+"""Days before go-live that a chart shows; the CSV file holds all that were read."""
+
+WEEK = 7
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The daily paths of a measurement, oldest day first, columns equally long.
+
+    Attributes
+    ----------
+    observed : list of int
+    expected, low, high : list of float
+        Contacts a day without the change, and the 95 % band of a single day.
+    running_days : list of date
+        From go-live on; `avoided`, `avoided_low` and `avoided_high` are running totals.
+    """
+
+    days: list[date]
+    observed: list[int]
+    expected: list[float]
+    low: list[float]
+    high: list[float]
+    running_days: list[date]
+    avoided: list[float]
+    avoided_low: list[float]
+    avoided_high: list[float]
+    holidays: list[dict[str, str]]
+
+
+def paths_of(full: FullMeasurement) -> Paths:
+    """Return the paths that a measurement wrote down; empty ones where it wrote none."""
+    path, running = full.detail.get("path") or {}, full.detail.get("cumulative") or {}
+    return Paths(
+        days=_days(path),
+        observed=list(path.get("observed", ())),
+        expected=list(path.get("expected", ())),
+        low=list(path.get("low", ())),
+        high=list(path.get("high", ())),
+        running_days=_days(running),
+        avoided=list(running.get("avoided", ())),
+        avoided_low=list(running.get("low", ())),
+        avoided_high=list(running.get("high", ())),
+        holidays=list(full.detail.get("holidays") or ()),
+    )
+
+
+def _days(part: dict[str, Any]) -> list[date]:
+    return [date.fromisoformat(text) for text in part.get("days", ())]
+
+
+def impact_chart(action: ShippedAction, full: FullMeasurement, verdict: str) -> dict[str, Any]:
+    """Return the data of the chart of what came against what was expected.
+
+    Daily bands do not add up to weekly ones, so there are no weeks.
+    """
+    paths = paths_of(full)
+    first = _first_shown(action, paths)
+    fixes = full.detail.get("other_fixes") or ()
+    return {
+        "days": paths.days[first:],
+        "observed": paths.observed[first:],
+        "expected": [round(value, 1) for value in paths.expected[first:]],
+        "low": [round(value, 1) for value in paths.low[first:]],
+        "high": [round(value, 1) for value in paths.high[first:]],
+        "weeks": None,
+        "go_live": action.went_live_on,
+        "go_live_label": f"Live {day_words(action.went_live_on, year=False)}",
+        "counted_from": action.counted_from,
+        "holidays": paths.holidays,
+        "marks": [{"day": fix["day"], "label": fix["title"]} for fix in _same_theme(action, fixes)],
+        "verdict": verdict,
+    }
+
+
+def _same_theme(action: ShippedAction, fixes: Any) -> list[dict[str, Any]]:
+    return [fix for fix in fixes if fix.get("theme_id") == action.theme_id]
+
+
+def _first_shown(action: ShippedAction, paths: Paths) -> int:
+    start = action.went_live_on - timedelta(days=SHOWN_BEFORE_DAYS)
+    return sum(on < start for on in paths.days)
+
+
+def impact_sentence(action: ShippedAction, full: FullMeasurement) -> str:
+    """Return the chart in a sentence for those who cannot see it."""
+    paths = paths_of(full)
+    before = [
+        v for on, v in zip(paths.days, paths.observed, strict=True) if on < action.went_live_on
+    ]
+    after = [
+        (came, expected)
+        for on, came, expected in zip(paths.days, paths.observed, paths.expected, strict=True)
+        if on >= action.counted_from
+    ]
+    if not before or not after:
+        return "No day has been counted since the change."
+    came = sum(one for one, _ in after) / len(after)
+    expected = sum(one for _, one in after) / len(after)
+    return (
+        f"Before the change {sum(before) / len(before):.1f} contacts came a day. Since "
+        f"{day_words(action.counted_from)} {came:.1f} came a day, where {expected:.1f} were "
+        f"expected without the change, with data to {day_words(full.measured.as_of)}."
+    )
+
+
+def week_rows(action: ShippedAction, full: FullMeasurement) -> list[list[str]]:
+    """Return whole weeks of the chart: Monday, came, expected, difference; the newest first."""
+    paths = paths_of(full)
+    first = _first_shown(action, paths)
+    rows = []
+    for i in range(first, len(paths.days) - WEEK + 1):
+        if paths.days[i].weekday() == 0:
+            came = sum(paths.observed[i : i + WEEK])
+            expected = sum(paths.expected[i : i + WEEK])
+            rows.append([day_words(paths.days[i]), n(came), n(expected), n(expected - came)])
+    return rows[::-1]
+
+
+def running_chart(action: ShippedAction, full: FullMeasurement, verdict: str) -> dict[str, Any]:
+    """Return the data of the chart of what was avoided so far, from the first counted day on."""
+    paths = paths_of(full)
+    start = sum(on < action.counted_from for on in paths.running_days)
+    as_of = full.measured.as_of
+    all_looks = looks(action.went_live_on, action.rollout_days)
+    spoken = [look for look in all_looks if look <= as_of]
+    following = next((look for look in all_looks if look > as_of), None)
+    worth = action.smallest_drop
+    return {
+        "days": paths.running_days[start:],
+        "middle": [round(value, 1) for value in paths.avoided[start:]],
+        "low": [round(value, 1) for value in paths.avoided_low[start:]],
+        "high": [round(value, 1) for value in paths.avoided_high[start:]],
+        "looks": [{"day": look, "label": f"Look {i}"} for i, look in enumerate(spoken, 1)],
+        "next_look": {
+            "day": following,
+            "label": f"Look {len(spoken) + 1}, {day_words(following, year=False)}",
+        }
+        if following
+        else None,
+        "target": round(worth * full.measured.expected) if worth else None,
+        "verdict": verdict,
+    }
+
+
+def running_sentence(full: FullMeasurement) -> str:
+    """Return the running total in a sentence for those who cannot see it."""
+    avoided = full.measured.avoided
+    return (
+        f"By {day_words(full.measured.as_of)} the running total stands at "
+        f"{range_words(avoided.low, avoided.high)} contacts avoided, most likely "
+        f"{n(avoided.middle)}."
+    )
+
+
+def running_rows(action: ShippedAction, full: FullMeasurement) -> list[list[str]]:
+    """Return the running total at each week's end and at the last day, the newest first."""
+    paths = paths_of(full)
+    last = len(paths.running_days) - 1
+    rows = []
+    for i, on in enumerate(paths.running_days):
+        counted = (on - action.counted_from).days + 1
+        if counted > 0 and (counted % WEEK == 0 or i == last):
+            low, high = paths.avoided_low[i], paths.avoided_high[i]
+            rows.append([day_words(on), n(low), n(paths.avoided[i]), n(high)])
+    return rows[::-1]
+
+
+DAY_HEADINGS = ("Day", "Came", "Expected", "Low (95 %)", "High (95 %)", "Counted")
+RUNNING_HEADINGS = ("To", "Avoided, low (95 %)", "Avoided, most likely", "Avoided, high (95 %)")
+
+
+def day_cells(action: ShippedAction, full: FullMeasurement) -> list[list[Any]]:
+    """Return every day that was read, for a CSV file."""
+    paths = paths_of(full)
+    columns = zip(paths.days, paths.observed, paths.expected, paths.low, paths.high, strict=True)
+    return [[*row, _stretch(action, row[0])] for row in columns]
+
+
+def _stretch(action: ShippedAction, on: date) -> str:
+    if on < action.went_live_on:
+        return "before"
+    return "after" if on >= action.counted_from else "roll-out, not counted"
+
+
+def running_cells(full: FullMeasurement) -> list[list[Any]]:
+    """Return the running totals, for a CSV file."""
+    paths = paths_of(full)
+    columns = zip(
+        paths.running_days, paths.avoided_low, paths.avoided, paths.avoided_high, strict=True
+    )
+    return [list(row) for row in columns]
