@@ -39,7 +39,15 @@ from closedloop.domain.errors import Conflict
 from closedloop.domain.impact import looks
 from closedloop.domain.jobs import Progress
 from closedloop.domain.themes import DemandType, Strategy, ThemeStatus
-from closedloop.models import Action, AuditEvent, Contact, Customer, DailyRollup, Theme
+from closedloop.models import (
+    Action,
+    AuditEvent,
+    Contact,
+    Customer,
+    DailyRollup,
+    Intervention,
+    Theme,
+)
 from closedloop.queries.accounts import list_departments
 from closedloop.services.accounts import add_department, add_user
 from closedloop.services.actions import (
@@ -51,7 +59,7 @@ from closedloop.services.actions import (
 )
 from closedloop.services.audit import record_event
 from closedloop.services.contacts import import_file
-from closedloop.services.impact import measure_due, watch_comebacks
+from closedloop.services.impact import measure_due, measure_intervention, watch_comebacks
 from closedloop.services.long_work import Report, Transactions
 from closedloop.services.themes import (
     assign_contacts,
@@ -385,7 +393,7 @@ def _steps(site: _Site) -> list[tuple[date, Callable[[], None]]]:
         steps.append((fix.shipped_on, partial(_ship, site, fix)))
         for look in looks(fix.shipped_on, fix.roll_out_days):
             if look < LAST_DAY:
-                steps.append((look + timedelta(days=1), partial(_measure, site, look)))
+                steps.append((look + timedelta(days=1), partial(_look, site, fix, look)))
     for number in range(21):  # the watch is read each night once the first verdicts hold
         night = LAST_DAY - timedelta(days=20 - number)
         steps.append((night + timedelta(days=1), partial(_watch, site, night)))
@@ -465,6 +473,21 @@ def _measure(site: _Site, as_of: date) -> None:
         by=NIGHTLY_ROUND,
         report=site.report,
     )
+
+
+def _look(site: _Site, fix: Fix, as_of: date) -> None:
+    """Speak the verdict of one look, as the nightly round does for all that are due."""
+    with site.transactions() as session:
+        intervention_id = session.scalars(
+            sa.select(Intervention.id).join(Action).where(Action.title == fix.title)
+        ).one()
+        measure_intervention(
+            session,
+            settings=site.settings,
+            intervention_id=intervention_id,
+            as_of=as_of,
+            by=NIGHTLY_ROUND,
+        )
 
 
 def _watch(site: _Site, as_of: date) -> None:
