@@ -21,7 +21,7 @@ _MARKS = re.compile(
     r"https?://\S+|www\.\S+"  # links
     r"|(?<![\w@])@\w+"  # handles
     r"|\[[A-Z][A-Z0-9_ -]{1,30}\]|<[A-Z][A-Z0-9_ -]{1,30}>"  # what redaction left behind
-    r"|\bX{2,}(?:[/-][X\d]+)*\b"  # and what others mask with
+    r"|\bX{2,}(?:[/-][X\d]+)*\b|__\w+__"  # and what others mask with
 )
 _SPACE = re.compile(r"\s+")
 _SPACE_BEFORE_STOP = re.compile(r"\s+([,.;!?])(?!\w)")

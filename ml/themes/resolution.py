@@ -14,7 +14,7 @@ N_RESAMPLES = 3
 SHARE_RESAMPLED = 0.8
 # A working group can hold so many themes; beyond, each must earn its place a little more.
 FEWEST_HANDY, MOST_HANDY = 10, 60
-HANDINESS = 0.15
+HANDINESS = 0.1
 
 
 def choose_resolution(

@@ -34,6 +34,7 @@ CHAT = [
         ("@BankHelp my card is gone", "my card is gone"),
         ("call me on [PHONE], or [EMAIL].", "call me on, or."),
         ("paid XXXX to them on XX/XX/2023", "paid to them on"),
+        ("my mail is __email__ now", "my mail is now"),
         ("Tom &amp; Jerry", "Tom & Jerry"),
         ("a\u200bb\ud800c\x00d", "abc d"),
         ("write to me@example.org", "write to me@example.org"),

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from sklearn.metrics import adjusted_mutual_info_score
 
 from ml.text.embed import load_encoder
 from ml.themes import ThemeModel, discover_themes
@@ -195,13 +196,23 @@ def test_the_rest_of_a_sample_joins_by_vote(texts, encoder, vectors, found):
         assert counts.max() / counts.sum() > 0.8
 
 
-def test_dispositions_pull_texts_together(texts, encoder, vectors):
-    truth = conversations()[1]
-    codes = ["plastic" if issue in ("card", "pin") else None for issue in truth]
-    found = discover_themes(texts, encoder, embeddings=vectors, dispositions=codes)
-    assert found.parameters["uses_dispositions"] is True
-    plain = discover_themes(texts, encoder, embeddings=vectors)
-    assert (found.labels != plain.labels).any() or len(found.themes) == len(plain.themes)
+def test_dispositions_tell_apart_what_the_texts_do_not():
+    rng = np.random.default_rng(0)
+    centres = np.repeat(np.eye(16)[:4], 40, axis=0)
+    vectors = centres + 0.04 * rng.normal(size=centres.shape)
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    texts = [f"text {number}" for number in range(160)]
+    codes = [None] * 120 + ["billing", "delivery"] * 20
+    plain, coded = (
+        discover_themes(
+            texts, embeddings=vectors, dispositions=given, lexical_weight=0, resolution=2.0
+        )
+        for given in (None, codes)
+    )
+    assert len(set(plain.labels[120:].tolist())) == 1
+    assert adjusted_mutual_info_score(codes[120:], coded.labels[120:]) > 0.9
+    assert adjusted_mutual_info_score(plain.labels[:120], coded.labels[:120]) > 0.99
+    assert coded.parameters["uses_dispositions"] is True
 
 
 @pytest.mark.parametrize("n_texts", [0, 1, 2, 5, 30, 59, 61])
