@@ -1,12 +1,29 @@
-"""The JSON door, /api/v1."""
+"""The JSON door, /api/v1: tokens instead of cookies, problem documents instead of pages."""
 
 from __future__ import annotations
 
+import importlib
+
 from apiflask import APIFlask
 
+from closedloop.api.auth import guard_api, refuse_unmarked_views
+from closedloop.api.blueprint import bp
+from closedloop.api.errors import init_errors
+from closedloop.api.openapi import init_openapi
 from closedloop.config import Settings
+from closedloop.extensions import csrf
+
+FEATURES = ("contacts", "repeats", "themes", "actions", "impact", "imports", "jobs", "openapi")
 
 
 def init_app(app: APIFlask, settings: Settings) -> None:
-    """Register the API."""
-    del app, settings
+    """Register the API; it has no cookies, so it needs no CSRF token."""
+    del settings
+    for name in FEATURES:
+        importlib.import_module(f"closedloop.api.{name}")
+    csrf.exempt(bp)
+    guard_api(bp)
+    init_openapi(app)
+    app.register_blueprint(bp)
+    init_errors(app)
+    refuse_unmarked_views(app)

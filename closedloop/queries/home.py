@@ -205,7 +205,7 @@ def count_themes(session: Session) -> ThemeCounts:
             Theme.status,
             sa.func.count(Theme.id),
             sa.func.coalesce(sa.func.sum(ThemeStats.contacts), 0),
-            sa.func.min(Theme.created_at),
+            sa.func.min(Theme.waiting_since),
             sa.func.sum(sa.case((Theme.owner_id.is_(None), 1), else_=0)),
         )
         .outerjoin(ThemeStats, ThemeStats.theme_id == Theme.id)

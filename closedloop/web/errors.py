@@ -21,6 +21,7 @@ from closedloop.domain.errors import (
     TooManyAttempts,
     Unreadable,
 )
+from closedloop.services.long_work import Cancelled
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ STATUS: dict[type[Refusal], int] = {
     InvalidTransition: 409,
     Conflict: 409,
     NotMeasurable: 409,
+    Cancelled: 409,
     Unreadable: 422,
     TooLarge: 413,
     TooManyAttempts: 429,

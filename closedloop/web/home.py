@@ -86,15 +86,16 @@ def index() -> str:
         lead=_lead(headline, themes, everyone.overdue, has_data=cut is not None),
         headline=headline,
         before=f"{headline.before_day:%B}" if headline and headline.before_day else "",
-        chart=_chart(trend, shipped, settings.privacy_k),
-        chart_rows=_weeks(trend),
+        has_themes=bool(themes.by_status),
+        chart=_chart(trend, shipped, settings.privacy_k, has_themes=bool(themes.by_status)),
+        chart_rows=_weeks(trend, has_themes=bool(themes.by_status)),
         trend=trend,
         cut=cut,
         themes=themes,
         actions=everyone,
         shipped=shipped,
         next_look=_next_look(shipped, cut),
-        measuring=sum(one.theme_status is ThemeStatus.MEASURING for one in shipped),
+        measuring=sum(one.next_look is not None for one in shipped),
         reopened=reopened,
         total=total_of([one.look for one in shipped]),
         first_go_live=min((one.went_live_on for one in shipped), default=None),
@@ -234,17 +235,24 @@ def _hours(minutes: float) -> str:
     return n(minutes / 60, 1 if abs(minutes) < 600 else 0)
 
 
-def _chart(trend: Trend, shipped: list[ShippedAction], k: int) -> dict[str, Any]:
-    """Return the data of the chart `repeat`; single days of fewer than k contacts are left out."""
+def _chart(
+    trend: Trend, shipped: list[ShippedAction], k: int, *, has_themes: bool
+) -> dict[str, Any]:
+    """Return the data of the chart `repeat`; single days of fewer than k contacts are left out.
+
+    Without themes nothing is claimed about the same theme.
+    """
     days = trend.days
     shown = [one.identified == 0 or one.identified >= k for one in days]
     inside = [one for one in shipped if days and days[0].day <= one.went_live_on <= days[-1].day]
     return {
         "days": [one.day for one in days],
         "any": [one.any if ok else None for one, ok in zip(days, shown, strict=True)],
-        "same": [one.same if ok else None for one, ok in zip(days, shown, strict=True)],
+        "same": [
+            one.same if ok and has_themes else None for one, ok in zip(days, shown, strict=True)
+        ],
         "any7": [one.any7 for one in days],
-        "same7": [one.same7 for one in days],
+        "same7": [one.same7 if has_themes else None for one in days],
         "maturing_from": trend.maturing_from,
         "marks": [
             {"day": one.went_live_on, "label": _short(one.title)}
@@ -257,10 +265,13 @@ def _short(title: str, most: int = 26) -> str:
     return title if len(title) <= most else title[: most - 1].rstrip() + "…"
 
 
-def _weeks(trend: Trend) -> list[tuple[str, str, str]]:
+def _weeks(trend: Trend, *, has_themes: bool) -> list[tuple[str, str, str]]:
     """Return every seventh day for the table, the newest mature one last."""
     known = [one for one in trend.days if one.any7 is not None]
-    rows = [(day_words(one.day), pct(one.any7), pct(one.same7)) for one in known[::-1][::7]][::-1]
+    rows = [
+        (day_words(one.day), pct(one.any7), pct(one.same7 if has_themes else None))
+        for one in known[::-1][::7]
+    ][::-1]
     if trend.maturing_from and trend.days:
         last = trend.days[-1].day
         span = f"{day_words(trend.maturing_from, year=False)} to {day_words(last)}, maturing"

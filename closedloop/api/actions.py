@@ -1,0 +1,53 @@
+"""Actions over the API."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from closedloop.api.auth import needs
+from closedloop.api.blueprint import bp
+from closedloop.api.cursors import read_day, write_cursor
+from closedloop.api.schemas import ActionList, ActionOut, ActionQuery, ThemeRef
+from closedloop.domain.clock import today
+from closedloop.extensions import current_settings, db
+from closedloop.queries.actions import ActionFilter, ActionRow, cursor_of, list_actions
+
+
+@bp.get("/actions")
+@bp.doc(summary="List actions")
+@bp.input(ActionQuery, location="query", arg_name="asked")
+@bp.output(ActionList)
+@needs("actions.view")
+def list_actions_view(asked: ActionQuery) -> ActionList:
+    """Give actions: open ones by due day, then the others, the newest first."""
+    running = today(current_settings().reporting_zone)
+    wanted = ActionFilter(
+        statuses=(asked.status,) if asked.status else (),
+        overdue_on=running if asked.overdue else None,
+    )
+    rows = list_actions(db.session, wanted, after=read_day(asked.after), limit=asked.limit + 1)
+    page = rows[: asked.limit]
+    more = len(rows) > asked.limit
+    return ActionList(
+        items=[_action(row, running) for row in page],
+        next=write_cursor(*cursor_of(page[-1])) if more else None,
+    )
+
+
+def _action(row: ActionRow, running: date) -> ActionOut:
+    return ActionOut(
+        key=row.key,
+        title=row.title,
+        status=row.status,
+        strategy=row.strategy,
+        theme=ThemeRef(key=row.theme_key, name=row.theme_name),
+        department=row.department_name,
+        owner=row.owner_name,
+        due_on=row.due_on,
+        is_overdue=row.is_overdue(running),
+        expected_drop=row.expected_drop,
+        went_live_on=row.went_live_on,
+        verdict=row.verdict,
+        avoided_low=row.avoided_low,
+        avoided_high=row.avoided_high,
+    )

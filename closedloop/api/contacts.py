@@ -1,0 +1,121 @@
+"""Contacts over the API; the redacted text only when it is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from closedloop.api.auth import needs
+from closedloop.api.blueprint import bp
+from closedloop.api.cursors import read_instant, write_cursor
+from closedloop.api.schemas import (
+    ContactDetail,
+    ContactList,
+    ContactOut,
+    ContactQuery,
+    EpisodeContact,
+    TextQuery,
+    ThemeRef,
+    TurnOut,
+)
+from closedloop.extensions import db
+from closedloop.queries.contact_page import ContactPage, get_contact_page
+from closedloop.queries.contacts import ContactFilter, ContactRow, Cursor, list_contacts
+from closedloop.queries.theme_page import find_theme
+
+NO_THEME = "none"
+
+
+@bp.get("/contacts")
+@bp.doc(summary="List contacts")
+@bp.input(ContactQuery, location="query", arg_name="asked")
+@bp.output(ContactList)
+@needs("contacts.view")
+def list_contacts_view(asked: ContactQuery) -> ContactList:
+    """Give contacts, the newest first."""
+    after = read_instant(asked.after)
+    rows = list_contacts(
+        db.session, _wanted(asked), after=Cursor(*after) if after else None, limit=asked.limit + 1
+    )
+    page = rows[: asked.limit]
+    more = len(rows) > asked.limit
+    return ContactList(
+        items=[_contact(row, with_text=asked.text) for row in page],
+        next=write_cursor(page[-1].started_at, page[-1].id) if more else None,
+    )
+
+
+def _wanted(asked: ContactQuery) -> ContactFilter:
+    theme_id = None
+    if asked.theme and asked.theme != NO_THEME:
+        theme_id = find_theme(db.session, asked.theme).id
+    return ContactFilter(
+        words=asked.q,
+        first_day=asked.first_day,
+        last_day=asked.last_day,
+        channel=asked.channel,
+        queue=asked.queue,
+        disposition=asked.disposition,
+        theme_id=theme_id,
+        without_theme=asked.theme == NO_THEME,
+        repeats_only=asked.repeats,
+    )
+
+
+def _ref(key: str | None, name: str | None) -> ThemeRef | None:
+    return ThemeRef(key=key, name=name or "") if key else None
+
+
+def _contact(row: ContactRow, *, with_text: bool) -> ContactOut:
+    return ContactOut(
+        id=row.id,
+        source_contact_id=row.source_contact_id,
+        started_at=row.started_at,
+        channel=row.channel,
+        queue=row.queue,
+        disposition=row.disposition,
+        customer=row.customer_hash,
+        theme=_ref(row.theme_key, row.theme_name),
+        episode_position=row.chain_position,
+        handle_seconds=row.handle_seconds,
+        text=row.first_words if with_text else None,
+    )
+
+
+@bp.get("/contacts/<int(max=9223372036854775807):contact_id>")
+@bp.doc(summary="One contact")
+@bp.input(TextQuery, location="query", arg_name="asked")
+@bp.output(ContactDetail)
+@needs("contacts.view")
+def get_contact_view(contact_id: int, asked: TextQuery) -> ContactDetail:
+    """Give one contact with what the same customer did before and after."""
+    return _detail(get_contact_page(db.session, contact_id), with_text=asked.text)
+
+
+def _detail(page: ContactPage, *, with_text: bool) -> ContactDetail:
+    contact: Any = page.contact
+    turns = [TurnOut(speaker=turn.speaker, text=turn.text) for turn in page.turns]
+    theme = page.theme
+    return ContactDetail(
+        id=contact.id,
+        source_contact_id=contact.source_contact_id,
+        started_at=contact.started_at,
+        channel=contact.channel,
+        queue=contact.queue,
+        disposition=contact.disposition,
+        customer=page.customer_hash,
+        theme=_ref(theme.key, theme.name) if theme else None,
+        episode_position=contact.chain_position,
+        handle_seconds=contact.handle_seconds,
+        turns=turns if with_text else None,
+        around=[
+            EpisodeContact(
+                id=item.id,
+                started_at=item.started_at,
+                channel=item.channel,
+                theme=_ref(item.theme_key, item.theme_name),
+                is_same_episode=item.is_episode,
+            )
+            for item in page.chain
+            if not item.is_this
+        ],
+    )

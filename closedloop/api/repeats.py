@@ -1,0 +1,139 @@
+"""Repeat rates and FCR over the API, from the daily roll-up, mature days only."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from closedloop.api.auth import needs
+from closedloop.api.blueprint import bp
+from closedloop.api.schemas import (
+    BasisOut,
+    RepeatAnswer,
+    RepeatFigures,
+    RepeatGroup,
+    RepeatQuery,
+)
+from closedloop.domain.clock import last_full_day
+from closedloop.domain.contacts import (
+    WINDOWS,
+    Basis,
+    Measure,
+    Window,
+    rule_in_words,
+    share,
+    window_for,
+)
+from closedloop.domain.errors import Invalid
+from closedloop.extensions import current_settings, db
+from closedloop.queries.repeats import (
+    Figures,
+    RepeatFilter,
+    default_period,
+    get_window_figures,
+    list_group_figures,
+)
+from closedloop.queries.site import get_data_span
+from closedloop.queries.theme_page import find_theme
+
+
+@bp.get("/metrics/repeats")
+@bp.doc(summary="Repeat rates and FCR")
+@bp.input(RepeatQuery, location="query", arg_name="asked")
+@bp.output(RepeatAnswer)
+@needs("home.view")
+def get_repeats_view(asked: RepeatQuery) -> RepeatAnswer:
+    """Give one window over a period, as a whole and broken down by `by`."""
+    window = _window(asked.window)
+    span = get_data_span(db.session)
+    full = last_full_day(current_settings().reporting_zone)
+    if span.first_day is None or span.last_day is None or span.first_day > full:
+        return _answer(window, None, None, None, [])
+    cut = min(span.last_day, full)
+    wanted = _wanted(asked, span.first_day, cut, window)
+    figures = next(f for f in get_window_figures(db.session, wanted, cut=cut) if f.window == window)
+    groups = (
+        list_group_figures(db.session, wanted, group=asked.by, window=window, cut=cut)
+        if asked.by
+        else []
+    )
+    shown = [
+        RepeatGroup(value=g.value, label=g.label, **_figures(g.figures).model_dump())
+        for g in groups
+    ]
+    return _answer(window, wanted, figures, cut, shown)
+
+
+def _window(key: str) -> Window:
+    known = [window.key for window in WINDOWS]
+    if key not in known:
+        sentence = f"The windows are {', '.join(known)}."
+        raise Invalid(sentence, {"window": sentence})
+    return window_for(key)
+
+
+def _wanted(asked: RepeatQuery, first_data: date, cut: date, window: Window) -> RepeatFilter:
+    first, last = default_period(first_data, cut, window)
+    first, last = asked.first_day or first, min(asked.last_day or last, cut)
+    if first > last:
+        sentence = f"“from” ({first}) lies after “to” or the last day with data ({last})."
+        raise Invalid(sentence, {"from": sentence})
+    return RepeatFilter(
+        first_day=max(first, first_data),
+        last_day=max(last, first_data),
+        channel=asked.channel,
+        queue=asked.queue,
+        disposition=asked.disposition,
+        theme_id=find_theme(db.session, asked.theme).id if asked.theme else None,
+    )
+
+
+def _answer(
+    window: Window,
+    wanted: RepeatFilter | None,
+    figures: Figures | None,
+    cut: date | None,
+    groups: list[RepeatGroup],
+) -> RepeatAnswer:
+    return RepeatAnswer(
+        window=window.key,
+        first_day=wanted.first_day if wanted else None,
+        last_day=figures.last_day if figures else None,
+        data_to=cut,
+        rule_any=rule_in_words(Measure.REPEAT_RATE, Basis.ANY, window),
+        rule_same=rule_in_words(Measure.REPEAT_RATE, Basis.SAME, window),
+        total=_figures(figures) if figures else None,
+        groups=groups,
+    )
+
+
+def _figures(figures: Figures) -> RepeatFigures:
+    """Return what may be shown: a cell of fewer than k contacts shows nothing."""
+    k = current_settings().privacy_k
+    hidden = 0 < figures.contacts < k
+    return RepeatFigures(
+        contacts=None if hidden else figures.contacts,
+        identified=None if hidden else _shown(figures.identified, k),
+        any=_basis(figures, Basis.ANY, k, hidden=hidden),
+        same=_basis(figures, Basis.SAME, k, hidden=hidden)
+        if figures.can_tell(Basis.SAME)
+        else None,
+        is_hidden=hidden,
+    )
+
+
+def _basis(figures: Figures, basis: Basis, k: int, *, hidden: bool) -> BasisOut:
+    counts = figures.of(basis)
+    repeats = None if hidden or 0 < figures.identified < k else _shown(counts.repeats, k)
+    opening = None if hidden else _shown(counts.opening, k)
+    resolved = None if opening is None else _shown(counts.resolved, k)
+    return BasisOut(
+        repeats=repeats,
+        rate=None if repeats is None else share(repeats, figures.identified),
+        opening=opening,
+        resolved=resolved,
+        fcr=None if resolved is None or opening is None else share(resolved, opening),
+    )
+
+
+def _shown(count: int, k: int) -> int | None:
+    return None if 0 < count < k else count

@@ -1,0 +1,351 @@
+"""What the API takes and gives. Unknown names are refused, numbers are finite."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from closedloop.domain.actions import ActionStatus
+from closedloop.domain.contacts import WINDOWS
+from closedloop.domain.impact import Verdict
+from closedloop.domain.jobs import JobKind, JobState
+from closedloop.domain.themes import DemandType, Quadrant, Strategy, ThemeStatus
+from closedloop.queries.repeats import Group
+
+MOST_ROWS = 200
+
+
+def _printable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("a text cannot hold a null character")
+    return text
+
+
+Short = Annotated[str, Field(max_length=200), AfterValidator(_printable)]
+Key = Annotated[str, Field(max_length=20), AfterValidator(_printable)]
+Limit = Annotated[int, Field(ge=1, le=MOST_ROWS, description="Rows at most.")]
+Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class In(BaseModel):
+    """What comes in."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class Out(BaseModel):
+    """What goes out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Page(In):
+    """Where a list goes on."""
+
+    after: Short = Field("", description="`next` of the answer before.")
+    limit: Limit = 50
+
+
+class Problem(BaseModel):
+    """An error: what, where, and what to do."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str | None = None
+    errors: dict[str, Any] | None = None
+
+
+class ContactQuery(Page):
+    """Which contacts are wanted."""
+
+    q: Short = Field("", description="Beginning of a contact id, or words of the redacted text.")
+    first_day: date | None = Field(None, alias="from")
+    last_day: date | None = Field(None, alias="to")
+    channel: Short | None = None
+    queue: Short | None = None
+    disposition: Short | None = None
+    theme: Key | None = Field(None, description="Key of a theme, or `none`.")
+    repeats: bool = Field(False, description="Only second or later contacts of an episode.")
+    text: bool = Field(False, description="With the beginning of the redacted text.")
+
+
+class TextQuery(In):
+    """Whether the redacted text is wanted."""
+
+    text: bool = False
+
+
+class ThemeRef(Out):
+    """A theme in a word."""
+
+    key: str
+    name: str
+
+
+class ContactBase(Out):
+    """One contact; `customer` is a keyed hash, null when nobody knows who it was."""
+
+    id: int
+    source_contact_id: str
+    started_at: datetime
+    channel: str
+    queue: str
+    disposition: str
+    customer: str | None
+    theme: ThemeRef | None
+    episode_position: int | None
+    handle_seconds: int | None
+
+
+class ContactOut(ContactBase):
+    """One contact of a list."""
+
+    text: str | None = Field(description="Its redacted beginning; only when asked for.")
+
+
+class ContactList(Out):
+    """A page of contacts, the newest first."""
+
+    items: list[ContactOut]
+    next: str | None
+
+
+class TurnOut(Out):
+    """One thing that was said, redacted."""
+
+    speaker: str
+    text: str
+
+
+class EpisodeContact(Out):
+    """Another contact of the same customer."""
+
+    id: int
+    started_at: datetime
+    channel: str
+    theme: ThemeRef | None
+    is_same_episode: bool
+
+
+class ContactDetail(ContactBase):
+    """One contact with the customer's contacts around it, the oldest first."""
+
+    turns: list[TurnOut] | None = Field(description="Redacted; only when asked for.")
+    around: list[EpisodeContact]
+
+
+class RepeatQuery(In):
+    """Which repeat rates are wanted; without days, the last 90 mature ones."""
+
+    window: str = Field("7d", json_schema_extra={"enum": [w.key for w in WINDOWS]})
+    first_day: date | None = Field(None, alias="from")
+    last_day: date | None = Field(None, alias="to")
+    by: Group | None = None
+    channel: Short | None = None
+    queue: Short | None = None
+    disposition: Short | None = None
+    theme: Key | None = None
+
+
+class BasisOut(Out):
+    """Counts and rates on one basis. Null where fewer customers than allowed stand behind it."""
+
+    repeats: int | None
+    rate: Rate | None
+    opening: int | None
+    resolved: int | None
+    fcr: Rate | None
+
+
+class RepeatFigures(Out):
+    """One window over mature days; `same` is null where no contact has a theme."""
+
+    contacts: int | None
+    identified: int | None
+    any: BasisOut
+    same: BasisOut | None
+    is_hidden: bool = Field(description="Too few contacts to be shown.")
+
+
+class RepeatGroup(RepeatFigures):
+    """The figures of one channel, queue, disposition or theme."""
+
+    value: str
+    label: str
+
+
+class RepeatAnswer(Out):
+    """Repeat rates, the rule in words, and which days they were counted on."""
+
+    window: str
+    first_day: date | None
+    last_day: date | None = Field(description="Last mature day that was counted.")
+    data_to: date | None
+    rule_any: str
+    rule_same: str
+    total: RepeatFigures | None
+    groups: list[RepeatGroup]
+
+
+class ThemeQuery(Page):
+    """Which themes are wanted."""
+
+    view: str = Field(
+        "open", json_schema_extra={"enum": ["open", "candidates", "parked", "closed", "all"]}
+    )
+    q: Short = ""
+    status: ThemeStatus | None = None
+
+
+class ThemeFigures(Out):
+    """Figures of the last 90 days to `as_of`."""
+
+    as_of: date
+    contacts: int
+    customers: int
+    repeat_rate_any: Rate | None
+    repeat_rate_same: Rate | None
+    handle_seconds: int
+    priority: Number
+
+
+class ThemeOut(Out):
+    """One theme; `figures` is null below the fewest customers that may be shown."""
+
+    key: str
+    name: str
+    status: ThemeStatus
+    demand_type: DemandType | None
+    quadrant: Quadrant | None
+    department: str
+    owner: str
+    figures: ThemeFigures | None
+
+
+class ThemeList(Out):
+    """A page of themes, most contacts first."""
+
+    items: list[ThemeOut]
+    next: str | None
+
+
+class ThemeAction(Out):
+    """An action on a theme."""
+
+    key: str
+    title: str
+
+
+class ThemeDetail(ThemeOut):
+    """One theme with what people agreed about it."""
+
+    scenario: str
+    cause: str
+    strategy: Strategy | None
+    keywords: list[str]
+    definition: int | None
+    actions: list[ThemeAction]
+
+
+class ActionQuery(Page):
+    """Which actions are wanted."""
+
+    status: ActionStatus | None = None
+    overdue: bool = False
+
+
+class ActionOut(Out):
+    """One action; a verdict never comes without its range."""
+
+    key: str
+    title: str
+    status: ActionStatus
+    strategy: Strategy
+    theme: ThemeRef
+    department: str
+    owner: str
+    due_on: date | None
+    is_overdue: bool
+    expected_drop: Rate
+    went_live_on: date | None
+    verdict: Verdict | None
+    avoided_low: Number | None
+    avoided_high: Number | None
+
+
+class ActionList(Out):
+    """A page of actions: open ones by due day, then the others, the newest first."""
+
+    items: list[ActionOut]
+    next: str | None
+
+
+class RangeOut(Out):
+    """A 95 % range with its middle."""
+
+    low: Number
+    middle: Number
+    high: Number
+
+
+class Estimate(Out):
+    """One stored estimate. It is a verdict only at a look."""
+
+    as_of: date
+    look: int
+    is_verdict: bool
+    verdict: Verdict
+    observed: int
+    expected: Number
+    avoided: RangeOut
+    net: RangeOut | None = Field(description="Over the theme and those beside it.")
+    has_moved: bool = Field(description="Contacts turned up in themes beside it.")
+    minutes: RangeOut = Field(description="Agent minutes for the credited contacts.")
+    p_value: Rate
+    definition: int
+    method: str
+    sentence: str
+
+
+class ImpactOut(Out):
+    """A shipped action with the verdict in force: that of its newest look."""
+
+    key: str
+    title: str
+    status: ActionStatus
+    theme: ThemeRef
+    department: str
+    went_live_on: date
+    counted_from: date
+    verdict: Verdict
+    came_back_since: date | None
+    next_look: date | None = Field(description="Last data day of the next look.")
+    newest_look: Estimate | None
+    running: Estimate | None = Field(description="Newer than the look; not a verdict.")
+
+
+class ImpactList(Out):
+    """A page of shipped actions, the newest go-live first."""
+
+    items: list[ImpactOut]
+    next: str | None
+
+
+class JobOut(Out):
+    """A job and how far it is."""
+
+    id: int
+    kind: JobKind
+    state: JobState
+    doing: str
+    progress_done: int
+    progress_total: int = Field(description="0 when unknown.")
+    result: dict[str, Any]
+    error: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None

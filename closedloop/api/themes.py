@@ -1,0 +1,100 @@
+"""Themes over the API."""
+
+from __future__ import annotations
+
+from closedloop.api.auth import needs
+from closedloop.api.blueprint import bp
+from closedloop.api.schemas import (
+    ThemeAction,
+    ThemeDetail,
+    ThemeFigures,
+    ThemeList,
+    ThemeOut,
+    ThemeQuery,
+)
+from closedloop.domain.errors import Invalid
+from closedloop.extensions import current_settings, db
+from closedloop.queries.site import get_data_span
+from closedloop.queries.theme_figures import Figures
+from closedloop.queries.themes import (
+    ThemeFilter,
+    ThemePage,
+    ThemeRow,
+    ThemeView,
+    get_theme_page,
+    list_themes,
+)
+
+
+@bp.get("/themes")
+@bp.doc(summary="List themes")
+@bp.input(ThemeQuery, location="query", arg_name="asked")
+@bp.output(ThemeList)
+@needs("themes.view")
+def list_themes_view(asked: ThemeQuery) -> ThemeList:
+    """Give themes, most contacts first."""
+    if asked.view not in set(ThemeView):
+        sentence = f"The views are {', '.join(ThemeView)}."
+        raise Invalid(sentence, {"view": sentence})
+    view = ThemeView.ALL if asked.status else ThemeView(asked.view)
+    wanted = ThemeFilter(view=view, q=asked.q, status=asked.status, after=asked.after[:20])
+    found = list_themes(db.session, wanted, k=current_settings().privacy_k, limit=asked.limit)
+    return ThemeList(items=[_theme(row) for row in found.rows], next=found.after or None)
+
+
+def _theme(row: ThemeRow) -> ThemeOut:
+    return ThemeOut(
+        key=row.key,
+        name=row.name,
+        status=row.status,
+        demand_type=row.demand_type,
+        quadrant=row.quadrant,
+        department=row.department_name,
+        owner=row.owner_name,
+        figures=_figures(row.figures),
+    )
+
+
+def _figures(figures: Figures | None) -> ThemeFigures | None:
+    if figures is None:
+        return None
+    return ThemeFigures(
+        as_of=figures.as_of,
+        contacts=figures.contacts,
+        customers=figures.customers,
+        repeat_rate_any=figures.repeat_any,
+        repeat_rate_same=figures.repeat_same,
+        handle_seconds=figures.handle_seconds,
+        priority=figures.priority,
+    )
+
+
+@bp.get("/themes/<string(maxlength=20):key>")
+@bp.doc(summary="One theme")
+@bp.output(ThemeDetail)
+@needs("themes.view")
+def get_theme_view(key: str) -> ThemeDetail:
+    """Give one theme with what people agreed about it."""
+    first_day = get_data_span(db.session).first_day
+    page = get_theme_page(db.session, key, k=current_settings().privacy_k, first_day=first_day)
+    return _detail(page)
+
+
+def _detail(page: ThemePage) -> ThemeDetail:
+    theme = page.theme
+    return ThemeDetail(
+        key=theme.key,
+        name=theme.name,
+        status=theme.status,
+        demand_type=theme.demand_type,
+        quadrant=page.quadrant,
+        department=theme.department.name if theme.department else "",
+        owner=theme.owner.name if theme.owner else "",
+        figures=_figures(page.figures),
+        scenario=theme.scenario,
+        cause=theme.cause,
+        strategy=theme.strategy,
+        keywords=[] if page.is_small else [str(word) for word in theme.keywords],
+        definition=page.definition_number,
+        actions=[ThemeAction(key=action.key, title=action.title) for action in page.actions],
+    )
