@@ -49,6 +49,7 @@ def start(name: str, environment: dict[str, str], arguments: list[str]) -> subpr
 def main() -> int:
     arguments = sys.argv[1:]
     base = {k: v for k, v in os.environ.items() if k != SERVER and not k.startswith("CLOSEDLOOP_")}
+    base["OPENBLAS_NUM_THREADS"] = "1"  # the two runs share the cores; threads would only wait
     started = time.monotonic()
     with postgresql() as url:
         runs = {

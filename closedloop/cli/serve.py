@@ -28,6 +28,7 @@ def start_logging(level: str) -> None:
     logging.basicConfig(
         level=level, format="%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"
     )
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)  # a line per tick says nothing
 
 
 def _stop_on_signals() -> threading.Event:
@@ -98,11 +99,13 @@ def serve_site(site: Site, *, host: str, port: int, threads: int = 8) -> None:
     )
     child.start()
     site.database.engine.dispose()
+    ours = os.getpid()
     try:
         WebServer(site.settings, host, port, threads).run()
     finally:
-        child.terminate()
-        child.join(10)
+        if os.getpid() == ours:  # gunicorn's own children leave through here as well
+            child.terminate()
+            child.join(10)
 
 
 @click.command("serve")

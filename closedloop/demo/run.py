@@ -342,6 +342,7 @@ def _decide(session: Session, site: _Site, theme_id: int, story: TriageStory) ->
             company_values=story.company_values,
             department_id=site.departments[story.department],
             strategy=Strategy.ELIMINATE,
+            owner_id=_speaker(site, story.department),
             by=site.manager,
         )
     elif story.decision == "dismiss":
@@ -355,6 +356,12 @@ def _decide(session: Session, site: _Site, theme_id: int, story: TriageStory) ->
             reason=story.note or "Put off until the first actions have shipped.",
             by=site.manager,
         )
+
+
+def _speaker(site: _Site, department: str) -> int | None:
+    """Return who speaks for a department."""
+    names = [p.name for p in PEOPLE if p.department == department and p.role == "stakeholder"]
+    return site.people[names[0]].user_id if names else None
 
 
 def _join_siblings(site: _Site, fix: Fix) -> None:

@@ -106,6 +106,9 @@ class Theme(TimestampMixin, Model):
     review_on: Mapped[date | None] = mapped_column(comment="When an accepted theme is looked at.")
     run_id: Mapped[int | None] = mapped_column(ForeignKey("theme_runs.id"))
     triaged_at: Mapped[datetime | None]
+    waiting_since: Mapped[datetime] = mapped_column(
+        default=utc_now, comment="When it was found, or came back from parking, for a decision."
+    )
 
     department: Mapped[Department | None] = relationship()
     owner: Mapped[User | None] = relationship()

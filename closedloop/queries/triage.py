@@ -45,13 +45,13 @@ class QueuedCandidate:
     id: int
     key: str
     name: str
-    created_at: datetime
+    waiting_since: datetime
     is_small: bool
 
     @property
     def days_waiting(self) -> int:
         """Whole days since it was found."""
-        return (utc_now() - self.created_at).days
+        return (utc_now() - self.waiting_since).days
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class MergePreview:
 def list_candidates(session: Session, *, k: int) -> list[QueuedCandidate]:
     """Return what waits for a decision, highest priority first, uncounted ones last."""
     rows = session.execute(
-        sa.select(Theme.id, Theme.key, Theme.name, Theme.created_at, ThemeStats.customers)
+        sa.select(Theme.id, Theme.key, Theme.name, Theme.waiting_since, ThemeStats.customers)
         .outerjoin(ThemeStats, ThemeStats.theme_id == Theme.id)
         .where(Theme.status == ThemeStatus.CANDIDATE)
         .order_by(sa.func.coalesce(ThemeStats.priority, -1.0).desc(), Theme.id)

@@ -209,7 +209,7 @@ def return_parked(session: Session, *, today: date, by: Actor) -> int:
     for theme in due:
         is_agreed = theme.triaged_at is not None
         wanted = ThemeStatus.TRIAGED if is_agreed else ThemeStatus.CANDIDATE
-        _change(theme, wanted, parked_until=None)
+        _change(theme, wanted, parked_until=None, waiting_since=utc_now())
         summary = f"brought {theme.key} {theme.name} back: it was parked until today"
         _record(session, by, theme, "themes.returned", summary)
     if due:

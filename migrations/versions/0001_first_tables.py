@@ -444,6 +444,12 @@ def upgrade() -> None:
         ),
         sa.Column("run_id", sa.Integer(), nullable=True),
         sa.Column("triaged_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "waiting_since",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="When it was found, or came back from parking, for a decision.",
+        ),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
