@@ -10,13 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.impact import Verdict, look_number, look_on
-from closedloop.models import (
-    Comeback,
-    DailyRollup,
-    DefinitionSet,
-    ImpactMeasurement,
-    Intervention,
-)
+from closedloop.models import Comeback, DefinitionSet, ImpactMeasurement, Intervention
 
 _number = itertools.count(1)
 PRE_DAYS = 28
@@ -138,28 +132,3 @@ def make_comeback(session: Session, intervention: Intervention, **values: Any) -
     session.add(comeback)
     session.flush()
     return comeback
-
-
-def make_rollup(session: Session, day: date, contacts: int = 100, **values: Any) -> DailyRollup:
-    """Add the roll-up of one day: `any_7d=20` sets one of its counts, the others are 0."""
-    counts = {
-        column.name: 0
-        for column in DailyRollup.__table__.columns
-        if column.name not in ("id", "day", "theme_id", "channel", "queue", "disposition")
-    }
-    row = DailyRollup(
-        **{
-            **counts,
-            "day": day,
-            "theme_id": None,
-            "channel": "phone",
-            "queue": "cards",
-            "disposition": "",
-            "contacts": contacts,
-            "identified": contacts,
-            **values,
-        }
-    )
-    session.add(row)
-    session.flush()
-    return row
