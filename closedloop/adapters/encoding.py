@@ -53,6 +53,12 @@ _USUAL = {
 _IN_LATIN_WORD = re.compile(r"[a-zA-Z][\u0370-\u052f]|[\u0370-\u052f][a-zA-Z]")
 _SURE = 0.9
 
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1a\x1b")) + b"\x7f"
+"""Bytes no text is made of; ESC stays, some Japanese encodings switch with it."""
+
+_MOST_CONTROLS = 0.02
+"""Share of the beginning from which it is no text: an odd one in a row is the row's fault."""
+
 
 class Encoding(NamedTuple):
     """Name of the codec, whether a byte order mark stands first, and how it was told."""
@@ -87,6 +93,10 @@ def find_encoding(path: Path) -> Encoding:
             return Encoding(name, True, f"It begins with the byte order mark of {label}.")
     if b"\x00" in head:
         return _wide_without_mark(head)
+    if len(head) - len(head.translate(None, _CONTROLS)) > _MOST_CONTROLS * len(head):
+        raise UnreadableFile(
+            f"The file is binary (it is full of control characters), not a table of text. {_REMEDY}"
+        )
     return _by_content(head, blocks)
 
 
