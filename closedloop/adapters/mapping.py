@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -31,6 +31,12 @@ KNOWN_COLUMNS = (
 )
 CONSTANT_COLUMNS = ("channel", "queue", "agent", "disposition", "speaker")
 """Columns that may have one value for the whole file."""
+
+DEFAULT_SOURCE = "file"
+"""Source of a mapping that names none."""
+
+MAX_SOURCE_CHARS = 60
+MAX_SESSION_GAP_SECONDS = 30 * 24 * 3600
 
 UNKNOWN_VALUES = ("", "?", "-", "n/a", "na", "nan", "none", "null", "unknown", "(null)")
 """What stands for no value unless the mapping says otherwise; upper and lower case alike."""
@@ -110,7 +116,7 @@ class Mapping:
     """
 
     columns: MappingOf[str, str]
-    source: str = "file"
+    source: str = DEFAULT_SOURCE
     date_order: str | None = None
     zone: str | None = None
     constants: MappingOf[str, str] = field(default_factory=dict)
@@ -177,6 +183,8 @@ class Mapping:
             text = path.read_text(encoding="utf-8-sig")
             is_toml = path.suffix.lower() == ".toml"
             settings = tomllib.loads(text) if is_toml else json.loads(text)
+        except RecursionError as error:
+            raise BadMapping(f"The mapping {path.name} is nested too deeply.") from error
         except (UnicodeDecodeError, ValueError) as error:
             raise BadMapping(f"The mapping {path.name} cannot be read: {error}.") from error
         except OSError as error:
@@ -222,6 +230,12 @@ def guess_mapping(header: Sequence[str], sample: Sequence[Sequence[str]]) -> Map
         reasons[known] = f"“{found}” is a usual name for {known}."
     guess = Mapping(columns, reasons=reasons)
     return _with_dates(_with_inbound(guess, names), header, sample)
+
+
+def source_from(file_name: str) -> str:
+    """Return the words of a file name before its first number: a name for the system."""
+    words = re.split(r"\d", PurePath(file_name).stem)[0]
+    return re.sub(r"[\W_]+", "-", words).strip("-").lower()[:MAX_SOURCE_CHARS] or DEFAULT_SOURCE
 
 
 def normalised_name(column: str) -> str:
@@ -283,12 +297,22 @@ def _check_settings(mapping: Mapping) -> None:
             ) from error
     if (mapping.session_gap_seconds or 0) < 0:
         raise BadMapping("The session gap cannot be negative. Use 0 to count each message.")
+    if (mapping.session_gap_seconds or 0) > MAX_SESSION_GAP_SECONDS:
+        raise BadMapping(
+            "The session gap is longer than 30 days, which would make one contact of many. "
+            "It is given in seconds: 43200 are 12 hours."
+        )
     if not mapping.source.strip():
         raise BadMapping("The source has no name. Name the system the file comes from.")
 
 
 def _checked(key: str, value: Any) -> Any:
     """Return a setting in the type the mapping wants; `BadMapping` when it is another one."""
+    if not _is_plain_text(value):
+        raise BadMapping(
+            f"The setting “{key}” of the mapping holds a character that no text has (NUL or half "
+            "of a pair). Write it again."
+        )
     match key, value:
         case ("columns" | "constants", dict()) if all(isinstance(v, str) for v in value.values()):
             return dict(value)
@@ -305,6 +329,15 @@ def _checked(key: str, value: Any) -> Any:
         case ("date_order" | "zone" | "session_gap_seconds" | "inbound", None):
             return value
     raise BadMapping(f"The setting “{key}” of the mapping has a value of the wrong kind.")
+
+
+def _is_plain_text(value: Any) -> bool:
+    """Whether every text in a setting can be stored by any database."""
+    if isinstance(value, str):
+        return not any(char == "\x00" or "\ud800" <= char <= "\udfff" for char in value)
+    if isinstance(value, dict):
+        return all(_is_plain_text(key) and _is_plain_text(item) for key, item in value.items())
+    return not isinstance(value, list | tuple) or all(map(_is_plain_text, value))
 
 
 def _plain(value: Any) -> Any:

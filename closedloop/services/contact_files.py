@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from closedloop.adapters.mapping import Mapping, guess_mapping
 from closedloop.adapters.sniff import sniff_file
 from closedloop.adapters.types import FileFacts, UnreadableFile
 from closedloop.domain.errors import Invalid, Unreadable
+
+COLUMNS_NAMED = 12
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,17 @@ def check_mapping(path: Path, mapping: Mapping) -> FileFacts:
     """
     facts = _sniff(path)
     if problems := mapping.problems_with(facts.header):
-        raise Invalid(" ".join(problems), {"columns": " ".join(problems)})
+        sentence = " ".join([*problems, _columns_in_words(facts.header)])
+        raise Invalid(sentence, {"columns": sentence})
     return facts
+
+
+def _columns_in_words(header: Sequence[str]) -> str:
+    """Name the first columns of a file, for whoever has to say which is which."""
+    names = ", ".join(f"“{name[:40]}”" for name in header[:COLUMNS_NAMED])
+    more = len(header) - COLUMNS_NAMED
+    rest = f" and {more:,} more" if more > 0 else ""
+    return f"The file has the columns {names}{rest}. Say in the mapping which is which."
 
 
 def _sniff(path: Path) -> FileFacts:

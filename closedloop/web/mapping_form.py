@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePath
 from typing import Any
 from zoneinfo import available_timezones
 
 from closedloop.adapters.mapping import (
     CONSTANT_COLUMNS,
     KNOWN_COLUMNS,
+    MAX_SESSION_GAP_SECONDS,
+    MAX_SOURCE_CHARS,
     REQUIRED_COLUMNS,
     Mapping,
+    source_from,
 )
 from closedloop.adapters.types import BadMapping, FileFacts
 from closedloop.config import Settings
@@ -42,8 +43,7 @@ DATE_WORDS = (
     ("mdy", "03/31/2026 (month first)"),
     ("epoch", "1774915200 (seconds since 1970)"),
 )
-MAX_GAP_HOURS = 24 * 30
-_SOURCE_CHARS = 60
+MAX_GAP_HOURS = MAX_SESSION_GAP_SECONDS // 3600
 
 
 @dataclass(frozen=True)
@@ -121,12 +121,6 @@ def suggest(
     return Suggestion(replace(guess, zone=zone, session_gap_seconds=gap, source=source))
 
 
-def source_from(file_name: str) -> str:
-    """Return the words of a file name before its first number: a name for the system."""
-    words = re.split(r"\d", PurePath(file_name).stem)[0]
-    return re.sub(r"[\W_]+", "-", words).strip("-").lower()[:_SOURCE_CHARS] or "file"
-
-
 def form_of(mapping: Mapping, facts: FileFacts) -> MappingForm:
     """Return the form of a mapping."""
     gap = mapping.session_gap_seconds
@@ -176,9 +170,9 @@ def read_form(typed: MappingOf[str, str], facts: FileFacts) -> Mapping:
     columns = _columns(typed, facts, errors)
     gap = _gap(typed.get("session_gap_hours", ""), errors)
     source = " ".join(typed.get("source", "").split())
-    if not 0 < len(source) <= _SOURCE_CHARS:
+    if not 0 < len(source) <= MAX_SOURCE_CHARS:
         errors["source"] = (
-            f"Name the system the file comes from, in at most {_SOURCE_CHARS} characters."
+            f"Name the system the file comes from, in at most {MAX_SOURCE_CHARS} characters."
         )
     inbound = _inbound(typed, facts, errors)
     if errors:
