@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import re
+import math
 from pathlib import Path
 from typing import Any
 
 import click
 
-from closedloop.adapters.mapping import Mapping
+from closedloop.adapters.mapping import DEFAULT_SOURCE, Mapping, source_from
 from closedloop.cli.options import (
     Ticker,
     instance_option,
@@ -20,6 +20,7 @@ from closedloop.cli.options import (
     speaks_plainly,
 )
 from closedloop.domain.audit import COMMAND_LINE
+from closedloop.domain.errors import Invalid
 from closedloop.jobs.work import assign_new
 from closedloop.services.contacts import import_file, preview_file, recognise_file
 
@@ -33,7 +34,11 @@ from closedloop.services.contacts import import_file, preview_file, recognise_fi
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Which column is what; see docs/import/README.md. Guessed when left out.",
 )
-@click.option("--source", help="Name of where the file comes from. [default: the file's name]")
+@click.option(
+    "--source",
+    help="System the file comes from; ids are unique within it. [default: the mapping's, or the "
+    "words the file's name begins with]",
+)
 @click.option("--zone", help="Time zone of times that carry none, e.g. Europe/London.")
 @click.option("--date-order", type=click.Choice(["iso", "dmy", "mdy", "ymd", "epoch"]))
 @click.option(
@@ -70,9 +75,11 @@ def import_contacts(
     if date_order:
         changes["date_order"] = date_order
     if session_gap_hours is not None:
-        changes["session_gap_seconds"] = round(session_gap_hours * 3600)
+        changes["session_gap_seconds"] = _gap_seconds(session_gap_hours)
     mapping = dataclasses.replace(mapping, **changes)
-    source = source or mapping.source or re.sub(r"\W+", "-", file.stem.lower()).strip("-")
+    if not source:
+        is_named = mapping.source != DEFAULT_SOURCE
+        source = mapping.source if is_named else source_from(file.name)
     if dry_run:
         with site.database.reading() as session:
             preview = preview_file(
@@ -106,17 +113,33 @@ def import_contacts(
             "rejected",
             "unidentified",
             "redactions",
+            "message",
         )
     }
     if as_json:
         print_json(facts)
         return
     print_table(["", "rows"], [[name, value] for name, value in list(facts.items())[2:8]])
+    if not batch.rows_read:
+        click.echo(batch.message)
     if batch.rejected:
         click.echo(
             f"{batch.rejected:,} rows are in quarantine, each with its line and reason: "
             f"Contacts, Imports, no. {batch.id}."
         )
+    if batch.changed:
+        click.echo(
+            f"{batch.changed:,} rows have an id that “{batch.source}” brought before with other "
+            f"content; the first version stays. See Contacts, Imports, no. {batch.id}, or import "
+            "with another --source if the file comes from elsewhere."
+        )
+
+
+def _gap_seconds(hours: float) -> int:
+    """Return whole seconds; the mapping checks their range, which NaN has none of."""
+    if not math.isfinite(hours):
+        raise Invalid("Write the session gap as hours, such as 12 or 0.5.")
+    return round(hours * 3600)
 
 
 def _print_preview(preview: Any, as_json: bool) -> None:

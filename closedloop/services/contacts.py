@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.adapters.contacts import Outcome, read_contacts
-from closedloop.adapters.mapping import Mapping
+from closedloop.adapters.mapping import MAX_SOURCE_CHARS, Mapping
+from closedloop.adapters.parse import clean
 from closedloop.adapters.types import ParsedContact, Reject
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
@@ -51,7 +52,6 @@ __all__ = [
 ROWS_PER_STRETCH = 2_000
 CHARACTERS_PER_STRETCH = 4_000_000
 DAYS_PER_TRANSACTION = 60
-SOURCE_CHARS = 60
 
 
 def open_import(
@@ -74,13 +74,13 @@ def open_import(
         If the file or the mapping cannot be used; nothing is noted down then.
     """
     check_mapping(path, mapping)
-    source = " ".join(source.split())
-    if not 0 < len(source) <= SOURCE_CHARS:
-        sentence = f"Name the system the file comes from, in at most {SOURCE_CHARS} characters."
+    source = " ".join(clean(source).split())
+    if not 0 < len(source) <= MAX_SOURCE_CHARS:
+        sentence = f"Name the system the file comes from, in at most {MAX_SOURCE_CHARS} characters."
         raise Invalid(sentence, {"source": sentence})
     batch = ImportBatch(
         source=source,
-        file_name=file_name[-255:],
+        file_name=clean(file_name)[-255:],  # some systems let names hold any byte
         file_sha256=measure_extent(path).sha256,
         mapping=mapping.to_dict(),
         redactions={},
