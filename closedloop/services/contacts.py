@@ -6,7 +6,7 @@ a second run goes on from there or, begun afresh, finds it unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date
 from itertools import islice
 from pathlib import Path
@@ -241,10 +241,10 @@ class _Run:
         self._report(Progress(self._extent.bytes_up_to(line), self._extent.n_bytes, doing))
 
     def _add_up(self) -> None:
-        """Renew the roll-up; a resumed run cannot know the days of the one before."""
+        """Renew the roll-up; whoever goes on after another run cannot know the days of that one."""
         days: Collection[date] = self._days
-        if self._is_resumed:
-            with self._transactions() as session:
+        with self._transactions() as session:
+            if self._is_resumed or _broken_off(session, self._batch):
                 days = session.scalars(sa.select(Contact.local_day).distinct()).all()
         for portion in in_portions(sorted(days), DAYS_PER_TRANSACTION):
             with self._transactions() as session:
@@ -256,6 +256,8 @@ class _Run:
             batch.state, batch.finished_at = state, utc_now()
             batch.message = message or _outcome_in_words(batch)
             is_done = state is BatchState.DONE
+            if is_done:
+                _close_broken_off(session, batch)
             record_event(
                 session,
                 by=self._by,
@@ -271,6 +273,30 @@ class _Run:
                 },
             )
         return batch
+
+
+def _broken_off(session: Session, batch: ImportBatch) -> Sequence[ImportBatch]:
+    """Return imports of the same file that never came to an end: their process was killed."""
+    same = (ImportBatch.source == batch.source, ImportBatch.file_sha256 == batch.file_sha256)
+    return session.scalars(
+        sa.select(ImportBatch)
+        .where(*same, ImportBatch.id < batch.id, ImportBatch.state == BatchState.RUNNING)
+        .where(ImportBatch.rows_done > 0)
+        .order_by(ImportBatch.id)
+    ).all()
+
+
+def _close_broken_off(session: Session, batch: ImportBatch) -> None:
+    """Say of imports that broke off that this one read their file to its end.
+
+    One that is alive after all closes itself as done when it is.
+    """
+    for other in _broken_off(session, batch):
+        other.state, other.finished_at = BatchState.FAILED, utc_now()
+        other.message = (
+            f"It broke off after {other.rows_done:,} rows, which stay. "
+            f"Import no. {batch.id} read the same file to its end."
+        )
 
 
 def _outcome_in_words(batch: ImportBatch) -> str:

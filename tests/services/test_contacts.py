@@ -381,6 +381,24 @@ def test_an_import_that_fails_says_so_and_leaves_whole_stretches_with_their_roll
     assert (done.state, done.rows_read, done.message[:3]) == (BatchState.DONE, 450, "450")
 
 
+@pytest.mark.usefixtures("small_stretches")
+def test_a_file_whose_import_was_killed_can_simply_be_imported_again(
+    take_in, database, read, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "many.csv", many_rows(450))
+    with pytest.raises(Killed):
+        take_in(path, report=killed_after(2, Killed()))
+    assert read(sa.select(DailyRollup)) == []  # the process never came to adding days up
+
+    again = take_in(path)
+
+    assert (again.unchanged, again.added, again.rejected) == (197, 248, 5)
+    assert sum(read(sa.select(DailyRollup.contacts))) == len(picture(database)) == 445
+    broken_off, whole = read(sa.select(ImportBatch).order_by(ImportBatch.id))
+    assert (broken_off.state, whole.state) == (BatchState.FAILED, BatchState.DONE)
+    assert f"Import no. {whole.id} read the same file to its end." in broken_off.message
+
+
 def test_people_can_stop_an_import_and_read_so(take_in, read) -> None:
     with pytest.raises(Cancelled):
         take_in([row("a")], report=killed_after(1, Cancelled("Priya Nair stopped the import.")))
