@@ -37,8 +37,8 @@ format: setup  ## Put the code in the house format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup  ## Slow proofs, compared with named peers
-	$(BIN)/python -m benchmarks
+bench: setup  ## Slow proofs, with real data in DATA=DIR where they need it
+	$(BIN)/python -m benchmarks $(if $(DATA),--data $(DATA))
 
 lock:  ## Renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group dev --no-header --no-emit-index-url pyproject.toml -o requirements.lock

@@ -48,6 +48,7 @@ def read_clinc_and_strangers(data: Path) -> Labelled:
     return read_clinc(data, with_out_of_scope=True)
 
 
+NEEDS_DATA = True
 DATASETS: dict[str, Callable[[Path], Labelled]] = {
     "dstc11_development": read_insurance,
     "banking77_train": read_banking,
@@ -103,13 +104,13 @@ def print_table(rows: list[dict[str, Any]]) -> None:
         print("| " + " | ".join(cells) + " |")
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder with the data sets")
     parser.add_argument("--only", action="append", help="a data set by name; may be repeated")
     parser.add_argument("--resolution", type=float, help="instead of the one the data choose")
     parser.add_argument("--json", type=Path, help="also write the numbers here")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if not options.data.is_dir():
         sys.exit(f"There is no folder {options.data}; name the one with the data sets.")
     encoder = load_encoder()
