@@ -143,8 +143,8 @@ def _print(found: Report, cut: date, rate: float, site: Site) -> None:
         )
     _print_rows(found)
     click.echo(
-        f"\n{len(found.open_actions)} actions are open, {len(found.back_again)} themes came back, "
-        f"{found.waiting.candidates} candidates wait for a decision."
+        f"\nOpen actions: {len(found.open_actions)}. Themes that came back: "
+        f"{len(found.back_again)}. Candidates waiting for a decision: {found.waiting.candidates}."
     )
 
 

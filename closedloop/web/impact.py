@@ -11,7 +11,7 @@ from werkzeug import Response
 
 from closedloop.domain.clock import last_full_day
 from closedloop.domain.errors import NotMeasurable
-from closedloop.domain.impact import cost_avoided, looks
+from closedloop.domain.impact import Verdict, cost_avoided, looks
 from closedloop.domain.impact_words import CHECK_TITLES, answer, spelt, support
 from closedloop.extensions import current_settings, db
 from closedloop.queries.impact import (
@@ -248,6 +248,7 @@ def _charts(action: ShippedAction, full: FullMeasurement) -> dict[str, Any]:
         return {"charted": None}
     return {
         "charted": measured,
+        "has_total": measured.verdict is not Verdict.NOT_ENOUGH_DATA,
         "impact_data": impact_chart(action, full, verdict),
         "impact_sentence": impact_sentence(action, full),
         "impact_rows": week_rows(action, full),

@@ -132,3 +132,20 @@ def make_comeback(session: Session, intervention: Intervention, **values: Any) -
     session.add(comeback)
     session.flush()
     return comeback
+
+
+def copy_measurement(
+    session: Session, measurement: ImpactMeasurement, **changed: Any
+) -> ImpactMeasurement:
+    """Add a row like another one but for what is changed, on the day before: rows are frozen."""
+    values = {
+        column.key: getattr(measurement, column.key)
+        for column in ImpactMeasurement.__table__.columns
+        if column.key != "id"
+    }
+    copied = ImpactMeasurement(
+        **{**values, "as_of": measurement.as_of - timedelta(days=1), **changed}
+    )
+    session.add(copied)
+    session.flush()
+    return copied

@@ -1,0 +1,124 @@
+"""`closedloop measure`."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import date
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+from sqlalchemy.orm import undefer
+
+from closedloop.cli import main
+from closedloop.domain.actions import ActionStatus
+from closedloop.domain.themes import ThemeStatus
+from closedloop.models import ImpactMeasurement
+from tests.factories.contacts import make_contact
+from tests.factories.impact import copy_measurement
+from tests.factories.series import add_days, draw_counts, make_controls, make_definitions
+from tests.factories.themes import make_action, make_intervention, make_theme
+
+FIRST, LIVE = date(2025, 6, 2), date(2026, 3, 3)
+LOOK_1, LOOK_2, CUT = date(2026, 3, 16), date(2026, 3, 30), date(2026, 4, 2)
+
+
+@pytest.fixture
+def run(settings, monkeypatch):
+    """Run a command on this test's database: `run("measure", "--json")`."""
+    for name in [name for name in os.environ if name.startswith("CLOSEDLOOP_")]:
+        monkeypatch.delenv(name)
+    for name in ("secret_key", "customer_key", "database_url", "reporting_zone"):
+        monkeypatch.setenv(f"CLOSEDLOOP_{name.upper()}", getattr(settings, name))
+
+    def run_command(*arguments: str, status: int = 0):
+        instance = str(settings.instance)
+        result = CliRunner().invoke(main, [*arguments, "--instance", instance])
+        assert result.exit_code == status, result.output + str(result.exception)
+        return result
+
+    return run_command
+
+
+@pytest.fixture
+def shipped(session):
+    """An action whose theme fell by 45 %, with data to three days after the second look."""
+    n_pre, n_days = (LIVE - FIRST).days, (CUT - FIRST).days + 1
+    theme = make_theme(session, ThemeStatus.MEASURING)
+    counts = draw_counts(1, mean=20.0, change=-0.45, n_pre=n_pre, first_day=FIRST, n_days=n_days)
+    add_days(session, theme, FIRST, counts)
+    make_controls(session, number=6, first_day=FIRST, n_days=n_days)
+    make_definitions(session, [theme])
+    for day in (FIRST, CUT):
+        make_contact(session, local_day=day, cluster=-1)
+    action = make_action(session, theme, ActionStatus.SHIPPED)
+    make_intervention(session, action, went_live_on=LIVE)
+    session.commit()
+    return action
+
+
+def days(session):
+    found = list(session.scalars(sa.select(ImpactMeasurement.as_of).order_by(ImpactMeasurement.id)))
+    session.rollback()  # commands write through connections of their own
+    return found
+
+
+def test_measuring_everything_speaks_the_looks_and_runs_on(run, session, shipped):
+    found = json.loads(run("measure", "--json").stdout)
+
+    assert (found["interventions"], found["measured"], found["looks"]) == (1, 3, 2)
+    assert found["as_of"] == CUT.isoformat()
+    assert days(session) == [LOOK_1, LOOK_2, CUT]
+    assert json.loads(run("measure", "--json").stdout)["measured"] == 0
+
+
+def test_measuring_one_action_prints_the_answer_and_what_it_is(run, session, shipped):
+    running = run("measure", shipped.key).stdout
+    look = run("measure", shipped.key, "--as-of", LOOK_1.isoformat()).stdout
+
+    assert "running, not yet a verdict" in running
+    assert "contacts avoided since 3 March 2026" in running
+    assert "fell (look 1 of 4)" in look
+    assert days(session) == [LOOK_1, LOOK_2, CUT]
+
+
+def test_one_action_as_json_has_range_and_verdict(run, shipped):
+    found = json.loads(run("measure", shipped.key, "--as-of", LOOK_2.isoformat(), "--json").stdout)
+
+    assert (found["verdict"], found["look"], found["is_look"]) == ("fell", 2, True)
+    assert 0 < found["low"] < found["avoided"] < found["high"]
+
+
+def test_a_day_past_the_data_is_read_as_the_last_day(run, session, shipped):
+    found = json.loads(run("measure", shipped.key, "--as-of", "2026-04-30", "--json").stdout)
+
+    assert found["as_of"] == CUT.isoformat()
+
+
+def test_reproducing_says_same_or_what_differs(run, session, shipped):
+    run("measure")
+    row = session.scalars(
+        sa.select(ImpactMeasurement).options(undefer(ImpactMeasurement.inputs))
+    ).first()
+    forged = copy_measurement(session, row, observed=row.observed + 1)
+    session.commit()
+
+    assert "digit for digit" in run("measure", "--reproduce", str(row.id)).stdout
+    result = run("measure", "--reproduce", str(forged.id), "--json", status=1)
+    found = json.loads(result.stdout)
+    assert found["same"] is False
+    assert "observed was" in found["differences"][0]
+
+
+def test_what_cannot_be_measured_is_refused_in_a_sentence(run, session, shipped):
+    proposed = make_action(session, status=ActionStatus.PROPOSED)
+    session.commit()
+
+    assert "has not been shipped" in run("measure", proposed.key, status=1).output
+    assert "There is no action A-999" in run("measure", "A-999", status=1).output
+    assert "There is no measurement 404" in run("measure", "--reproduce", "404", status=1).output
+
+
+def test_without_contacts_it_says_what_to_do(run):
+    assert "Import some first" in run("measure", status=1).output

@@ -1,0 +1,122 @@
+"""`closedloop report` and `closedloop report repeats`."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from click.testing import CliRunner
+
+from closedloop.cli import main
+from closedloop.domain.impact import Verdict
+from tests.factories.contacts import make_contact, make_customer
+from tests.factories.impact import make_comeback, make_measurement
+from tests.factories.rollups import make_rollup
+from tests.factories.themes import make_intervention, make_theme
+
+FIRST, CUT = date(2025, 11, 10), date(2026, 5, 11)
+
+
+@pytest.fixture
+def run(settings, monkeypatch):
+    """Run a command on this test's database: `run("report", "--json")`."""
+    for name in [name for name in os.environ if name.startswith("CLOSEDLOOP_")]:
+        monkeypatch.delenv(name)
+    for name in ("secret_key", "customer_key", "database_url", "reporting_zone"):
+        monkeypatch.setenv(f"CLOSEDLOOP_{name.upper()}", getattr(settings, name))
+    monkeypatch.setenv("CLOSEDLOOP_PENCE_PER_MINUTE", "62")
+
+    def run_command(*arguments: str, status: int = 0):
+        instance = str(settings.instance)
+        result = CliRunner().invoke(main, [*arguments, "--instance", instance])
+        assert result.exit_code == status, result.output + str(result.exception)
+        return result
+
+    return run_command
+
+
+@pytest.fixture
+def site(session):
+    """Half a year of contacts, one fix that fell and came back, one that changed nothing."""
+    theme = make_theme(session)
+    for i in range((CUT - FIRST).days + 1):
+        make_rollup(session, theme, FIRST + timedelta(days=i), 100, any_7d=20, same_7d=10)
+    customer = make_customer(session)
+    for day, previous, following in ((FIRST, None, 86400), (CUT, 86400, None)):
+        make_contact(
+            session,
+            customer=customer,
+            started_at=datetime(day.year, day.month, day.day, 12, tzinfo=UTC),
+            previous_gap_seconds=previous,
+            next_gap_seconds=following,
+        )
+    fell = make_intervention(session)
+    make_measurement(session, fell)
+    make_comeback(session, fell)
+    nothing = make_intervention(session)
+    make_measurement(session, nothing, verdict=Verdict.NO_CHANGE, avoided=(-60, 0, 60))
+    session.commit()
+    return fell
+
+
+def test_the_report_prints_title_time_rates_and_rows(run, site):
+    text = run("report").stdout.replace("\u202f", " ")
+
+    assert text.startswith("295 to 554 contacts avoided; one fix came back\n")
+    assert "10 November 2025 to 11 May 2026" in text
+    assert "39 to 74 hours; GBP 1,462 to 2,749 at 0.62 a minute, capacity and not cash" in text
+    assert "any reason 20.0 % and 20.0 %" in text
+    assert "310 to 540" in text
+    assert "came back on 28 April 2026" in text
+    assert "changed nothing that can be shown." in text
+    assert "Candidates waiting for a decision: 1." in text
+
+
+def test_the_report_as_json_holds_ranges_and_verdicts(run, site):
+    found = json.loads(run("report", "--json").stdout)
+
+    assert found["avoided"]["middle"] == 420
+    assert found["pence"]["middle"] == pytest.approx(420 * 8 * 62)
+    assert {row["verdict"] for row in found["shipped"]} == {"fell", "no_change"}
+    row = next(row for row in found["shipped"] if row["action"] == site.action.key)
+    assert row["came_back_since"] == "2026-04-28"
+    assert row["avoided"] == {"low": 310.0, "middle": 420.0, "high": 540.0}
+
+
+def test_a_period_without_actions_says_so_and_an_empty_one_is_refused(run, site):
+    assert "No action went live" in run("report", "--to", "2026-01-31").stdout
+    result = run("report", "--from", "2026-05-01", "--to", "2026-04-01", status=1)
+    assert "holds no day" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_without_contacts_it_says_what_to_do(run):
+    assert "Import some first" in run("report", status=1).output
+
+
+def test_repeats_as_json_has_the_counts_and_shares(run, site):
+    found = json.loads(run("report", "repeats", "--window", "7d", "--json").stdout)
+
+    assert found["window"] == "7d"
+    assert (found["contacts"], found["identified_contacts"], found["customers"]) == (2, 2, 1)
+    assert found["repeat_share_any"] == 0.5
+    assert found["repeat_rate_any"] == 1.0  # the second is still maturing
+    assert found["repeat_rate_same_theme"] == 0.0
+    assert found["customers_repeating_share"] == 1.0
+
+
+def test_repeats_in_words_and_with_another_window(run, site):
+    text = run("report", "repeats", "--window", "24h").stdout
+
+    assert "window: 24h" in text
+    assert "repeat share any: 50.0%" in text
+    run("report", "repeats", "--window", "8d", status=2)
+
+
+def test_the_instance_may_stand_before_the_subcommand(settings, run, site):
+    result = CliRunner().invoke(
+        main, ["report", "--instance", str(settings.instance), "repeats", "--json"]
+    )
+    assert json.loads(result.stdout)["contacts"] == 2

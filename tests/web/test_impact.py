@@ -1,0 +1,371 @@
+"""Pages of impact: the portfolio, one action, and each stored measurement."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from datetime import date, timedelta
+
+import pytest
+
+from closedloop.domain.accounts import Role
+from closedloop.domain.actions import ActionStatus
+from closedloop.domain.impact import Verdict
+from closedloop.domain.themes import ThemeStatus
+from closedloop.models import ImpactMeasurement
+from closedloop.services.impact import measure_intervention
+from tests.factories.contacts import make_contact
+from tests.factories.impact import PRE_DAYS, copy_measurement, make_comeback, make_measurement
+from tests.factories.series import add_days, draw_counts, make_controls, make_definitions
+from tests.factories.themes import make_action, make_intervention, make_theme
+from tests.pages import text_of
+from tests.statements import statements_of
+
+LIVE = date(2026, 3, 3)
+LOOK_1, LOOK_2 = date(2026, 3, 16), date(2026, 3, 30)
+MOVED = {"displacement": "moved", "net": {"low": -50.0, "avoided": 10.0, "high": 70.0}}
+
+
+def key_of(intervention) -> str:
+    return intervention.action.key
+
+
+def chart(html: str, name: str):
+    found = re.search(rf'id="{name}-data">(.*?)</script>', html)
+    assert found, f"no chart {name}"
+    return json.loads(found[1])
+
+
+def rows_of(page, url):
+    return list(csv.reader(io.StringIO(page.raw(url).text.lstrip("\ufeff"))))
+
+
+def test_an_empty_portfolio_teaches_what_will_be_here(manager):
+    assert "Nothing has been shipped yet" in text_of(manager.get("/impact/"))
+
+
+def test_the_portfolio_shows_range_verdict_look_and_total(manager, session):
+    one = make_intervention(session)
+    make_measurement(session, one)
+    make_intervention(session, went_live_on=date(2026, 4, 1))
+
+    html = manager.get("/impact/")
+    text = text_of(html)
+
+    assert "310 to 540 contacts avoided by 1 action, most likely 420." in text
+    assert "1 shipped action is not in it" in text
+    assert "1 of 4" in text
+    assert "30 Mar 2026" in text  # the next look
+    assert "not yet known" in text
+    assert f'href="/impact/{key_of(one)}"' in html
+    assert "41 to 72 hours" in text  # 310 × 8 min to 540 × 8 min
+    assert "£1,538 to £2,678" in text
+
+
+def test_the_portfolio_marks_what_came_back_and_what_moved(manager, session):
+    back = make_intervention(session)
+    make_measurement(session, back)
+    make_comeback(session, back)
+    make_measurement(session, make_intervention(session), detail=MOVED)
+
+    text = text_of(manager.get("/impact/"))
+
+    assert "came back since 28 Apr" in text
+    assert "contacts moved" in text
+    assert "counted with the themes that the contacts moved to" in text
+
+
+def test_the_portfolio_of_one_department(manager, session):
+    mine, other = make_intervention(session), make_intervention(session)
+    for intervention in (mine, other):
+        make_measurement(session, intervention)
+
+    html = manager.get(f"/impact/?department={mine.action.department_id}&after=junk")
+
+    assert f"/impact/{key_of(mine)}" in html
+    assert f"/impact/{key_of(other)}" not in html
+    assert "by 1 action" in text_of(html)
+
+
+def test_a_total_that_holds_zero_says_that_no_fall_can_be_shown(manager, session):
+    make_measurement(
+        session, make_intervention(session), verdict=Verdict.NO_CHANGE, avoided=(-60, 25, 110)
+    )
+
+    assert "It holds zero: taken together no fall can be shown." in text_of(manager.get("/impact/"))
+
+
+def test_an_impact_page_answers_first_and_shows_the_plan_and_the_checks(manager, session):
+    intervention = make_intervention(
+        session, plan={"smallest_drop": 0.2, "controls": ["T-1", "T-2"], "siblings": ["T-012"]}
+    )
+    make_measurement(session, intervention)
+
+    text = text_of(manager.get(f"/impact/{key_of(intervention)}"))
+
+    assert "At least 310 , most likely 420 contacts avoided since 3 March 2026" in text
+    assert "worth having: 412 (20 %)" in text
+    assert "41 to 72 hours" in text
+    assert "£1,538 to £2,678" in text
+    assert "Did they go elsewhere? Contacts came up beside it." in text
+    assert "2 of 3 checks made" in text
+    assert "Watched for spill T-012" in text
+    assert "Mon 30 Mar" in text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "avoided", "words"),
+    [
+        (Verdict.ROSE, (-240, -150, -60), "At least 60 , most likely 150 more contacts came"),
+        (Verdict.NO_CHANGE, (-60, 25, 110), "No change can be shown."),
+        (Verdict.INCONCLUSIVE, (-60, 200, 480), "It cannot be told yet."),
+        (Verdict.NOT_ENOUGH_DATA, (-60, 25, 110), "There is not enough data to tell."),
+    ],
+)
+def test_every_verdict_has_its_sentence(manager, session, verdict, avoided, words):
+    intervention = make_intervention(session)
+    make_measurement(session, intervention, verdict=verdict, avoided=avoided)
+
+    assert words in text_of(manager.get(f"/impact/{key_of(intervention)}"))
+
+
+def test_not_enough_data_shows_no_range_and_no_money(manager, session):
+    intervention = make_intervention(session)
+    make_measurement(session, intervention, verdict=Verdict.NOT_ENOUGH_DATA)
+
+    text = text_of(manager.get(f"/impact/{key_of(intervention)}"))
+
+    assert "No range is shown" in text
+    assert "£" not in text
+    assert "310 to 540" not in text
+
+
+def test_between_looks_the_estimate_runs_and_the_verdict_stays(manager, session):
+    intervention = make_intervention(session)
+    make_measurement(session, intervention, as_of=LOOK_1)
+    make_measurement(session, intervention, as_of=date(2026, 3, 20), avoided=(600, 700, 800))
+
+    text = text_of(manager.get(f"/impact/{key_of(intervention)}"))
+
+    assert "At least 310" in text
+    assert "Running estimate with data to 20 Mar 2026: 600 to 800 contacts avoided" in text
+    assert "Not yet a verdict; the next look reads data to 30 Mar 2026." in text
+
+
+def test_before_the_first_look_nothing_is_called_a_fall(manager, session):
+    intervention = make_intervention(session)
+    make_measurement(session, intervention, as_of=date(2026, 3, 10), verdict=Verdict.TOO_EARLY)
+
+    html = manager.get(f"/impact/{key_of(intervention)}")
+    text = text_of(html)
+
+    assert "Too early to say. 8 days are counted" in text
+    assert "cl-verdict--fell" not in html
+    assert "not yet known" in text
+
+
+def test_a_page_before_anything_was_measured_says_when(manager, session):
+    intervention = make_intervention(session, rollout_days=3)
+
+    text = text_of(manager.get(f"/impact/{key_of(intervention)}"))
+
+    assert "Not measured yet" in text
+    assert "first look: data to 19 Mar 2026" in text
+
+
+def test_a_comeback_stands_first(manager, session):
+    intervention = make_intervention(session)
+    make_measurement(session, intervention)
+    make_comeback(session, intervention)
+
+    text = text_of(manager.get(f"/impact/{key_of(intervention)}"))
+
+    assert "It came back, since 28 Apr 2026." in text
+    assert text.index("It came back") < text.index("At least 310")
+
+
+def test_a_fall_that_moved_is_not_praised(manager, session):
+    intervention = make_intervention(session)
+    make_measurement(session, intervention, detail=MOVED)
+
+    text = text_of(manager.get(f"/impact/{key_of(intervention)}"))
+
+    assert "This fall is not counted as a success: the contacts moved." in text
+    assert "£1,538" not in text  # the net contacts are worth −50 to 70, not 310 to 540
+
+
+def test_without_a_cost_of_a_minute_no_money_is_shown(manager, session, settings):
+    intervention = make_intervention(session)
+    make_measurement(session, intervention, pence_per_minute=0.0)
+    manager.app.config["SETTINGS"] = type(settings)(**{**vars(settings), "pence_per_minute": 0.0})
+
+    for url in (f"/impact/{key_of(intervention)}", "/impact/"):
+        text = text_of(manager.get(url))
+        assert "finance has not set what an agent minute costs" in text
+        assert "£" not in text
+
+
+def test_charts_hold_the_path_from_13_weeks_before_and_the_running_total(manager, session):
+    intervention = make_intervention(session, rollout_days=3)
+    make_measurement(
+        session,
+        intervention,
+        detail={"holidays": [{"day": "2026-03-09", "name": "Test day"}]},
+    )
+
+    html = manager.get(f"/impact/{key_of(intervention)}")
+    daily, running = chart(html, "impact"), chart(html, "running")
+
+    assert daily["days"][0] == (LIVE - timedelta(days=PRE_DAYS)).isoformat()
+    assert (daily["observed"][0], daily["observed"][-1]) == (30, 20)
+    assert (daily["go_live"], daily["counted_from"]) == ("2026-03-03", "2026-03-06")
+    assert daily["holidays"] == [{"day": "2026-03-09", "name": "Test day"}]
+    assert running["days"][0] == "2026-03-06"
+    assert running["middle"][-1] == 140.0
+    assert running["looks"] == [{"day": "2026-03-19", "label": "Look 1"}]
+    assert running["next_look"]["day"] == "2026-04-02"
+    assert running["target"] == 412
+    assert "Before the change 30.0 contacts came a day" in html
+    assert "20.0 came a day, where 30.0 were expected" in html
+
+
+def test_the_csv_files_hold_every_day_and_say_what_is_counted(manager, session):
+    intervention = make_intervention(session, rollout_days=3)
+    measurement = make_measurement(session, intervention)
+    key = key_of(intervention)
+
+    days = rows_of(manager, f"/impact/{key}/days.csv")
+    avoided = rows_of(manager, f"/impact/{key}/avoided.csv")
+
+    assert len(days) == 1 + PRE_DAYS + 3 + 14
+    assert [row[-1] for row in days[PRE_DAYS : PRE_DAYS + 5]] == [
+        "before",
+        "roll-out, not counted",
+        "roll-out, not counted",
+        "roll-out, not counted",
+        "after",
+    ]
+    assert avoided[-1] == ["2026-03-19", "98.0", "140.0", "182.0"]
+    for name in ("days", "avoided"):
+        of_row = rows_of(manager, f"/impact/measurements/{measurement.id}/{name}.csv")
+        assert of_row == rows_of(manager, f"/impact/{key}/{name}.csv")
+
+
+def test_the_portfolio_csv_gives_no_range_where_none_can_be_claimed(manager, session):
+    make_measurement(session, make_intervention(session, went_live_on=date(2026, 3, 4)))
+    make_measurement(session, make_intervention(session), verdict=Verdict.NOT_ENOUGH_DATA)
+
+    _, fell, scarce = rows_of(manager, "/impact/impact.csv")
+
+    assert fell[11:14] == ["310.0", "420.0", "540.0"]
+    assert scarce[11:14] == ["", "", ""]
+
+
+def test_a_stored_measurement_has_a_page_of_its_own(manager, session):
+    intervention = make_intervention(session)
+    old = make_measurement(session, intervention, as_of=LOOK_1, avoided=(50, 120, 190))
+    make_measurement(session, intervention, as_of=LOOK_2)
+
+    text = text_of(manager.get(f"/impact/measurements/{old.id}"))
+
+    assert "50 to 190" in text
+    assert "310 to 540" not in text
+    assert "Said by the method." in text
+    assert old.input_sha256[:16] in text
+    manager.get("/impact/measurements/99999", status=404)
+
+
+def test_what_is_not_shipped_has_no_impact_page(manager, session):
+    action = make_action(session)
+
+    assert "has not been shipped" in text_of(manager.get(f"/impact/{action.key}", status=404))
+
+
+@pytest.fixture
+def measurable(session):
+    """A theme among unaffected ones that fell by 45 %, with data to the second look."""
+    first_day = date(2025, 6, 2)
+    n_pre, n_days = (LIVE - first_day).days, (LOOK_2 - first_day).days + 1
+    theme = make_theme(session, ThemeStatus.MEASURING)
+    counts = draw_counts(
+        1, mean=20.0, change=-0.45, n_pre=n_pre, first_day=first_day, n_days=n_days
+    )
+    add_days(session, theme, first_day, counts)
+    make_controls(session, number=6, first_day=first_day, n_days=n_days)
+    make_definitions(session, [theme])
+    for day in (first_day, LOOK_2):
+        make_contact(session, local_day=day, cluster=-1)
+    action = make_action(session, theme, ActionStatus.SHIPPED)
+    return make_intervention(session, action, went_live_on=LIVE)
+
+
+def test_measure_now_speaks_the_looks_that_are_due(manager, session, measurable):
+    key = key_of(measurable)
+
+    manager.post(f"/impact/{key}/measure")
+
+    rows = session.query(ImpactMeasurement).order_by(ImpactMeasurement.as_of).all()
+    assert [(row.as_of, row.is_look) for row in rows] == [(LOOK_1, True), (LOOK_2, True)]
+    text = text_of(manager.get(f"/impact/{key}"))
+    assert "is measured with data to 30 March 2026" in text
+    assert "Fell" in text
+
+    manager.post(f"/impact/{key}/measure")
+    assert session.query(ImpactMeasurement).count() == 2
+    assert "Nothing has changed since the measurement" in text_of(manager.get(f"/impact/{key}"))
+
+
+def test_measure_without_contacts_or_definitions_says_what_is_missing(manager, session):
+    key = key_of(make_intervention(session))
+
+    manager.post(f"/impact/{key}/measure")
+    assert "There are no contacts of a complete day yet" in text_of(manager.get(f"/impact/{key}"))
+    make_contact(session)
+    manager.post(f"/impact/{key}/measure")
+    assert "There are no theme definitions yet" in text_of(manager.get(f"/impact/{key}"))
+
+
+def test_reproduce_compares_every_digit(manager, session, settings, actor, measurable):
+    made = measure_intervention(
+        session, settings=settings, intervention_id=measurable.id, as_of=LOOK_1, by=actor
+    )
+    address = f"/impact/measurements/{made.id}"
+
+    manager.post(f"{address}/reproduce")
+    assert "came out the same, digit for digit" in text_of(manager.get(address))
+
+    forged = copy_measurement(session, made, avoided=made.avoided + 1.0)
+    session.commit()
+    address = f"/impact/measurements/{forged.id}"
+    manager.post(f"{address}/reproduce")
+    assert "did not come out the same. avoided was" in text_of(manager.get(address))
+
+
+def test_only_managers_measure_and_reproduce(sign_in_as, session):
+    intervention = make_intervention(session)
+    measurement = make_measurement(session, intervention)
+    for role in (Role.STAKEHOLDER, Role.EXECUTIVE):
+        page = sign_in_as(role)
+        assert "Measure now" not in text_of(page.get(f"/impact/{key_of(intervention)}"))
+        page.post(f"/impact/{key_of(intervention)}/measure", status=403)
+        page.post(f"/impact/measurements/{measurement.id}/reproduce", status=403)
+
+
+def test_statements_do_not_grow_with_actions_and_measurements(manager, session):
+    first = make_intervention(session)
+
+    def add():
+        for intervention in (first, make_intervention(session), make_intervention(session)):
+            for _ in range(3):
+                make_measurement(session, intervention)
+            make_comeback(session, intervention, alarm_on=date(2026, 5, len(first.plan) + 1))
+            first.plan = {**first.plan, str(len(first.plan)): 1}
+
+    add()
+    urls = ("/impact/", f"/impact/{key_of(first)}")
+    before = [statements_of(manager, url) for url in urls]
+    add()
+
+    assert [statements_of(manager, url) for url in urls] == before

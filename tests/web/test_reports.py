@@ -1,0 +1,203 @@
+"""The executive report in the browser."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from closedloop.domain.accounts import Role
+from closedloop.domain.actions import ActionStatus
+from closedloop.domain.clock import today
+from closedloop.domain.impact import Verdict
+from closedloop.domain.themes import ThemeStatus
+from closedloop.queries.repeats import Day, Trend
+from closedloop.web.report_trend import BOTTOM, LEFT, RIGHT, draw_trend
+from tests.factories.contacts import make_contact
+from tests.factories.impact import make_comeback, make_measurement
+from tests.factories.rollups import make_rollup
+from tests.factories.themes import make_action, make_intervention, make_stats, make_theme
+from tests.pages import text_of
+from tests.statements import statements_of
+
+FIRST, CUT = date(2025, 11, 10), date(2026, 5, 11)
+
+
+@pytest.fixture
+def site(session):
+    """Contacts of half a year; repeats fell from 30 % to 20 % in the middle."""
+    theme = make_theme(session, ThemeStatus.TRIAGED)
+    for i in range((CUT - FIRST).days + 1):
+        repeats = 30 if i < 90 else 20
+        day = FIRST + timedelta(days=i)
+        make_rollup(session, theme, day, 100, any_7d=repeats, same_7d=repeats // 2)
+    for day in (FIRST, CUT):
+        make_contact(session, started_at=datetime(day.year, day.month, day.day, 12, tzinfo=UTC))
+    return session
+
+
+def test_without_contacts_the_report_teaches(manager):
+    assert "There is nothing to report yet" in text_of(manager.get("/reports/"))
+
+
+def test_the_report_states_ranges_trend_verdicts_and_definitions(manager, site):
+    make_measurement(site, make_intervention(site))
+    rose = make_intervention(site)
+    make_measurement(site, rose, verdict=Verdict.ROSE, avoided=(-90, -60, -30))
+
+    text = text_of(manager.get("/reports/"))
+
+    assert "246 to 484 contacts avoided; one change made it worse" in text
+    assert "33 to 64 hours" in text
+    assert "at £0.62 a minute. Capacity, not cash." in text
+    assert "any reason 30.0 % and 20.0 %, same theme 15.0 % and 10.0 %" in text
+    assert "at least 310 contacts avoided since 3 March 2026" in text
+    assert "made it worse: 30 to 90 more contacts came than expected" in text
+    assert "Data to 11 May 2026, Europe/London" in text
+    assert "10 Nov 2025 to 11 May 2026" in text
+
+
+def test_a_fix_that_came_back_is_in_the_title_and_among_the_decisions(manager, site):
+    theme = make_theme(site, ThemeStatus.REOPENED, name="Refund not received")
+    intervention = make_intervention(site, make_action(site, theme, ActionStatus.EFFECTIVE))
+    make_measurement(site, intervention)
+    make_comeback(site, intervention)
+
+    text = text_of(manager.get("/reports/"))
+
+    assert "one fix came back" in text
+    assert "decide how “Refund not received” is repaired; it came back on 28 Apr 2026." in text
+    assert "at least 310 contacts avoided" not in text  # not among what worked
+
+
+def test_decisions_name_what_is_overdue_handed_back_and_waiting(manager, site):
+    now = today("Europe/London")
+    make_action(site, title="Late one", due_on=now - timedelta(days=1))
+    make_action(
+        site,
+        title="Odd one",
+        status=ActionStatus.HANDED_BACK,
+        due_on=now + timedelta(days=9),
+    )
+    make_action(site, title="Coming one", due_on=now + timedelta(days=9))
+    make_stats(site, make_theme(site, ThemeStatus.CANDIDATE), contacts=900)
+
+    text = text_of(manager.get("/reports/"))
+    coming, decisions = text.split("Decisions needed")
+
+    assert "“Late one” is overdue since" in decisions
+    assert "“Odd one” needs another home." in decisions
+    assert "decide on one candidate theme. 900 contacts in 90 days" in decisions
+    assert "Coming one:" in coming
+    assert "Odd one" not in coming
+    assert "Late one" not in coming
+
+
+def test_a_period_can_be_asked_for_and_nonsense_is_said(manager, site):
+    make_measurement(site, make_intervention(site))
+
+    march = text_of(manager.get("/reports/?from=2026-03-04&to=2026-03-31"))
+    assert "No action went live in this period. 1 action went live before it." in march
+    assert "No change has a verdict yet" in march
+    for query, words in (
+        ("from=soon", "“soon” is not a day"),
+        ("from=2026-05-01&to=2026-04-01", "ends before it begins"),
+    ):
+        assert words in text_of(manager.get(f"/reports/?{query}"))
+
+
+def test_more_actions_than_fit_are_summed_up(manager, site):
+    for _ in range(10):
+        make_measurement(site, make_intervention(site), avoided=(300, 400, 500))
+
+    text = text_of(manager.get("/reports/"))
+
+    assert "2 more actions together avoided 659 to 941 contacts" in text
+
+
+def test_without_a_cost_of_a_minute_no_money_is_shown(sign_in_as, site, settings):
+    make_measurement(site, make_intervention(site))
+    page = sign_in_as(Role.ADMIN)
+    page.app.config["SETTINGS"] = type(settings)(**{**vars(settings), "pence_per_minute": 0.0})
+
+    html = page.get("/reports/")
+
+    assert "finance has not set what an agent minute costs" in text_of(html)
+    assert 'href="/admin/' in html
+    assert "£" not in text_of(html)
+
+
+def test_titles_are_escaped_and_cut(manager, site):
+    title = "<b>" + "long title " * 14
+    make_measurement(site, make_intervention(site, make_action(site, title=title)))
+
+    html = manager.get("/reports/")
+
+    assert "<b>long" not in html
+    assert "long title …" in text_of(html)
+
+
+def test_the_trend_as_csv_leaves_maturing_days_empty(manager, site):
+    found = manager.raw("/reports/trend.csv?from=2026-04-01").text.lstrip("\ufeff")
+    rows = list(csv.reader(io.StringIO(found)))
+
+    assert rows[1][:3] == ["2026-04-01", "0.2", "0.1"]
+    assert rows[-1] == ["2026-05-11", "", "", "", ""]
+    assert rows[-7][1] == ""
+    assert rows[-8][0] == "2026-05-04"
+    assert rows[-8][1] == "0.2"
+
+
+def test_executives_read_it_and_get_no_link_they_may_not_follow(sign_in_as, site):
+    html = sign_in_as(Role.EXECUTIVE).get("/reports/")
+
+    assert 'href="/triage' not in html
+    assert 'href="/admin' not in html
+
+
+def test_statements_do_not_grow_with_actions(manager, site):
+    def add():
+        for _ in range(3):
+            make_measurement(site, make_intervention(site))
+            make_action(site, due_on=date(2026, 6, 1))
+            make_theme(site, ThemeStatus.REOPENED)
+
+    add()
+    before = statements_of(manager, "/reports/")
+    add()
+
+    assert statements_of(manager, "/reports/") == before
+
+
+def day_of(i: int, any7: float | None, same7: float | None) -> Day:
+    return Day(FIRST + timedelta(days=i), 100, 100, any7, same7, any7, same7)
+
+
+def test_the_drawing_spans_the_frame_and_hatches_what_is_open():
+    days = [day_of(i, 0.2, 0.1) for i in range(21)]
+    days += [day_of(i, None, None) for i in range(21, 28)]
+    drawing = draw_trend(Trend(days, days[21].day), [days[7].day, date(2020, 1, 1)])
+
+    assert drawing is not None
+    assert drawing.any_line.startswith(f"{LEFT},")
+    assert drawing.hatch_from == round(LEFT + (RIGHT - LEFT) * 21 / 27, 1)
+    assert len(drawing.marks) == 1  # a go-live outside the period is left out
+    assert drawing.rates[0].at == BOTTOM
+    assert [tick.label for tick in drawing.rates][-1] == "25"
+    first = [float(point.split(",")[1]) for point in drawing.any_line.split()]
+    second = [float(point.split(",")[1]) for point in drawing.same_line.split()]
+    assert BOTTOM - second[0] == pytest.approx((BOTTOM - first[0]) / 2, abs=0.1)
+
+
+def test_labels_of_lines_that_meet_do_not_cover_each_other():
+    days = [day_of(i, 0.2, 0.199) for i in range(21)]
+    drawing = draw_trend(Trend(days, None), [])
+
+    assert drawing is not None
+    assert drawing.same_label - drawing.any_label >= 10
+
+
+def test_too_few_days_draw_nothing():
+    assert draw_trend(Trend([day_of(0, 0.2, 0.1), day_of(1, None, None)], None), []) is None
