@@ -28,6 +28,6 @@ def set_pence_per_minute(session: Session, *, pence: float, by: Actor) -> None:
         verb="site.minute_cost_set",
         target_kind="site",
         target_id=None,
-        summary=f"set the cost of an agent minute to {pence / 100:.2f}",
+        summary=f"set the cost of an agent minute to {pence / 100:g}",
         detail={"pence_per_minute": pence},
     )
