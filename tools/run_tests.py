@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+NO_DATABASE = ("tests/ml", "tests/domain", "tests/adapters", "tests/demo", "tests/extras")
+"""Folders that never open a database: once is enough."""
 SERVER = "CLOSEDLOOP_TEST_DATABASE_URL"
 
 
@@ -54,7 +56,11 @@ def main() -> int:
     with postgresql() as url:
         runs = {
             "sqlite": start("sqlite", base, arguments),
-            "postgresql": start("postgresql", {**base, SERVER: url}, arguments),
+            "postgresql": start(
+                "postgresql",
+                {**base, SERVER: url},
+                arguments or [f"--ignore={folder}" for folder in NO_DATABASE],
+            ),
         }
         codes = {name: run.wait() for name, run in runs.items()}
     for name in runs:
