@@ -20,6 +20,7 @@ from closedloop.queries.site import (
     get_nav_counts,
 )
 from closedloop.services.impact import METHOD_VERSION
+from closedloop.web.asked import IdConverter, refuse_nul
 from closedloop.web.errors import init_errors
 from closedloop.web.filters import register_filters
 from closedloop.web.permissions import guard_pages, refuse_unmarked_routes, user_may
@@ -72,6 +73,8 @@ def init_app(app: flask.Flask, settings: Settings) -> None:
     register_filters(app)
     init_errors(app)
     guard_pages(app)
+    refuse_nul(app)
+    app.url_map.converters["int"] = IdConverter
     for name in BLUEPRINTS:
         app.register_blueprint(importlib.import_module(f"closedloop.web.{name}").bp)
     app.context_processor(lambda: {"frame": _frame(settings)})

@@ -26,6 +26,7 @@ from closedloop.queries.jobs import get_job, seconds_left
 from closedloop.services.contact_rows import RowCleaner
 from closedloop.services.contacts import open_import, preview_file, recognise_file
 from closedloop.services.jobs import queue_job
+from closedloop.web.asked import row_id
 from closedloop.web.contacts_bp import bp, gap_words
 from closedloop.web.csv_files import csv_response
 from closedloop.web.filters import n
@@ -63,8 +64,7 @@ def import_new() -> str:
 
 
 def _upload_page(error: str = "") -> str:
-    before = request.args.get("before", "")
-    before_id = int(before) if before.isdigit() and len(before) < 10 else None
+    before_id = request.args.get("before", type=row_id)
     batches = list_batches(db.session, limit=BATCHES_SHOWN + 1, before_id=before_id)
     shown = batches[:BATCHES_SHOWN]
     more = url_for("contacts.import_new", before=shown[-1].id) if len(batches) > len(shown) else ""
@@ -354,8 +354,7 @@ def _progress(job: Any, now: datetime) -> dict[str, Any]:
 def import_show(batch_id: int) -> str:
     """Show what an import brought, and the rows that could not be read."""
     batch = get_batch(db.session, batch_id)
-    after = request.args.get("after", "")
-    line = int(after) if after.isdigit() and len(after) < 10 else 0
+    line = request.args.get("after", 0, type=row_id)
     rejects = list_rejects(db.session, batch_id=batch_id, after_line=line, limit=REJECTS_SHOWN + 1)
     shown = rejects[:REJECTS_SHOWN]
     here = url_for("contacts.import_show", batch_id=batch_id)

@@ -37,6 +37,7 @@ from closedloop.queries.themes import (
 )
 from closedloop.services.jobs import queue_job
 from closedloop.services.themes import describe_cause, rename_theme
+from closedloop.web.asked import row_id
 from closedloop.web.csv_files import csv_response
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
@@ -195,8 +196,8 @@ def _wanted() -> ThemeFilter:
     return ThemeFilter(
         view=view or (ThemeView.ALL if q else ThemeView.OPEN),
         q=q,
-        department_id=request.args.get("department", type=int),
-        owner_id=request.args.get("owner", type=int),
+        department_id=request.args.get("department", type=row_id),
+        owner_id=request.args.get("owner", type=row_id),
         demand_type=_choice(DemandType, "demand"),
         quadrant=_choice(Quadrant, "quadrant"),
         status=_choice(ThemeStatus, "status"),

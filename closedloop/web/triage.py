@@ -34,6 +34,7 @@ from closedloop.services.triage import (
     park_theme,
     undo_decision,
 )
+from closedloop.web.asked import row_id
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
@@ -357,7 +358,7 @@ def _read_answers() -> dict[str, Any]:
         errors.update(refusal.fields)
     demand_type = _choice(DemandType, "demand_type", "Say what kind of demand it is.", errors)
     quadrant = _choice(Quadrant, "quadrant", "Say who values this contact.", errors)
-    department_id = request.form.get("department_id", type=int)
+    department_id = request.form.get("department_id", type=row_id)
     if department_id is None:
         errors["department_id"] = "Choose the department that can act at the source."
     strategy = _choice(Strategy, "strategy", "Choose the first lever.", errors)
@@ -372,5 +373,5 @@ def _read_answers() -> dict[str, Any]:
         "company_values": company_values,
         "department_id": department_id,
         "strategy": strategy,
-        "owner_id": request.form.get("owner_id", type=int),
+        "owner_id": request.form.get("owner_id", type=row_id),
     }
