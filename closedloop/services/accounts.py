@@ -125,7 +125,7 @@ def add_user(
     if not _EMAIL.fullmatch(email) or len(email) > 254:
         fields["email"] = "Write an e-mail address like priya@example.com."
     if not 0 < len(name) <= 120:
-        fields["name"] = "Write the name as colleagues know it."
+        fields["name"] = "Write the name as colleagues know it, in at most 120 characters."
     if problem := _password_problem(password):
         fields["password"] = problem
     if role is Role.STAKEHOLDER and department_id is None:
