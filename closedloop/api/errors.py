@@ -9,7 +9,6 @@ from typing import Any
 
 import flask
 from apiflask import APIFlask, HTTPError
-from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from closedloop.api.auth import TokenRefused
@@ -56,12 +55,11 @@ def init_errors(app: APIFlask) -> None:
     pages = app.error_handler_spec[None][None]
     for kind, problem in (
         (Refusal, _refusal),
-        (CSRFError, _http),
         (HTTPException, _http),
         (HTTPError, _validation),
         (Exception, _unexpected),
     ):
-        app.register_error_handler(kind, _by_path(problem, pages.get(kind) or pages[Exception]))
+        app.register_error_handler(kind, _by_path(problem, pages[kind]))
 
 
 def _by_path(problem: Handler, page: Handler) -> Handler:
