@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -16,16 +14,13 @@ from closedloop.domain.actions import (
     ACTION_MOVES,
     MOST_ROLLOUT_DAYS,
     OPEN_ACTIONS,
-    SHIPPED_ACTIONS,
     ActionStatus,
     go_live_problem,
     may_work_on,
 )
-from closedloop.domain.clock import today
 from closedloop.domain.errors import Invalid, NotAllowed
 from closedloop.domain.impact import looks
 from closedloop.extensions import current_settings, db
-from closedloop.queries.accounts import list_departments
 from closedloop.queries.action_page import (
     ActionPage,
     find_action,
@@ -34,12 +29,9 @@ from closedloop.queries.action_page import (
 )
 from closedloop.queries.actions import (
     ActionFilter,
-    ActionRow,
     count_actions,
-    cursor_of,
     get_board,
     list_actions,
-    list_owners,
 )
 from closedloop.queries.series import find_first_contact_day
 from closedloop.services.actions import (
@@ -51,6 +43,15 @@ from closedloop.services.actions import (
     reopen_action,
     ship_action,
     start_action,
+)
+from closedloop.web.action_filter import (
+    action_cells,
+    filter_choices,
+    linker,
+    more_url,
+    read_cursor,
+    read_filter,
+    this_day,
 )
 from closedloop.web.action_form import (
     form_choices,
@@ -70,58 +71,33 @@ bp = Blueprint("actions", __name__, url_prefix="/actions")
 Page = str | tuple[str, int] | Response
 PAGE_ROWS = 50
 EXPORT_ROWS = 5_000
-_CURSOR = re.compile(r"(\d{4}-\d\d-\d\d)\.(\d{1,9})")
-_VIEWS = {
-    "open": OPEN_ACTIONS,
-    "shipped": SHIPPED_ACTIONS,
-    "cancelled": (ActionStatus.CANCELLED,),
-}
-_ASKED = ("view", "show", "department", "owner", "mine", "overdue")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The filter of the address, and its values as they stood there."""
-
-    wanted: ActionFilter
-    values: dict[str, Any]
-
-    @property
-    def is_list(self) -> bool:
-        """Whether the list is wanted instead of the board."""
-        return self.values.get("view") == "list"
-
-    @property
-    def is_narrowed(self) -> bool:
-        """Whether anything is filtered out."""
-        return bool(set(self.values) - {"view"})
 
 
 @bp.get("/", strict_slashes=False)
 @requires("actions.view")
 def index() -> str:
     """Show the board, or the list with `view=list`."""
-    asked = _read_filter()
-    day = _today()
+    asked = read_filter()
+    day = this_day()
     everything = ActionFilter(department_id=asked.wanted.department_id)
     shared: dict[str, Any] = {
         "asked": asked,
         "today": day,
-        "link": _linker(asked),
+        "link": linker(asked),
         "counts": count_actions(db.session, everything, user_id=current_user.id, today=day),
-        "choices": _filter_choices(),
+        "choices": filter_choices(),
     }
     if not asked.is_list:
         return render_template(
             "actions/index.html", board=get_board(db.session, asked.wanted), **shared
         )
-    after = _read_cursor(request.args.get("after", ""))
+    after = read_cursor(request.args.get("after", ""))
     rows = list_actions(db.session, asked.wanted, after=after, limit=PAGE_ROWS + 1)
     shown = rows[:PAGE_ROWS]
     return render_template(
         "actions/list.html",
         rows=shown,
-        more_url=_more_url(asked, shown[-1]) if len(rows) > PAGE_ROWS else "",
+        more_url=more_url(asked, shown[-1]) if len(rows) > PAGE_ROWS else "",
         first_url=url_for("actions.index", **asked.values) if after else "",
         **shared,
     )
@@ -131,14 +107,14 @@ def index() -> str:
 @requires("actions.view")
 def export() -> Response:
     """Send the list as CSV."""
-    asked = _read_filter()
+    asked = read_filter()
     rows = list_actions(db.session, asked.wanted, limit=EXPORT_ROWS)
     headings = (
         *("Action", "Title", "Status", "Theme", "Theme name", "Strategy", "Department", "Owner"),
         *("Due", "Overdue", "Expected drop, share", "Live since", "Verdict"),
         *("Avoided, low (95 %)", "Avoided, high (95 %)", "Handed back because"),
     )
-    return csv_response("actions.csv", headings, [_cells(row) for row in rows])
+    return csv_response("actions.csv", headings, [action_cells(row) for row in rows])
 
 
 @bp.get("/new")
@@ -301,7 +277,7 @@ def _action_page(key: str, *, errors: dict[str, str] | None = None) -> str:
         action=action,
         errors=errors or {},
         typed=request.form,
-        today=_today(),
+        today=this_day(),
         moves=_moves(page) if _may_work(action) else frozenset(),
         may_work=_may_work(action),
         is_open=action.status in OPEN_ACTIONS,
@@ -333,7 +309,7 @@ def _ship_page(
         values=values,
         errors=problems,
         preview=preview,
-        today=_today(),
+        today=this_day(),
         can_ship=ActionStatus.SHIPPED in ACTION_MOVES[action.status],
     )
 
@@ -355,7 +331,7 @@ def _go_live_problems(action: Any, went_live_on: date, rollout_days: int) -> dic
         went_live_on,
         theme_key=action.theme.key,
         first_contact_on=find_first_contact_day(db.session, action.theme_id),
-        today=_today(),
+        today=this_day(),
     )
     problems = {"went_live_on": problem} if problem else {}
     if rollout_days > MOST_ROLLOUT_DAYS:
@@ -421,82 +397,3 @@ def _refuse_others(action: Any) -> None:
 
 def _errors(refusal: Invalid, field: str) -> dict[str, str]:
     return refusal.fields or {field: refusal.sentence}
-
-
-def _today() -> date:
-    return today(current_settings().reporting_zone)
-
-
-def _read_filter() -> Asked:
-    values = {name: request.args[name] for name in _ASKED if request.args.get(name)}
-    owner = _number(values.get("owner", ""))
-    wanted = ActionFilter(
-        department_id=_number(values.get("department", "")),
-        owner_id=current_user.id if values.get("mine") else owner,
-        overdue_on=_today() if values.get("overdue") else None,
-        statuses=_VIEWS.get(values.get("show", ""), ()),
-    )
-    return Asked(wanted, values)
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
-
-
-def _read_cursor(text: str) -> tuple[date, int] | None:
-    found = _CURSOR.fullmatch(text)
-    if found is None:
-        return None
-    try:
-        return date.fromisoformat(found[1]), int(found[2])
-    except ValueError:
-        return None
-
-
-def _more_url(asked: Asked, last: ActionRow) -> str:
-    day, last_id = cursor_of(last)
-    return url_for("actions.index", **asked.values, after=f"{day.isoformat()}.{last_id}")
-
-
-def _linker(asked: Asked) -> Callable[..., str]:
-    """Return a function that links to this page with some values changed; None takes one out."""
-
-    def link(endpoint: str = "actions.index", **changes: Any) -> str:
-        values = {**asked.values, **changes}
-        return url_for(endpoint, **{name: value for name, value in values.items() if value})
-
-    return link
-
-
-def _filter_choices() -> dict[str, list[tuple[str, str]]]:
-    return {
-        "departments": [("", "All"), *((str(d.id), d.name) for d in list_departments(db.session))],
-        "owners": [("", "All"), *((str(i), name) for i, name in list_owners(db.session))],
-        "show": [
-            ("", "All"),
-            ("open", "Open"),
-            ("shipped", "Shipped and measured"),
-            ("cancelled", "Cancelled"),
-        ],
-    }
-
-
-def _cells(row: ActionRow) -> list[Any]:
-    return [
-        row.key,
-        row.title,
-        row.status.replace("_", " "),
-        row.theme_key,
-        row.theme_name,
-        row.strategy.label,
-        row.department_name,
-        row.owner_name,
-        row.due_on,
-        row.is_overdue(_today()),
-        row.expected_drop,
-        row.went_live_on,
-        row.verdict.label if row.verdict else "",
-        None if row.avoided_low is None else round(row.avoided_low),
-        None if row.avoided_high is None else round(row.avoided_high),
-        row.hand_back_reason,
-    ]
