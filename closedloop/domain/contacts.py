@@ -1,8 +1,9 @@
 """Contacts and repeats: the rules, each in words that stand beside the number they make.
 
-Formulas: FIELD-STUDY of the project, part 3. Rates look forward: a contact is followed by a
-repeat when the same customer contacts again at most W seconds after it, both ends in UTC; of two
-in the same second the one whose source id sorts later is the repeat. Days whose window is still open are *maturing* and stay out of every rate.
+Rates look forward: a contact is followed by a repeat when the same customer contacts again at
+most W seconds after it, both ends in UTC; of two in the same second the one whose source id
+sorts later is the repeat. Days whose window is still open are *maturing* and stay out of every
+rate.
 """
 
 from __future__ import annotations
