@@ -47,7 +47,9 @@ class PageClient:
     def post(self, url: str, data: dict | None = None, status: int = 303, **kwargs) -> TestResponse:
         """Send a form with a valid CSRF token."""
         self.session.commit()
-        response = self.client.post(url, data={"csrf_token": self._token(), **(data or {})}, **kwargs)
+        response = self.client.post(
+            url, data={"csrf_token": self._token(), **(data or {})}, **kwargs
+        )
         assert response.status_code == status, (
             f"POST {url}: {response.status_code}, expected {status}\n{_words(response.text)[:800]}"
         )
@@ -91,7 +93,11 @@ def audit_page(html: str, url: str) -> None:
     parser = html5lib.HTMLParser(strict=True)
     tree: ElementTree.Element = parser.parse(html)
     elements = list(tree.iter())
-    tags = [(element.tag.removeprefix(XHTML), element) for element in elements if isinstance(element.tag, str)]
+    tags = [
+        (element.tag.removeprefix(XHTML), element)
+        for element in elements
+        if isinstance(element.tag, str)
+    ]
 
     headings = ["".join(e.itertext()).strip() for tag, e in tags if tag == "h1"]
     assert len(headings) == 1, f"{url}: {len(headings)} h1"
@@ -114,7 +120,10 @@ def audit_page(html: str, url: str) -> None:
     labels = {e.get("for") for tag, e in tags if tag == "label"}
     inside = {id(c) for tag, e in tags if tag == "label" for c in e.iter()}
     for tag, element in tags:
-        if tag in {"input", "select", "textarea"} and element.get("type") not in {"hidden", "submit"}:
+        if tag in {"input", "select", "textarea"} and element.get("type") not in {
+            "hidden",
+            "submit",
+        }:
             named = (
                 element.get("id") in labels
                 or id(element) in inside

@@ -77,9 +77,7 @@ def estimate_impact(
         When the input cannot be meant; the message is a sentence.
     """
     series = read_series(counts, n_pre, first_day, controls=controls, holidays=holidays, skip=skip)
-    return estimate_from_series(
-        series, level=level, alpha=alpha, same_controls_as=same_controls_as
-    )
+    return estimate_from_series(series, level=level, alpha=alpha, same_controls_as=same_controls_as)
 
 
 def estimate_from_series(

@@ -23,6 +23,9 @@ _MARKS = re.compile(
     r"|\[[A-Z][A-Z0-9_ -]{1,30}\]|<[A-Z][A-Z0-9_ -]{1,30}>"  # what redaction left behind
     r"|\bX{2,}(?:[/-][X\d]+)*\b|__\w+__"  # and what others mask with
 )
+_ENTITY = re.compile(r"&(?:#\d{1,8};?|#[xX][0-9a-fA-F]{1,7};?|[A-Za-z][A-Za-z0-9]{1,31};)")
+# An ampersand written as one, however often: taken in one go, as nests would cost a pass each.
+_AMPERSAND = re.compile(r"&(?:(?:amp|AMP|#0{0,5}38|#[xX]0{0,4}26);)+")
 _SPACE = re.compile(r"\s+")
 _SPACE_BEFORE_STOP = re.compile(r"\s+([,.;!?])(?!\w)")
 _DANGLING = re.compile(r"^[\s,;:.\-–]+|[\s,;:\-–]+$")
@@ -126,6 +129,21 @@ _OFFERS_HELP = re.compile(
 )
 
 
+def decode_entities(text: str) -> str:
+    """Return the text with HTML's way of writing characters undone: ``&amp;`` becomes ``&``.
+
+    Exports of web systems carry text so, sometimes written twice (``&amp;lt;``). What is no
+    entity ("R&D", "?a=1&b=2") stays. Applying it twice changes nothing more.
+    """
+    while "&" in text:
+        plain = _AMPERSAND.sub("&", text)
+        plain = _ENTITY.sub(lambda found: html.unescape(found[0]), plain)
+        if plain == text:
+            break
+        text = plain
+    return text
+
+
 def normalise(text: str) -> str:
     """Return the text in one plain form: the same words, without what is no word.
 
@@ -134,8 +152,7 @@ def normalise(text: str) -> str:
     punctuation stay. Applying it twice changes nothing more.
     """
     text = text[:MAX_CHARACTERS]
-    while "&" in text and text != (plain := html.unescape(text)):
-        text = plain
+    text = decode_entities(text)
     if not text.isascii() or "\x00" in text:
         text = unicodedata.normalize("NFKC", text).translate(_QUOTES)
         text = "".join(map(_visible, text))
