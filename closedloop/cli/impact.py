@@ -62,7 +62,6 @@ def measure(
     verdict is spoken at the four looks only; between them the estimate runs.
     """
     site = open_site(instance)
-    click.get_current_context().call_on_close(site.database.engine.dispose)
     if measurement_id is not None:
         _reproduce(site, measurement_id, as_json)
         return

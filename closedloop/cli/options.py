@@ -57,6 +57,8 @@ def open_site(instance: Path | None, *, needs_tables: bool = True) -> Site:
     if settings.demo_today:
         set_today(settings.demo_today)
     site = Site(settings, Database().open(settings.url))
+    if context := click.get_current_context(silent=True):
+        context.call_on_close(site.database.engine.dispose)
     if needs_tables:
         current, newest = database_revisions(site.database.engine)
         if current != newest:

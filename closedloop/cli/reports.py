@@ -53,7 +53,6 @@ def report(
         ctx.obj = instance
         return
     site = open_site(instance)
-    click.get_current_context().call_on_close(site.database.engine.dispose)
     with site.database.reading() as session:
         cut, span = data_cut(site.database, site.settings), get_data_span(session)
         if cut is None or span.first_day is None or span.first_day > cut:
@@ -199,7 +198,6 @@ def repeats(parent: Path | None, instance: Path | None, window: str, as_json: bo
     days whose window is still open.
     """
     site = open_site(instance or parent)
-    click.get_current_context().call_on_close(site.database.engine.dispose)
     with site.database.reading() as session:
         cut = data_cut(site.database, site.settings)
         found = get_repeat_summary(session, window=window_for(window), cut=cut)
