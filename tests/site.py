@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,6 +20,8 @@ import sqlalchemy as sa
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVER = os.environ.get("CLOSEDLOOP_TEST_DATABASE_URL", "")
+BUILT = os.environ.get("CLOSEDLOOP_TEST_DEMO", "")
+"""An already built demo (its instance, on SQLite) to copy: for quick work on browser tests."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,12 @@ class DemoSite:
     environment: dict[str, str]
     summary: dict[str, Any]
 
-    def account(self, role: str) -> dict[str, str]:
-        """Return the sign-in of a role."""
-        accounts = json.loads((self.instance / "demo-accounts.json").read_text())
-        return next(account for account in accounts if account["role"] == role)
+    def account(self, role: str, name: str = "") -> dict[str, str]:
+        """Return the sign-in of a role: its first one, or the one of that name."""
+        accounts: list[dict[str, str]] = json.loads(
+            (self.instance / "demo-accounts.json").read_text(encoding="utf-8")
+        )
+        return next(a for a in accounts if a["role"] == role and name in a["name"])
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `closedloop ARGUMENTS --instance …`."""
@@ -73,7 +78,9 @@ def demo_database(name: str) -> Iterator[dict[str, str]]:
 
 
 def build(instance: Path, environment: dict[str, str]) -> DemoSite:
-    """Build the demo through its command."""
+    """Build the demo through its command, or take a copy of the one in CLOSEDLOOP_TEST_DEMO."""
+    if BUILT and not SERVER:
+        shutil.copytree(BUILT, instance)  # the command then finds its work done
     empty = DemoSite(instance, environment, {})
     done = empty.command("demo", "--no-serve", "--json")
     assert done.returncode == 0, done.stderr[-2000:]

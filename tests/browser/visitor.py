@@ -1,0 +1,123 @@
+"""Somebody with a browser: signs in, opens pages, hears what goes wrong, looks closely."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import axe_core_python
+from playwright.sync_api import ConsoleMessage, Page, Response
+
+from tests.site import ROOT
+
+SHOTS = ROOT / "artifacts" / "screenshots"
+AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+LOOKS = Path(__file__).with_name("looks.js").read_text(encoding="utf-8")
+WIDE = {"width": 1440, "height": 900}
+NARROW = {"width": 360, "height": 800}
+STANDS = "() => new Promise(stands => closedloopLooks.stand(stands))"
+"""Resolves once every chart on the page is drawn."""
+
+
+class Visitor:
+    """One person in a browser of their own.
+
+    What the console, the network and the content security policy complain about is kept in
+    `problems` from the first page on; `check` fails on it.
+    """
+
+    def __init__(self, page: Page, address: str, *, has_scripts: bool = True) -> None:
+        self.page, self.address, self.has_scripts = page, address, has_scripts
+        self.problems: list[str] = []
+        page.set_default_timeout(20_000)
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.problems.append(f"{page.url}: {error}"))
+        page.on("response", self._answered)
+        if has_scripts:
+            page.add_init_script(LOOKS)
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        is_status = message.text.startswith("Failed to load resource")  # see _answered
+        if message.type == "error" and not is_status:
+            self.problems.append(f"{self.page.url}: {message.text}")
+
+    def _answered(self, response: Response) -> None:
+        is_page = response.request.resource_type == "document"
+        if response.status >= 500 or (response.status >= 400 and not is_page):
+            self.problems.append(f"{response.url}: answered {response.status}")
+
+    def open(self, path: str) -> Page:
+        """Open a page and wait until its charts stand."""
+        self.page.goto(f"{self.address}{path}")
+        return self.settle()
+
+    def settle(self) -> Page:
+        """Wait until the page is loaded and its charts stand."""
+        self.page.wait_for_load_state("load")
+        if self.has_scripts:
+            self.page.evaluate(STANDS)
+        return self.page
+
+    def fetch(self, path: str) -> str:
+        """Return a page as text, without showing it."""
+        return self.page.request.get(f"{self.address}{path}").text()
+
+    def find(self, path: str, pattern: str) -> str:
+        """Return the first thing on a page that fits a pattern."""
+        found = re.search(pattern, self.fetch(path))
+        assert found, f"{path} holds nothing like {pattern}"
+        return found[0]
+
+    def sign_in(self, account: dict[str, str]) -> Page:
+        """Sign in through the form."""
+        page = self.open("/sign-in")
+        page.get_by_label("E-mail address").fill(account["email"])
+        page.get_by_label("Password").fill(account["password"])
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(f"{self.address}/")
+        return self.settle()
+
+    def sign_out(self) -> Page:
+        """Sign out through the button in the rail."""
+        self.page.get_by_role("button", name="Sign out").click()
+        self.page.wait_for_url(f"{self.address}/sign-in")
+        return self.page
+
+    def press(self, keys: str) -> None:
+        """Press keys one after the other, as a person would with nothing in focus."""
+        for key in keys.split():
+            self.page.keyboard.press(key)
+
+    def say(self) -> str:
+        """Return what the page says in its main part, spaces made plain."""
+        return " ".join(self.page.locator("main").inner_text().split())
+
+    def shoot(self, name: str) -> None:
+        """Keep a picture of the whole page."""
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+
+    def look_closely(self, name: str) -> list[str]:
+        """Return what is wrong with the page as it stands: light, dark, and on a narrow phone.
+
+        In light all rules of axe are run, in dark those about colour; on the phone nothing may
+        be out of reach or cut off.
+        """
+        self.shoot(f"{name}-light")
+        self.page.evaluate(AXE)
+        wrong = self.page.evaluate("closedloopLooks.axe()")
+        self.page.emulate_media(color_scheme="dark")
+        self.settle()
+        self.shoot(f"{name}-dark")
+        wrong += [f"in dark: {text}" for text in self.page.evaluate("closedloopLooks.axe('dark')")]
+        self.page.emulate_media(color_scheme="light")
+        self.page.set_viewport_size(NARROW)
+        self.settle()
+        wrong += [f"at 360 px: {text}" for text in self.page.evaluate("closedloopLooks.cutOff()")]
+        self.shoot(f"{name}-360")
+        self.page.set_viewport_size(WIDE)
+        return [f"{name}: {text}" for text in wrong]
+
+    def check(self) -> None:
+        """Fail on what the console, the network or the policy complained about."""
+        assert not self.problems, "\n".join(self.problems)
