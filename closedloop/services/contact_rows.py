@@ -18,7 +18,7 @@ from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.types import FileFacts, ParsedContact, Reject
 from closedloop.config import Settings
 from closedloop.domain.clock import local_day
-from ml.text.clean import issue_text
+from ml.text.clean import decode_entities, issue_text
 from ml.text.redact import Redacted, Redactor
 
 RAW_CHARS = 2_000
@@ -164,17 +164,21 @@ class RowCleaner:
     def clean_reject(self, reject: Reject) -> tuple[str, str]:
         """Return (reason, row) of a row that is no contact, as the quarantine may keep them."""
         raw = self._without_customer(reject)
-        text = self._redactor.redact(raw[:_REDACTED_AT_ONCE]).text
+        raw_start = raw[:_REDACTED_AT_ONCE]
+        found = self._redactor.redact(raw_start)
+        plain = self._redactor.redact(decode_entities(raw_start))
+        # decoding breaks the quoting of a row, so it is done only where it hid something
+        text = (found if plain.counts == found.counts else plain).text
         if len(raw) > _REDACTED_AT_ONCE:
             text = text[:-_LONGEST_FIND]  # a number cut in two is not found
         return reject.reason[:500], text[:RAW_CHARS]
 
     def redact(self, text: str) -> str:
         """Return a text without personal data."""
-        return self._redactor.redact(text).text
+        return self._redactor.redact(decode_entities(text)).text
 
     def _clean_label(self, row: ParsedContact, name: str, counts: dict[str, int]) -> str:
-        found = self._label(getattr(row, name) or "")
+        found = self._label(" ".join(decode_entities(getattr(row, name) or "").split()))
         _add(counts, found)
         return found.text[: _LABEL_CHARS[name]].strip()
 
@@ -183,7 +187,9 @@ class RowCleaner:
     ) -> tuple[tuple[str, str], ...]:
         turns = []
         for speaker, text in row.turns:
-            found = self._redactor.redact(_without_id(text, row.customer_id))
+            # first: an address written as joe&#64;example.com would be found by nobody
+            plain = decode_entities(text)
+            found = self._redactor.redact(_without_id(plain, row.customer_id))
             _add(counts, found)
             turns.append((speaker, found.text))
         return tuple(turns)

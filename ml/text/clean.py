@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html.entities import html5
 
 MAX_WORDS = 60
 # Longer turns are pasted letters or logs; the issue is in the beginning.
@@ -137,11 +138,18 @@ def decode_entities(text: str) -> str:
     """
     while "&" in text:
         plain = _AMPERSAND.sub("&", text)
-        plain = _ENTITY.sub(lambda found: html.unescape(found[0]), plain)
+        plain = _ENTITY.sub(_decode, plain)
         if plain == text:
             break
         text = plain
     return text
+
+
+def _decode(found: re.Match[str]) -> str:
+    # html.unescape also takes the beginning of a word for an entity: "&nothing;" has "&not"
+    written = found[0]
+    is_known = written[1] == "#" or written[1:] in html5
+    return html.unescape(written) if is_known else written
 
 
 def normalise(text: str) -> str:

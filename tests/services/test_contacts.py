@@ -526,3 +526,22 @@ def test_recognise_file_guesses_the_columns(tmp_path: Path) -> None:
     empty.touch()
     with pytest.raises(Unreadable, match="empty"):
         recognise_file(empty)
+
+
+def test_what_html_wrote_is_read_before_personal_data_are_looked_for(
+    take_in, read, database, tmp_path
+):
+    take_in(
+        [
+            row("1", text="Ask joe&#64;example.com &amp; me", disposition="Cards &amp;  fees"),
+            row("2", text="I&amp;#39;m at +44 20&#32;7946 0958"),
+            row("3", text="fine", started_at="ann&#64;example.org, yesterday"),
+        ]
+    )
+
+    texts = sorted(turns[0][1] for turns in read(sa.select(ContactText.turns)))
+    assert texts == ["Ask [EMAIL] & me", "I'm at [PHONE]"]
+    assert "Cards & fees" in read(sa.select(Contact.disposition))
+    stored = everything_stored(database)
+    assert "example.com" not in stored
+    assert "example.org" not in stored

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from ml.text.clean import issue_text, normalise
+from ml.text.clean import decode_entities, issue_text, normalise
 
 STATEMENT = "My new card still hasn't arrived. Where is it?"
 
@@ -139,3 +139,24 @@ def test_forty_thousand_conversations_take_seconds():
         [("customer", "a' " * 500_000), ("customer", "hi " * 500_000 + "my name is A " * 9999)]
     )
     assert time.process_time() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("Tom &amp; Jerry&#39;s &lt;3", "Tom & Jerry's <3"),
+        ("&amp;amp;lt;b&amp;gt;", "<b>"),
+        ("joe&#64;example.com, ann&#x40;example.com", "joe@example.com, ann@example.com"),
+        ("R&D, AT&T, ?a=1&lt=2&copy=3, &nothing;", "R&D, AT&T, ?a=1&lt=2&copy=3, &nothing;"),
+    ],
+)
+def test_decode_entities_undoes_what_html_wrote_and_nothing_else(text, plain):
+    assert decode_entities(text) == plain
+    assert decode_entities(plain) == plain
+
+
+def test_decode_entities_takes_a_deep_nest_in_little_time():
+    started = time.perf_counter()
+
+    assert decode_entities("&" + "amp;" * 200_000 + "lt;") == "<"
+    assert time.perf_counter() - started < 1
