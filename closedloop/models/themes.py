@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import ForeignKey, String
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from closedloop.domain.clock import utc_now
@@ -138,10 +139,14 @@ class ThemeStats(Model):
     theme_id: Mapped[int] = mapped_column(ForeignKey("themes.id"), primary_key=True)
     as_of: Mapped[date] = mapped_column(comment="Last day counted, inclusive.")
     contacts: Mapped[int]
-    customers: Mapped[int] = mapped_column(comment="Distinct.")
+    customers: Mapped[int] = mapped_column(comment="Distinct known ones.")
+    unidentified: Mapped[int] = mapped_column(
+        default=0, comment="Contacts whose customer is not known."
+    )
     mature: Mapped[int] = mapped_column(comment="Identified contacts whose 7 days have passed.")
     repeats_any: Mapped[int] = mapped_column(comment="Of the mature, followed within 7 days.")
     repeats_same: Mapped[int] = mapped_column(comment="Of the mature, by the same theme.")
+    handled: Mapped[int] = mapped_column(default=0, comment="Contacts that have a handle time.")
     handle_seconds: Mapped[int] = mapped_column(sa.BigInteger)
     contacts_4_weeks: Mapped[int] = mapped_column(comment="Last 28 days.")
     contacts_4_weeks_before: Mapped[int] = mapped_column(comment="The 28 days before those.")
@@ -149,6 +154,14 @@ class ThemeStats(Model):
     priority: Mapped[float] = mapped_column(default=0.0, comment="0 to 100.")
 
     theme: Mapped[Theme] = relationship(back_populates="stats")
+
+    @hybrid_property
+    def people(self) -> int:
+        """How many people the figures describe, for the privacy threshold.
+
+        Nobody knows better, so a contact without a customer counts as one of its own.
+        """
+        return self.customers + self.unidentified
 
 
 class EvidenceKind(StrEnum):

@@ -63,6 +63,8 @@ class ContactPage:
     ----------
     turns : list of Turn
         Empty without text; `silence` then says why.
+    is_wordless : bool
+        Nothing was said that tells what it is about: no text, or courtesies and links alone.
     silence : {'', 'no_column', 'never', 'unknown'}
         Why there is no text: the file had no column for it, the row was empty, or it cannot be
         told from an expired one.
@@ -78,6 +80,7 @@ class ContactPage:
     file_name: str
     text_column: str
     turns: list[Turn]
+    is_wordless: bool
     silence: str
     chain: list[ChainItem]
     episode_length: int
@@ -93,7 +96,14 @@ def get_contact_page(session: Session, contact_id: int) -> ContactPage:
     NotFound
     """
     row = session.execute(
-        sa.select(Contact, ContactText.turns, Customer.key_hash, Theme, ImportBatch)
+        sa.select(
+            Contact,
+            ContactText.turns,
+            ContactText.issue_text,
+            Customer.key_hash,
+            Theme,
+            ImportBatch,
+        )
         .join(ImportBatch, ImportBatch.id == Contact.batch_id)
         .outerjoin(ContactText, ContactText.contact_id == Contact.id)
         .outerjoin(Customer, Customer.id == Contact.customer_id)
@@ -102,7 +112,7 @@ def get_contact_page(session: Session, contact_id: int) -> ContactPage:
     ).one_or_none()
     if row is None:
         raise NotFound(f"There is no contact {contact_id}. It may have been deleted on request.")
-    contact, turns, key_hash, theme, batch = row
+    contact, turns, issue, key_hash, theme, batch = row
     before, after = _neighbours(session, contact)
     chain = _timeline(contact, before, after)
     columns = dict(batch.mapping.get("columns") or {})
@@ -113,6 +123,7 @@ def get_contact_page(session: Session, contact_id: int) -> ContactPage:
         file_name=batch.file_name,
         text_column=str(columns.get("text") or columns.get("turns") or ""),
         turns=[_turn(turn) for turn in turns or []],
+        is_wordless=not issue,
         silence="" if turns else _why_silent(session, contact, columns),
         chain=chain,
         episode_length=sum(item.is_episode for item in chain),

@@ -130,8 +130,8 @@ class ContactRow:
     chain_seconds : int
         Seconds since the episode opened; 0 for its first contact.
     handle_seconds : int or None
-    first_words : str
-        Beginning of the redacted text; empty when there is none.
+    first_words : str or None
+        Beginning of the redacted text; None without text, empty where it only greets or thanks.
     """
 
     id: int
@@ -147,7 +147,7 @@ class ContactRow:
     chain_position: int | None
     chain_seconds: int
     handle_seconds: int | None
-    first_words: str
+    first_words: str | None
 
 
 def list_contacts(
@@ -209,6 +209,11 @@ def count_contacts(session: Session, wanted: ContactFilter) -> int:
     return session.scalar(sa.select(sa.func.count()).select_from(rows.subquery())) or 0
 
 
+def has_words(session: Session) -> bool:
+    """Return whether any contact holds what a customer came for, in words."""
+    return bool(session.scalar(sa.select(sa.exists().where(ContactText.issue_text != ""))))
+
+
 def _below(after: Cursor) -> sa.ColumnElement[bool]:
     return sa.or_(
         Contact.started_at < after.started_at,
@@ -232,7 +237,7 @@ def _contact_row(row: Any) -> ContactRow:
         chain_position=row.chain_position,
         chain_seconds=int((row.started_at - opened).total_seconds()),
         handle_seconds=row.handle_seconds,
-        first_words=row.first_words or "",
+        first_words=row.first_words,
     )
 
 

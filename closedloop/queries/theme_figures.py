@@ -24,13 +24,13 @@ class Figures:
 
     Attributes
     ----------
-    contacts, customers : int
-        Customers are distinct.
+    contacts, customers, unidentified : int
+        Customers are distinct known ones; unidentified are the contacts without one.
     mature, repeats_any, repeats_same : int
         Contacts of known customers whose 7 days have passed; of those the ones followed within
         7 days, for any reason and by the same theme.
-    handle_seconds : int
-        Sum over the contacts.
+    handled, handle_seconds : int
+        Contacts that have a handle time, and the sum over them.
     contacts_4_weeks, contacts_4_weeks_before : int
         The last 28 days, and the 28 days before those.
     weekly : tuple of int
@@ -42,9 +42,11 @@ class Figures:
     as_of: date
     contacts: int
     customers: int
+    unidentified: int
     mature: int
     repeats_any: int
     repeats_same: int
+    handled: int
     handle_seconds: int
     contacts_4_weeks: int
     contacts_4_weeks_before: int
@@ -67,6 +69,21 @@ class Figures:
         return share(self.repeats_same, self.mature)
 
     @property
+    def minutes(self) -> float | None:
+        """Handle time of the contacts, in minutes; None when no contact has one."""
+        return self.handle_seconds / 60 if self.handled else None
+
+    @property
+    def minutes_each(self) -> float | None:
+        """Minutes of a contact that has a handle time; None when none has."""
+        return self.handle_seconds / 60 / self.handled if self.handled else None
+
+    @property
+    def contacts_each(self) -> float | None:
+        """Contacts of a known customer; None when no customer is known."""
+        return share(self.contacts - self.unidentified, self.customers)
+
+    @property
     def change(self) -> float | None:
         """Change of the last 4 weeks on the 4 weeks before, 0.38 is 38 % more; None from zero."""
         before = self.contacts_4_weeks_before
@@ -74,16 +91,18 @@ class Figures:
 
 
 def figures_of(stats: ThemeStats | None, k: int) -> Figures | None:
-    """Return the figures that may be shown: None below `k` customers or before the first count."""
-    if stats is None or stats.customers < k:
+    """Return the figures that may be shown: None below `k` people or before the first count."""
+    if stats is None or is_small(stats, k):
         return None
     return Figures(
         as_of=stats.as_of,
         contacts=stats.contacts,
         customers=stats.customers,
+        unidentified=stats.unidentified,
         mature=stats.mature,
         repeats_any=stats.repeats_any,
         repeats_same=stats.repeats_same,
+        handled=stats.handled,
         handle_seconds=stats.handle_seconds,
         contacts_4_weeks=stats.contacts_4_weeks,
         contacts_4_weeks_before=stats.contacts_4_weeks_before,
@@ -93,8 +112,8 @@ def figures_of(stats: ThemeStats | None, k: int) -> Figures | None:
 
 
 def is_small(stats: ThemeStats | None, k: int) -> bool:
-    """Return whether a theme was counted and has too few customers to be shown."""
-    return stats is not None and stats.customers < k
+    """Return whether a theme was counted and describes too few people to be shown."""
+    return stats is not None and stats.people < k
 
 
 def quadrant_of(theme: Theme) -> Quadrant | None:

@@ -123,6 +123,7 @@ class QuadrantTotal:
     quadrant: Quadrant | None
     themes: int
     contacts: int
+    handled: int
     handle_seconds: int
     mature: int
     repeats_same: int
@@ -157,6 +158,11 @@ class ThemeList:
     def handle_seconds(self) -> int:
         """Handle time of all of them."""
         return sum(total.handle_seconds for total in self.quadrants)
+
+    @property
+    def minutes(self) -> float | None:
+        """Handle time of all of them in minutes; None when no contact has one."""
+        return self.handle_seconds / 60 if any(total.handled for total in self.quadrants) else None
 
     @property
     def repeat_same(self) -> float | None:
@@ -195,7 +201,7 @@ def list_themes(
     session : Session
     wanted : ThemeFilter
     k : int
-        Themes with fewer distinct customers are listed last and without figures.
+        Themes with fewer people are listed last and without figures; see `ThemeStats.people`.
     limit : int or None
         Rows of a page; None gives all of them.
     """
@@ -281,7 +287,7 @@ def _order(sort: ThemeSort, k: int) -> sa.ColumnElement[Any]:
         ThemeSort.PRIORITY: ThemeStats.priority,
         ThemeSort.RISING: (ThemeStats.contacts_4_weeks - before) * 1.0 / sa.func.nullif(before, 0),
     }
-    shown = sa.case((ThemeStats.customers >= k, values[sort]), else_=None)
+    shown = sa.case((ThemeStats.people >= k, values[sort]), else_=None)
     return sa.cast(sa.func.coalesce(shown, -1e9), sa.Float(53))
 
 
@@ -305,6 +311,7 @@ def _totals(session: Session, wanted: ThemeFilter, k: int) -> tuple[QuadrantTota
         sa.func.sum(column)
         for column in (
             ThemeStats.contacts,
+            ThemeStats.handled,
             ThemeStats.handle_seconds,
             ThemeStats.mature,
             ThemeStats.repeats_same,
@@ -314,7 +321,7 @@ def _totals(session: Session, wanted: ThemeFilter, k: int) -> tuple[QuadrantTota
     cells: Any = sa.select(Theme.customer_values, Theme.company_values, sa.func.count(), *sums)
     rows: Sequence[Any] = session.execute(
         _narrowed(cells.select_from(Theme), wanted)
-        .where(ThemeStats.customers >= k)
+        .where(ThemeStats.people >= k)
         .group_by(Theme.customer_values, Theme.company_values)
     ).all()
     found = [

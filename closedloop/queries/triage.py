@@ -36,6 +36,7 @@ COMPARED_STATUSES = (ThemeStatus.CANDIDATE, *OPEN_STATUSES)
 """Whose figures a priority is ranked among."""
 
 MERGE_QUOTES = 3
+_Counts = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -136,14 +137,14 @@ class MergePreview:
 def list_candidates(session: Session, *, k: int) -> list[QueuedCandidate]:
     """Return what waits for a decision, highest priority first, uncounted ones last."""
     rows = session.execute(
-        sa.select(Theme.id, Theme.key, Theme.name, Theme.waiting_since, ThemeStats.customers)
+        sa.select(Theme.id, Theme.key, Theme.name, Theme.waiting_since, ThemeStats.people)
         .outerjoin(ThemeStats, ThemeStats.theme_id == Theme.id)
         .where(Theme.status == ThemeStatus.CANDIDATE)
         .order_by(sa.func.coalesce(ThemeStats.priority, -1.0).desc(), Theme.id)
     ).all()
     return [
-        QueuedCandidate(i, key, name, at, customers is not None and customers < k)
-        for i, key, name, at, customers in rows
+        QueuedCandidate(i, key, name, at, people is not None and people < k)
+        for i, key, name, at, people in rows
     ]
 
 
@@ -286,7 +287,7 @@ def preview_merge(session: Session, theme_id: int, into_id: int, *, k: int = 5) 
     if len(themes) < 2:
         raise NotFound("One of the two themes is not there any more.")
     counts = _count_both(session, theme_id, into_id)
-    enough = [one for one in (theme_id, into_id) if counts[one][1] >= k]
+    enough = [one for one in (theme_id, into_id) if counts[one][2] >= k]
     quotes = list_quotes(session, enough) if enough else {}
     source, into = (
         _side(themes[one], counts[one], quotes.get(one, []), k) for one in (theme_id, into_id)
@@ -297,14 +298,16 @@ def preview_merge(session: Session, theme_id: int, into_id: int, *, k: int = 5) 
         into=into,
         moves=source.contacts,
         contacts_after=together[0],
-        customers_after=together[1] if together[1] >= k else None,
+        customers_after=together[1] if together[2] >= k else None,
     )
 
 
-def _count_both(session: Session, theme_id: int, into_id: int) -> dict[int | None, tuple[int, int]]:
-    """Return contacts and distinct customers of each theme, and of both under None."""
+def _count_both(session: Session, theme_id: int, into_id: int) -> dict[int | None, _Counts]:
+    """Return contacts, distinct customers and people of each theme, and of both under None."""
     both = (theme_id, into_id)
-    columns = (sa.func.count(Contact.id), sa.func.count(sa.distinct(Contact.customer_id)))
+    contacts, known = sa.func.count(Contact.id), sa.func.count(Contact.customer_id)
+    customers = sa.func.count(sa.distinct(Contact.customer_id))
+    columns = (contacts, customers, customers + contacts - known)
     each = (
         sa.select(Contact.theme_id, *columns)
         .where(Contact.theme_id.in_(both))
@@ -312,11 +315,11 @@ def _count_both(session: Session, theme_id: int, into_id: int) -> dict[int | Non
     )
     together = sa.select(sa.null(), *columns).where(Contact.theme_id.in_(both))
     rows: Sequence[Any] = session.execute(sa.union_all(each, together)).all()
-    found = {row[0]: (row[1], row[2]) for row in rows}
-    return {one: found.get(one, (0, 0)) for one in (*both, None)}
+    found = {row[0]: (row[1], row[2], row[3]) for row in rows}
+    return {one: found.get(one, (0, 0, 0)) for one in (*both, None)}
 
 
-def _side(theme: Theme, count: tuple[int, int], quotes: list[Quote], k: int) -> MergeSide:
+def _side(theme: Theme, count: _Counts, quotes: list[Quote], k: int) -> MergeSide:
     return MergeSide(
         id=theme.id,
         key=theme.key,
@@ -324,6 +327,6 @@ def _side(theme: Theme, count: tuple[int, int], quotes: list[Quote], k: int) -> 
         status=theme.status,
         scenario=theme.scenario,
         contacts=count[0],
-        customers=count[1] if count[1] >= k else None,
+        customers=count[1] if count[2] >= k else None,
         quotes=tuple(quote for quote in quotes if quote.kind == "typical")[:MERGE_QUOTES],
     )

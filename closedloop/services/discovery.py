@@ -20,6 +20,7 @@ from closedloop.domain.contacts import DAY
 from closedloop.domain.errors import Conflict, Invalid
 from closedloop.domain.jobs import Progress
 from closedloop.models import Contact, ContactText, ThemeRun
+from closedloop.queries.contacts import has_words
 from closedloop.queries.site import get_data_span
 from closedloop.services.assignment import (
     TRIES,
@@ -199,10 +200,7 @@ def _read_pool(
     if not is_repeats:
         condition, available = in_days, _count(session, in_days)
     if not available:
-        raise Invalid(
-            f"There is no contact with text from {first_day} to {last_day}. Choose other days, "
-            "or import contacts that hold what customers said."
-        )
+        raise Invalid(_say_wordless(session, first_day, last_day))
     unclaimed = sa.or_(Contact.theme_id.is_(None), Contact.theme_id.not_in(standing.kept))
     ids = _draw(session, sa.and_(condition, unclaimed), seed, sample)
     rows = _read_rows(session, ids)
@@ -215,6 +213,18 @@ def _read_pool(
         hashes=[row[0] for row in rows],
         texts=[row[1] for row in rows],
         dispositions=[row[2] or None for row in rows],
+    )
+
+
+def _say_wordless(session: Session, first_day: date, last_day: date) -> str:
+    if not has_words(session):
+        return (
+            "Themes are found in what customers said, and no contact here holds any. Import "
+            "contacts with a message, transcript or note; repeat rates work without."
+        )
+    return (
+        f"None of the contacts from {first_day:%-d %B %Y} to {last_day:%-d %B %Y}, the days that "
+        "are read, holds what customers said. Import contacts of these days that do."
     )
 
 

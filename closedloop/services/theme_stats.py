@@ -33,9 +33,11 @@ class _Sums:
     """Of one theme, over the days to `as_of`."""
 
     contacts: int = 0
+    unidentified: int = 0
     mature: int = 0
     repeats_any: int = 0
     repeats_same: int = 0
+    handled: int = 0
     handle_seconds: int = 0
     contacts_4_weeks: int = 0
     contacts_4_weeks_before: int = 0
@@ -43,7 +45,7 @@ class _Sums:
 
     def add(self, age: int, figures: Sequence[int]) -> None:
         """Take in the roll-up of a day that lies `age` days back."""
-        contacts, identified, any_7d, same_7d, handle_seconds = figures
+        contacts, identified, any_7d, same_7d, handled, handle_seconds = figures
         self.weekly[WEEKS - 1 - age // 7] += contacts
         if age < 28:
             self.contacts_4_weeks += contacts
@@ -51,6 +53,8 @@ class _Sums:
             self.contacts_4_weeks_before += contacts
         if age < STATS_DAYS:
             self.contacts += contacts
+            self.unidentified += contacts - identified
+            self.handled += handled
             self.handle_seconds += handle_seconds
             if age >= HEADLINE_WINDOW.days:
                 self.mature += identified
@@ -115,6 +119,7 @@ def _sum_rollup(session: Session, as_of: date) -> dict[int | None, _Sums]:
         DailyRollup.identified,
         DailyRollup.any_7d,
         DailyRollup.same_7d,
+        DailyRollup.handled,
         DailyRollup.handle_seconds,
     )
     rows = session.execute(

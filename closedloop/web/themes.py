@@ -23,6 +23,7 @@ from closedloop.domain.themes import (
 )
 from closedloop.extensions import current_settings, db
 from closedloop.queries.accounts import list_departments, list_users
+from closedloop.queries.contacts import has_words
 from closedloop.queries.site import get_data_span
 from closedloop.queries.theme_page import ThemePage, find_theme
 from closedloop.queries.themes import (
@@ -82,6 +83,7 @@ def index() -> str:
         busiest=_busiest(found),
         rules=RULES,
         has_data=get_data_span(db.session).last_day is not None,
+        has_words=has_words(db.session),
     )
 
 
@@ -335,6 +337,8 @@ def _csv_row(row: ThemeRow, k: int) -> list[Any]:
         return [*words, *names, *[""] * 8, row.verdict, note]
     rates = [None if r is None else round(r, 4) for r in (f.repeat_same, f.repeat_any)]
     change = None if f.change is None else round(f.change, 4)
-    minutes = round(f.handle_seconds / 60)
-    numbers = [f.as_of, f.contacts, f.customers, *rates, minutes, change, f.priority]
-    return [*words, *names, *numbers, row.verdict, ""]
+    minutes = None if f.minutes is None else round(f.minutes)
+    customers = f.customers if f.customers or not f.unidentified else None
+    numbers = [f.as_of, f.contacts, customers, *rates, minutes, change, f.priority]
+    note = f"{f.unidentified} contacts without a known customer" if f.unidentified else ""
+    return [*words, *names, *numbers, row.verdict, note]

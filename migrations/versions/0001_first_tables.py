@@ -743,7 +743,13 @@ def upgrade() -> None:
         sa.Column("theme_id", sa.Integer(), nullable=False),
         sa.Column("as_of", sa.Date(), nullable=False, comment="Last day counted, inclusive."),
         sa.Column("contacts", sa.Integer(), nullable=False),
-        sa.Column("customers", sa.Integer(), nullable=False, comment="Distinct."),
+        sa.Column("customers", sa.Integer(), nullable=False, comment="Distinct known ones."),
+        sa.Column(
+            "unidentified",
+            sa.Integer(),
+            nullable=False,
+            comment="Contacts whose customer is not known.",
+        ),
         sa.Column(
             "mature",
             sa.Integer(),
@@ -761,6 +767,9 @@ def upgrade() -> None:
             sa.Integer(),
             nullable=False,
             comment="Of the mature, by the same theme.",
+        ),
+        sa.Column(
+            "handled", sa.Integer(), nullable=False, comment="Contacts that have a handle time."
         ),
         sa.Column("handle_seconds", sa.BigInteger(), nullable=False),
         sa.Column("contacts_4_weeks", sa.Integer(), nullable=False, comment="Last 28 days."),

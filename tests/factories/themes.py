@@ -46,6 +46,7 @@ def make_stats(session: Session, theme: Theme, **values) -> ThemeStats:
             "mature": 450,
             "repeats_any": 160,
             "repeats_same": 130,
+            "handled": 486,
             "handle_seconds": 233_400,
             "contacts_4_weeks": 190,
             "contacts_4_weeks_before": 138,

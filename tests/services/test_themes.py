@@ -23,6 +23,7 @@ from closedloop.models import (
     ThemeRun,
     ThemeStats,
 )
+from closedloop.services.repeats import chain_contacts, roll_up_days
 from closedloop.services.themes import (
     assign_contacts,
     describe_cause,
@@ -183,8 +184,17 @@ def test_discovery_reads_only_the_days_asked_for(database, settings, history, di
 
 
 def test_discovery_without_text_in_the_days_says_so(history, discover):
-    with pytest.raises(Invalid, match="no contact with text from 2024-01-01 to 2024-01-31"):
+    with pytest.raises(Invalid, match=r"from 1 January 2024 to 31 January 2024, .* holds what"):
         discover(first_day=date(2024, 1, 1), last_day=date(2024, 1, 31))
+
+
+def test_discovery_where_nobody_said_anything_says_what_to_import(database, discover):
+    with database.transaction() as session:
+        make_contact(session, text=None)
+        make_contact(session, text="")
+
+    with pytest.raises(Invalid, match=r"no contact here holds any\. Import"):
+        discover()
 
 
 def test_discovery_without_contacts_says_so(discover):
@@ -597,8 +607,6 @@ def test_stats_count_the_days_they_name(session, settings):
         at = datetime(2026, 5, 11, 12, tzinfo=UTC) - timedelta(days=age)
         make_contact(session, started_at=at, customer=customer, theme=theme)
     make_contact(session, started_at=datetime(2026, 5, 12, tzinfo=UTC), theme=theme)
-    from closedloop.services.repeats import chain_contacts, roll_up_days
-
     chain_contacts(session, settings=settings, customer_ids=None)
     roll_up_days(session, days=None)
 
@@ -612,6 +620,21 @@ def test_stats_count_the_days_they_name(session, settings):
     assert stats.weekly == [2, 0, 0, 0, 1, 1, 0, 0, 1, 1, 0, 1, 2]
     assert stats.priority > session.get_one(ThemeStats, other.id).priority
     assert session.get(ThemeStats, merged.id) is None
+
+
+def test_stats_count_who_is_not_known_and_whose_time_is_known(session, settings):
+    theme = make_theme(session)
+    at = datetime(2026, 5, 10, 12, tzinfo=UTC)
+    make_contact(session, started_at=at, customer=make_customer(session), theme=theme)
+    for _ in range(2):
+        make_contact(session, started_at=at, theme=theme, handle_seconds=None)
+    roll_up_days(session, days=None)
+
+    refresh_theme_stats(session, settings=settings, as_of=date(2026, 5, 11))
+
+    stats = session.get_one(ThemeStats, theme.id)
+    assert (stats.contacts, stats.customers, stats.unidentified, stats.people) == (3, 1, 2, 3)
+    assert (stats.handled, stats.handle_seconds) == (1, 300)
 
 
 def test_renaming_is_kept_as_a_persons_name_and_put_down(session, actor):

@@ -251,3 +251,22 @@ def test_a_customer_filter_shows_only_that_customer(manager, session):
     html = manager.get(f"/contacts/?of={one.id}")
 
     assert re.findall(r'href="/contacts/(\d+)" data-open', html) == [str(mine.id)]
+
+
+@pytest.mark.parametrize("text", [None, ""])
+def test_a_contact_that_says_nothing_waits_for_no_theme(manager, session, text):
+    contact = make_contact(session, text=text)
+
+    words = text_of(manager.get(f"/contacts/{contact.id}"))
+
+    assert "no theme nothing said what it is about" in words
+    assert "not yet assigned" not in words
+
+
+def test_the_list_tells_no_text_from_thanks_alone(manager, session):
+    make_contact(session, text="")
+    assert "courtesies or links only" in text_of(manager.get("/contacts/"))
+    assert "no text" not in text_of(manager.get("/contacts/"))
+
+    make_contact(session, text=None)
+    assert "no text" in text_of(manager.get("/contacts/"))

@@ -298,3 +298,53 @@ def test_number_of_statements_does_not_grow_with_the_rows(manager, session):
 
     assert first == again
     assert max(first) <= 16
+
+
+def test_index_where_nobody_said_anything_teaches_what_to_import(manager, session):
+    make_contact(session, text=None)
+    make_contact(session, text="")
+
+    html = manager.get("/themes/")
+
+    assert "Themes need words, and these contacts have none" in html
+    assert 'href="/contacts/import"' in html
+    assert "/themes/discoveries" not in html
+
+
+def test_contacts_of_unknown_customers_count_for_the_threshold_but_not_as_customers(
+    manager, session
+):
+    theme = make_open(session, customers=0, unidentified=12, contacts=12, mature=0, repeats_same=0)
+
+    row = text_of(manager.get("/themes/"))
+    page = text_of(manager.get(f"/themes/{theme.key}"))
+
+    assert "fewer than 5 customers" not in row + page
+    assert "– not known: no contact names one" in page
+    assert "12 contacts without a known customer" in manager.raw("/themes/export.csv").text
+
+
+def test_contacts_of_too_few_unknown_customers_stay_hidden(manager, session):
+    theme = make_open(session, customers=1, unidentified=3, contacts=9753)
+
+    html = manager.get(f"/themes/{theme.key}")
+
+    assert "fewer than 5 customers" in html
+    assert "9,753" not in html
+
+
+def test_minutes_that_no_file_gave_are_not_called_none(manager, session):
+    theme = make_open(session, handled=0, handle_seconds=0)
+
+    page = text_of(manager.get(f"/themes/{theme.key}"))
+
+    assert "– not known: no contact has a handle time" in page
+    assert "its area is agent minutes" not in manager.get("/themes/")
+
+
+def test_minutes_a_contact_are_of_those_that_have_a_handle_time(manager, session):
+    theme = make_open(session, contacts=486, handled=100, handle_seconds=100 * 300)
+
+    page = text_of(manager.get(f"/themes/{theme.key}"))
+
+    assert "500 of the 100 contacts with a handle time, 5.0 each" in page

@@ -329,3 +329,29 @@ def test_number_of_statements_does_not_grow_with_the_queue(manager, session):
 
     assert statements_of(manager, f"/triage/{first.key}") == before
     assert before <= 14
+
+
+def test_a_candidate_of_unknown_customers_can_be_judged(manager, session):
+    theme = make_theme(session)
+    make_stats(session, theme, customers=0, unidentified=486, handled=0, handle_seconds=0)
+    contact = make_contact(session, theme=theme, text="They took the money twice.")
+    make_evidence(session, theme, contact)
+
+    text = text_of(manager.get(f"/triage/{theme.key}"))
+
+    assert "They took the money twice." in text
+    assert "– not known: no contact names one" in text
+    assert "– not known: no contact has a handle time" in text
+
+
+def test_a_merge_of_unknown_customers_says_so(manager, session):
+    source, into = make_theme(session), make_theme(session, ThemeStatus.TRIAGED)
+    batch = make_batch(session)
+    for theme in (source, into):
+        for _ in range(6):
+            make_contact(session, theme=theme, batch=batch)
+
+    text = text_of(manager.get(f"/triage/{source.key}/merge?into={into.key}"))
+
+    assert "6 contacts, customers not known" in text
+    assert "12 contacts, customers not known" in text
