@@ -136,10 +136,14 @@ def _refuse_if_cut_short(raw: RawRow, mapping: Mapping) -> None:
             raise _Refused(
                 "cut_short",
                 known,
-                f"is missing: the row ends after {len(raw.fields)} columns",
+                f"is missing: the row ends after {_columns(len(raw.fields))}",
                 "It is often the second half of the row above, whose text holds a line break "
                 "outside quotation marks.",
             )
+
+
+def _columns(number: int) -> str:
+    return "1 column" if number == 1 else f"{number} columns"
 
 
 def _is_inbound(raw: RawRow, mapping: Mapping) -> bool:

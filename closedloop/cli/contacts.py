@@ -22,6 +22,7 @@ from closedloop.cli.options import (
 from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.errors import Invalid
 from closedloop.jobs.work import assign_new
+from closedloop.queries.imports import BatchContacts, count_batch_contacts
 from closedloop.services.contacts import import_file, preview_file, recognise_file
 
 
@@ -116,10 +117,14 @@ def import_contacts(
             "message",
         )
     }
+    with site.database.reading() as session:
+        opened = count_batch_contacts(session, batch.id)
     if as_json:
-        print_json(facts)
+        print_json({**facts, "contacts": opened.contacts, "customers": opened.customers})
         return
     print_table(["", "rows"], [[name, value] for name, value in list(facts.items())[2:8]])
+    if batch.added:
+        click.echo(_say_opened(opened, is_messages=bool(mapping.session_gap_seconds)))
     if not batch.rows_read:
         click.echo(batch.message)
     if batch.rejected:
@@ -140,6 +145,18 @@ def _gap_seconds(hours: float) -> int:
     if not math.isfinite(hours):
         raise Invalid("Write the session gap as hours, such as 12 or 0.5.")
     return round(hours * 3600)
+
+
+def _say_opened(opened: BatchContacts, *, is_messages: bool) -> str:
+    """Say in one line what the new rows are: contacts, of whom, and who came again."""
+    said = f"New: {opened.contacts:,} contacts of {opened.customers:,} known customers"
+    if opened.unidentified:
+        said += f", {opened.unidentified:,} of them without a customer"
+    if opened.again_share is not None:
+        said += f"; {opened.again_share:.1%} of the customers came again within 7 days"
+    if is_messages and opened.again_share_in_messages is not None:
+        said += f" ({opened.again_share_in_messages:.1%} if each message were a contact)"
+    return f"{said}."
 
 
 def _print_preview(preview: Any, as_json: bool) -> None:

@@ -85,8 +85,24 @@ def list_(instance: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(facts)
         return
-    headings = ["key", "status", "contacts", "customers", "repeat_rate_7d_same_theme", "name"]
-    print_table(headings, [[fact[name] for name in headings] for fact in facts])
+    headings = ["key", "status", "contacts", "customers", "again, same theme", "name"]
+    print_table(headings, [_cells(row) for row in rows])
+    if any(row.figures and row.figures.unidentified for row in rows):
+        click.echo("Customers: known ones alone; contacts without one count as contacts only.")
+    if any(row.is_small for row in rows):
+        click.echo(f"No figures: fewer than {site.settings.privacy_k} customers in 90 days.")
+    if not rows:
+        click.echo("There are no themes yet: closedloop themes discover")
+
+
+def _cells(row: ThemeRow) -> list[str]:
+    """Return one line of the table: a dash for what is not known, nothing for what is hidden."""
+    f = row.figures
+    if f is None:
+        return [row.key, row.status.value, "", "", "", row.name]
+    customers = f"{f.customers:,}" if f.customers or not f.unidentified else "–"
+    again = "–" if f.repeat_same is None else f"{f.repeat_same:.1%}"
+    return [row.key, row.status.value, f"{f.contacts:,}", customers, again, row.name]
 
 
 def _facts(row: ThemeRow) -> dict[str, Any]:

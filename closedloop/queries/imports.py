@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from closedloop.domain.contacts import HEADLINE_WINDOW, share
 from closedloop.domain.errors import NotFound
-from closedloop.models import ImportBatch, ImportReject
+from closedloop.models import Contact, ImportBatch, ImportReject
 
 
 def list_batches(
@@ -37,6 +39,56 @@ def get_batch(session: Session, batch_id: int) -> ImportBatch:
 def find_batch(session: Session, batch_id: int) -> ImportBatch | None:
     """Return one import, None when there is no such."""
     return session.get(ImportBatch, batch_id)
+
+
+@dataclass(frozen=True)
+class BatchContacts:
+    """The contacts that an import opened.
+
+    Attributes
+    ----------
+    contacts, unidentified : int
+        All, and those without a customer. A message that joined a contact of an earlier import
+        is not among them.
+    customers : int
+        Distinct known ones.
+    again, again_in_messages : int
+        Of the customers, those with a contact that another one followed within 7 days; and how
+        many it would be were each message a contact of its own.
+    """
+
+    contacts: int
+    unidentified: int
+    customers: int
+    again: int
+    again_in_messages: int
+
+    @property
+    def again_share(self) -> float | None:
+        """Customers who came again of all known ones, 0 to 1; None without any."""
+        return share(self.again, self.customers)
+
+    @property
+    def again_share_in_messages(self) -> float | None:
+        """What the share would be were each message a contact."""
+        return share(self.again_in_messages, self.customers)
+
+
+def count_batch_contacts(session: Session, batch_id: int) -> BatchContacts:
+    """Return the contacts an import opened, the customers behind them, and who came again."""
+    customer = Contact.customer_id
+    came_again = Contact.next_gap_seconds <= HEADLINE_WINDOW.seconds
+    in_messages = sa.or_(came_again, Contact.message_count > 1)
+    row = session.execute(
+        sa.select(
+            sa.func.count(Contact.id),
+            sa.func.count(Contact.id) - sa.func.count(customer),
+            sa.func.count(sa.distinct(customer)),
+            sa.func.count(sa.distinct(sa.case((came_again, customer)))),
+            sa.func.count(sa.distinct(sa.case((in_messages, customer)))),
+        ).where(Contact.batch_id == batch_id)
+    ).one()
+    return BatchContacts(*(int(value) for value in row))
 
 
 def list_rejects(

@@ -21,7 +21,13 @@ from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Invalid, NotFound, Unreadable
 from closedloop.domain.jobs import JobKind, JobState
 from closedloop.extensions import current_settings, db
-from closedloop.queries.imports import find_batch, get_batch, list_batches, list_rejects
+from closedloop.queries.imports import (
+    count_batch_contacts,
+    find_batch,
+    get_batch,
+    list_batches,
+    list_rejects,
+)
 from closedloop.queries.jobs import get_job, seconds_left
 from closedloop.services.contact_rows import RowCleaner
 from closedloop.services.contacts import open_import, preview_file, recognise_file
@@ -361,6 +367,8 @@ def import_show(batch_id: int) -> str:
     return render_template(
         "contacts/import_show.html",
         batch=batch,
+        opened=count_batch_contacts(db.session, batch_id) if batch.added else None,
+        k=current_settings().privacy_k,
         rejects=shown,
         more_url=f"{here}?after={shown[-1].line}#rejects" if len(rejects) > len(shown) else "",
         first_url=f"{here}#rejects" if line else "",

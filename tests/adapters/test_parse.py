@@ -147,6 +147,17 @@ def test_parse_row_accepts_a_short_row_whose_mapped_columns_are_all_there():
     assert (reject.code, reject.column) == ("cut_short", "caller")
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [({"nr": "1"}, "ends after 1 column."), ({"nr": "1", "via": "x"}, "ends after 2 columns.")],
+)
+def test_parse_row_says_where_a_short_row_ends(fields, words):
+    reject = parse_row(RawRow(3, fields, cut_short=True), MAPPING, now=NOW)
+
+    assert isinstance(reject, Reject)
+    assert words in reject.reason
+
+
 def turns_of(turns, **columns):
     mapping = Mapping({"contact_id": "nr", "started_at": "opened", "turns": "t"}, zone="UTC")
     return parse(mapping, t=turns)

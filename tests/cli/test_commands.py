@@ -134,6 +134,17 @@ def test_a_file_is_tried_dry_then_imported_then_imported_again(ready, tmp_path):
     assert (second["added"], second["unchanged"]) == (0, 2)
 
 
+def test_an_import_says_whose_contacts_came_and_how_many_came_again(ready, tmp_path):
+    file = tmp_path / "calls.csv"
+    file.write_text(FILE + "4;2026-03-05T10:00:00+00:00;;phone;And mine?\n")
+
+    said = ready("import", str(file), "--no-assign").stdout
+
+    assert "New: 3 contacts of 1 known customers, 1 of them without a customer" in said
+    assert "100.0% of the customers came again within 7 days." in said
+    assert "if each message" not in said
+
+
 def test_a_file_that_cannot_be_read_is_refused_in_a_sentence(ready, tmp_path):
     file = tmp_path / "photo.csv"
     file.write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00" * 50)

@@ -21,7 +21,7 @@ from closedloop.models import Contact, ImportBatch, ImportReject, Job
 from closedloop.models.contacts import BatchState
 from closedloop.services.long_work import tell_nobody
 from closedloop.web import contacts_import as pages
-from tests.factories.contacts import make_batch
+from tests.factories.contacts import make_batch, make_contact, make_customer
 from tests.pages import text_of
 from tests.web.test_contacts import asked_for
 
@@ -145,6 +145,27 @@ def test_the_whole_way_ends_at_a_result_that_can_be_read(
     assert "Column “Created”" in words
     assert f'href="/contacts/?batch={batch_id}"' in html
     assert "3 contacts fit the filters" in text_of(manager.get(f"/contacts/?batch={batch_id}"))
+
+
+def test_the_result_says_what_messages_would_have_looked_like(manager, session):
+    batch = make_batch(session)
+    batch.mapping = {"session_gap_seconds": 43_200}
+    batch.state, batch.added = BatchState.DONE, 27
+    for place in range(20):
+        make_contact(
+            session,
+            batch=batch,
+            customer=make_customer(session),
+            next_gap_seconds=86_400 if place < 5 else None,
+            message_count=2 if place < 7 else 1,
+        )
+
+    words = text_of(manager.get(f"/contacts/imports/{batch.id}"))
+
+    assert "They are 20 contacts of 20 known customers." in words
+    assert "25.0 % of these customers contacted again within 7 days" in words
+    assert "counted as single messages it would have looked like 35.0 %" in words
+    assert "Messages at most 12 hours apart are one contact" in words
 
 
 def test_the_next_file_of_the_same_kind_is_read_as_the_last(

@@ -173,3 +173,28 @@ def test_rate_words_hide_small_counts_on_either_side():
     assert rate_words(0, 100, 5) == "0.0\N{NARROW NO-BREAK SPACE}%"
     assert rate_words(2, 4, 5) == "fewer than 5"
     assert rate_words(0, 0, 5) == "–"
+
+
+def test_contacts_of_nobody_are_no_matter_of_patience(manager, session, settings):
+    batch = make_batch(session)
+    for day in (2, 3, 4, 5, 6, 30):
+        make_contact(session, batch=batch, started_at=datetime(2026, 3, day, 10, tzinfo=UTC))
+    chain_contacts(session, settings=settings, customer_ids=None)
+    roll_up_days(session, days=None)
+
+    words = text_of(manager.get("/contacts/repeats"))
+
+    assert "no contact of this period names its customer" in words
+    assert "only a keyed hash of it is kept" in words
+    assert "mature for 7 days yet" not in words
+
+
+def test_what_lies_before_the_last_ninety_days_is_one_step_away(manager, session, centre):
+    assert "All since" not in text_of(manager.get("/contacts/repeats"))
+    make_contact(session, started_at=datetime(2025, 3, 3, 10, tzinfo=UTC))
+
+    page = manager.get("/contacts/repeats")
+
+    assert "All since 3 Mar 2025" in text_of(page)
+    assert "from=2025-03-03" in page
+    assert "All since" not in text_of(manager.get("/contacts/repeats?from=2025-03-03"))
