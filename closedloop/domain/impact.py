@@ -217,6 +217,11 @@ def action_status_after_look(verdict: Verdict, displacement: Displacement) -> Ac
     return ACTION_STATUS_FOR[verdict]
 
 
+def has_only_moved(status: ActionStatus, verdict: Verdict | None) -> bool:
+    """Say that the contacts of a shipped action fell on its theme but came up beside it."""
+    return verdict is Verdict.FELL and status is ActionStatus.CANNOT_TELL
+
+
 def theme_status_after_look(verdict: Verdict, displacement: Displacement, look: int) -> ThemeStatus:
     """Return what a look makes of a theme that is being measured.
 

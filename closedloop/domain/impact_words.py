@@ -118,14 +118,25 @@ def answer(found: Finding) -> list[Part]:
             Part(
                 f"Between {to_words(low, high).replace(' to ', ' and ')} contacts avoided {since}"
             ),
-            Part(f" (95{NARROW}%): none at all lies in between."),
+            Part(f" (95{NARROW}%); zero is in that range."),
         ]
     if found.verdict is Verdict.ROSE:
-        return _moved_away(-high, -middle, -low, f"more contacts came {since} than expected", found)
-    return _moved_away(low, middle, high, f"contacts avoided {since}", found)
+        return _ended_apart(
+            -high, -middle, -low, f"more contacts came {since} than expected", found
+        )
+    if found.displacement is Displacement.MOVED and found.net is not None:
+        return [
+            Part("The contacts moved to themes beside it. ", True),
+            Part(
+                f"{to_words(low, high)} fewer came on this theme {since} (95{NARROW}%), but over "
+                f"them together {to_words(found.net.low, found.net.high)} were avoided: no fall "
+                "can be shown."
+            ),
+        ]
+    return _ended_apart(low, middle, high, f"contacts avoided {since}", found)
 
 
-def _moved_away(low: float, middle: float, high: float, what: str, found: Finding) -> list[Part]:
+def _ended_apart(low: float, middle: float, high: float, what: str, found: Finding) -> list[Part]:
     share = middle / found.expected if found.expected > 0 else 0.0
     more = " more than" if found.verdict is Verdict.ROSE else " of"
     return [
@@ -144,12 +155,9 @@ def support(found: Finding) -> list[str]:
     said = [
         f"{found.observed:,} came; {contacts(found.expected)} were expected without the change."
     ]
-    if found.displacement is Displacement.MOVED and found.net is not None:
-        said.append(
-            "But the contacts moved to themes beside it: over them together "
-            f"{to_words(found.net.low, found.net.high)} were avoided, which is no fall."
-        )
-    if found.verdict in (Verdict.FELL, Verdict.NO_CHANGE, Verdict.INCONCLUSIVE):
+    if found.displacement is Displacement.MOVED:
+        said.append("So this fall is not counted as a success.")
+    elif found.verdict in (Verdict.FELL, Verdict.NO_CHANGE, Verdict.INCONCLUSIVE):
         said += _against_plan(found)
     if found.verdict in (Verdict.FELL, Verdict.ROSE):
         said.append(f"Chance alone would show a gap this large in {chance(found.p_value)}.")

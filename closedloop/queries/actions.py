@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.actions import OPEN_ACTIONS, ActionStatus, is_overdue
-from closedloop.domain.impact import Verdict
+from closedloop.domain.impact import Verdict, has_only_moved
 from closedloop.domain.themes import Strategy
 from closedloop.models import (
     Action,
@@ -113,6 +113,11 @@ class ActionRow:
     def is_overdue(self, today: date) -> bool:
         """Return whether it is open and its due day has passed."""
         return is_overdue(self.status, self.due_on, today)
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether its contacts only moved to themes beside it."""
+        return has_only_moved(self.status, self.verdict)
 
 
 @dataclass(frozen=True)

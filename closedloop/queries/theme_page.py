@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, aliased, joinedload
 from closedloop.domain.actions import ActionStatus
 from closedloop.domain.contacts import HEADLINE_WINDOW
 from closedloop.domain.errors import NotFound
-from closedloop.domain.impact import Verdict
+from closedloop.domain.impact import Verdict, has_only_moved
 from closedloop.domain.themes import STATS_DAYS, Quadrant
 from closedloop.domain.triage import Decision
 from closedloop.models import (
@@ -102,6 +102,11 @@ class ThemeAction:
     avoided_low: float | None
     avoided: float | None
     avoided_high: float | None
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether its contacts only moved to themes beside it."""
+        return has_only_moved(self.status, self.verdict)
 
 
 @dataclass(frozen=True)

@@ -129,8 +129,6 @@ def _verdict_item(one: ShippedAction, title: str, button: str) -> Item:
     said = plain(answer(one.finding(one.look))) if one.look else ""
     says_itself = (Verdict.NOT_ENOUGH_DATA, Verdict.NO_CHANGE)
     word = "" if one.verdict in says_itself else f"{one.verdict.label}. "
-    if one.look and one.look.has_moved:
-        said += " But the contacts moved to themes beside it."
     return Item(mark, tone, title, word + said, url_for("impact.show", key=one.key), button)
 
 

@@ -192,7 +192,7 @@ def test_a_fall_that_moved_is_not_praised(manager, session):
 
     text = text_of(manager.get(f"/impact/{key_of(intervention)}"))
 
-    assert "This fall is not counted as a success: the contacts moved." in text
+    assert "So this fall is not counted as a success." in text
     assert "£1,538" not in text  # the net contacts are worth −50 to 70, not 310 to 540
 
 
