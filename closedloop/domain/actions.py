@@ -23,6 +23,14 @@ class ActionStatus(StrEnum):
     HANDED_BACK = "handed_back"
     CANCELLED = "cancelled"
 
+    @property
+    def label(self) -> str:
+        """As people say it."""
+        return {
+            ActionStatus.EFFECTIVE: "worked",
+            ActionStatus.NOT_EFFECTIVE: "did not work",
+        }.get(self, self.replace("_", " "))
+
 
 _S = ActionStatus
 ACTION_MOVES: dict[ActionStatus, frozenset[ActionStatus]] = {

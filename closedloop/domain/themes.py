@@ -28,6 +28,15 @@ class ThemeStatus(StrEnum):
     MERGED = "merged"
     RETIRED = "retired"
 
+    @property
+    def label(self) -> str:
+        """As people say it."""
+        return {
+            ThemeStatus.NOT_HELD: "did not hold",
+            ThemeStatus.REOPENED: "came back",
+            ThemeStatus.ACCEPTED: "we live with it",
+        }.get(self, self.replace("_", " "))
+
 
 _S = ThemeStatus
 THEME_MOVES: dict[ThemeStatus, frozenset[ThemeStatus]] = {

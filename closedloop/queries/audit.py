@@ -19,7 +19,7 @@ def list_history(
     return session.scalars(
         sa.select(AuditEvent)
         .where(AuditEvent.target_kind == target_kind, AuditEvent.target_id == target_id)
-        .order_by(AuditEvent.id.desc())
+        .order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
         .limit(limit)
     ).all()
 
@@ -32,15 +32,24 @@ def list_events(
     actor_kind: ActorKind | None = None,
     limit: int = 50,
 ) -> Sequence[AuditEvent]:
-    """Return the newest events of the site, below `before_id` and after `since` when given.
+    """Return the newest events of the site: older than `before_id`, after `since`, when given.
 
     With `actor_kind`, only those of people, of jobs, or of the command line.
     """
-    statement = sa.select(AuditEvent).order_by(AuditEvent.id.desc()).limit(limit)
+    statement = (
+        sa.select(AuditEvent).order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(limit)
+    )
     if before_id is not None:
-        statement = statement.where(AuditEvent.id < before_id)
+        statement = statement.where(is_older_than(before_id))
     if since is not None:
         statement = statement.where(AuditEvent.at > since)
     if actor_kind is not None:
         statement = statement.where(AuditEvent.actor_kind == actor_kind)
     return session.scalars(statement).all()
+
+
+def is_older_than(event_id: int) -> sa.ColumnElement[bool]:
+    """Say that an event stands below another in a history: it is older, or as old and before it."""
+    at = sa.select(AuditEvent.at).where(AuditEvent.id == event_id).scalar_subquery()
+    same = sa.and_(AuditEvent.at == at, AuditEvent.id < event_id)
+    return sa.or_(AuditEvent.at < at, same)

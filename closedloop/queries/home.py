@@ -23,6 +23,7 @@ from closedloop.models import (
     Theme,
     ThemeStats,
 )
+from closedloop.queries.audit import is_older_than
 from closedloop.queries.repeats import RepeatFilter, Trend, get_trend
 from closedloop.queries.site import DataSpan
 
@@ -39,6 +40,7 @@ _QUIET_VERBS = (
     "accounts.signed_in",
     "accounts.signed_out",
     "themes.assigned",
+    "demo.built",
 )
 
 
@@ -362,13 +364,13 @@ def list_changes(
         .outerjoin(live, _is_about("intervention", live.id))
         .outerjoin(shipped, shipped.id == live.action_id)
         .where(*_worth_telling(with_admin))
-        .order_by(AuditEvent.id.desc())
+        .order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
         .limit(limit)
     )
     if since is not None:
         statement = statement.where(AuditEvent.at > since)
     if before_id is not None:
-        statement = statement.where(AuditEvent.id < before_id)
+        statement = statement.where(is_older_than(before_id))
     return [ChangeRow(**row._mapping) for row in session.execute(statement)]
 
 

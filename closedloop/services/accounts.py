@@ -151,7 +151,7 @@ def add_user(
         verb="accounts.user_added",
         target_kind="user",
         target_id=user.id,
-        summary=f"added {name} as {role.label.lower()}",
+        summary=f"added {name}: {role.label}",
     )
     return user
 

@@ -24,6 +24,7 @@ from closedloop.domain.actions import (
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict, InvalidTransition, NotAllowed, NotFound
+from closedloop.domain.impact_words import spelt
 from closedloop.domain.themes import Strategy, ThemeStatus
 from closedloop.domain.triage import check_reason
 from closedloop.models import Action, Intervention, Theme
@@ -322,7 +323,7 @@ def ship_action(
         action,
         by,
         "shipped",
-        f"shipped {action.key}, live since {went_live_on.isoformat()}",
+        f"shipped {action.key}, live since {spelt(went_live_on)}",
         {"intervention_id": intervention.id, "rollout_days": rollout_days},
     )
     move_theme(

@@ -12,6 +12,7 @@ from closedloop.config import Settings
 from closedloop.domain.actions import ActionStatus
 from closedloop.domain.audit import Actor
 from closedloop.domain.errors import Refusal
+from closedloop.domain.impact_words import spelt
 from closedloop.domain.jobs import Progress
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import Action, Comeback, Intervention, Theme
@@ -109,7 +110,7 @@ def _watch_one(
     session.add(comeback)
     session.flush()  # the event needs its id
     _record(session, comeback, by)
-    why = f"contacts have been coming back since {comeback.since_on.isoformat()}"
+    why = f"contacts have been coming back since {spelt(comeback.since_on)}"
     move_theme(session, theme=theme, wanted=ThemeStatus.REOPENED, why=why, by=by)
     session.flush()
     return 1
@@ -142,9 +143,9 @@ def _record(session: Session, comeback: Comeback, by: Actor) -> None:
         target_kind="intervention",
         target_id=comeback.intervention_id,
         summary=(
-            f"raised an alarm on {comeback.alarm_on.isoformat()}: about "
+            f"raised an alarm on {spelt(comeback.alarm_on)}: about "
             f"{comeback.excess:,.0f} contacts more than the fix had left since "
-            f"{comeback.since_on.isoformat()}"
+            f"{spelt(comeback.since_on)}"
         ),
         detail={
             "comeback_id": comeback.id,

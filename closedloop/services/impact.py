@@ -14,6 +14,7 @@ from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.errors import NotFound, Refusal
 from closedloop.domain.impact import FOLLOW_UP_DAYS, looks
+from closedloop.domain.impact_words import spelt
 from closedloop.domain.jobs import Progress
 from closedloop.domain.themes import ThemeStatus, check_theme_move
 from closedloop.models import ImpactMeasurement, Intervention, Theme
@@ -130,8 +131,7 @@ def _record_measured(session: Session, measurement: ImpactMeasurement, by: Actor
         target_kind="intervention",
         target_id=measurement.intervention_id,
         summary=(
-            f"measured to {measurement.as_of.isoformat()} ({what}): "
-            f"{measurement.verdict.label.lower()}"
+            f"measured to {spelt(measurement.as_of)} ({what}): {measurement.verdict.label.lower()}"
         ),
         detail={
             "measurement_id": measurement.id,

@@ -51,7 +51,7 @@ def _judge_action(
         target_kind="action",
         target_id=action.id,
         summary=(
-            f"found {action.key} {wanted.replace('_', ' ')} at look {measurement.look}: "
+            f"judged {action.key} “{wanted.label}” at look {measurement.look}: "
             f"{_in_words(measurement, displacement)}"
         ),
         detail={

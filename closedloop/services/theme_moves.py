@@ -39,13 +39,12 @@ def move_theme(
         move_theme(session, theme=theme, wanted=through, why=why, by=by)
     check_theme_move(theme.status, wanted)
     before, theme.status = theme.status, wanted
-    now, then = before.replace("_", " "), wanted.replace("_", " ")
     record_event(
         session,
         by=by,
         verb="themes.status_changed",
         target_kind="theme",
         target_id=theme.id,
-        summary=f"moved {theme.key} from {now} to {then}: {why}",
+        summary=f"moved {theme.key} from “{before.label}” to “{wanted.label}”: {why}",
         detail={"from": before.value, "to": wanted.value},
     )

@@ -349,9 +349,9 @@ def _lines(rows: list[ChangeRow]) -> list[dict[str, Any]]:
         {
             "at": row.at,
             "by": row.actor_name,
-            "text": row.summary,
+            "text": row.summary if row.summary.endswith((".", "?", "!")) else f"{row.summary}.",
             "url": _target_url(row),
-            "link": row.name or "see it",
+            "link": row.name if row.name and row.name not in row.summary else "See it",
             "kind": _kind(row),
         }
         for row in rows

@@ -111,7 +111,7 @@ def test_add_user_keeps_the_address_in_lower_case_and_the_password_as_a_hash(ses
     assert user.password_hash.startswith("$argon2id$")
     assert try_password(session, "ANA@example.com", GOOD)
     event = session.scalars(sa.select(AuditEvent)).first()
-    assert event.summary == "added Ana Petrović as cx manager"
+    assert event.summary == "added Ana Petrović: CX manager"
     assert GOOD not in str(event.detail)
 
 

@@ -14,7 +14,7 @@ from closedloop.domain.clock import as_if
 from closedloop.domain.impact import Verdict
 from closedloop.domain.jobs import JobKind, JobState
 from closedloop.domain.themes import ThemeStatus
-from closedloop.models import DailyRollup, Job
+from closedloop.models import AuditEvent, DailyRollup, Job
 from closedloop.services.audit import record_event
 from tests.factories.accounts import make_department
 from tests.factories.contacts import make_contact
@@ -353,6 +353,33 @@ def test_changes_page_shows_more(manager, session):
     rest = manager.get(more.replace("&amp;", "&"))
     assert "change number 2." in rest
     assert "change number 3." not in rest
+
+
+def test_what_changed_stands_by_its_own_day_and_names_each_thing_once(manager, session):
+    theme = make_theme(session, name="Card not arrived")
+    note(session, "read the last file", NOW - timedelta(hours=1))
+    with as_if(NOW - timedelta(days=2)):  # written down later, because it belongs to that day
+        for summary in ("named it Card not arrived", "took it on"):
+            record_event(
+                session,
+                by=NIGHT,
+                verb="themes.renamed",
+                target_kind="theme",
+                target_id=theme.id,
+                summary=summary,
+            )
+            session.flush()
+
+    text = text_of(manager.get("/changes"))
+    file_id = session.scalar(
+        sa.select(AuditEvent.id).where(AuditEvent.summary == "read the last file")
+    )
+    older = text_of(manager.get(f"/changes?before={file_id}"))
+
+    assert text.index("read the last file") < text.index("took it on. Card not arrived")
+    assert "named it Card not arrived. See it" in text
+    assert "read the last file" not in older
+    assert "took it on" in older, "older than the file, though written down after it"
 
 
 def test_the_chart_marks_go_lives_and_what_is_maturing(manager, session):
