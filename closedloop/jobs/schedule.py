@@ -65,7 +65,7 @@ def schedule(settings: Settings) -> tuple[JobSpec, ...]:
             JobKind.HOUSEKEEPING,
             str((int(hour) + 2) % 24),
             minute,
-            "After the nightly round, so that its row is not among what is tidied away.",
+            "After the nightly round, so that it never holds the round up.",
         ),
     )
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
+from closedloop.domain.accounts import Role
 from closedloop.domain.clock import as_if
 from closedloop.domain.jobs import JobKind, JobState
 from closedloop.models import Job
@@ -52,12 +53,17 @@ def test_the_schedule_says_when_next_why_and_what_became_of_it(manager, session)
     assert "Housekeeping Wed 13 May 2026, 04:15 never" in text
 
 
-def test_the_page_says_who_keeps_the_clock(manager, session):
-    assert "Nobody keeps the clock" in manager.get("/jobs/")
+def test_the_page_says_whether_the_schedule_runs_and_administrators_where(
+    manager, sign_in_as, session
+):
+    assert "The schedule is not running" in manager.get("/jobs/")
 
     take_lead(session, holder="northbank:7:abc")
 
-    assert "The clock is kept by northbank:7:abc." in manager.get("/jobs/")
+    assert "The schedule is running." in text_of(manager.get("/jobs/"))
+    assert "northbank:7:abc" not in manager.get("/jobs/")
+    seen = text_of(sign_in_as(Role.ADMIN).get("/jobs/"))
+    assert "The schedule is running, in process northbank:7:abc." in seen
 
 
 def test_a_running_job_shows_how_far_how_fast_and_how_long(manager, session):
