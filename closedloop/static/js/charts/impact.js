@@ -145,7 +145,7 @@
         lineStyle: { color: token("d2"), type: [4, 3], width: 1.5 },
         label: {
           show: true,
-          formatter: "plan " + n(d.target),
+          formatter: "worth having " + n(d.target),
           position: "insideStartTop",
           color: token("d2"),
           fontSize: 11,

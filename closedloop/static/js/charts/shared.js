@@ -174,9 +174,11 @@
       },
     };
   }
-  /* Labelled lines that do not run into each other: two rows of words, then only the line. */
+  /* Labelled lines that do not run into each other: four rows of words, then only the line.
+     The lowest row begins to the right of the name of the upright axis. */
   function lines(ctx, option, days, marks) {
-    var rows = [-Infinity, -Infinity];
+    var rows = [64, -Infinity, -Infinity, -Infinity];
+    var used = 0;
     var inner = ctx.width - option.grid.left - option.grid.right;
     var out = [];
     marks.forEach(function (mark) {
@@ -186,12 +188,17 @@
       var wide = mark.label.length * 6.1 + 10;
       var align = at < wide / 2 ? "left" : at > inner - wide / 2 ? "right" : "center";
       var from = align === "left" ? at : align === "right" ? at - wide : at - wide / 2;
-      var row = from >= rows[0] ? 0 : from >= rows[1] ? 1 : -1;
-      if (row >= 0) rows[row] = from + wide;
-      var look = Object.assign({ align: align, lift: row === 1 ? -13 : 0 }, mark.look);
+      var row = rows.findIndex(function (taken) {
+        return from >= taken;
+      });
+      if (row >= 0 && !mark.quiet) {
+        rows[row] = from + wide;
+        used = Math.max(used, row);
+      }
+      var look = Object.assign({ align: align, lift: -13 * Math.max(row, 0) }, mark.look);
       out.push(line(x, row < 0 || mark.quiet ? "" : mark.label, look));
     });
-    if (rows[1] > -Infinity) option.grid.top = 44;
+    if (used) option.grid.top = 31 + 13 * used;
     return out;
   }
   function markLine(data) {
