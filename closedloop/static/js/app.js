@@ -254,7 +254,7 @@
   doc.addEventListener("keydown", function (ev) {
     if (ev.ctrlKey || ev.metaKey || ev.altKey || ev.isComposing || ev.defaultPrevented) return;
     if (ev.key === "Escape") {
-      if (doc.activeElement.matches("[data-search]")) doc.activeElement.blur();
+      if (typing(doc.activeElement)) doc.activeElement.blur(); // single keys count again
       return escape();
     }
     if (store("closedloop-keys") === "off" || typing(doc.activeElement)) return;
