@@ -32,6 +32,7 @@ class Todo(StrEnum):
     VERDICT = "verdict"
     HANDED_BACK = "handed_back"
     DUE_SOON = "due_soon"
+    NOT_HELD = "not_held"
     CANDIDATES = "candidates"
     MINUTE_COST = "minute_cost"
     REPORT = "report"
@@ -43,6 +44,7 @@ _LOOP = (
     Todo.VERDICT,
     Todo.OVERDUE,
     Todo.HANDED_BACK,
+    Todo.NOT_HELD,
     Todo.CANDIDATES,
 )
 TODO_FOR: dict[Role, tuple[Todo, ...]] = {

@@ -176,6 +176,20 @@ def _handed_back(facts: Facts) -> Iterable[Item]:
         )
 
 
+def _not_held(facts: Facts) -> Iterable[Item]:
+    number = facts.themes.of(ThemeStatus.NOT_HELD)
+    if number:
+        yield Item(
+            "v-none",
+            "",
+            f"{plural(number, 'theme')} did not hold",
+            "What was shipped did not bring the contacts down. Look for another cause, or another "
+            "action.",
+            url_for("themes.index", view="open", status=ThemeStatus.NOT_HELD.value),
+            f"See {'it' if number == 1 else 'them'}",
+        )
+
+
 def _candidates(facts: Facts) -> Iterable[Item]:
     number = facts.themes.of(ThemeStatus.CANDIDATE)
     if number:
@@ -238,6 +252,7 @@ _MAKERS: dict[Todo, Callable[[Facts], Iterable[Item]]] = {
     Todo.VERDICT: _verdicts,
     Todo.HANDED_BACK: _handed_back,
     Todo.DUE_SOON: _due_soon,
+    Todo.NOT_HELD: _not_held,
     Todo.CANDIDATES: _candidates,
     Todo.MINUTE_COST: _minute_cost,
     Todo.REPORT: _report,

@@ -312,6 +312,19 @@ def note(session, summary, at=NOW, verb="themes.renamed", **values):
         session.flush()
 
 
+def test_themes_whose_fix_did_not_hold_wait_for_the_manager_and_not_for_the_executive(
+    manager, sign_in_as, session
+):
+    make_theme(session, status=ThemeStatus.NOT_HELD)
+    make_theme(session, status=ThemeStatus.HELD)
+
+    html = manager.get("/")
+
+    assert "1 theme did not hold" in text_of(html)
+    assert 'href="/themes/?view=open&amp;status=not_held"' in html
+    assert "did not hold" not in text_of(sign_in_as(Role.EXECUTIVE).get("/"))
+
+
 def test_what_changed_begins_where_the_last_visit_began_and_survives_a_reload(manager, session):
     note(session, "long ago", NOW - timedelta(days=8))
     note(session, "lately", NOW - timedelta(days=2))
