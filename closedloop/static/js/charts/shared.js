@@ -175,9 +175,9 @@
     };
   }
   /* Labelled lines that do not run into each other: four rows of words, then only the line.
-     The lowest row begins to the right of the name of the upright axis. */
+     The two lowest rows begin to the right of the name of the upright axis. */
   function lines(ctx, option, days, marks) {
-    var rows = [64, -Infinity, -Infinity, -Infinity];
+    var rows = [64, 64, -Infinity, -Infinity];
     var used = 0;
     var inner = ctx.width - option.grid.left - option.grid.right;
     var out = [];
