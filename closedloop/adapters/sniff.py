@@ -15,6 +15,7 @@ from closedloop.adapters.lines import Line, open_text, read_lines
 from closedloop.adapters.types import BadRow, FileFacts, UnreadableFile
 
 SAMPLE_ROWS = 20
+MAX_COLUMNS = 5_000
 DELIMITERS = (",", ";", "\t", "|")
 _DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _SNIFFED_ROWS = 60
@@ -87,7 +88,7 @@ def _jsonl_facts(head: Sequence[Line], encoding: Encoding) -> FileFacts:
             "object on each line, for example with: jq -c . file.json > file.jsonl"
         )
     header = list(dict.fromkeys(key for fields in objects for key in fields))
-    _refuse_single_column(header)
+    _refuse_odd_number_of_columns(header)
     cells = [[_as_text(fields.get(key)) for key in header] for fields in objects]
     reasons = ["Each line is a JSON object.", encoding.reason]
     return FileFacts("jsonl", encoding.name, "", encoding.has_bom, header, cells, reasons)
@@ -105,7 +106,7 @@ def _csv_facts(head: Sequence[Line], encoding: Encoding) -> FileFacts:
             "The first line of the file cannot be split into columns. Its quotation marks are "
             "not closed; export it again as CSV."
         )
-    _refuse_single_column(rows[0])
+    _refuse_odd_number_of_columns(rows[0])
     _refuse_missing_header(rows[0])
     header = unique_names(rows[0])
     reasons = [
@@ -155,18 +156,24 @@ def _fit(rows: Sequence[Sequence[str]]) -> tuple[float, int]:
 
 def unique_names(cells: Sequence[str]) -> list[str]:
     """Return column names that differ: `category`, `category (2)`, `column 3`."""
-    names: list[str] = []
+    names: dict[str, None] = {}
+    last: dict[str, int] = {}
     for position, cell in enumerate(cells, start=1):
         name = " ".join(cell.split()).lstrip("\ufeff") or f"column {position}"
-        candidate, n = name, 1
+        candidate, n = name, last.get(name, 1)
         while candidate in names:
             n += 1
             candidate = f"{name} ({n})"
-        names.append(candidate)
-    return names
+        names[candidate], last[name] = None, n
+    return list(names)
 
 
-def _refuse_single_column(names: Sequence[str]) -> None:
+def _refuse_odd_number_of_columns(names: Sequence[str]) -> None:
+    if len(names) > MAX_COLUMNS:
+        raise UnreadableFile(
+            f"The file has {len(names):,} columns; at most {MAX_COLUMNS:,} can be told "
+            "apart here. Export only the columns that describe the contact."
+        )
     if len(names) < 2:
         raise UnreadableFile(
             "The file has a single column. A contact needs at least an id and a start time, in "
