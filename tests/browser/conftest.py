@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, StorageState, sync_playwright
 
 from tests.browser.visitor import WIDE, Visitor
 from tests.site import DemoSite, build, demo_database, served
@@ -62,7 +62,9 @@ def stranger(browser: Browser) -> Iterator[Callable[..., Visitor]]:
     """Open a browser that nobody has signed in with: `stranger(address, has_scripts=False)`."""
     contexts = []
 
-    def open_browser(address: str, *, has_scripts: bool = True) -> Visitor:
+    def open_browser(
+        address: str, *, has_scripts: bool = True, cookies: StorageState | None = None
+    ) -> Visitor:
         context = browser.new_context(
             viewport=WIDE,
             color_scheme="light",
@@ -70,6 +72,7 @@ def stranger(browser: Browser) -> Iterator[Callable[..., Visitor]]:
             timezone_id="Europe/London",
             locale="en-GB",
             java_script_enabled=has_scripts,
+            storage_state=cookies,
         )
         contexts.append(context)
         return Visitor(context.new_page(), address, has_scripts=has_scripts)
@@ -79,18 +82,33 @@ def stranger(browser: Browser) -> Iterator[Callable[..., Visitor]]:
         context.close()
 
 
+@pytest.fixture(scope="session")
+def signed_in() -> dict[str, StorageState]:
+    """Cookies of people who are signed in, by their address; signing in takes its time."""
+    return {}
+
+
 @pytest.fixture
 def visit(
-    stranger: Callable[..., Visitor], address: str, own_demo: DemoSite
+    stranger: Callable[..., Visitor],
+    address: str,
+    own_demo: DemoSite,
+    signed_in: dict[str, StorageState],
 ) -> Callable[..., Visitor]:
-    """Sign a role in: `visit("cx_manager")`, or one person of it: `name="Lena Marsh"`."""
+    """Bring somebody of a role to home: `visit("cx_manager")`, `visit("stakeholder", "Lena")`."""
 
-    def sign_in(role: str, *, name: str = "", has_scripts: bool = True) -> Visitor:
-        visitor = stranger(address, has_scripts=has_scripts)
-        visitor.sign_in(own_demo.account(role, name))
+    def bring(role: str, name: str = "") -> Visitor:
+        account = own_demo.account(role, name)
+        cookies = signed_in.get(account["email"])
+        visitor = stranger(address, cookies=cookies)
+        if cookies:
+            visitor.open("/")
+        else:
+            visitor.sign_in(account)
+            signed_in[account["email"]] = visitor.page.context.storage_state()
         return visitor
 
-    return sign_in
+    return bring
 
 
 @pytest.fixture

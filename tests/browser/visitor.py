@@ -95,7 +95,7 @@ class Visitor:
     def shoot(self, name: str) -> None:
         """Keep a picture of the whole page."""
         SHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+        self.page.screenshot(path=SHOTS / f"{name}.jpg", full_page=True, type="jpeg", quality=75)
 
     def look_closely(self, name: str) -> list[str]:
         """Return what is wrong with the page as it stands: light, dark, and on a narrow phone.
