@@ -65,6 +65,19 @@ def check_action_move(current: ActionStatus, wanted: ActionStatus) -> None:
         raise InvalidTransition(f"An action that is {now} cannot become {then}.")
 
 
+def check_can_change(key: str, status: ActionStatus) -> None:
+    """Refuse to change the plan of an action that is shipped or cancelled.
+
+    Raises
+    ------
+    InvalidTransition
+    """
+    if status not in OPEN_ACTIONS:
+        raise InvalidTransition(
+            f"{key} is {status.replace('_', ' ')}; its plan can no longer change."
+        )
+
+
 def is_overdue(status: ActionStatus, due_on: date | None, today: date) -> bool:
     """Return whether an open action's due day has passed (the due day itself is in time)."""
     return status in OPEN_ACTIONS and due_on is not None and due_on < today

@@ -17,6 +17,7 @@ from closedloop.domain.actions import (
     STARTS_ACTING,
     ActionStatus,
     check_action_move,
+    check_can_change,
     check_theme_takes_actions,
     may_work_on,
     theme_left_without_actions,
@@ -120,10 +121,7 @@ def change_action(
     NotFound
     """
     action = _get_action(session, action_id, by)
-    if action.status not in OPEN_ACTIONS:
-        raise InvalidTransition(
-            f"{action.key} is {action.status.replace('_', ' ')}; its plan can no longer change."
-        )
+    check_can_change(action.key, action.status)
     if department_id != action.department_id:
         require_permission(
             session,

@@ -15,6 +15,7 @@ from closedloop.domain.actions import (
     MOST_ROLLOUT_DAYS,
     OPEN_ACTIONS,
     ActionStatus,
+    check_can_change,
     go_live_problem,
     may_work_on,
 )
@@ -163,6 +164,7 @@ def edit(key: str) -> str:
     """Show the form of an open action."""
     action = find_action(db.session, key)
     _refuse_others(action)
+    check_can_change(key, action.status)
     values = {
         "title": action.title,
         "description": action.description,

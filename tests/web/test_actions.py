@@ -106,6 +106,9 @@ def test_filters_that_nothing_fits_say_so(manager, session):
     make_action(session)
 
     assert "No action fits these filters" in text_of(manager.get(f"{LIST}&overdue=1&mine=1"))
+    other = text_of(manager.get(f"{LIST}&department=999999"))
+    assert "No action fits these filters" in other
+    assert "Nobody acts on a theme yet" not in other, "somebody does, in another department"
 
 
 def test_the_csv_holds_the_list_and_defuses_formulas(manager, session):
@@ -176,6 +179,14 @@ def test_changing_shows_the_plan_in_per_cent_and_saves_it(manager, session):
     manager.post(f"/actions/{action.key}/edit", {**form, "owner_id": str(action.owner_id)})
 
     assert session.get(Action, action.id).title == "Another"
+
+
+def test_a_form_that_could_not_be_saved_is_not_shown(manager, session):
+    action = make_owned(session, status=ActionStatus.CANCELLED)
+
+    html = manager.get(f"/actions/{action.key}/edit", status=409)
+
+    assert "is cancelled; its plan can no longer change." in text_of(html)
 
 
 def test_agreeing_needs_an_owner_and_says_so_on_the_page(manager, session):
