@@ -149,7 +149,8 @@ def _gap_seconds(hours: float) -> int:
 
 def _say_opened(opened: BatchContacts, *, is_messages: bool) -> str:
     """Say in one line what the new rows are: contacts, of whom, and who came again."""
-    said = f"New: {opened.contacts:,} contacts of {opened.customers:,} known customers"
+    known = "1 known customer" if opened.customers == 1 else f"{opened.customers:,} known customers"
+    said = f"New: {opened.contacts:,} contacts" + (f" of {known}" if opened.customers else "")
     if opened.unidentified:
         said += f", {opened.unidentified:,} of them without a customer"
     if opened.again_share is not None:

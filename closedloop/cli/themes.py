@@ -100,7 +100,7 @@ def _cells(row: ThemeRow) -> list[str]:
     f = row.figures
     if f is None:
         return [row.key, row.status.value, "", "", "", row.name]
-    customers = f"{f.customers:,}" if f.customers or not f.unidentified else "–"
+    customers = f"{f.customers:,}" if f.knows_customers else "–"
     again = "–" if f.repeat_same is None else f"{f.repeat_same:.1%}"
     return [row.key, row.status.value, f"{f.contacts:,}", customers, again, row.name]
 

@@ -84,6 +84,11 @@ class Figures:
         return share(self.contacts - self.unidentified, self.customers)
 
     @property
+    def knows_customers(self) -> bool:
+        """Whether any of the contacts names its customer; without any, nothing is said of them."""
+        return self.customers > 0 or self.unidentified == 0
+
+    @property
     def change(self) -> float | None:
         """Change of the last 4 weeks on the 4 weeks before, 0.38 is 38 % more; None from zero."""
         before = self.contacts_4_weeks_before

@@ -338,7 +338,7 @@ def _csv_row(row: ThemeRow, k: int) -> list[Any]:
     rates = [None if r is None else round(r, 4) for r in (f.repeat_same, f.repeat_any)]
     change = None if f.change is None else round(f.change, 4)
     minutes = None if f.minutes is None else round(f.minutes)
-    customers = f.customers if f.customers or not f.unidentified else None
+    customers = f.customers if f.knows_customers else None
     numbers = [f.as_of, f.contacts, customers, *rates, minutes, change, f.priority]
     note = f"{f.unidentified} contacts without a known customer" if f.unidentified else ""
     return [*words, *names, *numbers, row.verdict, note]

@@ -140,7 +140,7 @@ def test_an_import_says_whose_contacts_came_and_how_many_came_again(ready, tmp_p
 
     said = ready("import", str(file), "--no-assign").stdout
 
-    assert "New: 3 contacts of 1 known customers, 1 of them without a customer" in said
+    assert "New: 3 contacts of 1 known customer, 1 of them without a customer" in said
     assert "100.0% of the customers came again within 7 days." in said
     assert "if each message" not in said
 

@@ -16,6 +16,7 @@ from closedloop.domain.actions import ActionStatus
 from closedloop.domain.jobs import JobKind
 from closedloop.domain.themes import DemandType, Strategy, ThemeStatus
 from closedloop.models import Job, Theme
+from closedloop.services.repeats import roll_up_days
 from closedloop.services.triage import accept_candidate
 from tests.factories.accounts import make_department, make_user
 from tests.factories.contacts import make_contact
@@ -348,3 +349,17 @@ def test_minutes_a_contact_are_of_those_that_have_a_handle_time(manager, session
     page = text_of(manager.get(f"/themes/{theme.key}"))
 
     assert "500 of the 100 contacts with a handle time, 5.0 each" in page
+
+
+def test_show_without_any_wrap_up_code_says_so(manager, session):
+    theme = make_open(session, as_of=date(2026, 5, 11))
+    for _ in range(6):
+        make_contact(
+            session, theme=theme, started_at=datetime(2026, 5, 4, tzinfo=UTC), disposition=""
+        )
+    roll_up_days(session, days=None)
+
+    page = text_of(manager.get(f"/themes/{theme.key}"))
+
+    assert "None of these contacts has a wrap-up code" in page
+    assert "no code" not in page

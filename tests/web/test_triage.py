@@ -340,6 +340,8 @@ def test_a_candidate_of_unknown_customers_can_be_judged(manager, session):
     text = text_of(manager.get(f"/triage/{theme.key}"))
 
     assert "They took the money twice." in text
+    assert "Avoidable minutes a month – 50" in text
+    assert "Customers – 50" in text
     assert "– not known: no contact names one" in text
     assert "– not known: no contact has a handle time" in text
 
