@@ -15,6 +15,7 @@ from closedloop.domain.actions import ActionStatus
 from closedloop.domain.impact import Verdict
 from closedloop.domain.themes import ThemeStatus
 from closedloop.web.filters import register_filters
+from tests.pages import text_of
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates"
@@ -181,3 +182,8 @@ def test_every_icon_a_template_names_is_in_the_sprite(path):
     names = set(re.findall(r"icon\('([a-z0-9-]+)'", text))
     names |= set(re.findall(r"icon_name='([a-z0-9-]+)'", text))
     assert {name for name in names if f'id="{name}"' not in SPRITE} <= {"v-"}
+
+
+def test_a_state_reads_the_same_as_a_mark_and_in_histories(say):
+    for state in (*ThemeStatus, *ActionStatus):
+        assert text_of(say("marks", f"m.status('{state.value}')")).strip() == state.label
