@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -21,6 +21,10 @@ from closedloop.jobs.runner import work_until
 from closedloop.jobs.schedule import Clock
 
 logger = logging.getLogger(__name__)
+_CHILD = (
+    "import sys; from pathlib import Path; from closedloop.cli.serve import run_worker; "
+    "run_worker(Path(sys.argv[1]), with_clock=True, parent=int(sys.argv[2]))"
+)
 
 
 def start_logging(level: str) -> None:
@@ -90,22 +94,17 @@ class WebServer(BaseApplication):  # type: ignore[misc]
 def serve_site(site: Site, *, host: str, port: int, threads: int = 8) -> None:
     """Serve pages here, and run jobs and the schedule in a child process."""
     start_logging(site.settings.log_level)
-    context = multiprocessing.get_context("spawn")
-    child = context.Process(
-        target=run_worker,
-        args=(site.settings.instance,),
-        kwargs={"with_clock": True, "parent": os.getpid()},
-        name="closedloop worker",
-    )
-    child.start()
-    site.database.engine.dispose()
     ours = os.getpid()
+    child = subprocess.Popen(  # noqa: S603 - this very program
+        [sys.executable, "-c", _CHILD, str(site.settings.instance), str(ours)]
+    )
+    site.database.engine.dispose()
     try:
         WebServer(site.settings, host, port, threads).run()
     finally:
         if os.getpid() == ours:  # gunicorn's own children leave through here as well
             child.terminate()
-            child.join(10)
+            child.wait(10)
 
 
 @click.command("serve")
