@@ -280,9 +280,12 @@ def get_repeat_summary(session: Session, *, window: Window, cut: date | None) ->
             _count_if(mature),
             _count_if(sa.and_(mature, Contact.next_gap_seconds <= window.seconds)),
             _count_if(sa.and_(mature, Contact.next_same_gap_seconds <= window.seconds)),
+            sa.func.count(Contact.theme_id),
         )
     ).one()
-    contacts, known, customers, again, repeating, matured, any_, same = (int(v or 0) for v in row)
+    contacts, known, customers, again, repeating, matured, any_, same, themed = (
+        int(v or 0) for v in row
+    )
     return RepeatSummary(
         window=window.key,
         contacts=contacts,
@@ -290,7 +293,7 @@ def get_repeat_summary(session: Session, *, window: Window, cut: date | None) ->
         customers=customers,
         repeat_share_any=share(again, known),
         repeat_rate_any=share(any_, matured),
-        repeat_rate_same_theme=share(same, matured),
+        repeat_rate_same_theme=share(same, matured) if themed else None,
         customers_repeating_share=share(repeating, customers),
         mature_until=last,
     )
