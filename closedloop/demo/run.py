@@ -306,9 +306,8 @@ def _agree(site: _Site) -> None:
                 )
     day = date(2025, 12, 2)
     for intent, theme_id in site.themes.items():
-        if story := stories.get(intent):
-            with _on(day, hour=11), site.transactions() as session:
-                _decide(session, site, theme_id, story)
+        with _on(day, hour=11), site.transactions() as session:
+            _decide(session, site, theme_id, stories.get(intent))
     for fix in FIXES:
         _join_siblings(site, fix)
 
@@ -330,8 +329,8 @@ def _themes_by_intent(session: Session, centre: DemoCentre) -> dict[str, list[in
     return by_intent
 
 
-def _decide(session: Session, site: _Site, theme_id: int, story: TriageStory) -> None:
-    if story.decision == "accept":
+def _decide(session: Session, site: _Site, theme_id: int, story: TriageStory | None) -> None:
+    if story and story.decision == "accept":
         accept_candidate(
             session,
             theme_id=theme_id,
@@ -345,15 +344,15 @@ def _decide(session: Session, site: _Site, theme_id: int, story: TriageStory) ->
             owner_id=_speaker(site, story.department),
             by=site.manager,
         )
-    elif story.decision == "dismiss":
+    elif story and story.decision == "dismiss":
         dismiss_candidate(session, theme_id=theme_id, reason=story.note, by=site.manager)
     else:  # parked for good reasons, or put off until the first actions have shipped
-        is_parked = story.decision == "park"
+        is_parked = story is not None and story.decision == "park"
         park_theme(
             session,
             theme_id=theme_id,
             until=date(2026, 9, 1) if is_parked else BACK_ON,
-            reason=story.note or "Put off until the first actions have shipped.",
+            reason=(story and story.note) or "Put off until the first actions have shipped.",
             by=site.manager,
         )
 

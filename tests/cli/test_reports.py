@@ -103,7 +103,7 @@ def test_repeats_as_json_has_the_counts_and_shares(run, site):
     assert (found["contacts"], found["identified_contacts"], found["customers"]) == (2, 2, 1)
     assert found["repeat_share_any"] == 0.5
     assert found["repeat_rate_any"] == 1.0  # the second is still maturing
-    assert found["repeat_rate_same_theme"] == 0.0
+    assert found["repeat_rate_same_theme"] is None  # no contact has a theme
     assert found["customers_repeating_share"] == 1.0
 
 
