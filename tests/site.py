@@ -59,8 +59,11 @@ class DemoSite:
 
 
 @contextmanager
-def demo_database(name: str) -> Iterator[dict[str, str]]:
-    """Give the environment of a site: its own SQLite file, or a database on the server."""
+def demo_database(name: str, copy_of: str = "") -> Iterator[dict[str, str]]:
+    """Give the environment of a site: its own SQLite file, or a database on the server.
+
+    The database is empty, or a copy of another one that nobody is connected to.
+    """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("CLOSEDLOOP_")}
     environment["PYTHONPATH"] = str(ROOT)
     if not SERVER:
@@ -69,7 +72,8 @@ def demo_database(name: str) -> Iterator[dict[str, str]]:
     admin = sa.create_engine(SERVER, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(sa.text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        template = f" TEMPLATE {copy_of}" if copy_of else ""
+        connection.execute(sa.text(f"CREATE DATABASE {name}{template}"))
     url = sa.make_url(SERVER).set(database=name).render_as_string(hide_password=False)
     yield {**environment, "CLOSEDLOOP_DATABASE_URL": url}
     with admin.connect() as connection:

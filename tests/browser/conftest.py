@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from playwright.sync_api import Browser, StorageState, sync_playwright
 
 from tests.browser.visitor import WIDE, Visitor
-from tests.site import DemoSite, build, demo_database, served
+from tests.site import DemoSite, demo_database, served
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -40,14 +41,13 @@ def browser() -> Iterator[Browser]:
 def own_demo(
     browser: Browser, demo_site: DemoSite, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[DemoSite]:
-    """A demo that journeys may change: a copy of the file, or a second build on the server."""
+    """A demo that journeys may change: a copy of the built one, its database included."""
     instance = tmp_path_factory.mktemp("journeys") / "instance"
-    if "CLOSEDLOOP_DATABASE_URL" not in demo_site.environment:
-        shutil.copytree(demo_site.instance, instance)
-        yield DemoSite(instance, demo_site.environment, demo_site.summary)
-        return
-    with demo_database(f"closedloop_journeys_{os.getpid()}") as environment:
-        yield build(instance, environment)
+    shutil.copytree(demo_site.instance, instance)
+    url = demo_site.environment.get("CLOSEDLOOP_DATABASE_URL", "")
+    copy_of = sa.make_url(url).database or "" if url else ""
+    with demo_database(f"closedloop_journeys_{os.getpid()}", copy_of) as environment:
+        yield DemoSite(instance, environment, demo_site.summary)
 
 
 @pytest.fixture(scope="session")

@@ -235,14 +235,14 @@ STORIES = {
         "The fall is at least the 15 % worth having",
     ),
     "label off card payments": (
-        "At least",
-        "But the contacts moved to themes beside it",
-        "This fall is not counted as a success: the contacts moved.",
+        "The contacts moved to themes beside it.",
+        "no fall can be shown",
+        "not counted as a success",
     ),
     "date of a refund": ("It came back, since", "Contacts about T-", "rose again above the level"),
     "pending top-ups": (
         "No change can be shown.",
-        "none at all lies in between",
+        "zero is in that range",
         "A fall of the 10 % worth having",
     ),
 }
