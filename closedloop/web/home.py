@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from closedloop.domain.impact import Verdict, cost_avoided
 from closedloop.domain.jobs import JobState
 from closedloop.domain.themes import ThemeStatus
 from closedloop.extensions import current_settings, db
+from closedloop.queries.contacts import has_words
 from closedloop.queries.home import (
     ChangeRow,
     RepeatHeadline,
@@ -85,6 +86,7 @@ def index() -> str:
         heading=f"{running:%A} {running.day} {running:%B}",
         lead=_lead(headline, themes, everyone.overdue, has_data=cut is not None),
         headline=headline,
+        has_known=any(one.identified for one in trend.days) or cut is None,
         before=f"{headline.before_day:%B}" if headline and headline.before_day else "",
         has_themes=bool(themes.by_status),
         chart=_chart(trend, shipped, settings.privacy_k, has_themes=bool(themes.by_status)),
@@ -238,12 +240,14 @@ def _hours(minutes: float) -> str:
 def _chart(
     trend: Trend, shipped: list[ShippedAction], k: int, *, has_themes: bool
 ) -> dict[str, Any]:
-    """Return the data of the chart `repeat`; single days of fewer than k contacts are left out.
+    """Return the data of the chart `repeat`; days and weeks of fewer than k contacts are left out.
 
     Without themes nothing is claimed about the same theme.
     """
     days = trend.days
     shown = [one.identified == 0 or one.identified >= k for one in days]
+    weeks = [sum(one.identified for one in days[max(0, i - 6) : i + 1]) for i in range(len(days))]
+    enough = [contacts >= k for contacts in weeks]
     inside = [one for one in shipped if days and days[0].day <= one.went_live_on <= days[-1].day]
     return {
         "days": [one.day for one in days],
@@ -251,8 +255,10 @@ def _chart(
         "same": [
             one.same if ok and has_themes else None for one, ok in zip(days, shown, strict=True)
         ],
-        "any7": [one.any7 for one in days],
-        "same7": [one.same7 if has_themes else None for one in days],
+        "any7": [one.any7 if ok else None for one, ok in zip(days, enough, strict=True)],
+        "same7": [
+            one.same7 if ok and has_themes else None for one, ok in zip(days, enough, strict=True)
+        ],
         "maturing_from": trend.maturing_from,
         "marks": [
             {"day": one.went_live_on, "label": _short(one.title)}
@@ -291,6 +297,29 @@ class FirstStep:
     permission: str
 
 
+def _find_themes(*, has_words: bool) -> FirstStep:
+    """Return the second step: themes need words."""
+    if not has_words:
+        return FirstStep(
+            "Look for themes",
+            "These contacts hold no words of customers, so repeats can be counted but no themes "
+            "be found. Import a file with transcripts or messages.",
+            False,
+            url_for("contacts.import_new"),
+            "Import words",
+            "contacts.import",
+        )
+    return FirstStep(
+        "Look for themes",
+        "closedloop reads the repeat contacts and groups what customers say. A few minutes, "
+        "in the background.",
+        False,
+        url_for("themes.index"),
+        "Look for themes",
+        "themes.discover",
+    )
+
+
 def _first_steps(
     has_data: bool, themes: ThemeCounts, actions: int, shipped: int
 ) -> list[FirstStep]:
@@ -307,14 +336,9 @@ def _first_steps(
             "Import contacts",
             "contacts.import",
         ),
-        FirstStep(
-            "Look for themes",
-            "closedloop reads the repeat contacts and groups what customers say. A few minutes, "
-            "in the background.",
-            bool(themes.by_status),
-            url_for("themes.index"),
-            "Look for themes",
-            "themes.discover",
+        replace(
+            _find_themes(has_words=not has_data or has_words(db.session)),
+            is_done=bool(themes.by_status),
         ),
         FirstStep(
             "Decide at triage",

@@ -19,6 +19,7 @@ from closedloop.services.audit import record_event
 from tests.factories.accounts import make_department
 from tests.factories.contacts import make_contact
 from tests.factories.impact import make_comeback, make_measurement
+from tests.factories.rollups import make_rollup
 from tests.factories.series import add_days
 from tests.factories.themes import make_action, make_intervention, make_stats, make_theme
 from tests.pages import text_of
@@ -442,3 +443,17 @@ def test_home_takes_the_same_number_of_statements_when_everything_doubles(manage
 
     assert statements_of(manager, "/") == once
     assert once <= 18
+
+
+def test_data_without_words_are_not_sent_to_look_for_themes(manager, session):
+    make_contact(session, text=None)
+    text = text_of(manager.get("/"))
+    assert "hold no words of customers" in text
+    assert "Import words" in text
+
+
+def test_contacts_without_customers_are_told_apart_from_days_too_young(manager, session):
+    make_contact(session)
+    make_rollup(session, make_theme(session), date(2026, 3, 2), 4, identified=0)
+    text = text_of(manager.get("/"))
+    assert "No contact of these months has a known customer" in text
