@@ -16,8 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-NO_DATABASE = ("tests/ml", "tests/domain", "tests/adapters", "tests/demo", "tests/extras")
-"""Folders that never open a database: once is enough."""
+ONCE = (
+    *("tests/ml", "tests/domain", "tests/adapters", "tests/demo", "tests/extras"),
+    "tests/browser/test_every_page.py",
+)
+"""What never opens a database, or looks at looks only: the run on SQLite is enough."""
 SERVER = "CLOSEDLOOP_TEST_DATABASE_URL"
 
 
@@ -59,7 +62,7 @@ def main() -> int:
             "postgresql": start(
                 "postgresql",
                 {**base, SERVER: url},
-                arguments or [f"--ignore={folder}" for folder in NO_DATABASE],
+                arguments or [f"--ignore={folder}" for folder in ONCE],
             ),
         }
         codes = {name: run.wait() for name, run in runs.items()}
