@@ -88,11 +88,12 @@ def init_app(app: flask.Flask, settings: Settings) -> None:
 
 
 def _frame(settings: Settings) -> Frame:
-    """Build the frame once a request; a stranger gets no counts."""
+    """Build the frame once a request; a stranger gets no counts, nor does a page of a failure."""
     if "frame" in flask.g:
         frame: Frame = flask.g.frame
         return frame
-    known = bool(current_user and current_user.is_authenticated)
+    is_broken = flask.g.get("is_broken", False)
+    known = not is_broken and bool(current_user and current_user.is_authenticated)
     flask.g.frame = Frame(
         site_name=settings.site_name,
         zone=settings.reporting_zone,

@@ -78,4 +78,5 @@ def _http(error: HTTPException) -> flask.Response | tuple[str, int]:
 
 def _unexpected(error: Exception) -> tuple[str, int]:
     logger.error("unexpected error at %s", flask.request.endpoint, exc_info=error)
+    flask.g.is_broken = True  # the page must not ask a database that may be what broke
     return _page(500, SENTENCES[500])
