@@ -17,6 +17,7 @@ from closedloop.extensions import current_settings, db
 from closedloop.jobs.schedule import JobSpec, next_run, schedule
 from closedloop.queries.jobs import find_leader, get_job, last_runs, list_jobs, seconds_left
 from closedloop.services.jobs import cancel_job, queue_job, retry_job
+from closedloop.web.asked import row_id
 from closedloop.web.filters import day, n
 from closedloop.web.htmx import is_htmx, see_other
 from closedloop.web.permissions import requires
@@ -63,7 +64,7 @@ def index() -> str:
     """Show the schedule, what runs now, and the history."""
     settings = current_settings()
     last = last_runs(db.session)
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=row_id)
     jobs = list_jobs(db.session, limit=PAGE_ROWS + 1, before_id=before)
     return render_template(
         "jobs/_list.html" if is_htmx() else "jobs/index.html",
