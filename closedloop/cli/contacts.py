@@ -129,15 +129,19 @@ def import_contacts(
         click.echo(batch.message)
     if batch.rejected:
         click.echo(
-            f"{batch.rejected:,} rows are in quarantine, each with its line and reason: "
+            f"Quarantine holds {_rows(batch.rejected)} of it, each with its line and reason: "
             f"Contacts, Imports, no. {batch.id}."
         )
     if batch.changed:
         click.echo(
-            f"{batch.changed:,} rows have an id that “{batch.source}” brought before with other "
-            f"content; the first version stays. See Contacts, Imports, no. {batch.id}, or import "
-            "with another --source if the file comes from elsewhere."
+            f"In {_rows(batch.changed)} “{batch.source}” brings a known id with other content; "
+            f"the first version stays. See Contacts, Imports, no. {batch.id}, or import with "
+            "another --source if the file comes from elsewhere."
         )
+
+
+def _rows(number: int) -> str:
+    return "1 row" if number == 1 else f"{number:,} rows"
 
 
 def _gap_seconds(hours: float) -> int:
@@ -169,4 +173,4 @@ def _print_preview(preview: Any, as_json: bool) -> None:
         return
     print_table(["nothing was changed", "rows"], [[k, v] for k, v in facts.items()])
     for reason in preview.reasons:
-        click.echo(f"{reason.rows:,} rows: {reason.example}")
+        click.echo(f"{_rows(reason.rows)}: {reason.example}")
