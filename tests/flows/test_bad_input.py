@@ -341,7 +341,7 @@ def test_an_id_that_comes_again_with_other_content_keeps_the_first_and_says_so(s
     status, out, _ = shell.run("import", str(shell.file(HEADER + other)))
 
     assert status == 0
-    assert "1 rows have an id that “calls” brought before with other content" in out
+    assert "In 1 row “calls” brings a known id with other content; the first version stays." in out
     assert shell.ask(sa.select(ContactText.issue_text)) == ["My card is lost."]
     for reason in shell.reasons():
         assert "The first version stays." in reason

@@ -13,6 +13,7 @@ from closedloop.domain.accounts import Role
 from closedloop.domain.actions import ActionStatus
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import NotMeasurable
+from closedloop.domain.impact import Verdict
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import (
     Action,
@@ -276,9 +277,14 @@ def test_a_measurement_before_there_is_enough_data_says_what_is_missing(
     manager.post(f"/impact/{action.key}/measure")
     words = text_of(manager.get(f"/impact/{action.key}"))
 
-    verdicts = session.scalars(sa.select(ImpactMeasurement.verdict)).all()
-    assert set(verdicts) <= {"too_early", "not_enough_data"}
-    assert "avoided" not in words.lower() or "not enough" in words.lower() or "early" in words
+    (measurement,) = session.scalars(sa.select(ImpactMeasurement))
+    assert measurement.verdict is Verdict.TOO_EARLY
+    assert measurement.reasons[:2] == [
+        "Too early to say: 1 day counted since the change, 14 are needed.",
+        "Not enough history: 2 days counted before the change, 60 are needed.",
+    ]
+    assert "Too early to say. 1 day is counted since the roll-out; the first look needs" in words
+    assert session.get(Action, action.id).status is ActionStatus.SHIPPED
 
 
 def test_a_measurement_without_any_data_is_refused(session, settings, actor):
@@ -338,6 +344,7 @@ def test_an_unknown_number_in_an_address_is_a_page_that_says_so(sign_in_as, url,
         "/themes/?department=²&owner=-1&sort=x&view=y&demand=z&q=%25_%27%22",
         f"/contacts/?theme={HUGE}&after={HUGE}.{HUGE}&from=2026-02-30&to=x&q=%27%22%25",
         f"/contacts/import?before={HUGE}",
+        f"/jobs/?before={HUGE}",
         "/contacts/import?before=²",
         f"/contacts/repeats?theme={HUGE}&window=x&by=y&from=2026-02-30&to=9999-12-31",
         f"/actions?department={HUGE}&owner={HUGE}&after=2026-02-30.1&view=list",
@@ -638,3 +645,18 @@ def test_no_export_starts_a_cell_with_what_a_spreadsheet_would_run(manager, sess
             is_number = cell.lstrip("-").replace(".", "", 1).isdigit()
             assert cell[0] not in "=+-@\t\r" or is_number, f"{url}: {cell!r}"
     assert session.scalar(sa.select(sa.func.count(Contact.id))) == 5
+
+
+def test_a_page_that_fails_in_the_database_still_says_so_like_a_page(manager, session):
+    session.commit()
+    session.execute(sa.text("ALTER TABLE theme_stats RENAME TO theme_stats_aside"))
+    session.commit()
+    try:
+        html = manager.get("/themes/", 500)
+    finally:
+        session.execute(sa.text("ALTER TABLE theme_stats_aside RENAME TO theme_stats"))
+        session.commit()
+
+    assert "nothing was half-saved" in text_of(html)
+    assert not any(trace in html for trace in NOT_A_TRACE)
+    manager.get("/themes/")
