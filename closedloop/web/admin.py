@@ -33,6 +33,7 @@ from closedloop.services.accounts import (
 )
 from closedloop.services.site import set_pence_per_minute
 from closedloop.services.tokens import revoke_token
+from closedloop.web.asked import row_id
 from closedloop.web.browsers import browser_words
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
@@ -342,7 +343,7 @@ def audit() -> str:
     """Show every event, the newest first."""
     asked = request.args.get("kind", "")
     kind = ActorKind(asked) if asked in set(ActorKind) else None
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=row_id)
     events = list_events(db.session, before_id=before, actor_kind=kind, limit=EVENT_ROWS + 1)
     return render_template(
         "admin/audit.html",

@@ -36,6 +36,7 @@ from closedloop.queries.jobs import last_runs
 from closedloop.queries.repeats import Day, Trend
 from closedloop.queries.site import get_data_span, get_pence_per_minute
 from closedloop.services.accounts import note_look_at_home
+from closedloop.web.asked import row_id
 from closedloop.web.csv_files import csv_response
 from closedloop.web.filters import day as day_words
 from closedloop.web.filters import n, pct, plural
@@ -124,7 +125,7 @@ def index() -> str:
 @requires("home.view")
 def changes() -> str:
     """Show everything that changed, the newest first."""
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=row_id)
     rows = list_changes(
         db.session,
         with_admin=user_may("admin.view"),

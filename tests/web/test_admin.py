@@ -247,3 +247,9 @@ def test_lists_take_the_same_number_of_statements_when_they_double(admin, sessio
     fill()
 
     assert [statements_of(admin, url) for url in urls] == once
+
+
+def test_a_page_beyond_every_event_is_the_first_page(sign_in_as):
+    page = sign_in_as(Role.ADMIN)
+    for url in ("/admin/audit", "/changes"):
+        page.get(f"{url}?before=99999999999999999999")
