@@ -19,7 +19,7 @@ from closedloop.domain.clock import last_full_day, today
 from closedloop.domain.jobs import JobKind, Progress
 from closedloop.extensions import Database
 from closedloop.queries.site import get_data_span
-from closedloop.services.contacts import import_file
+from closedloop.services.contacts import close_lost_imports, import_file
 from closedloop.services.impact import measure_due, watch_comebacks
 from closedloop.services.jobs import clean_up
 from closedloop.services.long_work import Report
@@ -114,6 +114,8 @@ def nightly_round(
     database: Database, settings: Settings, arguments: dict[str, Any], by: Actor, report: Report
 ) -> dict[str, Any]:
     """Assign, roll up, bring parked themes back, measure, watch: the loop's own night."""
+    with database.transaction() as session:
+        close_lost_imports(session, by=by)
     done = assign_new(database, settings, by, report)
     report(Progress(0, 0, "bringing parked themes back"))
     with database.transaction() as session:

@@ -7,7 +7,7 @@ a second run goes on from there or, begun afresh, finds it unchanged.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -42,6 +42,7 @@ from closedloop.services.repeats import in_portions, roll_up_days
 __all__ = [
     "ImportPreview",
     "RecognisedFile",
+    "close_lost_imports",
     "hash_customer",
     "import_file",
     "open_import",
@@ -153,6 +154,39 @@ def import_file(
     except Exception as error:
         run.give_up(error)
         raise
+
+
+def close_lost_imports(session: Session, *, by: Actor) -> int:
+    """Close imports that broke off and that nobody began again, and add their days up.
+
+    Returns
+    -------
+    int
+        Imports closed: those still said to be running a day after they began.
+    """
+    lost = session.scalars(
+        sa.select(ImportBatch).where(
+            ImportBatch.state == BatchState.RUNNING,
+            ImportBatch.started_at < utc_now() - timedelta(days=1),
+        )
+    ).all()
+    for batch in lost:
+        batch.state, batch.finished_at = BatchState.FAILED, utc_now()
+        batch.message = (
+            f"It broke off after {batch.rows_done:,} rows, which stay. "
+            "Import the file again to take in the rest."
+        )
+        record_event(
+            session,
+            by=by,
+            verb="contacts.import_stopped",
+            target_kind="import",
+            target_id=batch.id,
+            summary=f"closed the import of {batch.file_name}, which broke off",
+        )
+    if lost:
+        roll_up_days(session, days=None)  # a late contact also changes its neighbours' days
+    return len(lost)
 
 
 def _resume(

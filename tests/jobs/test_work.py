@@ -1,0 +1,43 @@
+"""What the clock runs, on real tables."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from closedloop.domain.audit import NIGHTLY_ROUND
+from closedloop.domain.clock import utc_now
+from closedloop.jobs.work import data_cut, nightly_round
+from closedloop.models import BatchState, DailyRollup, ImportBatch
+from closedloop.services.long_work import tell_nobody
+from tests.factories.contacts import make_batch, make_contact
+
+
+@pytest.mark.parametrize(("hours", "state"), [(25, BatchState.FAILED), (23, BatchState.RUNNING)])
+def test_the_nightly_round_closes_an_import_that_broke_off_a_day_ago_and_adds_its_days_up(
+    database, session, settings, hours, state
+):
+    batch = make_batch(session)
+    batch.started_at = utc_now() - timedelta(hours=hours)
+    make_contact(session, batch=batch, text=None, theme_id=None)
+    session.commit()
+
+    nightly_round(database, settings, {}, NIGHTLY_ROUND, tell_nobody)
+
+    session.expire_all()
+    assert session.get_one(ImportBatch, batch.id).state is state
+    counted = session.scalar(sa.select(sa.func.sum(DailyRollup.contacts))) or 0
+    assert (counted == 1) is (state is BatchState.FAILED)
+
+
+def test_the_data_cut_is_the_last_day_that_is_over(database, session, settings):
+    assert data_cut(database, settings) is None
+    make_contact(session, started_at=utc_now() - timedelta(days=3))
+    last = make_contact(session, started_at=utc_now() - timedelta(days=2)).local_day
+    session.commit()
+    assert data_cut(database, settings) == last
+    make_contact(session, started_at=utc_now())
+    session.commit()
+    assert data_cut(database, settings) > last
