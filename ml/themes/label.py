@@ -61,6 +61,10 @@ _CLAUSE = re.compile(r"[.,;:!?()\[\]\"“”/\n]+|\s[-–—]+\s")
 _WORD = re.compile(r"[^\W\d_](?:[\w'’-]*\w)?")
 
 
+WORDS_QUOTED = 6
+"""Words of a text that stands for a name."""
+
+
 @dataclass(frozen=True)
 class Label:
     """Name and keywords of one theme."""
@@ -136,12 +140,12 @@ def label_themes(texts: Sequence[str], labels: Ints, n_themes: int) -> list[Labe
             spread[phrase] += n / len(theme)
     capitals = _capitals(texts)
     taken: set[str] = set()
-    named = []
+    named: list[Label] = []
     for theme, count in zip(themes, counts, strict=True):
         ranked = _rank(count, len(theme), spread, n_themes)
         chosen = _choose_different(ranked, [set(said) for said in theme])
         written = _surfaces(theme, chosen)
-        name = _name(written, taken)
+        name = _name(written or [_quoted(texts, labels, len(named))], taken)
         named.append(Label(_as_title(name, capitals), tuple(written)))
     return named
 
@@ -203,7 +207,7 @@ def _surfaces(theme: list[dict[str, str]], chosen: list[str]) -> list[str]:
 
 def _name(keywords: list[str], taken: set[str]) -> str:
     """Take the first keyword; add others while it says too little or has been given away."""
-    name = keywords[0] if keywords else "unnamed theme"
+    name = keywords[0]
     for extra in keywords[1:]:
         says_enough = " " in name and not re.fullmatch(r"(?:not|no|cannot|never) \S+", name)
         if says_enough and name not in taken:
@@ -219,26 +223,44 @@ def _name(keywords: list[str], taken: set[str]) -> str:
     return name
 
 
+def _quoted(texts: Sequence[str], labels: Ints, theme: int) -> str:
+    """Return the shortest text of a theme without a word of its own: better than no name."""
+    own = [texts[int(i)] for i in np.flatnonzero(labels == theme)]
+    words = min(own, key=lambda text: (len(text), text)).split()
+    return f"“{' '.join(words[:WORDS_QUOTED])}”"
+
+
 def _stems(phrase: str) -> set[str]:
     return {_stem(word) for word in re.findall(r"\w+", phrase)}
 
 
 def _as_title(name: str, capitals: dict[str, str]) -> str:
+    """Write a name as a title: iPhone keeps its small letter, other first words get a large one."""
     written = re.sub(r"[\w'’-]+", lambda match: capitals.get(match[0], match[0]), name)
-    return written[:1].upper() + written[1:]
+    first = re.match(r"[\w'’-]+", name)
+    return written if first and first[0] in capitals else written[:1].upper() + written[1:]
 
 
 def _capitals(texts: Sequence[str]) -> dict[str, str]:
-    """Return how words that are mostly capitals are written: {"pin": "PIN", "atm": "ATM"}."""
-    upper: Counter[str] = Counter()
-    total: Counter[str] = Counter()
+    """Return how words are written that are no plain small letters: PIN, iPhone, Taylor.
+
+    Only words inside a sentence count, since the first one is large anyway, and only those that
+    most writers write that way.
+    """
+    written: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for text in texts:
         words = _WORD.findall(text)
-        is_shouting = sum(word.isupper() for word in words) > max(2, len(words) / 2)
-        for word in () if is_shouting else words:
-            total[word.lower()] += 1
-            upper[word.lower()] += word.isupper() and len(word) > 1
-    return {word: word.upper() for word, n in upper.items() if 2 * n > total[word] and n > 1}
+        if sum(word.isupper() for word in words) > max(2, len(words) / 2):
+            continue  # somebody is shouting
+        for match in list(_WORD.finditer(text))[1:]:
+            if text[: match.start()].rstrip()[-1:] not in {".", "!", "?", ":"}:
+                written[match[0].lower()][match[0]] += 1
+    capitals = {}
+    for word, forms in written.items():
+        form, n = min(forms.items(), key=lambda item: (-item[1], item[0]))
+        if form != word and n > 1 and 2 * n > forms.total():
+            capitals[word] = form
+    return capitals
 
 
 def pick_exemplars(vectors: Floats, labels: Ints, n_themes: int) -> list[list[int]]:

@@ -39,8 +39,21 @@ def test_names_differ_even_for_themes_that_say_the_same():
 
 def test_a_theme_of_nothing_but_filler_still_has_a_name():
     (label,) = label_themes(["it is", "so am I"], np.array([0, 0]), 1)
-    assert label.name == "Unnamed theme"
+    assert label.name == "“it is”"
     assert label.keywords == ()
+
+
+def test_names_write_words_as_most_writers_do_inside_a_sentence():
+    texts = [
+        "The album by Taylor Swift is greyed out",
+        "Every album by Taylor Swift has gone from my iPhone",
+        "Why is the album by taylor swift gone, on iPhone as well",
+        "Albums by Taylor Swift do not play on my iPhone",
+    ]
+    others = ["My card has not arrived", "The new card has not arrived yet", "card not here yet"]
+    names = [x.name for x in label_themes([*texts, *others], np.array([0] * 4 + [1] * 3), 2)]
+    assert names[0] == "Album by Taylor"
+    assert names[1] == "Card not arrived"
 
 
 def test_phrases_keep_particles_and_never_end_in_a_stop_word():
@@ -78,3 +91,14 @@ def test_exemplars_are_central_and_different():
 
 def test_different_stops_when_it_has_enough():
     assert different(np.eye(4, dtype=np.float32), np.array([3, 1, 0]), 2) == [3, 1]
+
+
+def test_a_name_begins_with_a_large_letter_unless_the_word_is_written_otherwise():
+    texts = [
+        "The app on my iPhone crashes",
+        "Why does the iPhone app crash",
+        "An iPhone crash again",
+    ]
+    (label,) = label_themes(texts, np.array([0, 0, 0]), 1)
+    assert "iPhone" in label.name
+    assert "IPhone" not in label.name
