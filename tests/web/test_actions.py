@@ -11,6 +11,7 @@ import pytest
 from closedloop.domain.accounts import Role
 from closedloop.domain.actions import ActionStatus
 from closedloop.domain.clock import today
+from closedloop.domain.impact import Verdict
 from closedloop.domain.themes import Strategy, ThemeStatus
 from closedloop.models import Action, Intervention
 from tests.factories.accounts import make_department, make_user
@@ -369,3 +370,13 @@ def test_dates_are_written_with_the_year_where_it_matters(manager, session):
     make_owned(session, due_on=date(2020, 1, 5))
 
     assert "was due 5 Jan 2020" in text_of(manager.get("/actions/"))
+
+
+def test_the_board_claims_no_avoided_contacts_where_they_only_moved(manager, session):
+    action = make_action(session, status=ActionStatus.CANNOT_TELL)
+    make_measurement(
+        session, make_intervention(session, action), verdict=Verdict.FELL, is_look=True
+    )
+    board = text_of(manager.get("/actions/"))
+    assert "fewer on this theme (95" in board
+    assert "avoided (95" not in board
