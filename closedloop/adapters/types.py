@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-FileFormat = Literal["csv", "jsonl"]
-
 
 class UnreadableFile(Exception):
     """The file as a whole cannot be read; `sentence` says why and what to do."""
@@ -32,7 +30,8 @@ class FileFacts:
 
     Attributes
     ----------
-    format : {'csv', 'jsonl'}
+    format : str
+        Name of the reader: 'csv', 'xlsx', 'amazon_connect' ...
     encoding : str
         A Python codec name; one that swallows the byte order mark where there is one.
     delimiter : str
@@ -45,15 +44,18 @@ class FileFacts:
         At most 20 rows, cells in the order of `header`.
     reasons : list of str
         One sentence for each thing that was recognised.
+    member : str
+        Which file of a bundle the rows come from, where it is one of several.
     """
 
-    format: FileFormat
+    format: str
     encoding: str
     delimiter: str
     has_bom: bool
     header: list[str]
     sample_rows: list[list[str]]
     reasons: list[str]
+    member: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,16 +65,27 @@ class RawRow:
     Attributes
     ----------
     line : int
-        Physical line the record starts on; the first line of the file is 1.
+        Physical line the record starts on; the first line of the file is 1. In a format that
+        has no lines, the number of the record in the order of reading, from 1; either way no
+        two rows of a file share it, and it is the same on each reading.
     fields : mapping of str to str, number, bool, None, list or dict
         By column name. CSV gives strings only.
     cut_short : bool
         The row ended before its last column; the columns it lacks are not in `fields`.
+    where : str
+        What a person looks for in the export, such as `ticket 35436 in tickets.json`; empty
+        where it is the line.
     """
 
     line: int
     fields: Mapping[str, Any] = field(repr=False)
     cut_short: bool = False
+    where: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where the row is, to begin a sentence with."""
+        return self.where[:1].upper() + self.where[1:] if self.where else f"Line {self.line}"
 
 
 @dataclass(frozen=True)
@@ -102,7 +115,25 @@ class ParsedContact:
         Speakers are 'customer', 'agent', 'bot' or 'unknown'. Empty when nothing was said.
     handle_seconds : int or None
     csat : float or None
-        On the scale of the source.
+        1 to 5.
+    team : str or None
+        Of the agent.
+    language : str or None
+        ISO 639-1 code, lower case.
+    wait_seconds : int or None
+        In the queue.
+    abandoned : bool or None
+        Whether the customer gave up in the queue; None where the source does not say.
+    transfers : int or None
+        How often the contact was handed on; a transfer is no contact of its own.
+    resolved, survey_resolved : bool or None
+        As the source and as the customer say.
+    nps : int or None
+        0 to 10.
+    ces : float or None
+        1 to 7, 7 is easy.
+    follows_contact_id : str or None
+        Id, in the source, of the contact this one follows up or was merged into.
     """
 
     line: int
@@ -116,6 +147,16 @@ class ParsedContact:
     turns: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     handle_seconds: int | None = None
     csat: float | None = None
+    team: str | None = None
+    language: str | None = None
+    wait_seconds: int | None = None
+    abandoned: bool | None = None
+    transfers: int | None = None
+    resolved: bool | None = None
+    survey_resolved: bool | None = None
+    nps: int | None = None
+    ces: float | None = None
+    follows_contact_id: str | None = None
 
 
 @dataclass(frozen=True)

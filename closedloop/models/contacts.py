@@ -23,6 +23,7 @@ class BatchState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+    ROLLED_BACK = "rolled_back"
 
 
 class ImportBatch(Model):
@@ -34,7 +35,15 @@ class ImportBatch(Model):
     source: Mapped[str] = mapped_column(String(60), index=True)
     file_name: Mapped[str] = mapped_column(String(255))
     file_sha256: Mapped[str] = mapped_column(String(64))
+    format: Mapped[str] = mapped_column(String(40), default="csv", comment="Name of the reader.")
+    origin: Mapped[str] = mapped_column(
+        String(20), default="command", comment="upload, command, api or folder."
+    )
     mapping: Mapped[dict[str, Any]]
+    mapping_name: Mapped[str] = mapped_column(String(80), default="", comment="If it was saved.")
+    replay_of_id: Mapped[int | None] = mapped_column(
+        ForeignKey("import_batches.id"), comment="The import whose quarantine this one tries again."
+    )
     state: Mapped[BatchState] = mapped_column(by_value(BatchState), default=BatchState.RUNNING)
     rows_read: Mapped[int] = mapped_column(default=0, comment="Rows, good and bad.")
     rows_done: Mapped[int] = mapped_column(
@@ -65,10 +74,33 @@ class ImportReject(Model):
     line: Mapped[int] = mapped_column(comment="Physical line in the file, from 1.")
     reason: Mapped[str] = mapped_column(String(500))
     raw: Mapped[str] = mapped_column(sa.Text, comment="The row as read, redacted, at most 2,000.")
+    code: Mapped[str] = mapped_column(String(40), default="", comment="A word for counting.")
+    customer_key: Mapped[str | None] = mapped_column(
+        String(64), index=True, comment="Keyed hash where the row names a customer: erased with it."
+    )
+    settled_by_id: Mapped[int | None] = mapped_column(
+        ForeignKey("import_batches.id"), comment="The import that took the corrected row in."
+    )
+
+
+class SavedMapping(Model):
+    """A mapping somebody saved by name, for the next file of the same shape."""
+
+    __tablename__ = "saved_mappings"
+
+    id: Mapped[int_pk]
+    name: Mapped[str] = mapped_column(String(80), unique=True)
+    format: Mapped[str] = mapped_column(String(40))
+    columns_hash: Mapped[str] = mapped_column(
+        String(64), index=True, comment="SHA-256 of the sorted column names it was made on, hex."
+    )
+    mapping: Mapped[dict[str, Any]]
+    saved_by: Mapped[str] = mapped_column(String(120))
+    saved_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class Customer(Model):
-    """Who contacted us: a keyed hash; the key lies outside the database."""
+    """Who contacted us; known by one keyed hash or, once linked, by several."""
 
     __tablename__ = "customers"
 
@@ -76,13 +108,44 @@ class Customer(Model):
     key_hash: Mapped[str] = mapped_column(
         String(64), unique=True, comment="HMAC-SHA-256 of the customer id, hex."
     )
+    key_version: Mapped[int] = mapped_column(
+        sa.SmallInteger, default=1, server_default="1", comment="Keys applied, one upon the other."
+    )
+
+
+class CustomerKey(Model):
+    """Another identifier of a customer (phone, e-mail, account), linked by a match rule."""
+
+    __tablename__ = "customer_keys"
+
+    key_hash: Mapped[str] = mapped_column(
+        String(64), primary_key=True, comment="HMAC-SHA-256 of the normalised identifier, hex."
+    )
+    customer_id: Mapped[int] = mapped_column(
+        ForeignKey("customers.id", ondelete="CASCADE"), index=True
+    )
+    kind: Mapped[str] = mapped_column(String(20), comment="phone, email, account …")
+    link_run_id: Mapped[int | None] = mapped_column(ForeignKey("link_runs.id"), index=True)
+    key_version: Mapped[int] = mapped_column(sa.SmallInteger, default=1, server_default="1")
+
+
+class LinkRun(Model):
+    """One use of a match-rule file: what it joined."""
+
+    __tablename__ = "link_runs"
+
+    id: Mapped[int_pk]
+    file_name: Mapped[str] = mapped_column(String(255))
+    rules: Mapped[dict[str, Any]] = mapped_column(comment="As the file gave them.")
+    report: Mapped[dict[str, Any]] = mapped_column(comment="Counts of what was joined and not.")
+    started_by: Mapped[str] = mapped_column(String(120))
+    started_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class Contact(Model):
     """One arrival by a customer: legs, transfers and messages within a session gap included.
 
-    Gaps and flags are kept by `services/contacts.py`; they are null while unknown or when there
-    is no such neighbour. All gaps are whole seconds between starts, 0 or more.
+    Where it stands among the contacts of its customer is its `ContactLink`.
     """
 
     __tablename__ = "contacts"
@@ -93,7 +156,6 @@ class Contact(Model):
         sa.Index("ix_contacts_local_day", "local_day"),
         sa.Index("ix_contacts_theme_started", "theme_id", "started_at", "id"),
         sa.Index("ix_contacts_theme_day", "theme_id", "local_day"),
-        sa.Index("ix_contacts_chain", "chain_id"),
         sa.Index("ix_contacts_batch", "batch_id"),
         sa.CheckConstraint("handle_seconds >= 0", name="handle_seconds_not_negative"),
     )
@@ -116,24 +178,55 @@ class Contact(Model):
     csat: Mapped[float | None]
     message_count: Mapped[int] = mapped_column(default=1)
 
+    team: Mapped[str] = mapped_column(String(60), default="", comment="Team of the agent.")
+    language: Mapped[str] = mapped_column(
+        String(8), default="", comment="ISO 639-1, said by the source or detected; empty unknown."
+    )
+    wait_seconds: Mapped[int | None] = mapped_column(comment="In the queue before an answer.")
+    abandoned: Mapped[bool | None] = mapped_column(comment="Gave up in the queue.")
+    transfers: Mapped[int | None] = mapped_column(comment="Times handed on; legs of one contact.")
+    resolved: Mapped[bool | None] = mapped_column(comment="Resolved, says the source.")
+    survey_resolved: Mapped[bool | None] = mapped_column(comment="Resolved, says the customer.")
+    nps: Mapped[int | None] = mapped_column(sa.SmallInteger, comment="0 to 10.")
+    ces: Mapped[float | None] = mapped_column(comment="1 to 7, 7 is easy.")
+    follows_contact_id: Mapped[str] = mapped_column(
+        String(120), default="", comment="Source id of what this follows up or was merged into."
+    )
+
     theme_id: Mapped[int | None] = mapped_column(ForeignKey("themes.id"))
     cluster: Mapped[int | None] = mapped_column(
         comment="Label under the current definition set; -1 left over, null not yet assigned."
     )
     theme_confidence: Mapped[float | None]
 
+    link: Mapped[ContactLink | None] = relationship(viewonly=True)
+    text: Mapped[ContactText | None] = relationship(back_populates="contact")
+    theme: Mapped[Theme | None] = relationship()
+    batch: Mapped[ImportBatch] = relationship()
+
+
+class ContactLink(Model):
+    """Where a contact stands among those of its customer: gaps and episode.
+
+    Kept by `services/repeats.py` for identified contacts only; a table of its own because it is
+    rewritten whole, which must not touch the contacts. Gaps are whole seconds between starts, 0
+    or more, null where there is no such neighbour.
+    """
+
+    __tablename__ = "contact_links"
+
+    contact_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("contacts.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    local_day: Mapped[date] = mapped_column(comment="Of the contact; tells which days change.")
     previous_gap_seconds: Mapped[int | None] = mapped_column(comment="To the one before, any.")
     next_gap_seconds: Mapped[int | None] = mapped_column(comment="To the one after, any.")
     previous_same_gap_seconds: Mapped[int | None] = mapped_column(comment="Same theme.")
     next_same_gap_seconds: Mapped[int | None] = mapped_column(comment="Same theme.")
-    chain_id: Mapped[int | None] = mapped_column(
+    chain_id: Mapped[int] = mapped_column(
         BigId, comment="Id of the first contact of the episode (headline window, any reason)."
     )
-    chain_position: Mapped[int | None] = mapped_column(comment="1 is the first of the episode.")
-
-    text: Mapped[ContactText | None] = relationship(back_populates="contact")
-    theme: Mapped[Theme | None] = relationship()
-    batch: Mapped[ImportBatch] = relationship()
+    chain_position: Mapped[int] = mapped_column(comment="1 is the first of the episode.")
 
 
 class ContactText(Model):
@@ -183,31 +276,35 @@ class EncodedText(Model):
     )
 
 
-class DailyRollup(Model):
-    """Contacts of one day, theme, channel, queue and disposition: feeds every chart.
+class RollupFigures:
+    """The figures a roll-up adds up, each a whole number.
 
     For window w: `any_w` and `same_w` count identified contacts followed by another within w;
     `opening_any_w` and `opening_same_w` those with none in the w before (they open a matter),
-    `resolved_any_w` and `resolved_same_w` those of them not followed within w. Whether the
-    day is mature for w is the reader's to check.
+    `resolved_any_w` and `resolved_same_w` those of them not followed within w;
+    `beyond_seconds_w` is the handle time of identified contacts that had one in the w before,
+    for any reason. Whether the day is mature for w is the reader's to check.
     """
 
-    __tablename__ = "daily_rollups"
-    __table_args__ = (
-        sa.Index("ix_daily_rollups_day", "day"),
-        sa.Index("ix_daily_rollups_theme_day", "theme_id", "day"),
-    )
-
-    id: Mapped[big_pk]
-    day: Mapped[date]
-    theme_id: Mapped[int | None] = mapped_column(ForeignKey("themes.id"))
-    channel: Mapped[str] = mapped_column(String(60))
-    queue: Mapped[str] = mapped_column(String(60))
-    disposition: Mapped[str] = mapped_column(String(120))
     contacts: Mapped[int]
     identified: Mapped[int]
     handled: Mapped[int] = mapped_column(comment="Contacts that have a handle time.")
     handle_seconds: Mapped[int] = mapped_column(sa.BigInteger)
+    queued: Mapped[int] = mapped_column(comment="Of which it is known whether they gave up.")
+    abandoned: Mapped[int]
+    transferable: Mapped[int] = mapped_column(comment="Of which transfers are known.")
+    transferred: Mapped[int] = mapped_column(comment="Handed on at least once.")
+    resolution_known: Mapped[int] = mapped_column(comment="Of which the source says it.")
+    resolution_yes: Mapped[int]
+    survey_answers: Mapped[int] = mapped_column(comment="Was it resolved? Answers of customers.")
+    survey_yes: Mapped[int]
+    csat_answers: Mapped[int]
+    csat_satisfied: Mapped[int] = mapped_column(comment="4 or 5 of 5.")
+    nps_answers: Mapped[int]
+    nps_promoters: Mapped[int] = mapped_column(comment="9 or 10.")
+    nps_detractors: Mapped[int] = mapped_column(comment="0 to 6.")
+    ces_answers: Mapped[int]
+    ces_hundredths: Mapped[int] = mapped_column(sa.BigInteger, comment="Sum of CES times 100.")
     any_24h: Mapped[int]
     any_72h: Mapped[int]
     any_7d: Mapped[int]
@@ -238,3 +335,53 @@ class DailyRollup(Model):
     resolved_same_7d: Mapped[int]
     resolved_same_14d: Mapped[int]
     resolved_same_30d: Mapped[int]
+    beyond_seconds_24h: Mapped[int] = mapped_column(sa.BigInteger)
+    beyond_seconds_72h: Mapped[int] = mapped_column(sa.BigInteger)
+    beyond_seconds_7d: Mapped[int] = mapped_column(sa.BigInteger)
+    beyond_seconds_14d: Mapped[int] = mapped_column(sa.BigInteger)
+    beyond_seconds_30d: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class DailyRollup(RollupFigures, Model):
+    """Contacts of one day, theme, channel, queue, disposition, team and language."""
+
+    __tablename__ = "daily_rollups"
+    __table_args__ = (
+        sa.Index("ix_daily_rollups_day", "day"),
+        sa.Index("ix_daily_rollups_theme_day", "theme_id", "day"),
+        sa.Index("ix_daily_rollups_queue_day", "queue", "day"),
+        sa.Index("ix_daily_rollups_disposition_day", "disposition", "day"),
+        sa.Index("ix_daily_rollups_team_day", "team", "day"),
+    )
+
+    id: Mapped[big_pk]
+    day: Mapped[date]
+    theme_id: Mapped[int | None] = mapped_column(ForeignKey("themes.id"))
+    channel: Mapped[str] = mapped_column(String(60))
+    queue: Mapped[str] = mapped_column(String(60))
+    disposition: Mapped[str] = mapped_column(String(120))
+    team: Mapped[str] = mapped_column(String(60))
+    language: Mapped[str] = mapped_column(String(8))
+
+
+class DailySlice(RollupFigures, Model):
+    """Contacts of one day under one value of one dimension: small whatever the history.
+
+    `kind` is a dimension (`theme`, `channel`, `queue`, `disposition`, `team`, `language`) or
+    `all`, whose value is empty. A theme's value is its id in decimal, empty for none.
+    """
+
+    __tablename__ = "daily_slices"
+    __table_args__ = (sa.Index("ix_daily_slices_kind_value_day", "kind", "value", "day"),)
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    value: Mapped[str] = mapped_column(String(120), primary_key=True)
+
+
+class DueDay(Model):
+    """A reporting day whose roll-up is out of date; written with what changed it."""
+
+    __tablename__ = "due_days"
+
+    day: Mapped[date] = mapped_column(primary_key=True)

@@ -1,0 +1,139 @@
+"""What somebody hands over: one file, a directory, or an archive of files; bombs are refused."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from closedloop.adapters.types import UnreadableFile
+
+MAX_MEMBERS = 200_000
+MAX_RATIO = 200
+"""How often larger than the archive its content may be."""
+
+MAX_UNPACKED = 64 * 1024**3
+_SMALL = 64 * 1024 * 1024
+"""Content up to this many bytes is no bomb whatever the ratio."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of a bundle; `name` is how people know it, `path` where it can be opened."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The files of one export, by name; a single file is a bundle of one."""
+
+    path: Path
+    members: tuple[Member, ...]
+
+    @property
+    def only(self) -> Path | None:
+        """The file of a bundle of one."""
+        return self.members[0].path if len(self.members) == 1 else None
+
+
+@contextmanager
+def open_bundle(path: Path) -> Iterator[Bundle]:
+    """Open a file, a directory, or a .zip or .gz of files, which is unpacked for as long.
+
+    Raises
+    ------
+    UnreadableFile
+        If an archive is broken, encrypted, holds nothing, or would unpack to far more than it
+        is; the sentence says what to do.
+    """
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file() and not _is_hidden(p, path))
+        yield Bundle(path, tuple(Member(p.relative_to(path).as_posix(), p) for p in files))
+        return
+    with path.open("rb") as stream:
+        magic = stream.read(4)
+    if magic[:2] == b"\x1f\x8b" or (magic == b"PK\x03\x04" and _is_archive(path)):
+        with tempfile.TemporaryDirectory(prefix="closedloop-") as unpacked:
+            unpack = _unpack_gzip if magic[:2] == b"\x1f\x8b" else _unpack_zip
+            yield Bundle(path, tuple(unpack(path, Path(unpacked))))
+        return
+    yield Bundle(path, (Member(path.name, path),))
+
+
+def _is_hidden(path: Path, root: Path) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in path.relative_to(root).parts)
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether a zip is an archive of files and not a workbook, which is a zip, too."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "[Content_Types].xml" not in archive.namelist()
+    except zipfile.BadZipFile:
+        return True
+
+
+def _unpack_zip(path: Path, into: Path) -> Iterator[Member]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = [i for i in archive.infolist() if not i.is_dir()]
+            infos = [i for i in infos if not _is_hidden(Path("/", i.filename), Path("/"))]
+            _refuse_bomb(path, sum(i.file_size for i in infos), len(infos))
+            for number, info in enumerate(sorted(infos, key=lambda i: i.filename)):
+                target = into / f"{number:06d}"  # never the name in the archive: it may hold ..
+                with archive.open(info) as source, target.open("wb") as sink:
+                    _copy(source, sink, info.file_size)
+                yield Member(info.filename, target)
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
+        raise UnreadableFile(
+            "The archive cannot be unpacked: it is broken or has a password. Make it again, or "
+            "bring the files in it without an archive."
+        ) from error
+
+
+def _unpack_gzip(path: Path, into: Path) -> Iterator[Member]:
+    target = into / "000000"
+    limit = max(_SMALL, path.stat().st_size * MAX_RATIO)
+    try:
+        with gzip.open(path) as source, target.open("wb") as sink:
+            _copy(source, sink, limit)
+    except (OSError, EOFError) as error:
+        raise UnreadableFile(
+            "The .gz file cannot be unpacked: it is broken. Make it again, or bring the file in it."
+        ) from error
+    yield Member(path.name.removesuffix(".gz"), target)
+
+
+def _copy(source: object, sink: object, limit: int) -> None:
+    """Copy at most what was announced, whatever the archive does then."""
+    left = limit
+    while block := source.read(min(1 << 20, left + 1)):  # type: ignore[attr-defined]
+        left -= len(block)
+        if left < 0:
+            raise UnreadableFile(_BOMB)
+        sink.write(block)  # type: ignore[attr-defined]
+
+
+_BOMB = (
+    "The archive would unpack to far more than it should. Bring the files in it without an archive."
+)
+
+
+def _refuse_bomb(path: Path, n_bytes: int, n_members: int) -> None:
+    if n_members == 0:
+        raise UnreadableFile("The archive holds no files. Check the export and make it again.")
+    if n_members > MAX_MEMBERS:
+        raise UnreadableFile(
+            f"The archive holds {n_members:,} files; at most {MAX_MEMBERS:,} are read at once. "
+            "Split it."
+        )
+    most = min(MAX_UNPACKED, max(_SMALL, path.stat().st_size * MAX_RATIO))
+    if n_bytes > most or n_bytes > shutil.disk_usage(tempfile.gettempdir()).free:
+        raise UnreadableFile(_BOMB)
