@@ -23,6 +23,7 @@ from closedloop.services.contacts import close_lost_imports, import_file
 from closedloop.services.impact import measure_due, watch_comebacks
 from closedloop.services.jobs import clean_up
 from closedloop.services.long_work import Report
+from closedloop.services.rollups import roll_up_due
 from closedloop.services.themes import assign_contacts, discover_themes, refresh_theme_stats
 from closedloop.services.triage import return_parked
 
@@ -116,6 +117,7 @@ def nightly_round(
     """Assign, roll up, bring parked themes back, measure, watch: the loop's own night."""
     with database.transaction() as session:
         close_lost_imports(session, by=by)
+    roll_up_due(database.transaction, report=report)
     done = assign_new(database, settings, by, report)
     report(Progress(0, 0, "bringing parked themes back"))
     with database.transaction() as session:

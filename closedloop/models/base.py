@@ -76,6 +76,25 @@ def _seconds_other(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return f"CAST(EXTRACT(EPOCH FROM ({later} - {earlier})) AS BIGINT)"
 
 
+class epoch_seconds(FunctionElement[int]):  # noqa: N801 - reads as the SQL function it is
+    """Whole seconds since 1970 of an instant."""
+
+    type = sa.BigInteger()
+    inherit_cache = True
+
+
+@compiles(epoch_seconds, "sqlite")
+def _epoch_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    (instant,) = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"CAST(strftime('%s', {instant}) AS INTEGER)"
+
+
+@compiles(epoch_seconds)
+def _epoch_other(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    (instant,) = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"CAST(EXTRACT(EPOCH FROM {instant}) AS BIGINT)"
+
+
 def by_value(kind: type[StrEnum]) -> sa.Enum:
     """Return a column type that stores an enum by value, checked by the database."""
     return sa.Enum(

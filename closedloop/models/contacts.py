@@ -23,7 +23,6 @@ class BatchState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
-    ROLLED_BACK = "rolled_back"
 
 
 class ImportBatch(Model):
@@ -42,8 +41,12 @@ class ImportBatch(Model):
     mapping: Mapped[dict[str, Any]]
     mapping_name: Mapped[str] = mapped_column(String(80), default="", comment="If it was saved.")
     replay_of_id: Mapped[int | None] = mapped_column(
-        ForeignKey("import_batches.id"), comment="The import whose quarantine this one tries again."
+        comment="The import whose quarantine this one tries again."
     )
+    rolled_back_at: Mapped[datetime | None] = mapped_column(
+        comment="When what it added was taken out again."
+    )
+    rolled_back_by: Mapped[str] = mapped_column(String(120), default="")
     state: Mapped[BatchState] = mapped_column(by_value(BatchState), default=BatchState.RUNNING)
     rows_read: Mapped[int] = mapped_column(default=0, comment="Rows, good and bad.")
     rows_done: Mapped[int] = mapped_column(
@@ -79,7 +82,7 @@ class ImportReject(Model):
         String(64), index=True, comment="Keyed hash where the row names a customer: erased with it."
     )
     settled_by_id: Mapped[int | None] = mapped_column(
-        ForeignKey("import_batches.id"), comment="The import that took the corrected row in."
+        comment="The import that took the corrected row in."
     )
 
 
@@ -288,6 +291,7 @@ class RollupFigures:
 
     contacts: Mapped[int]
     identified: Mapped[int]
+    themed: Mapped[int] = mapped_column(comment="Identified contacts that have a theme.")
     handled: Mapped[int] = mapped_column(comment="Contacts that have a handle time.")
     handle_seconds: Mapped[int] = mapped_column(sa.BigInteger)
     queued: Mapped[int] = mapped_column(comment="Of which it is known whether they gave up.")

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.errors import NotFound
-from closedloop.models import Contact, ContactText, Customer, ImportBatch, Theme
+from closedloop.models import Contact, ContactLink, ContactText, Customer, ImportBatch, Theme
 from closedloop.queries.contacts import FIRST_WORDS, ThemeOption
 
 NEIGHBOURS = 40
@@ -156,6 +156,7 @@ def _neighbours(session: Session, contact: Contact) -> tuple[list[ChainItem], li
     """Return the customer's contacts before and after, each nearest first."""
     if contact.customer_id is None:
         return [], []
+    chain_id = contact.link.chain_id if contact.link else None
     at = sa.tuple_(Contact.started_at, Contact.id)
     here = sa.tuple_(sa.literal(contact.started_at, Contact.started_at.type), contact.id)
     of_customer = (
@@ -164,7 +165,7 @@ def _neighbours(session: Session, contact: Contact) -> tuple[list[ChainItem], li
             Contact.started_at,
             Contact.channel,
             Contact.disposition,
-            Contact.chain_id,
+            ContactLink.chain_id,
             Theme.id.label("theme_id"),
             Theme.key,
             Theme.name,
@@ -172,6 +173,7 @@ def _neighbours(session: Session, contact: Contact) -> tuple[list[ChainItem], li
         )
         .outerjoin(Theme, Theme.id == Contact.theme_id)
         .outerjoin(ContactText, ContactText.contact_id == Contact.id)
+        .outerjoin(ContactLink, ContactLink.contact_id == Contact.id)
         .where(Contact.customer_id == contact.customer_id)
         .limit(NEIGHBOURS)
     )
@@ -190,7 +192,7 @@ def _neighbours(session: Session, contact: Contact) -> tuple[list[ChainItem], li
             first_words=row.first_words or "",
             gap_seconds=None,
             is_this=False,
-            is_episode=row.chain_id is not None and row.chain_id == contact.chain_id,
+            is_episode=row.chain_id is not None and row.chain_id == chain_id,
         )
 
     before = [item(row) for row in session.execute(earlier)]

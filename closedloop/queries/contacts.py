@@ -14,9 +14,10 @@ from closedloop.domain.contacts import WINDOWS, Basis, Window, window_for
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import (
     Contact,
+    ContactLink,
     ContactText,
     Customer,
-    DailyRollup,
+    DailySlice,
     ImportBatch,
     Theme,
 )
@@ -178,7 +179,7 @@ def list_contacts(
             Theme.id.label("theme_id"),
             Theme.key,
             Theme.name,
-            Contact.chain_position,
+            ContactLink.chain_position,
             first.started_at.label("opened_at"),
             Contact.handle_seconds,
             sa.func.substr(ContactText.issue_text, 1, FIRST_WORDS).label("first_words"),
@@ -186,7 +187,8 @@ def list_contacts(
         .outerjoin(Customer, Customer.id == Contact.customer_id)
         .outerjoin(Theme, Theme.id == Contact.theme_id)
         .outerjoin(ContactText, ContactText.contact_id == Contact.id)
-        .outerjoin(first, first.id == Contact.chain_id)
+        .outerjoin(ContactLink, ContactLink.contact_id == Contact.id)
+        .outerjoin(first, first.id == ContactLink.chain_id)
         .where(*_conditions(session, wanted))
         .order_by(Contact.started_at.desc(), Contact.id.desc())
         .limit(limit)
@@ -277,7 +279,7 @@ def _plain(wanted: ContactFilter) -> list[sa.ColumnElement[bool]]:
     elif wanted.theme_id is not None:
         found.append(Contact.theme_id == wanted.theme_id)
     if wanted.repeats_only:
-        found.append(Contact.chain_position > 1)
+        found.append(_linked(ContactLink.chain_position > 1))
     if wanted.follow is not None:
         found += _follow(wanted.follow)
     if wanted.identified is not None:
@@ -293,14 +295,21 @@ def _plain(wanted: ContactFilter) -> list[sa.ColumnElement[bool]]:
 def _follow(follow: Follow) -> list[sa.ColumnElement[bool]]:
     """Say a column of the roll-up as a condition on contacts, so that links show what it counts."""
     is_any = follow.basis is Basis.ANY
-    before = Contact.previous_gap_seconds if is_any else Contact.previous_same_gap_seconds
-    after = Contact.next_gap_seconds if is_any else Contact.next_same_gap_seconds
+    link = ContactLink
+    before = link.previous_gap_seconds if is_any else link.previous_same_gap_seconds
+    after = link.next_gap_seconds if is_any else link.next_same_gap_seconds
     limit = follow.window.seconds
-    known = Contact.customer_id.is_not(None)
     if follow.kind == "followed":
-        return [known, after <= limit]
-    opens = [known, sa.or_(before.is_(None), before > limit)]
-    return opens if follow.kind == "opens" else [*opens, sa.or_(after.is_(None), after > limit)]
+        return [_linked(after <= limit)]
+    opens = sa.or_(before.is_(None), before > limit)
+    if follow.kind == "opens":
+        return [_linked(opens)]
+    return [_linked(sa.and_(opens, sa.or_(after.is_(None), after > limit)))]
+
+
+def _linked(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Return a condition on where a contact stands among those of its customer."""
+    return sa.exists().where(ContactLink.contact_id == Contact.id, condition)
 
 
 @dataclass(frozen=True)
@@ -344,11 +353,12 @@ def get_filter_options(session: Session, *, last_day: date | None) -> FilterOpti
 
 
 def _frequent(name: str, last_day: date, limit: int = 60) -> sa.Select[Any]:
-    column = getattr(DailyRollup, name)
-    total = sa.func.sum(DailyRollup.contacts)
+    column = DailySlice.value
+    total = sa.func.sum(DailySlice.contacts)
     inner = (
         sa.select(sa.literal(name).label("name"), column.label("value"), total.label("total"))
-        .where(DailyRollup.day > date.fromordinal(last_day.toordinal() - _OPTION_DAYS))
+        .where(DailySlice.kind == name)
+        .where(DailySlice.day > date.fromordinal(last_day.toordinal() - _OPTION_DAYS))
         .group_by(column)
         .order_by(total.desc(), column)
         .limit(limit)

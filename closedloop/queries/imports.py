@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from closedloop.domain.contacts import HEADLINE_WINDOW, share
 from closedloop.domain.errors import NotFound
-from closedloop.models import Contact, ImportBatch, ImportReject
+from closedloop.models import Contact, ContactLink, ImportBatch, ImportReject
 
 
 def list_batches(
@@ -77,7 +77,7 @@ class BatchContacts:
 def count_batch_contacts(session: Session, batch_id: int) -> BatchContacts:
     """Return the contacts an import opened, the customers behind them, and who came again."""
     customer = Contact.customer_id
-    came_again = Contact.next_gap_seconds <= HEADLINE_WINDOW.seconds
+    came_again = ContactLink.next_gap_seconds <= HEADLINE_WINDOW.seconds
     in_messages = sa.or_(came_again, Contact.message_count > 1)
     row = session.execute(
         sa.select(
@@ -86,7 +86,10 @@ def count_batch_contacts(session: Session, batch_id: int) -> BatchContacts:
             sa.func.count(sa.distinct(customer)),
             sa.func.count(sa.distinct(sa.case((came_again, customer)))),
             sa.func.count(sa.distinct(sa.case((in_messages, customer)))),
-        ).where(Contact.batch_id == batch_id)
+        )
+        .select_from(Contact)
+        .outerjoin(ContactLink, ContactLink.contact_id == Contact.id)
+        .where(Contact.batch_id == batch_id)
     ).one()
     return BatchContacts(*(int(value) for value in row))
 

@@ -14,7 +14,7 @@ from closedloop.domain.actions import OPEN_ACTIONS, ActionStatus
 from closedloop.domain.contacts import HEADLINE_WINDOW, Window, share
 from closedloop.domain.impact import Verdict
 from closedloop.domain.themes import ThemeStatus
-from closedloop.models import Comeback, Contact, Department, Theme, ThemeStats
+from closedloop.models import Comeback, Contact, ContactLink, Department, Theme, ThemeStats
 from closedloop.queries.actions import ActionFilter, ActionRow, list_actions
 from closedloop.queries.impact import ShippedAction, Total, list_shipped, total_of
 from closedloop.queries.repeats import RepeatFilter, Trend, get_trend, mature_until
@@ -268,7 +268,7 @@ def get_repeat_summary(session: Session, *, window: Window, cut: date | None) ->
     """
     last = mature_until(cut, window) if cut else None
     identified = Contact.customer_id.is_not(None)
-    came_again = Contact.previous_gap_seconds <= window.seconds
+    came_again = ContactLink.previous_gap_seconds <= window.seconds
     mature = sa.and_(identified, Contact.local_day <= last) if last else sa.false()
     row = session.execute(
         sa.select(
@@ -278,10 +278,12 @@ def get_repeat_summary(session: Session, *, window: Window, cut: date | None) ->
             _count_if(came_again),
             sa.func.count(sa.distinct(sa.case((came_again, Contact.customer_id)))),
             _count_if(mature),
-            _count_if(sa.and_(mature, Contact.next_gap_seconds <= window.seconds)),
-            _count_if(sa.and_(mature, Contact.next_same_gap_seconds <= window.seconds)),
+            _count_if(sa.and_(mature, ContactLink.next_gap_seconds <= window.seconds)),
+            _count_if(sa.and_(mature, ContactLink.next_same_gap_seconds <= window.seconds)),
             sa.func.count(Contact.theme_id),
         )
+        .select_from(Contact)
+        .outerjoin(ContactLink, ContactLink.contact_id == Contact.id)
     ).one()
     contacts, known, customers, again, repeating, matured, any_, same, themed = (
         int(v or 0) for v in row

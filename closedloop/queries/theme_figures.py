@@ -10,7 +10,15 @@ from sqlalchemy.orm import Session
 
 from closedloop.domain.contacts import share
 from closedloop.domain.themes import STATS_DAYS, Quadrant, ThemeStatus, quadrant_for
-from closedloop.models import Contact, ContactText, Theme, ThemeEvidence, ThemeLikeness, ThemeStats
+from closedloop.models import (
+    Contact,
+    ContactLink,
+    ContactText,
+    Theme,
+    ThemeEvidence,
+    ThemeLikeness,
+    ThemeStats,
+)
 
 QUOTE_LENGTH = 320
 """Characters of a quote on a page; the contact itself shows the rest."""
@@ -155,10 +163,11 @@ def list_quotes(session: Session, theme_ids: list[int]) -> dict[int, list[Quote]
             Contact.channel,
             Contact.id,
             ThemeEvidence.confidence,
-            Contact.chain_position,
+            ContactLink.chain_position,
         )
         .join(Contact, Contact.id == ThemeEvidence.contact_id)
         .join(ContactText, ContactText.contact_id == Contact.id)
+        .outerjoin(ContactLink, ContactLink.contact_id == Contact.id)
         .where(ThemeEvidence.theme_id.in_(theme_ids))
         .order_by(ThemeEvidence.theme_id, ThemeEvidence.rank, ThemeEvidence.id)
     ).all()

@@ -36,7 +36,8 @@ from closedloop.services.definitions import (
 from closedloop.services.encoding import encode_texts, walk_vectors
 from closedloop.services.evidence import renew_evidence
 from closedloop.services.long_work import Report, Transactions, tell_nobody
-from closedloop.services.repeats import chain_contacts, roll_up_days, take_turn
+from closedloop.services.repeats import chain_contacts, take_turn
+from closedloop.services.rollups import roll_up_days
 from closedloop.services.theme_stats import find_stats_day, refresh_theme_stats
 
 TRIES = 3

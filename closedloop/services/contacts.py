@@ -6,8 +6,8 @@ a second run goes on from there or, begun afresh, finds it unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from datetime import date, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict, Invalid, NotFound, Refusal
 from closedloop.domain.jobs import Progress
-from closedloop.models import Contact, ImportBatch
+from closedloop.models import ImportBatch
 from closedloop.models.contacts import BatchState
 from closedloop.services.audit import record_event
 from closedloop.services.contact_files import (
@@ -37,7 +37,7 @@ from closedloop.services.contact_rows import RowCleaner, hash_customer
 from closedloop.services.intake import Stretch, store_stretch
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.previews import ImportPreview, preview_file
-from closedloop.services.repeats import in_portions, roll_up_days
+from closedloop.services.rollups import roll_up_due
 
 __all__ = [
     "ImportPreview",
@@ -52,7 +52,6 @@ __all__ = [
 
 ROWS_PER_STRETCH = 2_000
 CHARACTERS_PER_STRETCH = 4_000_000
-DAYS_PER_TRANSACTION = 60
 
 
 def open_import(
@@ -157,7 +156,7 @@ def import_file(
 
 
 def close_lost_imports(session: Session, *, by: Actor) -> int:
-    """Close imports that broke off and that nobody began again, and add their days up.
+    """Close imports that broke off and that nobody began again.
 
     Returns
     -------
@@ -184,8 +183,6 @@ def close_lost_imports(session: Session, *, by: Actor) -> int:
             target_id=batch.id,
             summary=f"closed the import of {batch.file_name}, which broke off",
         )
-    if lost:
-        roll_up_days(session, days=None)  # a late contact also changes its neighbours' days
     return len(lost)
 
 
@@ -230,8 +227,6 @@ class _Run:
         self._report = report
         self._batch = batch
         self._extent = extent
-        self._is_resumed = batch.rows_done > 0
-        self._days: set[date] = set()
 
     def go(self) -> ImportBatch:
         """Read to the end, add the days up, close the import."""
@@ -242,7 +237,7 @@ class _Run:
         rest = islice(outcomes, self._batch.rows_done, None)
         for stretch in _stretches(rest, cleaner):
             self._store(stretch)
-        self._add_up()
+        roll_up_due(self._transactions, report=self._report)
         return self._close(BatchState.DONE, "")
 
     def give_up(self, error: Exception) -> None:
@@ -252,7 +247,7 @@ class _Run:
             message = error.sentence
         else:
             message = f"The import met a fault it did not expect ({type(error).__name__})."
-        self._add_up()
+        roll_up_due(self._transactions, report=self._report)
         self._close(
             BatchState.FAILED,
             f"{message[:350]} It stopped after {rows}, which stay. Start it again to go on there.",
@@ -260,7 +255,7 @@ class _Run:
 
     def _store(self, stretch: Stretch) -> None:
         with self._transactions() as session:
-            self._days |= store_stretch(
+            store_stretch(
                 session,
                 settings=self._settings,
                 batch_id=self._batch.id,
@@ -273,16 +268,6 @@ class _Run:
 
     def _tell(self, line: int, doing: str) -> None:
         self._report(Progress(self._extent.bytes_up_to(line), self._extent.n_bytes, doing))
-
-    def _add_up(self) -> None:
-        """Renew the roll-up; whoever goes on after another run cannot know the days of that one."""
-        days: Collection[date] = self._days
-        with self._transactions() as session:
-            if self._is_resumed or _broken_off(session, self._batch):
-                days = session.scalars(sa.select(Contact.local_day).distinct()).all()
-        for portion in in_portions(sorted(days), DAYS_PER_TRANSACTION):
-            with self._transactions() as session:
-                roll_up_days(session, days=portion)
 
     def _close(self, state: BatchState, message: str) -> ImportBatch:
         with self._transactions() as session:

@@ -19,7 +19,7 @@ from closedloop.domain.clock import utc_now
 from closedloop.domain.contacts import DAY
 from closedloop.domain.errors import Conflict, Invalid
 from closedloop.domain.jobs import Progress
-from closedloop.models import Contact, ContactText, ThemeRun
+from closedloop.models import Contact, ContactLink, ContactText, ThemeRun
 from closedloop.queries.contacts import has_words
 from closedloop.queries.site import get_data_span
 from closedloop.services.assignment import (
@@ -193,7 +193,10 @@ def _read_pool(
     first_day = first_day or last_day - timedelta(days=DAYS_READ - 1)
     in_days = sa.and_(Contact.local_day.between(first_day, last_day), ContactText.issue_text != "")
     window = settings.repeat_window_days * DAY
-    is_repeat = sa.or_(Contact.previous_gap_seconds <= window, Contact.next_gap_seconds <= window)
+    near = sa.or_(
+        ContactLink.previous_gap_seconds <= window, ContactLink.next_gap_seconds <= window
+    )
+    is_repeat = sa.exists().where(ContactLink.contact_id == Contact.id, near)
     condition: sa.ColumnElement[bool] = sa.and_(in_days, is_repeat)
     available = _count(session, condition)
     is_repeats = available >= FEWEST_REPEATS

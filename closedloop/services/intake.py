@@ -1,7 +1,8 @@
 """Write one stretch of an import: everything about its rows, in one transaction.
 
 After each stretch the database is whole: contacts, texts, messages, customers, chains, the
-quarantine and the counts of the import. Only the daily roll-up waits for the end.
+quarantine and the counts of the import. Only the daily roll-up waits for the end; which days
+it is behind on is written down here.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from sqlalchemy.orm import Session
 from closedloop.config import Settings
 from closedloop.models import Contact, ContactText, Customer, ImportBatch, ImportReject, Message
 from closedloop.services.contact_rows import CleanRow, text_hash, words_to_embed
-from closedloop.services.repeats import chain_contacts, take_turn
+from closedloop.services.repeats import chain_contacts, mark_due, take_turn
 from closedloop.services.sessions import add_messages
 
 _contacts: Any = Contact.__table__
@@ -101,7 +102,7 @@ def store_stretch(
     batch_id: int,
     gap_seconds: int,
     stretch: Stretch,
-) -> set[date]:
+) -> None:
     """Store a stretch and count it; rows that are known already change nothing.
 
     Parameters
@@ -112,11 +113,6 @@ def store_stretch(
     gap_seconds : int
         Above 0 the rows are messages that are gathered into contacts.
     stretch : Stretch
-
-    Returns
-    -------
-    set of date
-        Reporting days whose roll-up is out of date.
     """
     take_turn(session)
     batch = session.get_one(ImportBatch, batch_id, populate_existing=True)
@@ -135,11 +131,11 @@ def store_stretch(
         )
     else:
         days = _add_contacts(session, batch, found.new, customers)
-    days |= chain_contacts(session, settings=settings, customer_ids=list(customers.values()))
+    mark_due(session, days)
+    chain_contacts(session, settings=settings, customer_ids=list(customers.values()))
     _quarantine(session, batch_id, [*stretch.rejects, *map(_note_on_change, found.changed)])
     _count(batch, stretch, found)
     session.flush()
-    return days
 
 
 def _customer_ids(session: Session, keys: set[str]) -> dict[str, int]:

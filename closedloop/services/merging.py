@@ -23,7 +23,8 @@ from closedloop.services.definitions import (
     get_theme_to_change,
     labels_of,
 )
-from closedloop.services.repeats import chain_contacts, roll_up_days
+from closedloop.services.repeats import chain_contacts
+from closedloop.services.rollups import roll_up_days
 
 GONE = (ThemeStatus.MERGED, ThemeStatus.RETIRED)
 

@@ -1,7 +1,7 @@
-"""Chain the contacts of each customer, and add the days up.
+"""Chain the contacts of each customer: gaps to the neighbours, and episodes.
 
-Both are one set-based statement a portion, the same for a few customers after an import and
-for the whole history, so that keeping up and starting afresh cannot differ.
+One set-based statement a portion, the same for a few customers after an import and for the
+whole history, so that keeping up and starting afresh cannot differ.
 """
 
 from __future__ import annotations
@@ -12,20 +12,21 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
-from closedloop.domain.contacts import DAY, WINDOWS, Basis
-from closedloop.models import Contact, Customer, DailyRollup
-from closedloop.models.base import seconds_between
+from closedloop.domain.contacts import DAY
+from closedloop.models import Contact, ContactLink, Customer, DueDay
+from closedloop.models.base import epoch_seconds
 
 IDS_PER_STATEMENT = 5_000
 CUSTOMERS_PER_PORTION = 50_000
-DAYS_PER_STATEMENT = 500
 TURN_KEY = 7_301_988
 """Number of the advisory lock behind `take_turn`; any constant of our own would do."""
 
 _KEPT = (
+    "local_day",
     "previous_gap_seconds",
     "next_gap_seconds",
     "previous_same_gap_seconds",
@@ -33,8 +34,11 @@ _KEPT = (
     "chain_id",
     "chain_position",
 )
+_ID_BITS = 2**40
+"""Ids lie below it, so that a place and an id fit one number and the later place wins."""
+
 _contacts: Any = Contact.__table__
-_rollups: Any = DailyRollup.__table__
+_links: Any = ContactLink.__table__
 _Item = TypeVar("_Item")
 
 
@@ -54,6 +58,20 @@ def in_portions(items: Collection[_Item], size: int) -> Iterator[list[_Item]]:
     rest = iter(items)
     while portion := list(islice(rest, size)):
         yield portion
+
+
+def insert_into(session: Session, table: Any) -> Any:
+    """Return an insert of the session's dialect, which can say what to do on a conflict."""
+    if session.get_bind().dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
+
+
+def mark_due(session: Session, days: Collection[date]) -> None:
+    """Note down, with the change itself, which days must be added up anew."""
+    if days:
+        statement = insert_into(session, DueDay).on_conflict_do_nothing()
+        session.execute(statement, [{"day": day} for day in sorted(days)])
 
 
 def chain_contacts(
@@ -77,14 +95,15 @@ def chain_contacts(
     Returns
     -------
     set of date
-        Reporting days of the contacts that changed: their roll-up is out of date.
+        Reporting days of the contacts that changed; they are marked as due.
     """
     session.flush()
     take_turn(session)
     window = settings.repeat_window_days * DAY
     days: set[date] = set()
     for condition in _portions_of_customers(session, customer_ids):
-        days.update(session.execute(_chaining(condition, window)).scalars())
+        days.update(session.execute(_chaining(session, condition, window)).scalars())
+    mark_due(session, days)
     return days
 
 
@@ -113,151 +132,82 @@ def _portions_of_customers(
         last = end
 
 
-def _chaining(condition: sa.ColumnElement[bool], window: int) -> sa.Update:
+def _chaining(session: Session, condition: sa.ColumnElement[bool], window: int) -> Any:
     """Return the statement that writes what has changed and returns the days of it."""
-    links = _links(_with_episode(_with_neighbours(condition), window))
+    found = _links_of(_with_opener(_with_neighbours(condition), window))
+    old = _links.alias("old")
+    differs = sa.or_(
+        old.c.contact_id.is_(None), *(old.c[n].is_distinct_from(found.c[n]) for n in _KEPT)
+    )
+    names = ("contact_id", *_KEPT)
     changed = (
-        sa.select(links)
-        .where(sa.or_(*(links.c[f"old_{n}"].is_distinct_from(links.c[n]) for n in _KEPT)))
-        .subquery("changed")
+        sa.select(*(found.c[name] for name in names))
+        .select_from(found.outerjoin(old, old.c.contact_id == found.c.contact_id))
+        .where(differs)
     )
-    return (
-        sa.update(_contacts)
-        .where(_contacts.c.id == changed.c.id)
-        .values({name: changed.c[name] for name in _KEPT})
-        .returning(_contacts.c.local_day)
-    )
-
-
-def _in_time() -> tuple[Any, ...]:
-    """Return what orders a customer's contacts, whichever came in first."""
-    c = _contacts.c
-    return (c.started_at, c.source, c.source_contact_id)
+    insert = insert_into(session, _links).from_select(names, changed)
+    return insert.on_conflict_do_update(
+        index_elements=["contact_id"], set_={name: insert.excluded[name] for name in _KEPT}
+    ).returning(_links.c.local_day)
 
 
 def _with_neighbours(condition: sa.ColumnElement[bool]) -> sa.Subquery:
     """Return each contact with the starts beside it, and its place among its customer's."""
     c = _contacts.c
-    any_reason: dict[str, Any] = {"partition_by": c.customer_id, "order_by": _in_time()}
-    same_theme: dict[str, Any] = {
-        "partition_by": (c.customer_id, c.theme_id),
-        "order_by": _in_time(),
-    }
-    has_theme = c.theme_id.is_not(None)
-    return (
+    at = epoch_seconds(c.started_at).label("at")
+    rows = (
         sa.select(
-            c.id,
-            c.customer_id,
-            c.started_at,
-            *(c[name].label(f"old_{name}") for name in _KEPT),
-            sa.func.lag(c.started_at).over(**any_reason).label("before"),
-            sa.func.lead(c.started_at).over(**any_reason).label("after"),
-            sa.case((has_theme, sa.func.lag(c.started_at).over(**same_theme))).label("same_before"),
-            sa.case((has_theme, sa.func.lead(c.started_at).over(**same_theme))).label("same_after"),
-            sa.func.row_number().over(**any_reason).label("place"),
+            *(c.id, c.customer_id, c.theme_id, c.started_at, c.source, c.source_contact_id),
+            *(c.local_day, at),
         )
         .where(condition, c.customer_id.is_not(None))
-        .subquery("neighbours")
+        .subquery("rows")
     )
+    r = rows.c
+    # the order of a customer's contacts, whichever came in first
+    in_time = (r.started_at, r.source, r.source_contact_id)
+    any_reason: dict[str, Any] = {"partition_by": r.customer_id, "order_by": in_time}
+    same_theme: dict[str, Any] = {"partition_by": (r.customer_id, r.theme_id), "order_by": in_time}
+    has_theme = r.theme_id.is_not(None)
+    return sa.select(
+        r.id,
+        r.customer_id,
+        r.local_day,
+        r.at,
+        sa.func.lag(r.at).over(**any_reason).label("before"),
+        sa.func.lead(r.at).over(**any_reason).label("after"),
+        sa.case((has_theme, sa.func.lag(r.at).over(**same_theme))).label("same_before"),
+        sa.case((has_theme, sa.func.lead(r.at).over(**same_theme))).label("same_after"),
+        sa.func.row_number().over(**any_reason).label("place"),
+    ).subquery("neighbours")
 
 
-def _with_episode(rows: sa.Subquery, window: int) -> sa.Subquery:
-    """Number the episodes of each customer: one opens after more than `window` seconds."""
+def _with_opener(rows: sa.Subquery, window: int) -> sa.Subquery:
+    """Add place and id of the contact that opened the episode, as one number.
+
+    An episode opens after more than `window` seconds; the latest opener so far has the
+    greatest place, whatever the ids are.
+    """
     c = rows.c
-    opens = sa.or_(c.before.is_(None), seconds_between(c.started_at, c.before) > window)
-    number = sa.func.sum(sa.case((opens, 1), else_=0)).over(
+    opens = sa.or_(c.before.is_(None), c.at - c.before > window)
+    place_and_id = c.place * sa.literal_column(str(_ID_BITS)) + c.id
+    opener = sa.func.max(sa.case((opens, place_and_id))).over(
         partition_by=c.customer_id, order_by=c.place, rows=(None, 0)
     )
-    return sa.select(rows, number.label("episode")).subquery("episodes")
+    return sa.select(rows, opener.label("opener")).subquery("openers")
 
 
-def _links(rows: sa.Subquery) -> sa.Subquery:
-    """Turn neighbours into gaps, and episodes into chains."""
+def _links_of(rows: sa.Subquery) -> sa.Subquery:
+    """Turn neighbours into gaps, and openers into chains."""
     c = rows.c
-    chain: dict[str, Any] = {
-        "partition_by": (c.customer_id, c.episode),
-        "order_by": c.place,
-    }
+    bits: sa.ColumnElement[int] = sa.literal_column(str(_ID_BITS))
     return sa.select(
-        c.id,
-        *(c[f"old_{name}"] for name in _KEPT),
-        seconds_between(c.started_at, c.before).label("previous_gap_seconds"),
-        seconds_between(c.after, c.started_at).label("next_gap_seconds"),
-        seconds_between(c.started_at, c.same_before).label("previous_same_gap_seconds"),
-        seconds_between(c.same_after, c.started_at).label("next_same_gap_seconds"),
-        sa.func.first_value(c.id).over(**chain).label("chain_id"),
-        sa.func.row_number().over(**chain).label("chain_position"),
+        c.id.label("contact_id"),
+        c.local_day,
+        (c.at - c.before).label("previous_gap_seconds"),
+        (c.after - c.at).label("next_gap_seconds"),
+        (c.at - c.same_before).label("previous_same_gap_seconds"),
+        (c.same_after - c.at).label("next_same_gap_seconds"),
+        (c.opener % bits).label("chain_id"),
+        (c.place - c.opener.op("/")(bits) + 1).label("chain_position"),
     ).subquery("links")
-
-
-def roll_up_days(session: Session, *, days: Collection[date] | None) -> int:
-    """Add the contacts of some reporting days up anew; doing it twice changes nothing.
-
-    Parameters
-    ----------
-    session : Session
-    days : collection of date or None
-        None is the whole history.
-
-    Returns
-    -------
-    int
-        Rows the roll-up now has for these days.
-    """
-    session.flush()
-    if days is None:
-        session.execute(sa.delete(_rollups))
-        return _insert_rollups(session, sa.true())
-    rows = 0
-    for portion in in_portions(sorted(set(days)), DAYS_PER_STATEMENT):
-        session.execute(sa.delete(_rollups).where(_rollups.c.day.in_(portion)))
-        rows += _insert_rollups(session, _contacts.c.local_day.in_(portion))
-    return rows
-
-
-def _insert_rollups(session: Session, condition: sa.ColumnElement[bool]) -> int:
-    c = _contacts.c
-    keys = {
-        "day": c.local_day,
-        "theme_id": c.theme_id,
-        "channel": c.channel,
-        "queue": c.queue,
-        "disposition": c.disposition,
-    }
-    figures = {
-        "contacts": sa.func.count(),
-        "identified": sa.func.count(c.customer_id),
-        "handled": sa.func.count(c.handle_seconds),
-        "handle_seconds": sa.func.coalesce(sa.func.sum(c.handle_seconds), 0),
-        **_window_figures(),
-    }
-    rows = sa.select(*keys.values(), *figures.values()).where(condition).group_by(*keys.values())
-    result: Any = session.execute(
-        sa.insert(_rollups).from_select([*keys, *figures], rows, include_defaults=False),
-        execution_options={"preserve_rowcount": True},
-    )
-    return int(result.rowcount)
-
-
-def _window_figures() -> dict[str, sa.ColumnElement[int]]:
-    """Return the counts of each basis and window by the name of their column."""
-    c = _contacts.c
-    gaps = {
-        Basis.ANY: (c.previous_gap_seconds, c.next_gap_seconds),
-        Basis.SAME: (c.previous_same_gap_seconds, c.next_same_gap_seconds),
-    }
-    known = c.customer_id.is_not(None)
-    figures = {}
-    for basis, (before, after) in gaps.items():
-        for window in WINDOWS:
-            opens = known & (before.is_(None) | (before > window.seconds))
-            ends = after.is_(None) | (after > window.seconds)
-            name = f"{basis.value}_{window.key}"
-            figures[name] = _count(known & (after <= window.seconds))
-            figures[f"opening_{name}"] = _count(opens)
-            figures[f"resolved_{name}"] = _count(opens & ends)
-    return figures
-
-
-def _count(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
-    return sa.func.count(sa.case((condition, 1)))

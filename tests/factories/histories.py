@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from closedloop.config import Settings
 from closedloop.extensions import Database
 from closedloop.models import Contact, DailyRollup, Theme
-from closedloop.services.repeats import chain_contacts, roll_up_days
+from closedloop.services.repeats import chain_contacts
+from closedloop.services.rollups import roll_up_days
 from tests.factories.contacts import make_batch, make_contact, make_customer
 
 START = datetime(2026, 3, 2, 10, tzinfo=UTC)

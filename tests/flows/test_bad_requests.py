@@ -26,7 +26,8 @@ from closedloop.models import (
 from closedloop.models.contacts import BatchState
 from closedloop.services.audit import record_event
 from closedloop.services.impact import measure_intervention
-from closedloop.services.repeats import chain_contacts, roll_up_days
+from closedloop.services.repeats import chain_contacts
+from closedloop.services.rollups import roll_up_days
 from closedloop.services.themes import discover_themes
 from tests.factories.accounts import make_department, make_user
 from tests.factories.contacts import make_batch, make_contact, make_customer

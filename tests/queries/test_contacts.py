@@ -22,7 +22,8 @@ from closedloop.queries.contacts import (
     get_filter_options,
     list_contacts,
 )
-from closedloop.services.repeats import chain_contacts, roll_up_days
+from closedloop.services.repeats import chain_contacts
+from closedloop.services.rollups import roll_up_days
 from tests.factories.contacts import make_batch, make_contact, make_customer, make_history
 from tests.factories.themes import make_theme
 

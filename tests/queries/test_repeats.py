@@ -17,7 +17,8 @@ from closedloop.queries.repeats import (
     list_group_figures,
     mature_until,
 )
-from closedloop.services.repeats import chain_contacts, roll_up_days
+from closedloop.services.repeats import chain_contacts
+from closedloop.services.rollups import roll_up_days
 from tests.factories.contacts import make_batch, make_contact, make_customer
 from tests.factories.themes import make_theme
 

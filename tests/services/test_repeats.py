@@ -20,7 +20,8 @@ from closedloop.domain.clock import local_day
 from closedloop.domain.contacts import WINDOWS
 from closedloop.extensions import Database
 from closedloop.models import Contact, DailyRollup
-from closedloop.services.repeats import chain_contacts, roll_up_days
+from closedloop.services.repeats import chain_contacts
+from closedloop.services.rollups import roll_up_days
 from tests.factories.contacts import make_batch, make_contact, make_customer, make_history
 from tests.factories.themes import make_theme
 

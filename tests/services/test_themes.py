@@ -23,7 +23,8 @@ from closedloop.models import (
     ThemeRun,
     ThemeStats,
 )
-from closedloop.services.repeats import chain_contacts, roll_up_days
+from closedloop.services.repeats import chain_contacts
+from closedloop.services.rollups import roll_up_days
 from closedloop.services.themes import (
     assign_contacts,
     describe_cause,

@@ -12,7 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from closedloop.domain.accounts import Role
-from closedloop.services.repeats import chain_contacts, roll_up_days
+from closedloop.services.repeats import chain_contacts
+from closedloop.services.rollups import roll_up_days
 from closedloop.web import contacts as pages
 from closedloop.web.contacts_bp import gap_words, ordinal, pseudonym, redacted, repeat_mark
 from tests.factories.contacts import make_batch, make_contact, make_customer, make_history

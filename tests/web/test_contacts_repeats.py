@@ -12,7 +12,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from closedloop.domain.clock import set_today
-from closedloop.services.repeats import chain_contacts, roll_up_days
+from closedloop.services.repeats import chain_contacts
+from closedloop.services.rollups import roll_up_days
 from closedloop.web.contacts_repeats import rate_words
 from tests.factories.contacts import make_batch, make_contact, make_customer
 from tests.factories.themes import make_theme

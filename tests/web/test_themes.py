@@ -16,7 +16,7 @@ from closedloop.domain.actions import ActionStatus
 from closedloop.domain.jobs import JobKind
 from closedloop.domain.themes import DemandType, Strategy, ThemeStatus
 from closedloop.models import Job, Theme
-from closedloop.services.repeats import roll_up_days
+from closedloop.services.rollups import roll_up_days
 from closedloop.services.triage import accept_candidate
 from tests.factories.accounts import make_department, make_user
 from tests.factories.contacts import make_contact
