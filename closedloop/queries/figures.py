@@ -1,0 +1,77 @@
+"""Which roll-up answers a question: the slices where one dimension is enough, else all of them.
+
+A slice has a few rows a day whatever the history holds, so pages ask it whenever they can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+
+from closedloop.models import DailyRollup, DailySlice
+
+DIMENSIONS = ("theme", "channel", "queue", "disposition", "team", "language")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Where to read.
+
+    Attributes
+    ----------
+    table : DailySlice or DailyRollup
+        Both have the figures under the same names, and `day`.
+    conditions : list of condition
+        That the filter asks for; the days are the caller's.
+    group : column or None
+        Of the dimension that was asked for; a theme comes as its id in decimal, empty for none.
+    """
+
+    table: Any
+    conditions: list[sa.ColumnElement[bool]]
+    group: Any
+
+    def between(self, first_day: date, last_day: date) -> list[sa.ColumnElement[bool]]:
+        """Return the conditions with those of the days, both inclusive."""
+        return [self.table.day.between(first_day, last_day), *self.conditions]
+
+
+def find_figures(values: Mapping[str, str], by: str | None = None) -> Figures:
+    """Return the smallest roll-up that can be filtered and broken down so.
+
+    Parameters
+    ----------
+    values : mapping of dimension to value
+        A theme is its id in decimal; an empty value asks for contacts without one.
+    by : str, optional
+        Dimension to break down by.
+    """
+    asked = {*values} | ({by} if by else set())
+    if len(asked) > 1:
+        return Figures(
+            DailyRollup,
+            [_equals(name, value) for name, value in values.items()],
+            _column(by) if by else None,
+        )
+    kind = next(iter(asked), "all")
+    conditions = [DailySlice.kind == kind]
+    if kind in values:
+        conditions.append(DailySlice.value == values[kind])
+    return Figures(DailySlice, conditions, DailySlice.value if by else None)
+
+
+def _column(name: str) -> Any:
+    if name == "theme":
+        return sa.func.coalesce(sa.cast(DailyRollup.theme_id, sa.String(120)), "")
+    return getattr(DailyRollup, name)
+
+
+def _equals(name: str, value: str) -> sa.ColumnElement[bool]:
+    if name != "theme":
+        found: sa.ColumnElement[bool] = getattr(DailyRollup, name) == value
+        return found
+    return DailyRollup.theme_id == int(value) if value else DailyRollup.theme_id.is_(None)
