@@ -1,12 +1,15 @@
-"""Read contacts from a CSV file, row by row, keeping what cannot be split."""
+"""Tables in text (CSV, TSV and the like), row by row, keeping what cannot be split."""
 
 from __future__ import annotations
 
 import csv
-from collections import deque
+import re
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
+from closedloop.adapters.encoding import find_encoding
 from closedloop.adapters.lines import (
     Line,
     has_undecoded_bytes,
@@ -14,9 +17,95 @@ from closedloop.adapters.lines import (
     read_lines,
     without_escapes,
 )
-from closedloop.adapters.types import BadRow, FileFacts, RawRow
+from closedloop.adapters.sniff import (
+    SAMPLE_ROWS,
+    first_lines,
+    is_json,
+    refuse_missing_header,
+    refuse_odd_number_of_columns,
+    unique_names,
+)
+from closedloop.adapters.tables import table_reader
+from closedloop.adapters.types import BadRow, FileFacts, RawRow, UnreadableFile
+
+DELIMITERS = (",", ";", "\t", "|")
+_DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_SNIFFED_ROWS = 60
 
 Split = tuple[int, list[str], str]
+
+
+def sniff_csv(path: Path) -> FileFacts | None:
+    """Recognise encoding, delimiter and header of a table in text.
+
+    Parameters
+    ----------
+    path : Path
+        Only the beginning and some blocks of the file are read, whatever its size.
+
+    Returns
+    -------
+    FileFacts or None
+        None when the file is JSON.
+
+    Raises
+    ------
+    UnreadableFile
+        If it is empty, binary, has no header or one column only; the sentence says what to do.
+    """
+    encoding = find_encoding(path)
+    head = first_lines(path, encoding)
+    if is_json(head):
+        return None
+    delimiter = _find_delimiter(head)
+    rows = _rows(head, delimiter)
+    if not rows:
+        raise UnreadableFile(
+            "The first line of the file cannot be split into columns. Its quotation marks are "
+            "not closed; export it again as CSV."
+        )
+    refuse_odd_number_of_columns(rows[0])
+    refuse_missing_header(rows[0])
+    header = unique_names(rows[0])
+    reasons = [
+        f"Columns are separated by a {_DELIMITER_NAMES[delimiter]}: "
+        f"the first line has {len(header)} of them.",
+        encoding.reason,
+    ]
+    if len(rows) == 1:
+        reasons.append("There are column names but no rows below them.")
+    sample = rows[1 : SAMPLE_ROWS + 1]
+    return FileFacts("csv", encoding.name, delimiter, encoding.has_bom, header, sample, reasons)
+
+
+def _rows(head: Sequence[Line], delimiter: str) -> list[list[str]]:
+    """Return the first rows; the header first, none when the header is broken."""
+    found: list[list[str]] = []
+    for row in islice(split_rows(iter(head), delimiter), _SNIFFED_ROWS):
+        if isinstance(row, BadRow):
+            if not found:
+                return []
+            continue
+        if any(row[1]) or not found:
+            found.append(row[1])
+    return found
+
+
+def _find_delimiter(head: Sequence[Line]) -> str:
+    """Return the delimiter under which most rows have as many columns as the header."""
+    stated = re.match(r"\ufeff?sep=(.)", head[0].text, re.IGNORECASE)
+    if stated and stated[1] in DELIMITERS:
+        return stated[1]
+    return max(DELIMITERS, key=lambda delimiter: _fit(_rows(head, delimiter)))
+
+
+def _fit(rows: Sequence[Sequence[str]]) -> tuple[float, int]:
+    """Return (share of rows as wide as the header, width); nothing for one column."""
+    if not rows or len(rows[0]) < 2:
+        return (0.0, 0)
+    width = len(rows[0])
+    widths = Counter(len(row) for row in rows)
+    return (round(widths[width] / len(rows), 1), width)
 
 
 def read_rows(path: Path, facts: FileFacts) -> Iterator[RawRow | BadRow]:
@@ -30,7 +119,7 @@ def read_rows(path: Path, facts: FileFacts) -> Iterator[RawRow | BadRow]:
     ----------
     path : Path
     facts : FileFacts
-        From `sniff_file` on the same file.
+        From `sniff_csv` on the same file.
 
     Yields
     ------
@@ -154,3 +243,13 @@ def _as_row(line: int, cells: list[str], raw: str, facts: FileFacts) -> RawRow |
 
 def _delimiter_name(delimiter: str) -> str:
     return {"\t": "tabs", ",": "commas", ";": "semicolons"}.get(delimiter, f"“{delimiter}”")
+
+
+READER = table_reader(
+    format="csv",
+    title="CSV or TSV table",
+    guide="csv",
+    sniff=sniff_csv,
+    read=read_rows,
+    has_lines=True,
+)

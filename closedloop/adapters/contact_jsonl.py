@@ -1,12 +1,14 @@
-"""Read contacts from JSON lines: one object a line, keeping what is none."""
+"""JSON lines: one object a line, keeping what is none."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from closedloop.adapters.encoding import find_encoding
 from closedloop.adapters.lines import (
     MAX_LINE_CHARS,
     Line,
@@ -15,7 +17,57 @@ from closedloop.adapters.lines import (
     read_lines,
     without_escapes,
 )
+from closedloop.adapters.mapping import guess_mapping
+from closedloop.adapters.sniff import (
+    SAMPLE_ROWS,
+    as_text,
+    first_lines,
+    is_json,
+    refuse_odd_number_of_columns,
+)
+from closedloop.adapters.tables import table_reader
 from closedloop.adapters.types import BadRow, FileFacts, RawRow
+
+
+def sniff_jsonl(path: Path) -> FileFacts | None:
+    """Recognise a file of JSON objects, one a line, and join their keys to a header.
+
+    Parameters
+    ----------
+    path : Path
+        Only the beginning and some blocks of the file are read, whatever its size.
+
+    Returns
+    -------
+    FileFacts or None
+        None when fewer than half of the first lines are objects, and for one lone object
+        that is no contact but holds a list of them.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file is empty or binary, or its objects have too few keys or too many.
+    """
+    encoding = find_encoding(path)
+    head = first_lines(path, encoding)
+    if not is_json(head):
+        return None
+    filled = list(islice((line for line in head if line.text.strip()), SAMPLE_ROWS))
+    rows = [split_line(line, encoding.name) for line in filled]
+    objects = [row.fields for row in rows if not isinstance(row, BadRow)]
+    if len(objects) * 2 < len(rows) or (len(filled) == 1 and _is_wrapper(objects[0])):
+        return None
+    header = list(dict.fromkeys(key for fields in objects for key in fields))
+    refuse_odd_number_of_columns(header)
+    cells = [[as_text(fields.get(key)) for key in header] for fields in objects]
+    reasons = ["Each line is a JSON object.", encoding.reason]
+    return FileFacts("jsonl", encoding.name, "", encoding.has_bom, header, cells, reasons)
+
+
+def _is_wrapper(fields: Mapping[str, Any]) -> bool:
+    """Whether an object is no contact itself but holds a list of objects."""
+    lists = [v for v in fields.values() if isinstance(v, list) and v and isinstance(v[0], dict)]
+    return bool(lists) and bool(guess_mapping(list(fields), []).missing_columns)
 
 
 def read_rows(path: Path, facts: FileFacts) -> Iterator[RawRow | BadRow]:
@@ -25,7 +77,7 @@ def read_rows(path: Path, facts: FileFacts) -> Iterator[RawRow | BadRow]:
     ----------
     path : Path
     facts : FileFacts
-        From `sniff_file` on the same file.
+        From `sniff_jsonl` on the same file.
     """
     with open_text(path, facts.encoding, newline="\n") as stream:
         for line in read_lines(stream):
@@ -54,3 +106,14 @@ def split_line(line: Line, encoding: str) -> RawRow | BadRow:
         reason = "is no JSON object. Write each contact as {…} on a line of its own."
         return BadRow(line.number, f"Line {line.number} {reason}", raw)
     return RawRow(line.number, found)
+
+
+READER = table_reader(
+    format="jsonl",
+    title="JSON lines",
+    guide="xlsx-parquet-json",
+    sniff=sniff_jsonl,
+    read=read_rows,
+    has_lines=True,
+    same_header=False,
+)

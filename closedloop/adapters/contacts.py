@@ -1,4 +1,4 @@
-"""Read a contact file from beginning to end: rows in, contacts and refusals out."""
+"""Read an export from beginning to end: rows in, contacts and refusals out."""
 
 from __future__ import annotations
 
@@ -7,33 +7,31 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
-from pathlib import Path
 
-from closedloop.adapters import contact_csv, contact_jsonl
+from closedloop.adapters.bundle import Bundle
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.parse import parse_row
+from closedloop.adapters.registry import reader_named
 from closedloop.adapters.types import BadRow, FileFacts, ParsedContact, RawRow, Reject, Skipped
 
 Outcome = ParsedContact | Reject | Skipped
 
 
-def read_rows(path: Path, facts: FileFacts) -> Iterator[RawRow | BadRow]:
-    """Yield the rows of a CSV or JSON lines file."""
-    if facts.format == "jsonl":
-        return contact_jsonl.read_rows(path, facts)
-    return contact_csv.read_rows(path, facts)
+def read_rows(bundle: Bundle, facts: FileFacts) -> Iterator[RawRow | BadRow]:
+    """Yield the rows of an export with the reader that recognised it."""
+    return reader_named(facts.format).read_rows(bundle, facts)
 
 
 def read_contacts(
-    path: Path, facts: FileFacts, mapping: Mapping, *, now: datetime
+    bundle: Bundle, facts: FileFacts, mapping: Mapping, *, now: datetime
 ) -> Iterator[Outcome]:
-    """Yield what each row of a file is, in file order, in bounded memory.
+    """Yield what each row of an export is, in the order of reading, in bounded memory.
 
     Parameters
     ----------
-    path : Path
+    bundle : Bundle
     facts : FileFacts
-        From `sniff_file`.
+        From `recognise`.
     mapping : Mapping
     now : datetime
         Aware; see `parse_row`.
@@ -44,7 +42,7 @@ def read_contacts(
         One for each row that is not blank. With `first_event_per_contact` the first row of an
         id that makes a contact counts and later ones are skipped.
     """
-    outcomes = (_outcome(row, mapping, now) for row in read_rows(path, facts))
+    outcomes = (_outcome(row, mapping, now) for row in read_rows(bundle, facts))
     if not mapping.first_event_per_contact:
         yield from outcomes
         return

@@ -283,7 +283,7 @@ def _reject(raw: RawRow, mapping: Mapping, refused: _Refused) -> Reject:
     named = f"column “{column}”" if column else f"no column for {refused.known}"
     if column and refused.known in REQUIRED_COLUMNS and column != refused.known:
         named += f" ({refused.known})"
-    reason = f"Line {raw.line}: {named} {refused.problem}. {refused.remedy}"
+    reason = f"{raw.place}: {named} {refused.problem}. {refused.remedy}"
     return Reject(raw.line, refused.code, column, reason, as_raw_text(raw))
 
 

@@ -30,6 +30,8 @@ class Reader:
         read is a `BadRow`. Must not raise on any content.
     mapping : function of FileFacts to Mapping, optional
         For formats whose columns are known; the others are guessed from their header.
+    has_lines : bool
+        Whether `RawRow.line` is a line of a text file.
     """
 
     format: str
@@ -38,3 +40,4 @@ class Reader:
     recognise: Callable[[Bundle], FileFacts | None]
     read_rows: Callable[[Bundle, FileFacts], Iterator[RawRow | BadRow]]
     mapping: Callable[[FileFacts], Mapping] | None = None
+    has_lines: bool = False

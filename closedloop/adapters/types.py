@@ -46,6 +46,8 @@ class FileFacts:
         One sentence for each thing that was recognised.
     member : str
         Which file of a bundle the rows come from, where it is one of several.
+    n_rows : int
+        How many rows there are, where the format says so without reading it; 0 elsewhere.
     """
 
     format: str
@@ -56,6 +58,7 @@ class FileFacts:
     sample_rows: list[list[str]]
     reasons: list[str]
     member: str = ""
+    n_rows: int = 0
 
 
 @dataclass(frozen=True)

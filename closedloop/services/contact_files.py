@@ -1,42 +1,109 @@
-"""Recognise a file of contacts and check that a mapping fits it."""
+"""Open an export of contacts, recognise it and check that a mapping fits it."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from closedloop.adapters.bundle import Bundle, open_bundle
 from closedloop.adapters.mapping import Mapping, guess_mapping
-from closedloop.adapters.sniff import sniff_file
+from closedloop.adapters.readers import Reader
+from closedloop.adapters.registry import recognise
 from closedloop.adapters.types import FileFacts, UnreadableFile
 from closedloop.domain.errors import Invalid, Unreadable
 
 COLUMNS_NAMED = 12
+_PACKED = (b"PK\x03\x04", b"\x1f\x8b", b"PAR1")
+"""How files begin whose bytes are no lines of text."""
+
+
+@dataclass(frozen=True)
+class OpenedFile:
+    """An export that can be read as long as it is open."""
+
+    bundle: Bundle
+    facts: FileFacts
+    reader: Reader
 
 
 @dataclass(frozen=True)
 class RecognisedFile:
-    """What a file looks like, and how it would be read."""
+    """What an export looks like, and how it would be read.
+
+    Attributes
+    ----------
+    facts : FileFacts
+    mapping : Mapping
+        Known where the format is a vendor's, guessed where it is a table.
+    title : str
+        The format as people know it.
+    guide : str
+        Its page in `docs/import/`.
+    """
 
     facts: FileFacts
     mapping: Mapping
+    title: str = ""
+    guide: str = ""
 
 
-def recognise_file(path: Path) -> RecognisedFile:
-    """Return the facts about a file and a guess of its mapping, for a person to confirm.
+@contextmanager
+def open_contacts(path: Path, mapping: Mapping | None = None) -> Iterator[OpenedFile]:
+    """Open a file, an archive or a directory of contacts for reading.
+
+    Parameters
+    ----------
+    path : Path
+    mapping : Mapping, optional
+        Checked against the columns where it is given.
 
     Raises
     ------
     Unreadable
-        If it is empty, binary or no table of contacts; the sentence says what to do.
+        If it is empty, broken or no contacts that can be read; the sentence says what to do.
+    Invalid
+        If the mapping does not fit.
     """
-    facts = _sniff(path)
-    return RecognisedFile(facts, guess_mapping(facts.header, facts.sample_rows))
+    with ExitStack() as stack:
+        opened = _open(stack, path)
+        if mapping is not None:
+            _refuse_misfit(mapping, opened.facts)
+        yield opened
+
+
+def _open(stack: ExitStack, path: Path) -> OpenedFile:
+    try:
+        bundle = stack.enter_context(open_bundle(path))
+        reader, facts = recognise(bundle)
+    except UnreadableFile as error:
+        raise Unreadable(error.sentence) from error
+    except OSError as error:
+        raise Unreadable("The file cannot be opened. Check that it is there.") from error
+    return OpenedFile(bundle, facts, reader)
+
+
+def recognise_file(path: Path) -> RecognisedFile:
+    """Return the facts about an export and a guess of its mapping, for a person to confirm.
+
+    Raises
+    ------
+    Unreadable
+        If it is empty, broken or no contacts that can be read; the sentence says what to do.
+    """
+    with open_contacts(path) as opened:
+        facts, reader = opened.facts, opened.reader
+        if reader.mapping is not None:
+            mapping = reader.mapping(facts)
+        else:
+            mapping = guess_mapping(facts.header, facts.sample_rows)
+        return RecognisedFile(facts, mapping, reader.title, reader.guide)
 
 
 def check_mapping(path: Path, mapping: Mapping) -> FileFacts:
-    """Return the facts about a file that can be read with a mapping.
+    """Return the facts about an export that can be read with a mapping.
 
     Raises
     ------
@@ -44,11 +111,14 @@ def check_mapping(path: Path, mapping: Mapping) -> FileFacts:
     Invalid
         If the mapping does not fit the file.
     """
-    facts = _sniff(path)
+    with open_contacts(path, mapping) as opened:
+        return opened.facts
+
+
+def _refuse_misfit(mapping: Mapping, facts: FileFacts) -> None:
     if problems := mapping.problems_with(facts.header):
         sentence = " ".join([*problems, _columns_in_words(facts.header)])
         raise Invalid(sentence, {"columns": sentence})
-    return facts
 
 
 def _columns_in_words(header: Sequence[str]) -> str:
@@ -59,15 +129,6 @@ def _columns_in_words(header: Sequence[str]) -> str:
     return f"The file has the columns {names}{rest}. Say in the mapping which is which."
 
 
-def _sniff(path: Path) -> FileFacts:
-    try:
-        return sniff_file(path)
-    except UnreadableFile as error:
-        raise Unreadable(error.sentence) from error
-    except OSError as error:
-        raise Unreadable("The file cannot be opened. Check that it is there.") from error
-
-
 @dataclass(frozen=True)
 class Extent:
     """How much there is to read.
@@ -75,30 +136,67 @@ class Extent:
     Attributes
     ----------
     sha256 : str
-        Of the whole file, hex.
-    n_bytes, n_lines : int
+        Hex; of the whole file, or of all files of a directory and their names.
+    n_bytes : int
+        As it lies on the disk.
+    n_lines : int
+        Lines, or rows in a format that has no lines; 0 when nobody knows before reading.
     """
 
     sha256: str
     n_bytes: int
     n_lines: int
 
+    @property
+    def total(self) -> int:
+        """Bytes to read; 0 when it cannot be told how far a row is in them."""
+        return self.n_bytes if self.n_lines else 0
+
     def bytes_up_to(self, line: int) -> int:
-        """Return about how many bytes the first `line` lines take."""
-        return min(self.n_bytes, self.n_bytes * line // max(self.n_lines, 1))
+        """Return about how many bytes the first `line` lines take; 0 when nobody knows."""
+        if not self.n_lines:
+            return 0
+        return min(self.n_bytes, self.n_bytes * line // self.n_lines)
 
 
 def measure_extent(path: Path) -> Extent:
-    """Read a file once from end to end; `Unreadable` when it cannot be opened."""
-    digest = hashlib.sha256()
-    n_bytes = n_feeds = n_returns = 0
+    """Read a file or directory once from end to end; `Unreadable` when it cannot be opened."""
     try:
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-                n_bytes += len(block)
-                n_feeds += block.count(b"\n")
-                n_returns += block.count(b"\r")
+        if not path.is_dir():
+            return _measure(path)
+        digest, n_bytes = hashlib.sha256(), 0
+        with open_bundle(path) as bundle:
+            for member in bundle.members:
+                one = _measure(member.path)
+                digest.update(f"{member.name}\0{one.sha256}\n".encode("utf-8", "surrogateescape"))
+                n_bytes += one.n_bytes
+        return Extent(digest.hexdigest(), n_bytes, 0)
     except OSError as error:
         raise Unreadable("The file cannot be opened. Check that it is there.") from error
+
+
+def _measure(path: Path) -> Extent:
+    digest = hashlib.sha256()
+    n_bytes = n_feeds = n_returns = 0
+    is_text = True
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            is_text = is_text and not (n_bytes == 0 and block.startswith(_PACKED))
+            digest.update(block)
+            n_bytes += len(block)
+            n_feeds += block.count(b"\n") if is_text else 0
+            n_returns += block.count(b"\r") if is_text else 0
     return Extent(digest.hexdigest(), n_bytes, n_feeds or n_returns)
+
+
+def with_rows(extent: Extent, opened: OpenedFile) -> Extent:
+    """Return an extent that knows how many lines or rows the opened file has, if that can be."""
+    facts, bundle = opened.facts, opened.bundle
+    if facts.n_rows:
+        return replace(extent, n_lines=facts.n_rows)
+    if not opened.reader.has_lines:
+        return replace(extent, n_lines=0)
+    if bundle.only == bundle.path:
+        return extent
+    members = [m for m in bundle.members if facts.member in ("", m.name)]
+    return replace(extent, n_lines=sum(_measure(m.path).n_lines for m in members))

@@ -31,7 +31,9 @@ from closedloop.services.contact_files import (
     RecognisedFile,
     check_mapping,
     measure_extent,
+    open_contacts,
     recognise_file,
+    with_rows,
 )
 from closedloop.services.contact_rows import RowCleaner, hash_customer
 from closedloop.services.intake import Stretch, store_stretch
@@ -230,13 +232,15 @@ class _Run:
 
     def go(self) -> ImportBatch:
         """Read to the end, add the days up, close the import."""
-        facts = check_mapping(self._path, self._mapping)
-        cleaner = RowCleaner(self._settings, facts, self._mapping)
-        # the time of the first run, so that each run refuses the same rows
-        outcomes = read_contacts(self._path, facts, self._mapping, now=self._batch.started_at)
-        rest = islice(outcomes, self._batch.rows_done, None)
-        for stretch in _stretches(rest, cleaner):
-            self._store(stretch)
+        with open_contacts(self._path, self._mapping) as opened:
+            self._extent = with_rows(self._extent, opened)
+            cleaner = RowCleaner(self._settings, opened.facts, self._mapping)
+            # the time of the first run, so that each run refuses the same rows
+            now = self._batch.started_at
+            outcomes = read_contacts(opened.bundle, opened.facts, self._mapping, now=now)
+            rest = islice(outcomes, self._batch.rows_done, None)
+            for stretch in _stretches(rest, cleaner):
+                self._store(stretch)
         roll_up_due(self._transactions, report=self._report)
         return self._close(BatchState.DONE, "")
 
@@ -267,7 +271,7 @@ class _Run:
         self._tell(stretch.last_line, f"{batch.rows_read:,} rows read, {batch.added:,} new")
 
     def _tell(self, line: int, doing: str) -> None:
-        self._report(Progress(self._extent.bytes_up_to(line), self._extent.n_bytes, doing))
+        self._report(Progress(self._extent.bytes_up_to(line), self._extent.total, doing))
 
     def _close(self, state: BatchState, message: str) -> ImportBatch:
         with self._transactions() as session:

@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 from closedloop.adapters.contacts import read_contacts, read_rows
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.parse import parse_row
-from closedloop.adapters.types import BadRow, FileFacts, ParsedContact, RawRow, Reject, Skipped
+from closedloop.adapters.types import BadRow, ParsedContact, RawRow, Reject, Skipped
 from closedloop.config import Settings
 from closedloop.domain.clock import utc_now
 from closedloop.domain.contacts import share
-from closedloop.services.contact_files import check_mapping
+from closedloop.services.contact_files import OpenedFile, open_contacts
 from closedloop.services.contact_rows import CUSTOMER_TOKEN, CleanRow, RowCleaner
 from closedloop.services.intake import known_hashes, sort_rows
 
@@ -129,13 +129,12 @@ def preview_file(
     Unreadable, Invalid
         If the file or the mapping cannot be used.
     """
-    facts = check_mapping(path, mapping)
-    cleaner = RowCleaner(settings, facts, mapping)
     now = utc_now()
-    preview = ImportPreview(sample=_sample(path, facts, mapping, cleaner, now, sample))
     reasons: dict[str, RejectReason] = {}
-    outcomes = read_contacts(path, facts, mapping, now=now)
-    with closing(_SeenInFile()) as seen:
+    with open_contacts(path, mapping) as opened, closing(_SeenInFile()) as seen:
+        cleaner = RowCleaner(settings, opened.facts, mapping)
+        preview = ImportPreview(sample=_sample(opened, mapping, cleaner, now, sample))
+        outcomes = read_contacts(opened.bundle, opened.facts, mapping, now=now)
         for rows in _cleaned(islice(outcomes, limit), cleaner, preview, reasons):
             ids = [row.contact_id for row in rows]
             known = seen.hashes(ids) | known_hashes(session, source, ids)
@@ -181,16 +180,11 @@ def _count(preview: ImportPreview, new: Sequence[CleanRow]) -> None:
 
 
 def _sample(
-    path: Path,
-    facts: FileFacts,
-    mapping: Mapping,
-    cleaner: RowCleaner,
-    now: datetime,
-    number: int,
+    opened: OpenedFile, mapping: Mapping, cleaner: RowCleaner, now: datetime, number: int
 ) -> list[SampleRow]:
     """Return the first rows beside what they become; those passed over are left out."""
     shown: list[SampleRow] = []
-    for raw in read_rows(path, facts):
+    for raw in read_rows(opened.bundle, opened.facts):
         if len(shown) >= number:
             break
         if isinstance(raw, BadRow):

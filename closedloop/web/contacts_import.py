@@ -29,6 +29,7 @@ from closedloop.queries.imports import (
     list_rejects,
 )
 from closedloop.queries.jobs import get_job, seconds_left
+from closedloop.services.contact_files import open_contacts
 from closedloop.services.contact_rows import RowCleaner
 from closedloop.services.contacts import open_import, preview_file, recognise_file
 from closedloop.services.jobs import queue_job
@@ -258,11 +259,10 @@ def import_try(token: str) -> str | BaseResponse:
 
 
 def _first_rejects(waiting: Waiting, mapping: Mapping) -> list[Reject]:
-    outcomes = islice(
-        read_contacts(waiting.upload.path, waiting.facts, mapping, now=utc_now()), TRIED_ROWS
-    )
-    rejects = (outcome for outcome in outcomes if isinstance(outcome, Reject))
-    return list(islice(rejects, SAMPLE_ROWS))
+    with open_contacts(waiting.upload.path, mapping) as opened:
+        outcomes = read_contacts(opened.bundle, opened.facts, mapping, now=utc_now())
+        rejects = (row for row in islice(outcomes, TRIED_ROWS) if isinstance(row, Reject))
+        return list(islice(rejects, SAMPLE_ROWS))
 
 
 @bp.post("/import/<token>/run")

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from closedloop.adapters.bundle import open_bundle
 from closedloop.adapters.contacts import read_contacts
 from closedloop.adapters.mapping import Mapping
-from closedloop.adapters.sniff import sniff_file
+from closedloop.adapters.registry import recognise
 from closedloop.adapters.types import ParsedContact, Reject, Skipped
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
@@ -21,9 +22,10 @@ DATA = Path(__file__).parents[3] / "shared/data"
 
 
 def outcomes_of(path: Path, mapping: Mapping) -> list[ParsedContact | Reject | Skipped]:
-    facts = sniff_file(path)
-    assert mapping.problems_with(facts.header) == []
-    return list(read_contacts(path, facts, mapping, now=NOW))
+    with open_bundle(path) as bundle:
+        _, facts = recognise(bundle)
+        assert mapping.problems_with(facts.header) == []
+        return list(read_contacts(bundle, facts, mapping, now=NOW))
 
 
 def test_read_contacts_keeps_the_first_event_of_each_contact(tmp_path):

@@ -5,14 +5,26 @@ from __future__ import annotations
 import codecs
 import json
 import zipfile
+from pathlib import Path
 
 import pytest
 
-from closedloop.adapters.contacts import read_rows
-from closedloop.adapters.sniff import sniff_file
-from closedloop.adapters.types import UnreadableFile
+from closedloop.adapters import contacts
+from closedloop.adapters.bundle import open_bundle
+from closedloop.adapters.registry import recognise
+from closedloop.adapters.types import FileFacts, RawRow, UnreadableFile
 
 TABLE = "contact_id,started_at,text\n1,2026-03-01T10:00:00Z,Où est ma carte – déjà ?\n"
+
+
+def sniff_file(path: Path) -> FileFacts:
+    with open_bundle(path) as bundle:
+        return recognise(bundle)[1]
+
+
+def read_rows(path: Path, facts: FileFacts) -> list[RawRow]:
+    with open_bundle(path) as bundle:
+        return list(contacts.read_rows(bundle, facts))
 
 
 @pytest.fixture

@@ -1,0 +1,34 @@
+"""The formats that can be read, in the order in which a bundle is offered to them."""
+
+from __future__ import annotations
+
+from closedloop.adapters import contact_csv, contact_jsonl
+from closedloop.adapters.bundle import Bundle
+from closedloop.adapters.readers import Reader
+from closedloop.adapters.types import FileFacts, UnreadableFile
+
+READERS: tuple[Reader, ...] = (
+    contact_jsonl.READER,
+    contact_csv.READER,  # last: says of a lone file that nobody reads why it is no table
+)
+
+
+def recognise(bundle: Bundle) -> tuple[Reader, FileFacts]:
+    """Return the first reader that knows a bundle, and what it says about it.
+
+    Raises
+    ------
+    UnreadableFile
+        If nobody knows it; the sentence names what can be read.
+    """
+    for reader in READERS:
+        if (facts := reader.recognise(bundle)) is not None:
+            return reader, facts
+    titles = ", ".join(reader.title for reader in READERS)
+    what = "The file is" if len(bundle.members) == 1 else "The files are"
+    raise UnreadableFile(f"{what} of no kind that can be read here. Read can be: {titles}.")
+
+
+def reader_named(name: str) -> Reader:
+    """Return the reader of a format; `KeyError` when there is none."""
+    return {reader.format: reader for reader in READERS}[name]
