@@ -202,7 +202,9 @@ class Contact(Model):
     )
     theme_confidence: Mapped[float | None]
 
-    link: Mapped[ContactLink | None] = relationship(viewonly=True)
+    link: Mapped[ContactLink | None] = relationship(
+        primaryjoin="Contact.id == foreign(ContactLink.contact_id)", viewonly=True, uselist=False
+    )
     text: Mapped[ContactText | None] = relationship(back_populates="contact")
     theme: Mapped[Theme | None] = relationship()
     batch: Mapped[ImportBatch] = relationship()
@@ -212,15 +214,14 @@ class ContactLink(Model):
     """Where a contact stands among those of its customer: gaps and episode.
 
     Kept by `services/repeats.py` for identified contacts only; a table of its own because it is
-    rewritten whole, which must not touch the contacts. Gaps are whole seconds between starts, 0
-    or more, null where there is no such neighbour.
+    rewritten whole, which must not touch the contacts, and without a foreign key, whose check
+    would take longer than all the rest: `delete_contacts` takes care of it. Gaps are whole
+    seconds between starts, 0 or more, null where there is no such neighbour.
     """
 
     __tablename__ = "contact_links"
 
-    contact_id: Mapped[int] = mapped_column(
-        BigId, ForeignKey("contacts.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-    )
+    contact_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
     local_day: Mapped[date] = mapped_column(comment="Of the contact; tells which days change.")
     previous_gap_seconds: Mapped[int | None] = mapped_column(comment="To the one before, any.")
     next_gap_seconds: Mapped[int | None] = mapped_column(comment="To the one after, any.")

@@ -266,10 +266,6 @@ def upgrade() -> None:
         sa.Column(
             "chain_position", sa.Integer(), nullable=False, comment="1 is the first of the episode."
         ),
-        sa.ForeignKeyConstraint(
-            ["contact_id"],
-            ["contacts.id"],
-            name=op.f("fk_contact_links_contact_id_contacts"),
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("contact_id", name=op.f("pk_contact_links")),
