@@ -63,6 +63,10 @@ class ImportBatch(Model):
     started_by: Mapped[str] = mapped_column(String(120))
     started_at: Mapped[datetime] = mapped_column(default=utc_now)
     finished_at: Mapped[datetime | None]
+    held_by: Mapped[str] = mapped_column(
+        String(120), default="", comment="Process that reads the file: host:pid:random."
+    )
+    beat_at: Mapped[datetime | None] = mapped_column(comment="When it last wrote.")
     message: Mapped[str] = mapped_column(String(500), default="")
 
 
@@ -266,6 +270,10 @@ class Message(Model):
     contact_id: Mapped[int] = mapped_column(ForeignKey("contacts.id"))
     sent_at: Mapped[datetime]
     content_hash: Mapped[str] = mapped_column(String(64))
+    batch_id: Mapped[int | None] = mapped_column(index=True, comment="The import that brought it.")
+    details: Mapped[dict[str, Any] | None] = mapped_column(
+        comment="What it said of its contact, so that the others can be told without it."
+    )
 
 
 class EncodedText(Model):

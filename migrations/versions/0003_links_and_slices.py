@@ -22,6 +22,10 @@ FILL_CONTACTS = (
     f"UPDATE contacts SET ({COLUMNS}) = (SELECT {COLUMNS} FROM contact_links "
     "WHERE contact_links.contact_id = contacts.id)"
 )
+FILL_MESSAGES = (
+    "UPDATE messages SET batch_id = "
+    "(SELECT batch_id FROM contacts WHERE contacts.id = messages.contact_id)"
+)
 
 
 def upgrade() -> None:
@@ -265,8 +269,6 @@ def upgrade() -> None:
         ),
         sa.Column(
             "chain_position", sa.Integer(), nullable=False, comment="1 is the first of the episode."
-        ),
-            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("contact_id", name=op.f("pk_contact_links")),
     )
@@ -552,6 +554,40 @@ def upgrade() -> None:
         sa.Column("rolled_back_by", sa.String(length=120), server_default="", nullable=False),
     )
     op.add_column(
+        "import_batches",
+        sa.Column(
+            "held_by",
+            sa.String(length=120),
+            server_default="",
+            nullable=False,
+            comment="Process that reads the file: host:pid:random.",
+        ),
+    )
+    op.add_column(
+        "import_batches",
+        sa.Column(
+            "beat_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="When it last wrote.",
+        ),
+    )
+    op.add_column(
+        "messages",
+        sa.Column("batch_id", sa.Integer(), nullable=True, comment="The import that brought it."),
+    )
+    op.add_column(
+        "messages",
+        sa.Column(
+            "details",
+            sa.JSON(),
+            nullable=True,
+            comment="What it said of its contact, so that the others can be told without it.",
+        ),
+    )
+    op.execute(FILL_MESSAGES)
+    op.create_index(op.f("ix_messages_batch_id"), "messages", ["batch_id"], unique=False)
+    op.add_column(
         "import_rejects",
         sa.Column(
             "code",
@@ -589,6 +625,11 @@ def downgrade() -> None:
     op.drop_column("import_rejects", "settled_by_id")
     op.drop_column("import_rejects", "customer_key")
     op.drop_column("import_rejects", "code")
+    op.drop_index(op.f("ix_messages_batch_id"), table_name="messages")
+    op.drop_column("messages", "details")
+    op.drop_column("messages", "batch_id")
+    op.drop_column("import_batches", "beat_at")
+    op.drop_column("import_batches", "held_by")
     op.drop_column("import_batches", "rolled_back_by")
     op.drop_column("import_batches", "rolled_back_at")
     op.drop_column("import_batches", "replay_of_id")
