@@ -1,0 +1,324 @@
+"""Read Intercom conversations: lines, a list or pages of the API.
+
+The first message of a conversation lives in `source`, the others in `conversation_parts`.
+One conversation is one contact until the customer writes again after a rest
+(`vendor_rows.session_gap`): that is a new contact which follows the one before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from closedloop.adapters.bundle import Bundle, Member
+from closedloop.adapters.mapping import Mapping
+from closedloop.adapters.readers import Reader
+from closedloop.adapters.types import BadRow, FileFacts, RawRow
+from closedloop.adapters.vendor_json import BrokenJson, Json, is_json, peek_objects, read_objects
+from closedloop.adapters.vendor_rows import (
+    MAX_HANDLE_SECONDS,
+    RAW_CHARS,
+    REDACTED,
+    Message,
+    Session,
+    at,
+    extra_columns,
+    facts_from,
+    filled,
+    flag_of,
+    items_at,
+    moment_of,
+    number_between,
+    number_of,
+    own_mapping,
+    session_at,
+    session_gap,
+    session_id,
+    split_sessions,
+    text_of,
+    time_column,
+    with_subject,
+)
+from closedloop.adapters.vendor_text import html_to_text
+
+FORMAT = "intercom"
+LISTS = ("conversations", "teams", "admins")
+
+_CUSTOMERS = frozenset({"user", "lead", "contact"})
+_SPEAKERS = {**dict.fromkeys(_CUSTOMERS, "customer"), "admin": "agent", "team": "agent"}
+_SPEAKERS["bot"] = "bot"
+_SENT_PARTS = frozenset({"comment", "quick_reply", "open", "close"})
+"""Parts by the company that the customer gets to see; the others are notes and events."""
+
+_CHANNELS = {
+    "conversation": "chat",
+    "email": "email",
+    **dict.fromkeys(("facebook", "instagram", "twitter"), "social"),
+    **dict.fromkeys(("phone_call", "phone_switch"), "phone"),
+    **dict.fromkeys(("sms", "whatsapp"), "messaging"),
+    "push": "push",
+}
+_STATISTICS = (
+    *("time_to_assignment", "time_to_admin_reply", "time_to_first_close", "time_to_last_close"),
+    *("count_reopens", "count_assignments", "count_conversation_parts", "handling_time"),
+    "adjusted_handling_time",
+)
+_MAX_NAMES = 100_000
+
+
+def recognise(bundle: Bundle) -> FileFacts | None:
+    """Return facts if a file of the bundle holds conversations of Intercom."""
+    for member in bundle.members:
+        found = peek_objects(member.path, lists=LISTS, is_record=is_conversation)
+        conversations = [item for item in found if is_conversation(item)]
+        if conversations:
+            rows = [row for item in conversations for row in _contacts(item, member, {})]
+            return facts_from(FORMAT, rows, _reasons(conversations))
+    return None
+
+
+def read_rows(bundle: Bundle, facts: FileFacts) -> Iterator[RawRow | BadRow]:
+    """Yield one row per contact, a conversation that rested too long in several."""
+    names = _names(bundle)
+    line = 0
+    for member, item in _objects(bundle):
+        if isinstance(item, BrokenJson):
+            line += 1
+            yield BadRow(line, f"A conversation in {member.name} {item.problem}", item.raw)
+            continue
+        if _is_name(item):
+            continue
+        if not is_conversation(item):
+            line += 1
+            reason = f"Object {line} in {member.name} {_NO_CONVERSATION}"
+            yield BadRow(line, reason, str(item)[:RAW_CHARS])
+            continue
+        for row in _contacts(item, member, names):
+            line += 1
+            yield RawRow(line, row.fields, where=row.where)
+
+
+_NO_CONVERSATION = (
+    "is no conversation of Intercom: it has neither `source` nor `conversation_parts`. "
+    "Leave it out, or export the conversation again."
+)
+
+
+def mapping(facts: FileFacts) -> Mapping:
+    """Return what each column is: they have our names already."""
+    return own_mapping(FORMAT)
+
+
+def is_conversation(item: Any) -> bool:
+    """Whether an object is a conversation and not, say, one part of it."""
+    if not isinstance(item, dict) or "part_type" in item:
+        return False
+    if item.get("type") == "conversation":
+        return "id" in item or "source" in item
+    is_delivered = at(item, "source", "delivered_as") is not None
+    return "id" in item and (is_delivered or "conversation_parts" in item)
+
+
+def _is_name(item: Json) -> bool:
+    return item.get("type") in ("team", "admin")
+
+
+def _objects(bundle: Bundle) -> Iterator[tuple[Member, Json | BrokenJson]]:
+    for member in bundle.members:
+        if is_json(member.path):
+            for item in read_objects(member.path, lists=LISTS, is_record=is_conversation):
+                yield member, item
+
+
+def _names(bundle: Bundle) -> dict[tuple[str, str], str]:
+    """Return names of teams and admins by id, where the bundle holds lists of them."""
+    names: dict[tuple[str, str], str] = {}
+    for member in bundle.members:
+        first = peek_objects(member.path, lists=LISTS, is_record=_is_name, limit=1)
+        if not first or not _is_name(first[0]):
+            continue
+        for item in read_objects(member.path, lists=LISTS, is_record=_is_name):
+            if isinstance(item, dict) and len(names) < _MAX_NAMES:
+                key, name = text_of(item.get("id")), text_of(item.get("name"))
+                if key and name:
+                    names[str(item.get("type")), key] = name
+    return names
+
+
+def _reasons(conversations: list[Json]) -> list[str]:
+    reasons = ["The objects are conversations as the API of Intercom writes them."]
+    if not any("conversation_parts" in item for item in conversations):
+        reasons.append(
+            "They hold the first message only: lists of the API leave out the parts. Retrieve "
+            "each conversation to have the rest, and with it contacts after a rest."
+        )
+    return reasons
+
+
+def _contacts(item: Json, member: Member, names: dict[tuple[str, str], str]) -> Iterator[RawRow]:
+    """Yield the contacts of one conversation."""
+    contact_id = text_of(item.get("id"))
+    channel = _channel(item)
+    sessions = split_sessions(_messages(item), session_gap(channel))
+    rated = session_at(sessions, moment_of(at(item, "conversation_rating", "created_at")))
+    rating = number_between(at(item, "conversation_rating", "rating"), 1, 5)
+    handled = number_between(at(item, "statistics", "handling_time"), 0, MAX_HANDLE_SECONDS)
+    shared = {
+        "customer_id": _customer(item),
+        "channel": channel,
+        "agent": _named(item.get("admin_assignee_id"), "admin", names),
+        "team": _named(item.get("team_assignee_id"), "team", names),
+        **_extras(item),
+    }
+    where = f"conversation {contact_id or 'without an id'} in {member.name}"
+    for number, session in enumerate(sessions):
+        is_last = number == len(sessions) - 1
+        fields: Json = {
+            **shared,
+            "contact_id": session_id(contact_id, number),
+            "started_at": _started_at(item, session, number),
+            "direction": _direction(item, session),
+            "turns": session.turns,
+            "handle_seconds": handled if len(sessions) == 1 else None,
+            "csat": rating if number == rated else None,
+            "resolved": _resolved(item) if is_last else None,
+            "survey_resolved": _survey_resolved(item) if is_last else None,
+            "follows_contact_id": session_id(contact_id, number - 1) if number else None,
+        }
+        yield RawRow(0, filled(fields), where=where)
+
+
+def _channel(item: Json) -> str | None:
+    kind = (text_of(at(item, "source", "type")) or "").lower()
+    return _CHANNELS.get(kind, kind or None)
+
+
+def _customer(item: Json) -> str | None:
+    """Return the contact of the conversation, else who wrote first."""
+    for contact in items_at(item, "contacts", "contacts"):
+        if found := text_of(at(contact, "id")):
+            return found
+    parts = items_at(item, "conversation_parts", "conversation_parts")
+    for author in (at(item, "source", "author"), *(at(part, "author") for part in parts)):
+        if _speaker(author) == "customer" and (found := text_of(at(author, "id"))):
+            return found
+    return None
+
+
+def _messages(item: Json) -> list[Message]:
+    """Return what customer and company said to each other; notes never."""
+    source = at(item, "source")
+    messages = []
+    if first := _source_message(item, source):
+        messages.append(first)
+    for part in items_at(item, "conversation_parts", "conversation_parts"):
+        if message := _part_message(part):
+            messages.append(message)
+    return messages
+
+
+def _source_message(item: Json, source: Any) -> Message | None:
+    body = html_to_text(text_of(at(source, "body")) or "")
+    subject = html_to_text(text_of(at(source, "subject")) or "")
+    if flag_of(at(source, "redacted")):
+        body = body or REDACTED
+    text = with_subject(subject, body)
+    speaker = _speaker(at(source, "author"))
+    if speaker == "unknown" and _is_by_customer(item):
+        speaker = "customer"
+    if not text and speaker != "customer":  # a call of a customer has no words and is a contact
+        return None
+    return Message(moment_of(item.get("created_at")), speaker, text)
+
+
+def _part_message(part: Any) -> Message | None:
+    kind = text_of(at(part, "part_type")) or ""
+    speaker = _speaker(at(part, "author"))
+    if "note" in kind or (speaker != "customer" and kind not in _SENT_PARTS):
+        return None
+    body = html_to_text(text_of(at(part, "body")) or "")
+    if flag_of(at(part, "redacted")):
+        body = body or REDACTED
+    return Message(moment_of(at(part, "created_at")), speaker, body) if body else None
+
+
+def _speaker(author: Any) -> str:
+    if flag_of(at(author, "from_ai_agent")) or flag_of(at(author, "is_ai_answer")):
+        return "bot"
+    return _SPEAKERS.get(text_of(at(author, "type")) or "", "unknown")
+
+
+def _is_by_customer(item: Json) -> bool:
+    """Whether the customer began the conversation, as far as the source says."""
+    return text_of(at(item, "source", "delivered_as")) == "customer_initiated"
+
+
+def _direction(item: Json, session: Session) -> str:
+    """Return inbound once the customer has written: an answer to a campaign is a contact."""
+    is_inbound = session.has_customer or _is_by_customer(item)
+    if not is_inbound and at(item, "source", "delivered_as") is None:
+        is_inbound = not session.messages  # nothing says that the company began it
+    return "inbound" if is_inbound else "outbound"
+
+
+def _started_at(item: Json, session: Session, number: int) -> Any:
+    if session.started_at:
+        return time_column(session.started_at, None)
+    raw = item.get("created_at")
+    return time_column(moment_of(raw), raw) if number == 0 else None
+
+
+def _resolved(item: Json) -> bool | None:
+    """Return whether a person closed the conversation; closing in silence says nothing."""
+    state = text_of(item.get("state"))
+    if state in ("open", "snoozed"):
+        return False
+    if state != "closed":
+        return None
+    for part in reversed(items_at(item, "conversation_parts", "conversation_parts")):
+        if at(part, "part_type") == "close":
+            return True if _speaker(at(part, "author")) == "agent" else None
+    return None
+
+
+def _survey_resolved(item: Json) -> bool | None:
+    """Return what the customer told the AI agent; its own assumption is no answer."""
+    state = text_of(at(item, "ai_agent", "resolution_state"))
+    return {"confirmed_resolution": True, "negative_feedback": False}.get(state or "")
+
+
+def _named(value: Any, kind: str, names: dict[tuple[str, str], str]) -> str | None:
+    key = text_of(value)
+    return None if key is None or key == "0" else names.get((kind, key), key)
+
+
+def _extras(item: Json) -> Json:
+    """Return what people may map instead: tags, custom attributes, statistics."""
+    tags = [text_of(at(tag, "name")) for tag in items_at(item, "tags", "tags")]
+    statistics = {key: at(item, "statistics", key) for key in _STATISTICS}
+    contact = next(iter(items_at(item, "contacts", "contacts")), None)
+    return {
+        "tags": ", ".join(tag for tag in tags if tag) or None,
+        "title": html_to_text(text_of(item.get("title")) or "") or None,
+        "state": text_of(item.get("state")),
+        "priority": text_of(item.get("priority")),
+        "customer_external_id": text_of(at(contact, "external_id")),
+        "customer_email": text_of(at(item, "source", "author", "email"))
+        if _speaker(at(item, "source", "author")) == "customer"
+        else None,
+        "delivered_as": text_of(at(item, "source", "delivered_as")),
+        "ai_agent.resolution_state": text_of(at(item, "ai_agent", "resolution_state")),
+        "ai_agent.rating": number_of(at(item, "ai_agent", "rating")),
+        **extra_columns("statistics", statistics),
+        **extra_columns("custom_attributes", item.get("custom_attributes")),
+    }
+
+
+READER = Reader(
+    format=FORMAT,
+    title="Intercom conversations",
+    guide="intercom",
+    recognise=recognise,
+    read_rows=read_rows,
+    mapping=mapping,
+)
