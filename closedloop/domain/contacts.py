@@ -8,7 +8,8 @@ rate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -126,7 +127,34 @@ class MessageTime:
     sent_at: datetime
 
 
-def gather_sessions(messages: list[MessageTime], gap_seconds: int) -> list[list[MessageTime]]:
+@dataclass(frozen=True)
+class SessionGaps:
+    """The longest silence inside a contact, by channel.
+
+    Attributes
+    ----------
+    general : int
+        Seconds, for every channel not named; 0 makes each of their rows a contact.
+    by_channel : mapping of str to int
+        Seconds by channel, lower case. Messages of a channel named here are gathered among
+        themselves; those of all other channels together.
+    """
+
+    general: int = 0
+    by_channel: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, channel: str) -> int:
+        """Return the gap of a channel in seconds."""
+        return self.by_channel.get(channel, self.general)
+
+    def group(self, channel: str) -> str:
+        """Return what the messages of a channel are gathered under: itself, or the others."""
+        return channel if channel in self.by_channel else ""
+
+
+def gather_sessions(
+    messages: list[MessageTime], gap_seconds: int | Callable[[MessageTime, MessageTime], int]
+) -> list[list[MessageTime]]:
     """Gather one customer's messages into contacts.
 
     Two neighbours in time belong to one contact when they lie at most `gap_seconds` apart
@@ -136,7 +164,7 @@ def gather_sessions(messages: list[MessageTime], gap_seconds: int) -> list[list[
     ----------
     messages : list of MessageTime
         In any order; equal times are ordered by id.
-    gap_seconds : int
+    gap_seconds : int, or function of two neighbours to int
         0 makes each message with a time of its own a contact.
 
     Returns
@@ -145,10 +173,15 @@ def gather_sessions(messages: list[MessageTime], gap_seconds: int) -> list[list[
         In time order, each inner list too.
     """
     sessions: list[list[MessageTime]] = []
+    gap = gap_seconds if callable(gap_seconds) else _always(gap_seconds)
     for message in sorted(messages, key=lambda m: (m.sent_at, m.message_id)):
         last = sessions[-1][-1] if sessions else None
-        if last and (message.sent_at - last.sent_at).total_seconds() <= gap_seconds:
+        if last and (message.sent_at - last.sent_at).total_seconds() <= gap(last, message):
             sessions[-1].append(message)
         else:
             sessions.append([message])
     return sessions
+
+
+def _always(gap_seconds: int) -> Callable[[MessageTime, MessageTime], int]:
+    return lambda last, message: gap_seconds

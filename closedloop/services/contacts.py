@@ -36,7 +36,7 @@ from closedloop.services.contact_files import (
     with_rows,
 )
 from closedloop.services.contact_rows import RowCleaner, hash_customer
-from closedloop.services.intake import Stretch, store_stretch
+from closedloop.services.intake import Stretch, gaps_of, store_stretch
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.previews import ImportPreview, preview_file
 from closedloop.services.rollups import roll_up_due
@@ -263,7 +263,7 @@ class _Run:
                 session,
                 settings=self._settings,
                 batch_id=self._batch.id,
-                gap_seconds=self._mapping.session_gap_seconds or 0,
+                gaps=gaps_of(self._mapping.to_dict()),
                 stretch=stretch,
             )
             batch = session.get_one(ImportBatch, self._batch.id)

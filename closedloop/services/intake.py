@@ -7,7 +7,7 @@ it is behind on is written down here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
+from closedloop.domain.contacts import SessionGaps
 from closedloop.models import Contact, ContactText, Customer, ImportBatch, ImportReject, Message
 from closedloop.services.contact_rows import CleanRow, text_hash, words_to_embed
 from closedloop.services.repeats import chain_contacts, mark_due, take_turn
@@ -95,14 +96,21 @@ def _pairs(result: Iterable[Any]) -> dict[Any, Any]:
     return {row[0]: row[1] for row in result}
 
 
+def gaps_of(mapping: Mapping[str, Any]) -> SessionGaps:
+    """Return the session gaps of a mapping as an import keeps it."""
+    return SessionGaps(
+        mapping.get("session_gap_seconds") or 0, dict(mapping.get("session_gaps") or {})
+    )
+
+
 def store_stretch(
     session: Session,
     *,
     settings: Settings,
     batch_id: int,
-    gap_seconds: int,
+    gaps: SessionGaps,
     stretch: Stretch,
-) -> None:
+) -> Sorted:
     """Store a stretch and count it; rows that are known already change nothing.
 
     Parameters
@@ -110,32 +118,39 @@ def store_stretch(
     session : Session
     settings : Settings
     batch_id : int
-    gap_seconds : int
-        Above 0 the rows are messages that are gathered into contacts.
+    gaps : SessionGaps
+        Rows whose channel has one above 0 are messages that are gathered into contacts.
     stretch : Stretch
+
+    Returns
+    -------
+    Sorted
+        What became of the rows.
     """
     take_turn(session)
     batch = session.get_one(ImportBatch, batch_id, populate_existing=True)
     known = known_hashes(session, batch.source, [row.contact_id for row in stretch.rows])
     found = sort_rows(stretch.rows, known)
     customers = _customer_ids(session, {r.customer_key for r in found.new if r.customer_key})
-    if gap_seconds > 0:
-        days = add_messages(
+    messages = [row for row in found.new if gaps.of(row.channel) > 0]
+    whole = [row for row in found.new if gaps.of(row.channel) == 0]
+    days = _add_contacts(session, batch, whole, customers)
+    if messages:
+        days |= add_messages(
             session,
             batch_id=batch_id,
             source=batch.source,
-            rows=found.new,
+            rows=messages,
             customers=customers,
-            gap_seconds=gap_seconds,
+            gaps=gaps,
             zone=settings.reporting_zone,
         )
-    else:
-        days = _add_contacts(session, batch, found.new, customers)
     mark_due(session, days)
     chain_contacts(session, settings=settings, customer_ids=list(customers.values()))
     _quarantine(session, batch_id, [*stretch.rejects, *map(_note_on_change, found.changed)])
     _count(batch, stretch, found)
     session.flush()
+    return found
 
 
 def _customer_ids(session: Session, keys: set[str]) -> dict[str, int]:

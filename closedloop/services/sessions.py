@@ -16,15 +16,20 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.clock import local_day
-from closedloop.domain.contacts import MessageTime, gather_sessions
-from closedloop.models import Contact, ContactText, Message
+from closedloop.domain.contacts import MessageTime, SessionGaps, gather_sessions
+from closedloop.models import Contact, ContactLink, ContactText, Message
 from closedloop.services.contact_rows import CleanRow, text_hash, words_to_embed
 from closedloop.services.repeats import IDS_PER_STATEMENT, in_portions
 
 _contacts: Any = Contact.__table__
+_links: Any = ContactLink.__table__
 _texts: Any = ContactText.__table__
 _messages: Any = Message.__table__
 _LABELS = ("channel", "queue", "agent", "disposition")
+_SUMS = ("handle_seconds",)
+_FIRSTS = ("csat",)
+PART_FIELDS = (*_LABELS, *_SUMS, *_FIRSTS)
+"""What a message says of its contact beside its words."""
 
 Turn = list[Any]
 """[speaker, text, message id, sent at in ISO 8601, UTC]"""
@@ -56,7 +61,7 @@ def add_messages(
     source: str,
     rows: Sequence[CleanRow],
     customers: Mapping[str, int],
-    gap_seconds: int,
+    gaps: SessionGaps,
     zone: str,
 ) -> set[date]:
     """Store messages that are new to the source, and join them to contacts.
@@ -69,7 +74,7 @@ def add_messages(
         Each id once, none of them known to the source. Without customer, each is a contact.
     customers : mapping of str to int
         Customer's key to id.
-    gap_seconds : int
+    gaps : SessionGaps
         Longest silence inside a contact, inclusive.
     zone : str
         Of the reporting days.
@@ -79,12 +84,12 @@ def add_messages(
     set of date
         Reporting days of the contacts that were added, changed or joined, before and after.
     """
-    groups = _alone(rows) + _gathered(session, source, rows, customers, gap_seconds)
-    known = _Known.load(session, [i for group in groups for i in group.contact_ids])
-    contacts = [_Contact.build(group, known, zone) for group in groups]
-    _write_contacts(session, contacts, batch_id, source)
-    _write_messages(session, contacts, source)
-    _write_texts(session, contacts, known)
+    groups = _alone(rows) + _gathered(session, source, rows, customers, gaps)
+    known = KnownContacts.load(session, [i for group in groups for i in group.contact_ids])
+    contacts = [GatheredContact.build(group, known, zone) for group in groups]
+    write_contacts(session, contacts, batch_id, source)
+    _write_messages(session, contacts, batch_id, source)
+    write_texts(session, contacts, known)
     return known.days | {contact.values["local_day"] for contact in contacts}
 
 
@@ -101,19 +106,21 @@ def _gathered(
     source: str,
     rows: Iterable[CleanRow],
     customers: Mapping[str, int],
-    gap_seconds: int,
+    gaps: SessionGaps,
 ) -> list[_Group]:
     """Return the groups of the customers of `rows` that are not as they were."""
-    new: dict[int, dict[str, CleanRow]] = defaultdict(dict)
+    new: dict[tuple[int, str], dict[str, CleanRow]] = defaultdict(dict)
     for row in rows:
         if row.customer_key is not None:
-            new[customers[row.customer_key]][row.contact_id] = row
-    old = _stored_messages(session, source, list(new))
+            key = (customers[row.customer_key], gaps.group(row.channel))
+            new[key][row.contact_id] = row
+    old = _stored_messages(session, source, {customer_id for customer_id, _ in new}, gaps)
     groups = []
-    for customer_id, fresh in new.items():
-        of_contact = {message.message_id: contact for message, contact in old[customer_id]}
-        times = [message for message, _ in old[customer_id]] + [_time(r) for r in fresh.values()]
-        for messages in _joined(gather_sessions(times, gap_seconds), of_contact):
+    for key, fresh in new.items():
+        customer_id, channel = key
+        of_contact = {message.message_id: contact for message, contact in old[key]}
+        times = [message for message, _ in old[key]] + [_time(r) for r in fresh.values()]
+        for messages in _joined(gather_sessions(times, gaps.of(channel)), of_contact):
             ids = [m.message_id for m in messages]
             contact_ids = list(dict.fromkeys(of_contact[i] for i in ids if i in of_contact))
             fresh_rows = [fresh[i] for i in ids if i in fresh]
@@ -122,13 +129,14 @@ def _gathered(
 
 
 def _stored_messages(
-    session: Session, source: str, customer_ids: Collection[int]
-) -> dict[int, list[tuple[MessageTime, int]]]:
-    """Return (message, its contact) of each customer."""
-    found: dict[int, list[tuple[MessageTime, int]]] = defaultdict(list)
+    session: Session, source: str, customer_ids: Collection[int], gaps: SessionGaps
+) -> dict[tuple[int, str], list[tuple[MessageTime, int]]]:
+    """Return (message, its contact) of each customer and group of channels."""
+    found: dict[tuple[int, str], list[tuple[MessageTime, int]]] = defaultdict(list)
     statement = (
         sa.select(
             _contacts.c.customer_id,
+            _contacts.c.channel,
             _messages.c.source_message_id,
             _messages.c.sent_at,
             _messages.c.contact_id,
@@ -136,8 +144,9 @@ def _stored_messages(
         .join(_contacts, _contacts.c.id == _messages.c.contact_id)
         .where(_contacts.c.customer_id.in_(customer_ids), _messages.c.source == source)
     )
-    for customer_id, message_id, sent_at, contact_id in session.execute(statement):
-        found[customer_id].append((MessageTime(message_id, sent_at), contact_id))
+    for customer_id, channel, message_id, sent_at, contact_id in session.execute(statement):
+        key = (customer_id, gaps.group(channel))
+        found[key].append((MessageTime(message_id, sent_at), contact_id))
     return found
 
 
@@ -166,7 +175,7 @@ def _joined(
 
 
 @dataclass
-class _Known:
+class KnownContacts:
     """The contacts that change, as they stand."""
 
     values: dict[int, Any]
@@ -174,7 +183,7 @@ class _Known:
     hashes: dict[int, str]
 
     @classmethod
-    def load(cls, session: Session, contact_ids: Sequence[int]) -> _Known:
+    def load(cls, session: Session, contact_ids: Sequence[int]) -> KnownContacts:
         """Read contacts with their texts."""
         known = cls({}, {}, {})
         text_columns = (_texts.c.contact_id, _texts.c.turns, _texts.c.text_hash)
@@ -193,7 +202,7 @@ class _Known:
 
 
 @dataclass
-class _Contact:
+class GatheredContact:
     """One contact as it is to be stored."""
 
     id: int | None
@@ -203,22 +212,19 @@ class _Contact:
     turns: list[Turn]
 
     @classmethod
-    def build(cls, group: _Group, known: _Known, zone: str) -> _Contact:
+    def build(cls, group: _Group, known: KnownContacts, zone: str) -> GatheredContact:
         """Put contact and messages together; a label comes from the earliest part with one."""
         first = group.messages[0]
         parts: list[Any] = [*map(known.values.get, group.contact_ids), *map(_as_part, group.rows)]
         parts.sort(key=lambda part: (part["started_at"], part["source_contact_id"]))
-        handled = [p["handle_seconds"] for p in parts if p["handle_seconds"] is not None]
         values = {
             "customer_id": group.customer_id,
             "source_contact_id": first.message_id,
             "content_hash": parts[0]["content_hash"],
             "started_at": first.sent_at,
             "local_day": local_day(first.sent_at, zone),
-            "handle_seconds": sum(handled) if handled else None,
-            "csat": next((p["csat"] for p in parts if p["csat"] is not None), None),
             "message_count": len(group.messages),
-            **{name: next((p[name] for p in parts if p[name]), "") for name in _LABELS},
+            **put_together(parts),
         }
         turns = [turn for i in group.contact_ids for turn in known.turns.get(i, ())]
         turns += [turn for row in group.rows for turn in _turns(row)]
@@ -226,15 +232,31 @@ class _Contact:
         return cls(group.kept, group.contact_ids[1:], group.rows, values, turns)
 
 
+def put_together(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the parts of a contact, in time order, say of it by `PART_FIELDS`."""
+    values: dict[str, Any] = {}
+    for name in _SUMS:
+        known = [part[name] for part in parts if part[name] is not None]
+        values[name] = sum(known) if known else None
+    for name in _FIRSTS:
+        values[name] = next((part[name] for part in parts if part[name] is not None), None)
+    for name in _LABELS:
+        values[name] = next((part[name] for part in parts if part[name]), "")
+    return values
+
+
 def _as_part(row: CleanRow) -> dict[str, Any]:
     return {
         "started_at": row.started_at,
         "source_contact_id": row.contact_id,
         "content_hash": row.content_hash,
-        "handle_seconds": row.handle_seconds,
-        "csat": row.csat,
-        **{name: getattr(row, name) for name in _LABELS},
+        **{name: getattr(row, name) for name in PART_FIELDS},
     }
+
+
+def _details(row: CleanRow) -> dict[str, Any]:
+    said = {name: getattr(row, name) for name in PART_FIELDS}
+    return {name: value for name, value in said.items() if value not in ("", None)}
 
 
 def _turns(row: CleanRow) -> list[Turn]:
@@ -242,15 +264,15 @@ def _turns(row: CleanRow) -> list[Turn]:
     return [[speaker, text, row.contact_id, sent_at] for speaker, text in row.turns]
 
 
-def _write_contacts(
-    session: Session, contacts: Sequence[_Contact], batch_id: int, source: str
+def write_contacts(
+    session: Session, contacts: Sequence[GatheredContact], batch_id: int, source: str
 ) -> None:
     """Add new contacts, then change the kept ones; new ones get their `id`."""
     new = {c.values["source_contact_id"]: c for c in contacts if c.id is None}
     if new:
         added = session.execute(
             sa.insert(_contacts).returning(_contacts.c.id, _contacts.c.source_contact_id),
-            [{**c.values, "source": source, "batch_id": batch_id} for c in new.values()],
+            [{"source": source, "batch_id": batch_id, **c.values} for c in new.values()],
         ).all()
         kept = [c for c in contacts if c.id is not None]
         for contact_id, source_contact_id in added:
@@ -264,7 +286,9 @@ def _write_contacts(
         )
 
 
-def _write_messages(session: Session, contacts: Sequence[_Contact], source: str) -> None:
+def _write_messages(
+    session: Session, contacts: Sequence[GatheredContact], batch_id: int, source: str
+) -> None:
     """Add the new messages, move those of contacts that were joined, and drop the latter."""
     rows = [
         {
@@ -273,6 +297,8 @@ def _write_messages(session: Session, contacts: Sequence[_Contact], source: str)
             "contact_id": contact.id,
             "sent_at": row.started_at,
             "content_hash": row.content_hash,
+            "batch_id": batch_id,
+            "details": _details(row),
         }
         for contact in contacts
         for row in contact.rows
@@ -288,11 +314,14 @@ def _write_messages(session: Session, contacts: Sequence[_Contact], source: str)
             gone,
         )
     for ids in in_portions([pair["gone_id"] for pair in gone], IDS_PER_STATEMENT):
+        session.execute(sa.delete(_links).where(_links.c.contact_id.in_(ids)))
         session.execute(sa.delete(_texts).where(_texts.c.contact_id.in_(ids)))
         session.execute(sa.delete(_contacts).where(_contacts.c.id.in_(ids)))
 
 
-def _write_texts(session: Session, contacts: Sequence[_Contact], known: _Known) -> None:
+def write_texts(
+    session: Session, contacts: Sequence[GatheredContact], known: KnownContacts
+) -> None:
     """Write what was said; a contact whose words changed waits to be assigned anew."""
     rows, reworded = [], []
     for contact in contacts:

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.types import FileFacts, ParsedContact
 from closedloop.config import Settings
-from closedloop.domain.contacts import MessageTime, gather_sessions
+from closedloop.domain.contacts import MessageTime, SessionGaps, gather_sessions
 from closedloop.extensions import Database
-from closedloop.models import Contact, ContactText, Customer, ImportReject, Message
+from closedloop.models import Contact, ContactText, Customer, DueDay, ImportReject, Message
 from closedloop.services.contact_rows import RowCleaner
 from closedloop.services.intake import Stretch, store_stretch
 from tests.factories.contacts import make_batch
@@ -34,8 +34,11 @@ def message(number: int, seconds: int, customer: int | None = 0, **values) -> Pa
         contact_id=f"m{number:03d}",
         started_at=START + timedelta(seconds=seconds),
         customer_id=None if customer is None else f"customer-{customer}",
-        channel="social",
-        **{"turns": (("customer", f"Message {number} about my order."),), **values},
+        **{
+            "channel": "social",
+            "turns": (("customer", f"Message {number} about my order."),),
+            **values,
+        },
     )
 
 
@@ -43,21 +46,22 @@ class Inbox:
     """Stores messages of one source, a stretch at a time."""
 
     def __init__(self, session: Session, settings: Settings, gap_seconds: int) -> None:
-        self.session, self.settings, self.gap_seconds = session, settings, gap_seconds
+        self.session, self.settings, self.gaps = session, settings, SessionGaps(gap_seconds)
         self.batch = make_batch(session, "social")
         self.cleaner = RowCleaner(settings, FACTS, Mapping({}))
 
     def take(self, *messages: ParsedContact):
         stretch = Stretch([self.cleaner.clean(m) for m in messages], n_read=len(messages))
-        days = store_stretch(
+        self.session.execute(sa.delete(DueDay))
+        store_stretch(
             self.session,
             settings=self.settings,
             batch_id=self.batch.id,
-            gap_seconds=self.gap_seconds,
+            gaps=self.gaps,
             stretch=stretch,
         )
         self.session.expire_all()
-        return days
+        return set(self.session.scalars(sa.select(DueDay.day)))
 
     def contacts(self) -> list[Contact]:
         return list(self.session.scalars(sa.select(Contact).order_by(Contact.started_at)))
@@ -89,10 +93,10 @@ def picture(session: Session) -> set[tuple]:
             c.source_contact_id,
             c.message_count,
             c.handle_seconds,
-            c.previous_gap_seconds,
-            c.next_gap_seconds,
-            contacts[c.chain_id].source_contact_id if c.chain_id else None,
-            c.chain_position,
+            c.link and c.link.previous_gap_seconds,
+            c.link and c.link.next_gap_seconds,
+            contacts[c.link.chain_id].source_contact_id if c.link else None,
+            c.link and c.link.chain_position,
             json.dumps(texts[c.id].turns),
             texts[c.id].issue_text,
         )
@@ -178,7 +182,7 @@ def test_a_late_message_joins_two_contacts_into_the_earlier_one(inbox: Inbox) ->
     session = inbox.session
     assert set(session.scalars(sa.select(Message.contact_id))) == {kept_id}
     assert session.scalars(sa.select(ContactText.contact_id)).all() == [kept_id]
-    assert (contact.next_gap_seconds, contact.chain_position) == (None, 1)
+    assert (contact.link.next_gap_seconds, contact.link.chain_position) == (None, 1)
 
 
 def test_a_late_message_before_the_first_moves_the_start_and_keeps_the_contact(
@@ -249,3 +253,29 @@ def test_a_longer_gap_joins_what_the_customer_wrote_before(
     assert [c.message_count for c in stricter.contacts()] == [1, 1]
     inbox.take(message(3, 100 * HOUR))
     assert [c.message_count for c in inbox.contacts()] == [2, 1]
+
+
+def test_messages_of_a_channel_with_a_gap_of_its_own_are_gathered_among_themselves(
+    inbox: Inbox,
+) -> None:
+    inbox.gaps = SessionGaps(0, {"whatsapp": 24 * HOUR, "email": HOUR})
+    inbox.take(
+        message(1, 0, channel="whatsapp"),
+        message(2, 10 * HOUR, channel="email"),
+        message(3, 20 * HOUR, channel="whatsapp"),  # the e-mail between does not part the chat
+        message(4, 12 * HOUR, channel="email"),  # two hours are too long for e-mail
+        message(5, 13 * HOUR, channel="phone"),
+        message(6, 13 * HOUR, channel="phone"),  # no gap: each row is a contact
+    )
+    inbox.take(message(7, 13 * HOUR, channel="email"))  # one hour exactly, in a later stretch
+
+    found = [(c.channel, c.source_contact_id, c.message_count) for c in inbox.contacts()]
+    assert sorted(found) == [
+        ("email", "m002", 1),
+        ("email", "m004", 2),
+        ("phone", "m005", 1),
+        ("phone", "m006", 1),
+        ("whatsapp", "m001", 2),
+    ]
+    known = set(inbox.session.scalars(sa.select(Message.source_message_id)))
+    assert known == {"m001", "m002", "m003", "m004", "m007"}  # calls are no messages
