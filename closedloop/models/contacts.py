@@ -118,10 +118,19 @@ class Customer(Model):
     key_version: Mapped[int] = mapped_column(
         sa.SmallInteger, default=1, server_default="1", comment="Keys applied, one upon the other."
     )
+    merged_into_id: Mapped[int | None] = mapped_column(
+        BigId,
+        index=True,
+        comment="The customer this one was linked with, who is linked with nobody further.",
+    )
 
 
 class CustomerKey(Model):
-    """Another identifier of a customer (phone, e-mail, account), linked by a match rule."""
+    """Another identifier of a customer (phone, e-mail, account).
+
+    Without a link run it was seen in an imported row beside the customer, and several customers
+    may have been seen with it; whether it links them is for the match rules to say.
+    """
 
     __tablename__ = "customer_keys"
 
@@ -129,7 +138,7 @@ class CustomerKey(Model):
         String(64), primary_key=True, comment="HMAC-SHA-256 of the normalised identifier, hex."
     )
     customer_id: Mapped[int] = mapped_column(
-        ForeignKey("customers.id", ondelete="CASCADE"), index=True
+        BigId, ForeignKey("customers.id", ondelete="CASCADE"), primary_key=True, index=True
     )
     kind: Mapped[str] = mapped_column(String(20), comment="phone, email, account …")
     link_run_id: Mapped[int | None] = mapped_column(ForeignKey("link_runs.id"), index=True)
@@ -147,6 +156,21 @@ class LinkRun(Model):
     report: Mapped[dict[str, Any]] = mapped_column(comment="Counts of what was joined and not.")
     started_by: Mapped[str] = mapped_column(String(120))
     started_at: Mapped[datetime] = mapped_column(default=utc_now)
+    undone_at: Mapped[datetime | None]
+    undone_by: Mapped[str] = mapped_column(String(120), default="")
+
+
+class LinkMove(Model):
+    """A customer whose contacts a link run gave to another one: what undoing it restores."""
+
+    __tablename__ = "link_moves"
+
+    link_run_id: Mapped[int] = mapped_column(ForeignKey("link_runs.id"), primary_key=True)
+    customer_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("customers.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    before_id: Mapped[int | None] = mapped_column(BigId, comment="Linked with before; null: none.")
+    after_id: Mapped[int] = mapped_column(BigId, comment="Linked with now.")
 
 
 class Contact(Model):
@@ -164,6 +188,12 @@ class Contact(Model):
         sa.Index("ix_contacts_theme_started", "theme_id", "started_at", "id"),
         sa.Index("ix_contacts_theme_day", "theme_id", "local_day"),
         sa.Index("ix_contacts_batch", "batch_id"),
+        sa.Index(
+            "ix_contacts_own_customer",
+            "own_customer_id",
+            sqlite_where=sa.text("own_customer_id IS NOT NULL"),
+            postgresql_where=sa.text("own_customer_id IS NOT NULL"),
+        ),
         sa.CheckConstraint("handle_seconds >= 0", name="handle_seconds_not_negative"),
     )
 
@@ -175,6 +205,9 @@ class Contact(Model):
         String(64), comment="SHA-256 of the redacted row, to tell a repeat of it from a change."
     )
     customer_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id"))
+    own_customer_id: Mapped[int | None] = mapped_column(
+        BigId, comment="Whose it was before customers were linked; null: customer_id."
+    )
     started_at: Mapped[datetime]
     local_day: Mapped[date] = mapped_column(comment="Reporting day, local midnight to midnight.")
     channel: Mapped[str] = mapped_column(String(60), default="")

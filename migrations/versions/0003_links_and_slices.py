@@ -149,8 +149,40 @@ def upgrade() -> None:
         sa.Column(
             "report", sa.JSON(), nullable=False, comment="Counts of what was joined and not."
         ),
+        sa.Column("undone_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("undone_by", sa.String(length=120), nullable=False),
         sa.Column("started_by", sa.String(length=120), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+    op.create_table(
+        "link_moves",
+        sa.Column("link_run_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "before_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            nullable=True,
+            comment="Linked with before; null: none.",
+        ),
+        sa.Column(
+            "after_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            nullable=False,
+            comment="Linked with now.",
+        ),
+        sa.ForeignKeyConstraint(
+            ["customer_id"],
+            ["customers.id"],
+            name=op.f("fk_link_moves_customer_id_customers"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["link_run_id"], ["link_runs.id"], name=op.f("fk_link_moves_link_run_id_link_runs")
+        ),
+        sa.PrimaryKeyConstraint("link_run_id", "customer_id", name=op.f("pk_link_moves")),
+    )
+    op.create_index(op.f("ix_link_moves_customer_id"), "link_moves", ["customer_id"], unique=False)
         sa.PrimaryKeyConstraint("id", name=op.f("pk_link_runs")),
     )
     op.create_table(
@@ -231,7 +263,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["link_run_id"], ["link_runs.id"], name=op.f("fk_customer_keys_link_run_id_link_runs")
         ),
-        sa.PrimaryKeyConstraint("key_hash", name=op.f("pk_customer_keys")),
+        sa.PrimaryKeyConstraint("key_hash", "customer_id", name=op.f("pk_customer_keys")),
     )
     op.create_index(
         op.f("ix_customer_keys_customer_id"), "customer_keys", ["customer_id"], unique=False
@@ -353,6 +385,35 @@ def upgrade() -> None:
             server_default="1",
             nullable=False,
             comment="Keys applied, one upon the other.",
+    op.add_column(
+        "customers",
+        sa.Column(
+            "merged_into_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            nullable=True,
+            comment="The customer this one was linked with, who is linked with nobody further.",
+        ),
+    )
+    op.create_index(
+        op.f("ix_customers_merged_into_id"), "customers", ["merged_into_id"], unique=False
+    )
+    op.add_column(
+        "contacts",
+        sa.Column(
+            "own_customer_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            nullable=True,
+            comment="Whose it was before customers were linked; null: customer_id.",
+        ),
+    )
+    op.create_index(
+        "ix_contacts_own_customer",
+        "contacts",
+        ["own_customer_id"],
+        unique=False,
+        sqlite_where=sa.text("own_customer_id IS NOT NULL"),
+        postgresql_where=sa.text("own_customer_id IS NOT NULL"),
+    )
         ),
     )
     # the next nightly round adds every day up anew
@@ -660,6 +721,10 @@ def downgrade() -> None:
     op.drop_column("daily_rollups", "abandoned")
     op.drop_column("daily_rollups", "queued")
     op.drop_column("daily_rollups", "themed")
+    op.drop_index("ix_contacts_own_customer", table_name="contacts")
+    op.drop_column("contacts", "own_customer_id")
+    op.drop_index(op.f("ix_customers_merged_into_id"), table_name="customers")
+    op.drop_column("customers", "merged_into_id")
     op.drop_column("daily_rollups", "language")
     op.drop_column("daily_rollups", "team")
     op.drop_column("customers", "key_version")
@@ -737,6 +802,8 @@ def downgrade() -> None:
     op.execute(FILL_CONTACTS)
     op.drop_table("contact_links")
     op.drop_index(op.f("ix_customer_keys_link_run_id"), table_name="customer_keys")
+    op.drop_index(op.f("ix_link_moves_customer_id"), table_name="link_moves")
+    op.drop_table("link_moves")
     op.drop_index(op.f("ix_customer_keys_customer_id"), table_name="customer_keys")
     op.drop_table("customer_keys")
     op.drop_index(op.f("ix_saved_mappings_columns_hash"), table_name="saved_mappings")
