@@ -41,6 +41,11 @@ class Settings:
             "lose it and returning customers look new."
         }
     )
+    customer_keys_before: str = _setting(
+        "",
+        "Keys that were in use before the customer key, comma-separated, oldest first. Kept "
+        "by `closedloop keys rotate`; as secret and as needed as the customer key.",
+    )
     database_url: str = _setting(
         "", "SQLAlchemy URL; empty is a SQLite file in the instance directory."
     )
@@ -54,6 +59,21 @@ class Settings:
     repeat_window_days: int = _setting(7, "Days within which contacts join one episode.")
     session_gap_hours: float = _setting(
         12.0, "Hours of silence after which a message opens a new contact."
+    )
+    phone_countries: str = _setting(
+        "",
+        "Countries whose phone numbers are written without +, e.g. GB,DE; the first that fits "
+        "counts. Empty: only numbers with + identify a customer.",
+    )
+    text_days: int = _setting(
+        0,
+        "Days after which what was said is deleted, while counts, themes and measurements stay; "
+        "0 keeps it.",
+    )
+    redaction_rules: str = _setting(
+        "",
+        "TOML file with this site's redaction rules; empty is redaction.toml in the instance "
+        "directory, if there is one.",
     )
     privacy_k: int = _setting(5, "Fewest distinct customers a cell, quote or export describes.")
     encoder: str = _setting("default", "Sentence encoder: default or sentence-transformers:MODEL.")
@@ -86,9 +106,41 @@ class Settings:
                 "CLOSEDLOOP_PRIVACY_K and CLOSEDLOOP_REPEAT_WINDOW_DAYS must be 1 or more, "
                 "CLOSEDLOOP_SESSION_GAP_HOURS 0 or more."
             )
+        if self.text_days < 0:
+            raise SettingsError("CLOSEDLOOP_TEXT_DAYS must be 0 or more; 0 keeps texts for ever.")
+        for number, key in enumerate(self.customer_keys[:-1], 1):
+            if len(key) < 32:
+                raise SettingsError(
+                    f"Key {number} of CLOSEDLOOP_CUSTOMER_KEYS_BEFORE is shorter than 32 letters. "
+                    "Restore the value that `closedloop keys rotate` wrote."
+                )
+        for code in self.phone_regions:
+            if len(code) != 2 or not code.isascii() or not code.isalpha():
+                raise SettingsError(
+                    f"CLOSEDLOOP_PHONE_COUNTRIES has {code!r}, which is no country code; write "
+                    "two letters each, such as GB,DE."
+                )
         hours, _, minutes = self.nightly_at.partition(":")
         if not (hours.isdigit() and minutes.isdigit() and int(hours) < 24 and int(minutes) < 60):
             raise SettingsError(f"CLOSEDLOOP_NIGHTLY_AT is {self.nightly_at!r}; write HH:MM.")
+
+    @property
+    def customer_keys(self) -> tuple[str, ...]:
+        """Every key a customer's hash is made with, one upon the other, oldest first."""
+        return (*_listed(self.customer_keys_before), self.customer_key)
+
+    @property
+    def phone_regions(self) -> tuple[str, ...]:
+        """Country codes in capitals, in the order they are tried."""
+        return tuple(code.upper() for code in _listed(self.phone_countries))
+
+    @property
+    def redaction_file(self) -> Path | None:
+        """The site's redaction rules, None where it has none."""
+        if self.redaction_rules:
+            return Path(self.redaction_rules)
+        path = self.instance / "redaction.toml"
+        return path if path.is_file() else None
 
     @property
     def url(self) -> str:
@@ -122,6 +174,10 @@ class Settings:
         for name in ("secret_key", "customer_key"):
             given.setdefault(name, "")
         return cls(**given)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _convert(name: str, kind: str, raw: str) -> Any:

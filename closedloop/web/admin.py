@@ -43,7 +43,7 @@ bp = Blueprint("admin", __name__, url_prefix="/admin")
 
 Page = str | Response | tuple[str, int]
 EVENT_ROWS = 50
-SECRETS = frozenset({"secret_key", "customer_key"})
+SECRETS = frozenset({"secret_key", "customer_key", "customer_keys_before"})
 ACTOR_WORDS = {
     ActorKind.PERSON: "people",
     ActorKind.JOB: "jobs",
