@@ -1,0 +1,160 @@
+"""Find e-mail addresses, however they are spelled, web addresses with secrets, IP addresses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import AddressValueError, IPv4Address
+
+from ml.text.redact_shapes import Span
+
+_URL_WITH_LOGIN = re.compile(r"\b[a-z][a-z0-9+.-]{0,20}://[^\s/@<>\"]+@[^\s<>\"]+", re.IGNORECASE)
+_URL_WITH_SECRET = re.compile(
+    r"\b(?:https?://|www\.)[^\s<>\"?#]{1,300}[?#][^\s<>\"]{0,300}?(?<![a-z0-9])"
+    r"(?:(?:access_?|id_?|refresh_?|auth_?)?token|auth|authorization|jwt|otp|password|passwd|pwd"
+    r"|pass|(?:client_?)?secret|api_?key|key|session(?:_?id)?|sid|sig|signature|code|credentials?)"
+    r"=[^\s<>\"]+",
+    re.IGNORECASE,
+)
+
+_LABEL = r"[^\W_](?:[\w-]*[^\W_])?"
+_DOMAIN = re.compile(
+    rf"(?:(?:{_LABEL}\.)+(?:xn--[\w-]+|[^\W\d_]{{2,24}})|\[?\d{{1,3}}(?:\.\d{{1,3}}){{3}}\]?)"
+)
+_LOCAL_END = re.compile(r"[\w!#$%&'*+/=?^`{|}~.-]+$")
+_QUOTED_LOCAL_END = re.compile(r'"[^"\n]{1,64}"$')
+_LOCAL_WINDOW = 400
+_COMMON_ENDING = re.compile(
+    r"\.(?:com|org|net|edu|gov|info|biz|io|me|co|uk|ie|de|fr|es|it|nl|eu|us|ca|au|in|lt|id|cn)$",
+    re.IGNORECASE,
+)
+# a placeholder of the source in front of an @ is no person; other braces may be in an address
+_VENDOR_TOKEN_END = re.compile(
+    r"(?:\{|__)(?:first_?|last_?|user_?|customer_?)?(?:name|email|user|customer|pii|phone|number)"
+    r"(?:\}|__)$",
+    re.IGNORECASE,
+)
+
+# Spelled out: "ann dot smith at example dot org", "ann [at] example [dot] org".
+_DOT = r"(?:\s?\.\s?|\s?[\[({<]\s?(?:dot|punkt|\.)\s?[\])}>]\s?|\s(?:dot|punkt|titik|taškas)\s)"
+_JOIN = rf"(?:{_DOT}|\s(?:underscore|dash|hyphen|minus|plus|unterstrich|bindestrich)\s)"
+_TLD = (
+    r"(?:com|org|net|edu|gov|info|biz|io|co|uk|ie|de|fr|es|it|nl|eu|us|ca|au|in|lt|id|cn|at|ch|pl"
+    r"|me|app|dev|example|test)"
+)
+_AT = re.compile(r"\s?[\[({<]\s?(?:at|ät|@)\s?[\])}>]\s?|\s(?:at|ät|eta|et)\s", re.IGNORECASE)
+_AT_WORD = re.compile(r"\w")
+_SPELLED_DOMAIN = re.compile(
+    rf"[a-z0-9-]{{1,63}}(?:{_DOT}[a-z0-9-]{{2,63}}){{0,3}}?{_DOT}{_TLD}(?![\w-])"
+    rf"(?:{_DOT}(?:uk|au|id|in|cn|nz|za|lt)(?![\w-]))?",
+    re.IGNORECASE,
+)
+_SPELLED_LOCAL = re.compile(rf"[\w.+'-]{{1,64}}(?:{_JOIN}[\w+'-]{{1,64}}){{0,4}}$", re.IGNORECASE)
+_HAS_MARK = re.compile(rf"[\d_+]|\w\.\w|{_JOIN}", re.IGNORECASE)
+_MAIL_CUE = re.compile(
+    r"\b(?:e-?mails?|mails?|email address|write(?: me| us)? to|adresse|address is|paštas|surel)\b",
+    re.IGNORECASE,
+)
+_PROVIDER = re.compile(
+    r"(?:gmail|googlemail|hotmail|yahoo|outlook|icloud|gmx|web|aol|proton(?:mail)?|live|msn|ymail"
+    r"|btinternet|t-online|qq|163|126|inbox)\W",
+    re.IGNORECASE,
+)
+# in front of "at amazon dot com" these are no mailbox
+_NO_MAILBOX_WORDS = (
+    "a an and are at available be been bought browse buy check did do find for found from get got "
+    "had has have here him her i in is it item items just listed look looked looking me not off "
+    "offer on one online or order ordered out page price purchase purchased read saw see seen "
+    "shop shopped shopping site so sold stuff that the them there they things this to up us was "
+    "we website were you your"
+)
+_NO_MAILBOX = frozenset(_NO_MAILBOX_WORDS.split())
+_CUE_WINDOW = 60
+# "ann @ gmail . com": only endings that begin no sentence
+_SPACED_DOMAIN = re.compile(
+    rf"{_LABEL}(?:\s?\.\s?{_LABEL}){{0,2}}?\s?\.\s?(?:com|org|net|edu|gov|info|biz)(?!\w)",
+    re.IGNORECASE,
+)
+
+_IP = re.compile(r"(?<![\w.-])\d{1,3}(?:\.\d{1,3}){3}(?![\w-]|\.\d)")
+_VERSION_END = re.compile(
+    r"(?:\bv|version|firmware|release|build|rel|ver|software|ios|android|app)\W{0,3}(?:is\s)?$",
+    re.IGNORECASE,
+)
+
+
+def may_spell_email(text: str) -> bool:
+    """Whether a text has an @, or an "at" as addresses are spelled out, cheaply."""
+    return "@" in text or " at " in text or ("at" in text and ("at]" in text or "at)" in text))
+
+
+def find_urls(text: str) -> Iterator[Span]:
+    """Find web addresses that carry a login or a secret."""
+    if "://" in text or "www." in text:
+        for match in _URL_WITH_LOGIN.finditer(text):
+            yield match.span()
+        for match in _URL_WITH_SECRET.finditer(text):
+            yield match.span()
+
+
+def find_emails(text: str) -> Iterator[Span]:
+    """Look to both sides of every @, and of every "at" that a spelled-out domain follows."""
+    at = text.find("@")
+    while at >= 0:
+        if span := _email_around(text, at):
+            yield span
+        at = text.find("@", at + 1)
+    yield from _find_spelled_emails(text)
+
+
+def _email_around(text: str, at: int) -> Span | None:
+    right = at + 1 + (text[at + 1 : at + 2] in (" ", "\t"))
+    domain = _DOMAIN.match(text, right)
+    left = at - (text[at - 1 : at] in (" ", "\t"))
+    before = text[max(0, left - _LOCAL_WINDOW) : left]
+    local = _LOCAL_END.search(before) or _QUOTED_LOCAL_END.search(before)
+    is_spaced = right > at + 1 or left < at
+    if domain is None or (is_spaced and not _COMMON_ENDING.search(domain[0])):
+        # "thanks @shop.Please" is a greeting, not an address
+        domain = _SPACED_DOMAIN.match(text, right)
+    if domain is None or local is None or _VENDOR_TOKEN_END.search(before):
+        return None
+    return left - len(local[0]), domain.end()
+
+
+def _find_spelled_emails(text: str) -> Iterator[Span]:
+    for at in _AT.finditer(text):
+        domain = _SPELLED_DOMAIN.match(text, at.end())
+        if domain is None:
+            continue
+        before = text[max(0, at.start() - _LOCAL_WINDOW) : at.start()]
+        local = _SPELLED_LOCAL.search(before)
+        if local is None or not _AT_WORD.search(local[0]):
+            continue
+        if (
+            "@" in at[0]
+            or at[0].strip() != at[0].strip(" []{}()<>")
+            or _is_mailbox(local[0], domain[0], before[: local.start()])
+        ):
+            yield at.start() - len(local[0]), domain.end()
+
+
+def _is_mailbox(local: str, domain: str, before: str) -> bool:
+    """Tell "write to ann at shop dot org" from "I bought it at shop dot org"."""
+    is_address = bool(_HAS_MARK.search(local) or _PROVIDER.match(domain))
+    return local.lower() not in _NO_MAILBOX and (
+        is_address or _MAIL_CUE.search(before[-_CUE_WINDOW:]) is not None
+    )
+
+
+def find_ips(text: str) -> Iterator[Span]:
+    """Find public IPv4 addresses; versions of software and private networks are none."""
+    for match in _IP.finditer(text):
+        if _VERSION_END.search(text[max(0, match.start() - 12) : match.start()]):
+            continue
+        try:
+            address = IPv4Address(match[0])
+        except AddressValueError:
+            continue
+        if address.is_global and address.packed[0] > 9:
+            yield match.span()
