@@ -6,20 +6,33 @@ Nothing here touches the database: what leaves this module is what may be writte
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import re
+from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
+from typing import Any
 
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.types import FileFacts, ParsedContact, Reject
 from closedloop.config import Settings
 from closedloop.domain.clock import local_day
+from closedloop.domain.identities import IdentifierKind
+from closedloop.services.identifiers import hash_customer, normalise_identifier, put_keys_on
 from ml.text.clean import decode_entities, issue_text
 from ml.text.redact import Redacted, Redactor
+
+__all__ = [
+    "CUSTOMER_TOKEN",
+    "CleanReject",
+    "CleanRow",
+    "RowCleaner",
+    "hash_customer",
+    "text_hash",
+    "words_to_embed",
+]
 
 RAW_CHARS = 2_000
 """How much of a row the quarantine keeps."""
@@ -30,14 +43,8 @@ _LABEL_CHARS = {"channel": 60, "queue": 60, "agent": 60, "disposition": 120}
 _SHORTEST_ID_IN_TEXT = 5
 _REDACTED_AT_ONCE = 8_000
 _LONGEST_FIND = 400
-
-
-def hash_customer(customer_id: str, key: str) -> str:
-    """Return what stands for a customer: HMAC-SHA-256 of the id as the source names it, hex.
-
-    The same id is the same customer in every source.
-    """
-    return hmac.new(key.encode(), customer_id.strip().encode(), hashlib.sha256).hexdigest()
+_AROUND_IDS = ' \t\r\n"'
+_NOT_KEPT = "(not kept: which part of it names the customer cannot be told)"
 
 
 def text_hash(text: str) -> str:
@@ -77,6 +84,8 @@ class CleanRow:
         SHA-256 of all the rest but the line, hex.
     redactions : dict of str to int
         How often what was found, by kind.
+    identifiers : tuple of (kind, key)
+        From `hash_customer`: what else is known of the customer.
     """
 
     line: int
@@ -93,6 +102,7 @@ class CleanRow:
     turns: tuple[tuple[str, str], ...]
     content_hash: str
     redactions: dict[str, int] = field(default_factory=dict)
+    identifiers: tuple[tuple[str, str], ...] = ()
 
     @property
     def raw(self) -> str:
@@ -113,6 +123,21 @@ class CleanRow:
         )[:RAW_CHARS]
 
 
+@dataclass(frozen=True, slots=True)
+class CleanReject:
+    """A row that is no contact, as the quarantine may keep it.
+
+    `customer_key` is that of the customer it names, so that it goes when they are erased; None
+    where it names nobody or cannot be told.
+    """
+
+    line: int
+    code: str
+    reason: str
+    raw: str
+    customer_key: str | None = None
+
+
 class RowCleaner:
     """Cleans the rows of one file.
 
@@ -125,7 +150,10 @@ class RowCleaner:
     """
 
     def __init__(self, settings: Settings, facts: FileFacts, mapping: Mapping) -> None:
-        self._key = settings.customer_key
+        self._keys = settings.customer_keys
+        self._countries = settings.phone_regions
+        kind = getattr(mapping, "customer_kind", None)
+        self._customer_kind = IdentifierKind(kind) if kind else None
         self._zone = settings.reporting_zone
         self._facts = facts
         self._customer_column = mapping.columns.get("customer_id")
@@ -138,10 +166,10 @@ class RowCleaner:
         counts: dict[str, int] = {}
         labels = {name: self._clean_label(row, name, counts) for name in _LABEL_CHARS}
         turns = self._clean_turns(row, counts)
-        customer_key = hash_customer(row.customer_id, self._key) if row.customer_id else None
+        first_key, identifiers = self._identify(row)
         content = [
             row.started_at.isoformat(),
-            customer_key,
+            first_key,
             *labels.values(),
             row.handle_seconds,
             row.csat,
@@ -152,18 +180,49 @@ class RowCleaner:
             contact_id=self._clean_id(row.contact_id),
             started_at=row.started_at,
             local_day=local_day(row.started_at, self._zone),
-            customer_key=customer_key,
+            customer_key=first_key and put_keys_on(first_key, self._keys[1:]),
             handle_seconds=row.handle_seconds,
             csat=row.csat,
             turns=turns,
-            content_hash=text_hash(json.dumps(content, ensure_ascii=False)),
+            # later keys go on top of it, as on every other hash a customer can be guessed from
+            content_hash=put_keys_on(
+                text_hash(json.dumps(content, ensure_ascii=False)), self._keys[1:]
+            ),
             redactions=counts,
+            identifiers=identifiers,
             **labels,
         )
 
-    def clean_reject(self, reject: Reject) -> tuple[str, str]:
-        """Return (reason, row) of a row that is no contact, as the quarantine may keep them."""
-        raw = self._without_customer(reject)
+    def _identify(self, row: ParsedContact) -> tuple[str | None, tuple[tuple[str, str], ...]]:
+        """Return the customer's hash under the first key, and the other identifiers' keys.
+
+        Without a customer id the first other identifier is the customer's.
+        """
+        first = self._first_key(row.customer_id, self._customer_kind)
+        named = _identifiers_of(row)
+        if not named:
+            return first, ()
+        hashes = [
+            (kind.value, digest)
+            for kind, value in named
+            if (digest := self._first_key(value, kind)) is not None
+        ]
+        if first is None and hashes:
+            first = hashes.pop(0)[1]
+        later = self._keys[1:]
+        return first, tuple((kind, put_keys_on(digest, later)) for kind, digest in hashes)
+
+    def _first_key(self, value: str | None, kind: IdentifierKind | None) -> str | None:
+        if not value:
+            return None
+        if kind is None:
+            return hash_customer(value, self._keys[0])
+        written = normalise_identifier(value, kind, self._countries)
+        return hash_customer(written, self._keys[0], kind) if written else None
+
+    def clean_reject(self, reject: Reject) -> CleanReject:
+        """Return a row that is no contact as the quarantine may keep it."""
+        raw, ids = self._without_customer(reject)
         raw_start = raw[:_REDACTED_AT_ONCE]
         found = self._redactor.redact(raw_start)
         plain = self._redactor.redact(decode_entities(raw_start))
@@ -171,7 +230,15 @@ class RowCleaner:
         text = (found if plain.counts == found.counts else plain).text
         if len(raw) > _REDACTED_AT_ONCE:
             text = text[:-_LONGEST_FIND]  # a number cut in two is not found
-        return reject.reason[:500], text[:RAW_CHARS]
+        keys = {self._first_key(i.strip(_AROUND_IDS), self._customer_kind) for i in ids} - {None}
+        key = keys.pop() if len(keys) == 1 else None
+        return CleanReject(
+            reject.line,
+            reject.code,
+            reject.reason[:500],
+            text[:RAW_CHARS],
+            key and put_keys_on(key, self._keys[1:]),
+        )
 
     def redact(self, text: str) -> str:
         """Return a text without personal data."""
@@ -189,7 +256,10 @@ class RowCleaner:
         for speaker, text in row.turns:
             # first: an address written as joe&#64;example.com would be found by nobody
             plain = decode_entities(text)
-            found = self._redactor.redact(_without_id(plain, row.customer_id))
+            plain = _without_id(plain, row.customer_id)
+            for _, value in _identifiers_of(row):
+                plain = _without_id(plain, value)
+            found = self._redactor.redact(plain)
             _add(counts, found)
             turns.append((speaker, found.text))
         return tuple(turns)
@@ -198,22 +268,27 @@ class RowCleaner:
         """Hash an id that is somebody's address or number, or too long to be kept."""
         if len(contact_id) <= _ID_CHARS and "@" not in contact_id and contact_id[:1] != "+":
             return contact_id
-        return f"hashed-{hash_customer(contact_id, self._key)}"
+        return f"hashed-{hash_customer(contact_id, self._keys)}"
 
-    def _without_customer(self, reject: Reject) -> str:
-        """Hide the id of the customer where it may stand, and where the row repeats it."""
+    def _without_customer(self, reject: Reject) -> tuple[str, list[str]]:
+        """Hide the id of the customer where it may stand, and where the row repeats it.
+
+        Returns the row and what may be the id.
+        """
         column = self._customer_column
         if column is None:
-            return reject.raw
+            return reject.raw, []
         if reject.code != "broken_row":
             raw, ids = self._without_field(reject, column)
-        elif self._facts.format == "jsonl":
+        elif not self._facts.delimiter:
             raw, ids = _without_json_field(reject.raw, column)
+            if not ids and self._facts.format != "jsonl":
+                return _NOT_KEPT, []  # a record of a vendor's own shape, in the vendor's names
         else:
             raw, ids = self._without_cells(reject.raw)
         for customer_id in ids:
-            raw = _without_id(raw, customer_id.strip(' \t\r\n"'))
-        return raw
+            raw = _without_id(raw, customer_id.strip(_AROUND_IDS))
+        return raw, ids
 
     def _without_field(self, reject: Reject, column: str) -> tuple[str, list[str]]:
         fields = json.loads(reject.raw)
@@ -240,6 +315,13 @@ class RowCleaner:
         from_left = self._facts.header.index(self._customer_column)
         from_right = n_cells - (len(self._facts.header) - from_left)
         return {position for position in (from_left, from_right) if 0 <= position < n_cells}
+
+
+def _identifiers_of(row: ParsedContact) -> list[tuple[IdentifierKind, str]]:
+    """Return what a row knows of its customer beside the id, the surest kind first."""
+    named: Any = getattr(row, "identifiers", None) or {}
+    pairs = named.items() if isinstance(named, MappingOf) else named
+    return sorted((IdentifierKind(kind), str(value)) for kind, value in pairs if value)
 
 
 def _add(counts: dict[str, int], found: Redacted) -> None:

@@ -341,7 +341,7 @@ def _stretches(outcomes: Iterator[Outcome], cleaner: RowCleaner) -> Iterator[Str
             n_characters += sum(len(text) for _, text in outcome.turns)
             stretch.rows.append(cleaner.clean(outcome))
         elif isinstance(outcome, Reject):
-            stretch.rejects.append((outcome.line, *cleaner.clean_reject(outcome)))
+            stretch.rejects.append(cleaner.clean_reject(outcome))
         if stretch.n_read >= ROWS_PER_STRETCH or n_characters >= CHARACTERS_PER_STRETCH:
             yield stretch
             stretch, n_characters = Stretch(), 0

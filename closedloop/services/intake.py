@@ -8,7 +8,7 @@ it is behind on is written down here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
@@ -17,14 +17,15 @@ from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
 from closedloop.domain.contacts import SessionGaps
-from closedloop.models import Contact, ContactText, Customer, ImportBatch, ImportReject, Message
-from closedloop.services.contact_rows import CleanRow, text_hash, words_to_embed
+from closedloop.models import Contact, ContactText, ImportBatch, ImportReject, Message
+from closedloop.services.contact_rows import CleanReject, CleanRow, text_hash, words_to_embed
+from closedloop.services.customers import find_or_add_customers, note_identifiers, note_links
+from closedloop.services.key_state import require_keys
 from closedloop.services.repeats import chain_contacts, mark_due, take_turn
 from closedloop.services.sessions import add_messages
 
 _contacts: Any = Contact.__table__
 _texts: Any = ContactText.__table__
-_customers: Any = Customer.__table__
 _messages: Any = Message.__table__
 _rejects: Any = ImportReject.__table__
 
@@ -36,8 +37,7 @@ class Stretch:
     Attributes
     ----------
     rows : list of CleanRow
-    rejects : list of (line, reason, raw)
-        Clean, too.
+    rejects : list of CleanReject
     n_read : int
         Rows of the file it covers, those passed over included.
     last_line : int
@@ -45,7 +45,7 @@ class Stretch:
     """
 
     rows: list[CleanRow] = field(default_factory=list)
-    rejects: list[tuple[int, str, str]] = field(default_factory=list)
+    rejects: list[CleanReject] = field(default_factory=list)
     n_read: int = 0
     last_line: int = 0
 
@@ -128,10 +128,13 @@ def store_stretch(
         What became of the rows.
     """
     take_turn(session)
+    require_keys(session, settings)
     batch = session.get_one(ImportBatch, batch_id, populate_existing=True)
     known = known_hashes(session, batch.source, [row.contact_id for row in stretch.rows])
     found = sort_rows(stretch.rows, known)
-    customers = _customer_ids(session, {r.customer_key for r in found.new if r.customer_key})
+    key_version = len(settings.customer_keys)
+    found_customers = find_or_add_customers(session, found.new, key_version=key_version)
+    customers = found_customers.ids
     messages = [row for row in found.new if gaps.of(row.channel) > 0]
     whole = [row for row in found.new if gaps.of(row.channel) == 0]
     days = _add_contacts(session, batch, whole, customers)
@@ -145,25 +148,14 @@ def store_stretch(
             gaps=gaps,
             zone=settings.reporting_zone,
         )
+    if found_customers.own:
+        note_links(session, batch.source, found.new, found_customers)
+    note_identifiers(session, stretch.rows, found_customers, key_version=key_version)
     mark_due(session, days)
     chain_contacts(session, settings=settings, customer_ids=list(customers.values()))
     _quarantine(session, batch_id, [*stretch.rejects, *map(_note_on_change, found.changed)])
     _count(batch, stretch, found)
     session.flush()
-    return found
-
-
-def _customer_ids(session: Session, keys: set[str]) -> dict[str, int]:
-    """Return the id of each customer, adding those who are new."""
-    listed = sorted(keys)
-    statement = sa.select(_customers.c.key_hash, _customers.c.id).where(
-        _customers.c.key_hash.in_(listed)
-    )
-    found = _pairs(session.execute(statement))
-    new = [{"key_hash": key} for key in listed if key not in found]
-    if new:
-        insert = sa.insert(_customers).returning(_customers.c.key_hash, _customers.c.id)
-        found |= _pairs(session.execute(insert, new))
     return found
 
 
@@ -211,20 +203,17 @@ def _text_values(contact_id: int, row: CleanRow) -> dict[str, Any]:
     }
 
 
-def _note_on_change(row: CleanRow) -> tuple[int, str, str]:
+def _note_on_change(row: CleanRow) -> CleanReject:
     reason = (
         f"Line {row.line}: the contact {row.contact_id} was taken in before with other content. "
         "The first version stays. If this one is right, give it an id of its own."
     )
-    return row.line, reason[:500], row.raw
+    return CleanReject(row.line, "changed", reason[:500], row.raw, row.customer_key)
 
 
-def _quarantine(session: Session, batch_id: int, rejects: Sequence[tuple[int, str, str]]) -> None:
+def _quarantine(session: Session, batch_id: int, rejects: Sequence[CleanReject]) -> None:
     if rejects:
-        values = [
-            {"batch_id": batch_id, "line": line, "reason": reason, "raw": raw}
-            for line, reason, raw in rejects
-        ]
+        values = [{"batch_id": batch_id, **asdict(reject)} for reject in rejects]
         session.execute(sa.insert(_rejects), values)
 
 

@@ -188,10 +188,8 @@ def _sample(
         if len(shown) >= number:
             break
         if isinstance(raw, BadRow):
-            reason, text = cleaner.clean_reject(
-                Reject(raw.line, "broken_row", None, raw.reason, raw.raw)
-            )
-            shown.append(SampleRow(raw.line, {"": text}, None, reason))
+            found = cleaner.clean_reject(Reject(raw.line, "broken_row", None, raw.reason, raw.raw))
+            shown.append(SampleRow(raw.line, {"": found.raw}, None, found.reason))
             continue
         outcome = parse_row(raw, mapping, now=now)
         if isinstance(outcome, ParsedContact):
