@@ -5,7 +5,7 @@ A slice has a few rows a day whatever the history holds, so pages ask it wheneve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -29,18 +29,37 @@ class Figures:
         That the filter asks for; the days are the caller's.
     group : column or None
         Of the dimension that was asked for; a theme comes as its id in decimal, empty for none.
+    kind : str
+        Of a slice, the dimension its values are of; empty where all dimensions are there.
     """
 
     table: Any
     conditions: list[sa.ColumnElement[bool]]
     group: Any
+    kind: str = ""
+
+    def of(self, name: str) -> Any:
+        """Return the column of a dimension that was asked for, values as `group` has them.
+
+        Raises
+        ------
+        KeyError
+            If the dimension was neither filtered, broken down by nor named as touched.
+        """
+        if self.table is DailyRollup:
+            return _column(name)
+        if name != self.kind:
+            raise KeyError(name)
+        return DailySlice.value
 
     def between(self, first_day: date, last_day: date) -> list[sa.ColumnElement[bool]]:
         """Return the conditions with those of the days, both inclusive."""
         return [self.table.day.between(first_day, last_day), *self.conditions]
 
 
-def find_figures(values: Mapping[str, str], by: str | None = None) -> Figures:
+def find_figures(
+    values: Mapping[str, str], by: str | None = None, touching: Collection[str] = ()
+) -> Figures:
     """Return the smallest roll-up that can be filtered and broken down so.
 
     Parameters
@@ -49,8 +68,10 @@ def find_figures(values: Mapping[str, str], by: str | None = None) -> Figures:
         A theme is its id in decimal; an empty value asks for contacts without one.
     by : str, optional
         Dimension to break down by.
+    touching : collection of str
+        Dimensions that the caller will ask `Figures.of` for.
     """
-    asked = {*values} | ({by} if by else set())
+    asked = {*values, *touching} | ({by} if by else set())
     if len(asked) > 1:
         return Figures(
             DailyRollup,
@@ -61,7 +82,7 @@ def find_figures(values: Mapping[str, str], by: str | None = None) -> Figures:
     conditions = [DailySlice.kind == kind]
     if kind in values:
         conditions.append(DailySlice.value == values[kind])
-    return Figures(DailySlice, conditions, DailySlice.value if by else None)
+    return Figures(DailySlice, conditions, DailySlice.value if by else None, kind)
 
 
 def _column(name: str) -> Any:

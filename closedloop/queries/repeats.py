@@ -1,4 +1,4 @@
-"""Repeat rates and FCR, read from the daily roll-up alone; only mature days enter a rate.
+"""Repeat rates and FCR, read from the roll-ups alone; only mature days enter a rate.
 
 A day is mature for a window when every contact of it has had the whole window
 (`domain.contacts.last_mature_day`). Counts come from the same columns for each window, so the
@@ -17,8 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.contacts import WINDOWS, Basis, Window, last_mature_day, share
-from closedloop.models import DailyRollup, Theme
+from closedloop.models import Theme
 from closedloop.queries.contacts import NO_THEME, NOT_SAID
+from closedloop.queries.figures import find_figures
 
 PERIOD_DAYS = 90
 _Counts = dict[date, tuple[int, int, int, int]]
@@ -171,10 +172,12 @@ def get_window_figures(session: Session, wanted: RepeatFilter, *, cut: date) -> 
     cut : date
         Last complete reporting day that holds contacts.
     """
+    source = find_figures(_values(wanted))
     columns: list[Any] = []
     for window in WINDOWS:
-        columns += _sums(window, DailyRollup.day <= mature_until(cut, window))
-    row = session.execute(sa.select(*columns).where(*_conditions(wanted))).one()
+        columns += _sums(source.table, window, source.table.day <= mature_until(cut, window))
+    days = source.between(wanted.first_day, wanted.last_day)
+    row = session.execute(sa.select(*columns).where(*days)).one()
     return [
         _figures(window, _last_counted(wanted, cut, window), row[9 * i : 9 * i + 9])
         for i, window in enumerate(WINDOWS)
@@ -185,11 +188,11 @@ def list_group_figures(
     session: Session, wanted: RepeatFilter, *, group: Group, window: Window, cut: date
 ) -> list[GroupFigures]:
     """Return one window of mature days broken down, most repeats (any reason) first."""
-    column = DailyRollup.theme_id if group is Group.THEME else getattr(DailyRollup, group.value)
-    mature = DailyRollup.day <= mature_until(cut, window)
-    sums = _sums(window, sa.true())
-    statement = sa.select(column, *sums).where(*_conditions(wanted), mature).group_by(column)
+    source = find_figures(_values(wanted), group.value)
     last = _last_counted(wanted, cut, window)
+    days = source.between(wanted.first_day, min(wanted.last_day, mature_until(cut, window)))
+    sums = _sums(source.table, window, sa.true())
+    statement = sa.select(source.group, *sums).where(*days).group_by(source.group)
     rows = session.execute(statement).all()
     names = _theme_names(session) if group is Group.THEME else {}
     found = []
@@ -199,9 +202,9 @@ def list_group_figures(
     return sorted(found, key=lambda g: (-g.figures.any.repeats, -g.figures.contacts, g.label))
 
 
-def _named(value: Any, group: Group, names: dict[int, str]) -> tuple[str, str]:
+def _named(value: str, group: Group, names: dict[int, str]) -> tuple[str, str]:
     if group is Group.THEME:
-        return (NO_THEME, "no theme") if value is None else (str(value), names[value])
+        return (value, names[int(value)]) if value else (NO_THEME, "no theme")
     return (value, value) if value else (NOT_SAID, f"no {group.value}")
 
 
@@ -253,14 +256,15 @@ def get_trend(
 def _daily_counts(
     session: Session, wanted: RepeatFilter, start: date, last: date, window: Window
 ) -> _Counts:
+    source = find_figures(_values(wanted))
     sums = [
-        sa.func.sum(getattr(DailyRollup, name))
+        sa.func.sum(getattr(source.table, name))
         for name in ("contacts", "identified", f"any_{window.key}", f"same_{window.key}")
     ]
     rows = session.execute(
-        sa.select(DailyRollup.day, *sums)
-        .where(DailyRollup.day.between(start, last), *_parts(wanted))
-        .group_by(DailyRollup.day)
+        sa.select(source.table.day, *sums)
+        .where(*source.between(start, last))
+        .group_by(source.table.day)
     )
     return {day: (int(n), int(i), int(a), int(s)) for day, n, i, a, s in rows}
 
@@ -285,13 +289,13 @@ def _day(
     return Day(day, contacts, identified, *rates)
 
 
-def _sums(window: Window, counted: sa.ColumnElement[bool]) -> list[sa.ColumnElement[Any]]:
-    names = ["contacts", "identified"]
+def _sums(
+    table: Any, window: Window, counted: sa.ColumnElement[bool]
+) -> list[sa.ColumnElement[Any]]:
+    names = ["contacts", "identified", "themed"]
     for basis in Basis:
         names += [f"{kind}{basis.value}_{window.key}" for kind in ("", "opening_", "resolved_")]
-    themed = sa.and_(counted, DailyRollup.theme_id.is_not(None))
-    sums = [_sum(counted, getattr(DailyRollup, name)) for name in names]
-    return [*sums[:2], _sum(themed, DailyRollup.identified), *sums[2:]]
+    return [_sum(counted, getattr(table, name)) for name in names]
 
 
 def _sum(counted: sa.ColumnElement[bool], column: Any) -> sa.ColumnElement[Any]:
@@ -309,18 +313,15 @@ def _last_counted(wanted: RepeatFilter, cut: date, window: Window) -> date | Non
     return last if last >= wanted.first_day else None
 
 
-def _conditions(wanted: RepeatFilter) -> list[sa.ColumnElement[bool]]:
-    return [DailyRollup.day.between(wanted.first_day, wanted.last_day), *_parts(wanted)]
-
-
-def _parts(wanted: RepeatFilter) -> list[sa.ColumnElement[bool]]:
-    found: list[sa.ColumnElement[bool]] = []
+def _values(wanted: RepeatFilter) -> dict[str, str]:
+    """Return the filter as the roll-ups take it: an empty value is "not said" and "no theme"."""
+    found: dict[str, str] = {}
     for name in ("channel", "queue", "disposition"):
         value = getattr(wanted, name)
         if value is not None:
-            found.append(getattr(DailyRollup, name) == ("" if value == NOT_SAID else value))
+            found[name] = "" if value == NOT_SAID else value
     if wanted.without_theme:
-        found.append(DailyRollup.theme_id.is_(None))
+        found["theme"] = ""
     elif wanted.theme_id is not None:
-        found.append(DailyRollup.theme_id == wanted.theme_id)
+        found["theme"] = str(wanted.theme_id)
     return found

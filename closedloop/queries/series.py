@@ -1,4 +1,4 @@
-"""Daily series of themes, from the roll-up: what measurements and watches read."""
+"""Daily series of themes, from the slices of the roll-up: what measurements and watches read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from closedloop.models import Contact, ContactText, DailyRollup
+from closedloop.models import Contact, ContactText, DailySlice
 from closedloop.queries.site import DataSpan
 
 
@@ -34,40 +34,40 @@ def daily_counts(
     """
     days = [first_day + timedelta(n) for n in range((last_day - first_day).days + 1)]
     if theme_ids is None:
-        wanted = DailyRollup.theme_id.is_not(None)
+        wanted = DailySlice.value != ""
     else:
-        wanted = DailyRollup.theme_id.in_(sorted(theme_ids))
+        wanted = DailySlice.value.in_([str(one) for one in sorted(theme_ids)])
     rows = session.execute(
-        sa.select(
-            sa.type_coerce(DailyRollup.theme_id, sa.Integer),
-            DailyRollup.day,
-            sa.func.sum(DailyRollup.contacts),
+        sa.select(DailySlice.value, DailySlice.day, DailySlice.contacts).where(
+            DailySlice.kind == "theme", wanted, DailySlice.day.between(first_day, last_day)
         )
-        .where(wanted, DailyRollup.day.between(first_day, last_day))
-        .group_by(DailyRollup.theme_id, DailyRollup.day)
     )
     counts: dict[int, list[int]] = {one: [0] * len(days) for one in theme_ids or ()}
     for theme_id, day, contacts in rows:
-        series = counts.setdefault(theme_id, [0] * len(days))
+        series = counts.setdefault(int(theme_id), [0] * len(days))
         series[(day - first_day).days] = int(contacts)
     return days, dict(sorted(counts.items()))
 
 
 def get_series_span(session: Session) -> DataSpan:
     """Return the reporting days the roll-up reaches over, both inclusive."""
-    row = session.execute(
-        sa.select(sa.func.min(DailyRollup.day), sa.func.max(DailyRollup.day))
-    ).one()
+    everything = (DailySlice.kind == "all", DailySlice.value == "")
+    # one subquery each, so that either is a look at one end of an index
+    first = sa.select(sa.func.min(DailySlice.day)).where(*everything).scalar_subquery()
+    last = sa.select(sa.func.max(DailySlice.day)).where(*everything).scalar_subquery()
+    row = session.execute(sa.select(first, last)).one()
     return DataSpan(row[0], row[1])
 
 
 def find_first_contact_day(session: Session, theme_id: int) -> date | None:
     """Return the first reporting day that holds contacts of a theme, None when there is none."""
     return session.scalar(
-        sa.select(sa.func.min(DailyRollup.day)).where(
-            DailyRollup.theme_id == theme_id, DailyRollup.contacts > 0
-        )
+        sa.select(sa.func.min(DailySlice.day)).where(*_of_theme(theme_id), DailySlice.contacts > 0)
     )
+
+
+def _of_theme(theme_id: int) -> tuple[sa.ColumnElement[bool], ...]:
+    return DailySlice.kind == "theme", DailySlice.value == str(theme_id)
 
 
 def get_mean_handle_seconds(
@@ -79,9 +79,9 @@ def get_mean_handle_seconds(
     """
     handled, seconds = session.execute(
         sa.select(
-            sa.func.coalesce(sa.func.sum(DailyRollup.handled), 0),
-            sa.func.coalesce(sa.func.sum(DailyRollup.handle_seconds), 0),
-        ).where(DailyRollup.theme_id == theme_id, DailyRollup.day.between(first_day, last_day))
+            sa.func.coalesce(sa.func.sum(DailySlice.handled), 0),
+            sa.func.coalesce(sa.func.sum(DailySlice.handle_seconds), 0),
+        ).where(*_of_theme(theme_id), DailySlice.day.between(first_day, last_day))
     ).one()
     return float(seconds) / float(handled) if handled else 0.0
 
@@ -100,9 +100,9 @@ def get_same_theme_repeats(
     """Return the 7-day repeats of a theme; both days inclusive, maturity is the caller's."""
     identified, repeats = session.execute(
         sa.select(
-            sa.func.coalesce(sa.func.sum(DailyRollup.identified), 0),
-            sa.func.coalesce(sa.func.sum(DailyRollup.same_7d), 0),
-        ).where(DailyRollup.theme_id == theme_id, DailyRollup.day.between(first_day, last_day))
+            sa.func.coalesce(sa.func.sum(DailySlice.identified), 0),
+            sa.func.coalesce(sa.func.sum(DailySlice.same_7d), 0),
+        ).where(*_of_theme(theme_id), DailySlice.day.between(first_day, last_day))
     ).one()
     return SameThemeRepeats(int(identified), int(repeats))
 
@@ -124,8 +124,8 @@ def count_unassigned(session: Session, first_day: date, last_day: date) -> tuple
         )
     )
     everything = session.scalar(
-        sa.select(sa.func.coalesce(sa.func.sum(DailyRollup.contacts), 0)).where(
-            DailyRollup.day.between(first_day, last_day)
+        sa.select(sa.func.coalesce(sa.func.sum(DailySlice.contacts), 0)).where(
+            DailySlice.kind == "all", DailySlice.day.between(first_day, last_day)
         )
     )
     return int(waiting or 0), int(everything or 0)

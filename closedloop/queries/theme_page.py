@@ -19,6 +19,7 @@ from closedloop.domain.triage import Decision
 from closedloop.models import (
     Action,
     DailyRollup,
+    DailySlice,
     DefinitionSet,
     Department,
     ImpactMeasurement,
@@ -213,15 +214,11 @@ def _trend(session: Session, theme_id: int, last_day: date, first_day: date | No
     start = max(first_day or last_day, last_day - timedelta(days=TREND_DAYS - 1))
     start = min(start, last_day)
     rows = session.execute(
-        sa.select(
-            DailyRollup.day, sa.func.sum(DailyRollup.contacts), sa.func.sum(DailyRollup.same_7d)
+        sa.select(DailySlice.day, DailySlice.contacts, DailySlice.same_7d).where(
+            DailySlice.kind == "theme",
+            DailySlice.value == str(theme_id),
+            DailySlice.day.between(start, last_day),
         )
-        .where(
-            DailyRollup.theme_id == theme_id,
-            DailyRollup.day >= start,
-            DailyRollup.day <= last_day,
-        )
-        .group_by(DailyRollup.day)
     ).all()
     counted = {day: (int(contacts), int(followed)) for day, contacts, followed in rows}
     days = tuple(start + timedelta(days=i) for i in range((last_day - start).days + 1))

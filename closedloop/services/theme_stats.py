@@ -20,7 +20,7 @@ from closedloop.domain.themes import (
     priority_points,
     priority_values,
 )
-from closedloop.models import Contact, DailyRollup, Theme, ThemeStats
+from closedloop.models import Contact, DailySlice, Theme, ThemeStats
 from closedloop.queries.site import get_data_span
 
 WEEKS = 13
@@ -115,26 +115,24 @@ def renew_stats_of_last_day(session: Session) -> None:
 def _sum_rollup(session: Session, as_of: date) -> dict[int | None, _Sums]:
     # A row a theme and day: a few hundred themes times 91 days, however many contacts.
     columns = (
-        DailyRollup.contacts,
-        DailyRollup.identified,
-        DailyRollup.any_7d,
-        DailyRollup.same_7d,
-        DailyRollup.handled,
-        DailyRollup.handle_seconds,
+        DailySlice.contacts,
+        DailySlice.identified,
+        DailySlice.any_7d,
+        DailySlice.same_7d,
+        DailySlice.handled,
+        DailySlice.handle_seconds,
     )
     rows = session.execute(
-        sa.select(DailyRollup.theme_id, DailyRollup.day, *(sa.func.sum(c) for c in columns))
-        .where(
-            DailyRollup.theme_id.is_not(None),
-            DailyRollup.day > as_of - timedelta(days=7 * WEEKS),
-            DailyRollup.day <= as_of,
+        sa.select(DailySlice.value, DailySlice.day, *columns).where(
+            DailySlice.kind == "theme",
+            DailySlice.value != "",
+            DailySlice.day > as_of - timedelta(days=7 * WEEKS),
+            DailySlice.day <= as_of,
         )
-        .group_by(DailyRollup.theme_id, DailyRollup.day)
     )
     sums: dict[int | None, _Sums] = {}
     for theme, day, *figures in rows:
-        # PostgreSQL adds big integers up to a decimal.
-        sums.setdefault(theme, _Sums()).add((as_of - day).days, [int(n) for n in figures])
+        sums.setdefault(int(theme), _Sums()).add((as_of - day).days, list(figures))
     return sums
 
 

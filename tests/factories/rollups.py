@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from closedloop.models import Contact, DailyRollup, Theme, ThemeEvidence, ThemeLikeness
+from closedloop.models import (
+    Contact,
+    DailyRollup,
+    DailySlice,
+    Theme,
+    ThemeEvidence,
+    ThemeLikeness,
+)
 from closedloop.models.themes import EvidenceKind
-
-_COUNTS = ("any", "same", "opening_any", "opening_same", "resolved_any", "resolved_same")
-_WINDOWS = ("24h", "72h", "7d", "14d", "30d")
+from closedloop.services.rollups import FIGURES, slice_rollups
 
 
 def make_rollup(session: Session, theme: Theme, day: date, contacts: int, **values) -> DailyRollup:
     """Add one day of one theme; nothing is followed unless said."""
-    zeros = {f"{count}_{window}": 0 for count in _COUNTS for window in _WINDOWS}
     row = DailyRollup(
         **{
-            **zeros,
+            **dict.fromkeys(FIGURES, 0),
             "day": day,
             "theme_id": theme.id,
             "channel": "phone",
             "queue": "cards",
             "disposition": "Card enquiry",
+            "team": "",
+            "language": "",
             "contacts": contacts,
             "identified": contacts,
+            "themed": contacts,
             "handled": contacts,
             "handle_seconds": contacts * 300,
             **values,
@@ -33,7 +42,16 @@ def make_rollup(session: Session, theme: Theme, day: date, contacts: int, **valu
     )
     session.add(row)
     session.flush()
+    slice_again(session, [day])
     return row
+
+
+def slice_again(session: Session, days: Sequence[date] | None = None) -> None:
+    """Add each dimension up alone again, after rows of the roll-up were written by hand."""
+    session.flush()
+    old = sa.true() if days is None else DailySlice.day.in_(days)
+    session.execute(sa.delete(DailySlice).where(old))
+    slice_rollups(session, sa.true() if days is None else DailyRollup.day.in_(days))
 
 
 def make_evidence(

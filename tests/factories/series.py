@@ -12,14 +12,11 @@ from sqlalchemy.orm import Session
 from closedloop.domain.clock import utc_now
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import DailyRollup, DefinitionSet, Theme, ThemeDefinition, ThemeLikeness
+from closedloop.services.rollups import FIGURES
+from tests.factories.rollups import slice_again
 from tests.factories.themes import make_theme
 
 WEEK = (1.3, 1.2, 1.1, 1.05, 1.0, 0.75, 0.6)  # Monday to Sunday
-_COUNTERS = [
-    column.name
-    for column in DailyRollup.__table__.columns
-    if column.name.startswith(("any_", "same_", "opening_", "resolved_"))
-]
 
 
 def draw_counts(
@@ -47,14 +44,17 @@ def add_days(
     """Write a roll-up row for each day that has contacts."""
     rows = [
         {
-            **dict.fromkeys(_COUNTERS, 0),
+            **dict.fromkeys(FIGURES, 0),
             "day": first_day + timedelta(n),
             "theme_id": theme.id if theme else None,
             "channel": channel,
             "queue": "cards",
             "disposition": "Card enquiry",
+            "team": "",
+            "language": "",
             "contacts": count,
             "identified": count,
+            "themed": count if theme else 0,
             "handled": count,
             "handle_seconds": count * handle_seconds,
             "same_7d": round(count * same_rate),
@@ -63,6 +63,7 @@ def add_days(
         if count
     ]
     session.execute(sa.insert(DailyRollup), rows)
+    slice_again(session, [row["day"] for row in rows])
 
 
 def make_definitions(

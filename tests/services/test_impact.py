@@ -37,6 +37,7 @@ from closedloop.services.long_work import Cancelled
 from closedloop.services.site import set_pence_per_minute
 from tests.factories.accounts import make_user
 from tests.factories.contacts import make_contact
+from tests.factories.rollups import slice_again
 from tests.factories.series import (
     add_days,
     draw_counts,
@@ -387,6 +388,7 @@ def test_a_missing_import_is_a_warning(session, settings):
     session.execute(
         sa.delete(DailyRollup).where(DailyRollup.day.between(gap, gap + timedelta(days=2)))
     )
+    slice_again(session)
     found = measure(site, settings)
     assert check(found, "data_gaps")["sentence"].startswith("3 days since the change")
 
@@ -460,6 +462,7 @@ def test_a_measurement_is_reproduced_from_what_it_kept(session, settings):
     site.add_sibling(mean=14, change=0.1)
     found = measure(site, settings)
     session.execute(sa.delete(DailyRollup))
+    slice_again(session)
     session.commit()
     session.expire_all()
 

@@ -19,7 +19,7 @@ from closedloop.services.audit import record_event
 from tests.factories.accounts import make_department
 from tests.factories.contacts import make_contact
 from tests.factories.impact import make_comeback, make_measurement
-from tests.factories.rollups import make_rollup
+from tests.factories.rollups import make_rollup, slice_again
 from tests.factories.series import add_days
 from tests.factories.themes import make_action, make_intervention, make_stats, make_theme
 from tests.pages import text_of
@@ -45,6 +45,7 @@ def add_data(session, any_7d=200, days: int = 200):
     for row in session.scalars(sa.select(DailyRollup)):
         row.any_7d = any_7d(row.day) if callable(any_7d) else any_7d
         row.same_7d = row.any_7d // 2
+    slice_again(session)
     for day in (first, CUT):
         make_contact(session, started_at=datetime(day.year, day.month, day.day, 9, tzinfo=UTC))
     return theme
@@ -117,7 +118,8 @@ def test_nothing_is_said_of_the_same_theme_before_there_are_themes(manager, sess
     html = manager.get("/")
     assert "Same theme: 10.0 %" in text_of(html)
 
-    session.execute(sa.update(DailyRollup).values(theme_id=None))
+    session.execute(sa.update(DailyRollup).values(theme_id=None, themed=0))
+    slice_again(session)
     session.delete(theme)
 
     html = manager.get("/")
@@ -413,6 +415,7 @@ def test_the_csv_leaves_out_days_of_fewer_contacts_than_may_be_shown(manager, se
         .where(DailyRollup.day == date(2026, 4, 20))
         .values(contacts=3, identified=3, any_7d=2)
     )
+    slice_again(session)
 
     lines = manager.raw("/repeat-contacts.csv").text.splitlines()
 
