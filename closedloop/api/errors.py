@@ -22,6 +22,7 @@ from closedloop.domain.errors import (
     Refusal,
     TooLarge,
     TooManyAttempts,
+    Unavailable,
     Unreadable,
 )
 from closedloop.services.long_work import Cancelled
@@ -40,6 +41,7 @@ STATUS: dict[type[Refusal], int] = {
     Invalid: 422,
     Unreadable: 422,
     TooManyAttempts: 429,
+    Unavailable: 503,
 }
 UNEXPECTED = "Something went wrong on our side. It was written to the log; nothing was half-saved."
 _KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate", "Location")

@@ -60,3 +60,7 @@ class TooLarge(Refusal):
 
 class TooManyAttempts(Refusal):
     """Too many wrong passwords; the sentence says when to try again."""
+
+
+class Unavailable(Refusal):
+    """Something the site needs is full, busy or away; what was done so far stays."""

@@ -159,6 +159,23 @@ class Extent:
         return min(self.n_bytes, self.n_bytes * line // self.n_lines)
 
 
+def fingerprint(path: Path) -> tuple[int, int]:
+    """Return size and time of last change: cheap to look at while a file is being read.
+
+    A directory is told by its own; what its files hold is compared at the end.
+
+    Raises
+    ------
+    Unreadable
+        If it is gone.
+    """
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise Unreadable("The file is gone. Put it back and start the import again.") from error
+    return found.st_size, found.st_mtime_ns
+
+
 def measure_extent(path: Path) -> Extent:
     """Read a file or directory once from end to end; `Unreadable` when it cannot be opened."""
     try:

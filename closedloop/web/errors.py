@@ -19,6 +19,7 @@ from closedloop.domain.errors import (
     Refusal,
     TooLarge,
     TooManyAttempts,
+    Unavailable,
     Unreadable,
 )
 from closedloop.services.long_work import Cancelled
@@ -36,6 +37,7 @@ STATUS: dict[type[Refusal], int] = {
     Unreadable: 422,
     TooLarge: 413,
     TooManyAttempts: 429,
+    Unavailable: 503,
 }
 SENTENCES = {
     400: "The form could not be read. Go back, reload the page and try again.",

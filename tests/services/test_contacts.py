@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -14,12 +15,14 @@ import sqlalchemy as sa
 from closedloop.adapters.mapping import Mapping
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
+from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict, Invalid, NotFound, Unreadable
 from closedloop.domain.jobs import Progress
 from closedloop.extensions import Database
 from closedloop.models import (
     AuditEvent,
     Contact,
+    ContactLink,
     ContactText,
     Customer,
     DailyRollup,
@@ -121,10 +124,10 @@ def picture(database: Database) -> list[tuple]:
                 c.customer_id is None,
                 c.started_at,
                 c.local_day,
-                c.previous_gap_seconds,
-                c.next_gap_seconds,
-                first.get(c.chain_id),
-                c.chain_position,
+                c.link and c.link.previous_gap_seconds,
+                c.link and c.link.next_gap_seconds,
+                first.get(c.link.chain_id) if c.link else None,
+                c.link and c.link.chain_position,
                 c.text.issue_text if c.text else None,
             )
             for c in session.scalars(sa.select(Contact))
@@ -150,7 +153,7 @@ def test_import_file_stores_what_the_file_says(take_in, read) -> None:
     a, b, c = read(
         sa.select(Contact)
         .order_by(Contact.source_contact_id)
-        .options(sa.orm.joinedload(Contact.text))
+        .options(sa.orm.joinedload(Contact.text), sa.orm.joinedload(Contact.link))
     )
     assert (a.channel, a.queue, a.agent, a.disposition) == ("phone", "Cards", "ann", "Delivery")
     assert (a.handle_seconds, a.csat, b.handle_seconds) == (300, 4.5, None)
@@ -158,8 +161,9 @@ def test_import_file_stores_what_the_file_says(take_in, read) -> None:
     assert a.text.turns == [["customer", "My card has not arrived."]]
     assert a.text.issue_text == "My card has not arrived."
     assert b.text is None
-    assert (b.previous_gap_seconds, b.chain_id, b.chain_position) == (26 * 3600, a.id, 2)
-    assert (c.customer_id, c.chain_id) == (None, None)
+    assert (b.link.previous_gap_seconds, b.link.chain_id) == (26 * 3600, a.id)
+    assert b.link.chain_position == 2
+    assert (c.customer_id, c.link) == (None, None)
 
 
 def test_importing_the_same_file_again_changes_nothing(take_in, database) -> None:
@@ -196,7 +200,7 @@ def test_the_same_id_from_another_source_is_another_contact_of_the_same_customer
     batch = take_in([row("a", hours=1)], source="chat-system")
     assert batch.added == 1
     assert read(sa.select(sa.func.count(Customer.id))) == [1]
-    assert sorted(read(sa.select(Contact.chain_position))) == [1, 2]
+    assert sorted(read(sa.select(ContactLink.chain_position))) == [1, 2]
 
 
 def test_rows_that_are_no_contacts_wait_in_quarantine_with_line_and_reason(take_in, read) -> None:
@@ -393,11 +397,73 @@ def test_a_file_whose_import_was_killed_can_simply_be_imported_again(
 
     again = take_in(path)
 
-    assert (again.unchanged, again.added, again.rejected) == (200, 245, 5)
+    assert (again.unchanged, again.added, again.rejected) == (0, 445, 5)  # it went on
     assert sum(read(sa.select(DailyRollup.contacts))) == len(picture(database)) == 445
+    assert [batch.state for batch in read(sa.select(ImportBatch))] == [BatchState.DONE]
+
+
+@pytest.mark.usefixtures("small_stretches")
+def test_a_file_that_another_process_may_still_read_is_read_as_a_new_import(
+    take_in, database, session, read, tmp_path: Path
+) -> None:
+    in_order = sorted(many_rows(450), key=lambda one: one["started_at"])
+    path = write(tmp_path / "many.csv", in_order)
+    with pytest.raises(Killed):
+        take_in(path, report=killed_after(2, Killed()))
+    elsewhere = session.scalars(sa.select(ImportBatch)).one()
+    elsewhere.held_by, elsewhere.beat_at = "other-host:1:x", utc_now()
+    session.commit()
+
+    again = take_in(path)
+
+    assert (again.unchanged, again.added, again.rejected) == (200, 245, 5)
+    assert len(picture(database)) == 445
     broken_off, whole = read(sa.select(ImportBatch).order_by(ImportBatch.id))
     assert (broken_off.state, whole.state) == (BatchState.FAILED, BatchState.DONE)
     assert f"Import no. {whole.id} read the same file to its end." in broken_off.message
+
+
+@pytest.mark.usefixtures("small_stretches")
+def test_a_run_that_lost_its_import_to_another_one_writes_nothing_more(
+    take_in, database, read, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "many.csv", many_rows(450))
+    calls = 0
+
+    def lose(_progress: Progress) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            with database.transaction() as session:
+                session.scalars(sa.select(ImportBatch)).one().held_by = "other-host:1:x"
+
+    with pytest.raises(Conflict, match="Another process"):
+        take_in(path, report=lose)
+
+    (batch,) = read(sa.select(ImportBatch))
+    assert (batch.state, batch.rows_done) == (BatchState.RUNNING, 200)  # left to the other one
+
+
+@pytest.mark.usefixtures("small_stretches")
+def test_a_file_that_changes_while_it_is_read_stops_the_import_and_can_be_put_back(
+    take_in, database, read, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "many.csv", many_rows(450))
+    whole = path.read_bytes()
+
+    def grow(progress: Progress) -> None:
+        if path.read_bytes() == whole:
+            path.write_bytes(whole + b"more,2026-03-02T10:00:00+00:00\n")
+
+    with pytest.raises(Conflict, match="The file changed while it was being read"):
+        take_in(path, report=grow)
+    (batch,) = read(sa.select(ImportBatch))
+    assert (batch.state, batch.rows_done) == (BatchState.FAILED, 100)
+    assert "Put it back as it was" in batch.message
+
+    path.write_bytes(whole)
+    assert take_in(path).id == batch.id
+    assert len(picture(database)) == 445
 
 
 def test_people_can_stop_an_import_and_read_so(take_in, read) -> None:
@@ -478,15 +544,16 @@ def test_one_audit_event_is_written_per_import_with_its_counts_and_no_text(
 @pytest.mark.usefixtures("small_stretches")
 def test_progress_runs_up_to_the_size_of_the_file(take_in, tmp_path: Path) -> None:
     path = write(tmp_path / "many.csv", many_rows(350))
-    seen: list[Progress] = []
-    take_in(path, report=seen.append)
+    told: list[Progress] = []
+    take_in(path, report=told.append)
+    seen = [p for p in told if "rows read" in p.doing]  # adding the days up counts days
     assert [p.done for p in seen] == sorted(p.done for p in seen)
     assert len(seen) == 4
     size = path.stat().st_size
     assert {p.total for p in seen} == {size}
     assert seen[-1].done == size
     assert seen[0].done == pytest.approx(size * 100 / 350, rel=0.05)
-    assert seen[0].doing.startswith("100 rows read")
+    assert re.fullmatch(r"100 rows read, \d+ new · [\d,]+ rows a second", seen[0].doing)
 
 
 def test_an_event_log_makes_one_contact_of_each_id_however_often_it_is_imported(

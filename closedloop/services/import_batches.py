@@ -1,0 +1,208 @@
+"""An import as it is noted down: opened, taken up again, closed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.adapters.mapping import MAX_SOURCE_CHARS, Mapping
+from closedloop.adapters.parse import clean
+from closedloop.domain.audit import Actor
+from closedloop.domain.clock import utc_now
+from closedloop.domain.errors import Conflict, Invalid, NotFound
+from closedloop.models import ImportBatch
+from closedloop.models.contacts import BatchState
+from closedloop.services.audit import record_event
+from closedloop.services.contact_files import Extent, check_mapping, measure_extent
+from closedloop.services.import_holds import hold_import, is_being_read
+
+
+def open_import(
+    session: Session,
+    *,
+    path: Path,
+    mapping: Mapping,
+    source: str,
+    file_name: str,
+    by: Actor,
+    origin: str = "command",
+    mapping_name: str = "",
+    replay_of_id: int | None = None,
+    extent: Extent | None = None,
+) -> ImportBatch:
+    """Note down an import that is about to begin; hand its id to `import_file`.
+
+    Whoever does so before queueing the work can start it again after any accident without
+    reading twice what was taken in.
+
+    Parameters
+    ----------
+    session : Session
+    path : Path
+    mapping : Mapping
+    source, file_name : str
+        See `import_file`.
+    by : Actor
+    origin : str
+        How the file came: upload, command, api or folder.
+    mapping_name : str
+        Of a saved mapping.
+    replay_of_id : int, optional
+        The import whose refused rows are tried again. With the very file of that import only
+        those rows are read.
+    extent : Extent, optional
+        Of the file, where it was measured already.
+
+    Raises
+    ------
+    Unreadable, Invalid
+        If the file or the mapping cannot be used; nothing is noted down then.
+    """
+    facts = check_mapping(path, mapping)
+    source = " ".join(clean(source).split())
+    if not 0 < len(source) <= MAX_SOURCE_CHARS:
+        sentence = f"Name the system the file comes from, in at most {MAX_SOURCE_CHARS} characters."
+        raise Invalid(sentence, {"source": sentence})
+    batch = ImportBatch(
+        source=source,
+        file_name=clean(file_name)[-255:],  # some systems let names hold any byte
+        file_sha256=(extent or measure_extent(path)).sha256,
+        format=facts.format,
+        origin=origin,
+        mapping_name=mapping_name,
+        replay_of_id=replay_of_id,
+        mapping=mapping.to_dict(),
+        redactions={},
+        started_by=by.name[:120],
+    )
+    session.add(batch)
+    session.flush()  # the caller needs the id
+    return batch
+
+
+def find_broken_off(session: Session, *, sha256: str, mapping: Mapping, source: str) -> int | None:
+    """Return the last import of a file under a mapping if it broke off and nobody reads it."""
+    last = session.scalar(
+        sa.select(ImportBatch)
+        .where(
+            ImportBatch.source == source,
+            ImportBatch.file_sha256 == sha256,
+            ImportBatch.replay_of_id.is_(None),
+            ImportBatch.rolled_back_by == "",
+        )
+        .order_by(ImportBatch.id.desc())
+        .limit(1)
+    )
+    if last is None or last.state is BatchState.DONE or last.mapping != mapping.to_dict():
+        return None
+    return None if is_being_read(last) or not last.rows_done else last.id
+
+
+def get_open_import(session: Session, batch_id: int) -> ImportBatch:
+    """Return an import that was not taken out again.
+
+    Raises
+    ------
+    NotFound, Conflict
+    """
+    batch = session.get(ImportBatch, batch_id)
+    if batch is None:
+        raise NotFound(f"There is no import number {batch_id}.")
+    if batch.rolled_back_by:
+        raise Conflict("This import was taken out again. Import the file as a new one.")
+    return batch
+
+
+def resume_import(
+    session: Session, *, batch_id: int, sha256: str, mapping: Mapping, holder: str
+) -> ImportBatch:
+    """Return an import that may begin or go on, held by `holder` from now on.
+
+    One that is done is returned as it is.
+
+    Raises
+    ------
+    NotFound
+    Conflict
+        If it was of another file or mapping, or was taken out again.
+    """
+    batch = get_open_import(session, batch_id)
+    if batch.state is BatchState.DONE:
+        return batch
+    if sha256 != batch.file_sha256:
+        raise Conflict("The file has changed since this import began. Import it as a new one.")
+    if batch.mapping != mapping.to_dict():
+        raise Conflict("This import began with another mapping. Import the file as a new one.")
+    batch.state, batch.message, batch.finished_at = BatchState.RUNNING, "", None
+    hold_import(batch, holder)
+    return batch
+
+
+def close_lost_imports(session: Session, *, by: Actor) -> int:
+    """Close imports that broke off and that nobody began again.
+
+    Returns
+    -------
+    int
+        Imports closed: those still said to be running a day after they began.
+    """
+    lost = session.scalars(
+        sa.select(ImportBatch).where(
+            ImportBatch.state == BatchState.RUNNING,
+            ImportBatch.started_at < utc_now() - timedelta(days=1),
+        )
+    ).all()
+    lost = [batch for batch in lost if not is_being_read(batch)]
+    for batch in lost:
+        batch.state, batch.finished_at = BatchState.FAILED, utc_now()
+        batch.message = (
+            f"It broke off after {batch.rows_done:,} rows, which stay. "
+            "Import the file again to take in the rest."
+        )
+        record_event(
+            session,
+            by=by,
+            verb="contacts.import_stopped",
+            target_kind="import",
+            target_id=batch.id,
+            summary=f"closed the import of {batch.file_name}, which broke off",
+        )
+    return len(lost)
+
+
+def _broken_off(session: Session, batch: ImportBatch) -> Sequence[ImportBatch]:
+    """Return imports of the same file that never came to an end: their process was killed."""
+    same = (ImportBatch.source == batch.source, ImportBatch.file_sha256 == batch.file_sha256)
+    return session.scalars(
+        sa.select(ImportBatch)
+        .where(*same, ImportBatch.id < batch.id, ImportBatch.state == BatchState.RUNNING)
+        .where(ImportBatch.rows_done > 0)
+        .order_by(ImportBatch.id)
+    ).all()
+
+
+def close_broken_off(session: Session, batch: ImportBatch) -> None:
+    """Say of imports that broke off that this one read their file to its end.
+
+    One that is alive after all closes itself as done when it is.
+    """
+    for other in _broken_off(session, batch):
+        other.state, other.finished_at = BatchState.FAILED, utc_now()
+        other.message = (
+            f"It broke off after {other.rows_done:,} rows, which stay. "
+            f"Import no. {batch.id} read the same file to its end."
+        )
+
+
+def outcome_in_words(batch: ImportBatch) -> str:
+    """Return what an import brought, in a sentence."""
+    if batch.rows_read == 0:
+        return "The file has column names but no rows below them."
+    return (
+        f"{batch.rows_read:,} rows read: {batch.added:,} new, {batch.unchanged:,} unchanged, "
+        f"{batch.changed:,} changed, {batch.rejected:,} in quarantine."
+    )
