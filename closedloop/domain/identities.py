@@ -25,6 +25,11 @@ class IdentifierKind(StrEnum):
         """As people say it."""
         return {"account": "account", "email": "e-mail address", "phone": "phone number"}[self]
 
+    @property
+    def plural(self) -> str:
+        """Several of them, as people say it."""
+        return f"{self.label}es" if self.label.endswith("s") else f"{self.label}s"
+
 
 CUSTOMER_ID = "customer_id"
 """Column of a crosswalk for the id as the sources name the customer."""
@@ -113,7 +118,7 @@ class LinkReport:
     identifiers : int
         Distinct ones that were compared.
     crosswalk_rows, unmatched_rows, unreadable : int
-        Rows of the crosswalk; those that name nobody who ever contacted us; cells that are no
+        Rows of the crosswalk; people it names who never contacted us; cells that are no
         identifier of their kind.
     customers_before, customers_after : int
     joined_by : dict of str to int
@@ -165,26 +170,27 @@ class Groups(Generic[Node]):
         self._parent: dict[Node, Node] = {}
 
     def find(self, node: Node) -> Node:
-        """Return what stands for the group of a node; a new node is a group of its own."""
+        """Return what stands for the group of a node; one that was never joined is its own."""
         parent = self._parent
-        root = parent.setdefault(node, node)
-        while parent[root] != root:
-            root = parent[root]
-        while parent[node] != root:
-            parent[node], node = root, parent[node]
+        root = node
+        while (above := parent.get(root, root)) != root:
+            root = above
+        while (above := parent.get(node, root)) != root:
+            parent[node], node = root, above
         return root
 
     def join(self, nodes: Sequence[Node]) -> int:
         """Make the groups of the nodes one; return how many groups fewer there are."""
         roots = dict.fromkeys(self.find(node) for node in nodes)
-        first = next(iter(roots), None)
+        if len(roots) < 2:
+            return 0
+        first = next(iter(roots))
         for root in roots:
-            if first is not None:
-                self._parent[root] = first
-        return max(len(roots) - 1, 0)
+            self._parent[root] = first
+        return len(roots) - 1
 
     def __iter__(self) -> Iterator[list[Node]]:
-        """Yield the groups."""
+        """Yield the groups that were joined."""
         groups: dict[Node, list[Node]] = {}
         for node in list(self._parent):
             groups.setdefault(self.find(node), []).append(node)
