@@ -322,7 +322,7 @@ class EncodedText(Model):
 
 
 class RollupFigures:
-    """The figures a roll-up adds up, each a whole number.
+    """The figures a roll-up adds up, each a whole number that fits four bytes on one day.
 
     For window w: `any_w` and `same_w` count identified contacts followed by another within w;
     `opening_any_w` and `opening_same_w` those with none in the w before (they open a matter),
@@ -350,7 +350,7 @@ class RollupFigures:
     nps_promoters: Mapped[int] = mapped_column(comment="9 or 10.")
     nps_detractors: Mapped[int] = mapped_column(comment="0 to 6.")
     ces_answers: Mapped[int]
-    ces_hundredths: Mapped[int] = mapped_column(sa.BigInteger, comment="Sum of CES times 100.")
+    ces_hundredths: Mapped[int] = mapped_column(comment="Sum of CES times 100.")
     any_24h: Mapped[int]
     any_72h: Mapped[int]
     any_7d: Mapped[int]
@@ -381,11 +381,11 @@ class RollupFigures:
     resolved_same_7d: Mapped[int]
     resolved_same_14d: Mapped[int]
     resolved_same_30d: Mapped[int]
-    beyond_seconds_24h: Mapped[int] = mapped_column(sa.BigInteger)
-    beyond_seconds_72h: Mapped[int] = mapped_column(sa.BigInteger)
-    beyond_seconds_7d: Mapped[int] = mapped_column(sa.BigInteger)
-    beyond_seconds_14d: Mapped[int] = mapped_column(sa.BigInteger)
-    beyond_seconds_30d: Mapped[int] = mapped_column(sa.BigInteger)
+    beyond_seconds_24h: Mapped[int]
+    beyond_seconds_72h: Mapped[int]
+    beyond_seconds_7d: Mapped[int]
+    beyond_seconds_14d: Mapped[int]
+    beyond_seconds_30d: Mapped[int]
 
 
 class DailyRollup(RollupFigures, Model):

@@ -102,7 +102,7 @@ def chain_contacts(
     window = settings.repeat_window_days * DAY
     days: set[date] = set()
     for condition in _portions_of_customers(session, customer_ids):
-        days.update(session.execute(_chaining(session, condition, window)).scalars())
+        days.update(session.scalars(_chaining(session, condition, window)))
     mark_due(session, days)
     return days
 
@@ -115,6 +115,9 @@ def _portions_of_customers(
     if customer_ids is not None:
         for ids in in_portions(sorted(set(customer_ids)), IDS_PER_STATEMENT):
             yield of.in_(ids)
+        return
+    if session.get_bind().dialect.name == "postgresql":
+        yield sa.true()  # it walks the index of the customers in bounded memory by itself
         return
     last = 0
     while True:
@@ -146,9 +149,12 @@ def _chaining(session: Session, condition: sa.ColumnElement[bool], window: int) 
         .where(differs)
     )
     insert = insert_into(session, _links).from_select(names, changed)
-    return insert.on_conflict_do_update(
+    written = insert.on_conflict_do_update(
         index_elements=["contact_id"], set_={name: insert.excluded[name] for name in _KEPT}
     ).returning(_links.c.local_day)
+    if session.get_bind().dialect.name == "postgresql":
+        return sa.select(written.cte("written").c.local_day).distinct()
+    return written
 
 
 def _with_neighbours(condition: sa.ColumnElement[bool]) -> sa.Subquery:

@@ -86,9 +86,7 @@ def upgrade() -> None:
         sa.Column("nps_promoters", sa.Integer(), nullable=False, comment="9 or 10."),
         sa.Column("nps_detractors", sa.Integer(), nullable=False, comment="0 to 6."),
         sa.Column("ces_answers", sa.Integer(), nullable=False),
-        sa.Column(
-            "ces_hundredths", sa.BigInteger(), nullable=False, comment="Sum of CES times 100."
-        ),
+        sa.Column("ces_hundredths", sa.Integer(), nullable=False, comment="Sum of CES times 100."),
         sa.Column("any_24h", sa.Integer(), nullable=False),
         sa.Column("any_72h", sa.Integer(), nullable=False),
         sa.Column("any_7d", sa.Integer(), nullable=False),
@@ -119,11 +117,11 @@ def upgrade() -> None:
         sa.Column("resolved_same_7d", sa.Integer(), nullable=False),
         sa.Column("resolved_same_14d", sa.Integer(), nullable=False),
         sa.Column("resolved_same_30d", sa.Integer(), nullable=False),
-        sa.Column("beyond_seconds_24h", sa.BigInteger(), nullable=False),
-        sa.Column("beyond_seconds_72h", sa.BigInteger(), nullable=False),
-        sa.Column("beyond_seconds_7d", sa.BigInteger(), nullable=False),
-        sa.Column("beyond_seconds_14d", sa.BigInteger(), nullable=False),
-        sa.Column("beyond_seconds_30d", sa.BigInteger(), nullable=False),
+        sa.Column("beyond_seconds_24h", sa.Integer(), nullable=False),
+        sa.Column("beyond_seconds_72h", sa.Integer(), nullable=False),
+        sa.Column("beyond_seconds_7d", sa.Integer(), nullable=False),
+        sa.Column("beyond_seconds_14d", sa.Integer(), nullable=False),
+        sa.Column("beyond_seconds_30d", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("day", "kind", "value", name=op.f("pk_daily_slices")),
     )
     op.create_index(
@@ -149,10 +147,12 @@ def upgrade() -> None:
         sa.Column(
             "report", sa.JSON(), nullable=False, comment="Counts of what was joined and not."
         ),
-        sa.Column("undone_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("undone_by", sa.String(length=120), nullable=False),
         sa.Column("started_by", sa.String(length=120), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("undone_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("undone_by", sa.String(length=120), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_link_runs")),
+    )
     op.create_table(
         "link_moves",
         sa.Column("link_run_id", sa.Integer(), nullable=False),
@@ -183,8 +183,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("link_run_id", "customer_id", name=op.f("pk_link_moves")),
     )
     op.create_index(op.f("ix_link_moves_customer_id"), "link_moves", ["customer_id"], unique=False)
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_link_runs")),
-    )
     op.create_table(
         "metric_goals",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -385,6 +383,8 @@ def upgrade() -> None:
             server_default="1",
             nullable=False,
             comment="Keys applied, one upon the other.",
+        ),
+    )
     op.add_column(
         "customers",
         sa.Column(
@@ -413,8 +413,6 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("own_customer_id IS NOT NULL"),
         postgresql_where=sa.text("own_customer_id IS NOT NULL"),
-    )
-        ),
     )
     # the next nightly round adds every day up anew
     op.execute("DELETE FROM daily_rollups")
@@ -531,7 +529,7 @@ def upgrade() -> None:
         "daily_rollups",
         sa.Column(
             "ces_hundredths",
-            sa.BigInteger(),
+            sa.Integer(),
             server_default="0",
             nullable=False,
             comment="Sum of CES times 100.",
@@ -539,23 +537,23 @@ def upgrade() -> None:
     )
     op.add_column(
         "daily_rollups",
-        sa.Column("beyond_seconds_24h", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("beyond_seconds_24h", sa.Integer(), server_default="0", nullable=False),
     )
     op.add_column(
         "daily_rollups",
-        sa.Column("beyond_seconds_72h", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("beyond_seconds_72h", sa.Integer(), server_default="0", nullable=False),
     )
     op.add_column(
         "daily_rollups",
-        sa.Column("beyond_seconds_7d", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("beyond_seconds_7d", sa.Integer(), server_default="0", nullable=False),
     )
     op.add_column(
         "daily_rollups",
-        sa.Column("beyond_seconds_14d", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("beyond_seconds_14d", sa.Integer(), server_default="0", nullable=False),
     )
     op.add_column(
         "daily_rollups",
-        sa.Column("beyond_seconds_30d", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("beyond_seconds_30d", sa.Integer(), server_default="0", nullable=False),
     )
     op.create_index(
         "ix_daily_rollups_disposition_day", "daily_rollups", ["disposition", "day"], unique=False
@@ -721,12 +719,12 @@ def downgrade() -> None:
     op.drop_column("daily_rollups", "abandoned")
     op.drop_column("daily_rollups", "queued")
     op.drop_column("daily_rollups", "themed")
+    op.drop_column("daily_rollups", "language")
+    op.drop_column("daily_rollups", "team")
     op.drop_index("ix_contacts_own_customer", table_name="contacts")
     op.drop_column("contacts", "own_customer_id")
     op.drop_index(op.f("ix_customers_merged_into_id"), table_name="customers")
     op.drop_column("customers", "merged_into_id")
-    op.drop_column("daily_rollups", "language")
-    op.drop_column("daily_rollups", "team")
     op.drop_column("customers", "key_version")
     op.add_column(
         "contacts",
@@ -802,10 +800,10 @@ def downgrade() -> None:
     op.execute(FILL_CONTACTS)
     op.drop_table("contact_links")
     op.drop_index(op.f("ix_customer_keys_link_run_id"), table_name="customer_keys")
-    op.drop_index(op.f("ix_link_moves_customer_id"), table_name="link_moves")
-    op.drop_table("link_moves")
     op.drop_index(op.f("ix_customer_keys_customer_id"), table_name="customer_keys")
     op.drop_table("customer_keys")
+    op.drop_index(op.f("ix_link_moves_customer_id"), table_name="link_moves")
+    op.drop_table("link_moves")
     op.drop_index(op.f("ix_saved_mappings_columns_hash"), table_name="saved_mappings")
     op.drop_table("saved_mappings")
     op.drop_index("ix_metric_lists_kind_day", table_name="metric_lists")

@@ -17,7 +17,7 @@ from closedloop.domain.jobs import JobKind, JobState
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import AuditEvent, ImportBatch, Job
 from tests.api.caller import Caller
-from tests.factories.contacts import make_contact, make_customer, make_history
+from tests.factories.contacts import make_contact, make_customer, make_history, make_link
 from tests.factories.impact import make_comeback, make_measurement
 from tests.factories.rollups import make_rollup
 from tests.factories.themes import make_action, make_intervention, make_stats, make_theme
@@ -88,7 +88,7 @@ def test_contacts_are_filtered(api, session, query, expected):
 def test_a_contact_comes_with_what_the_customer_did_around_it(api, session):
     first, second, third = make_history(session, [24, 24 * 30])
     for contact, chain, position in ((first, first, 1), (second, first, 2), (third, third, 1)):
-        contact.chain_id, contact.chain_position = chain.id, position
+        make_link(session, contact, chain_id=chain.id, chain_position=position)
 
     found = api.get(f"/contacts/{second.id}")
 

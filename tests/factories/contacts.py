@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from closedloop.domain.clock import local_day
-from closedloop.models import Contact, ContactText, Customer, ImportBatch
+from closedloop.models import Contact, ContactLink, ContactText, Customer, ImportBatch
 
 _number = itertools.count(1)
 ZONE = "Europe/London"
+LINK = tuple(c.key for c in ContactLink.__table__.c if c.key not in ("contact_id", "local_day"))
 
 
 def make_batch(session: Session, source: str = "test") -> ImportBatch:
@@ -44,7 +45,8 @@ def make_contact(
     batch: ImportBatch | None = None,
     **values,
 ) -> Contact:
-    """Add a contact; without a customer it is unidentified."""
+    """Add a contact; without a customer it is unidentified. Gaps and chain make its link."""
+    link = {name: values.pop(name) for name in LINK if name in values}
     batch = batch or make_batch(session)
     contact = Contact(
         **{
@@ -66,6 +68,8 @@ def make_contact(
     )
     session.add(contact)
     session.flush()
+    if link:
+        make_link(session, contact, **link)
     if text is not None:
         digest = hashlib.sha256(text.encode()).hexdigest()
         session.add(
@@ -78,6 +82,17 @@ def make_contact(
         )
         session.flush()
     return contact
+
+
+def make_link(session: Session, contact: Contact, **values) -> ContactLink:
+    """Say where a contact stands among those of its customer."""
+    opens = {"chain_id": contact.id, "chain_position": 1}
+    link = ContactLink(
+        **{"contact_id": contact.id, "local_day": contact.local_day, **opens, **values}
+    )
+    session.add(link)
+    session.flush()
+    return link
 
 
 def make_history(session: Session, gaps_hours: list[float], **values) -> list[Contact]:
