@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import lzma
 import shutil
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +22,12 @@ MAX_RATIO = 200
 """How often larger than the archive its content may be."""
 
 MAX_UNPACKED = 64 * 1024**3
+ZIP_FAULTS = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError),
+    *(RuntimeError, NotImplementedError, ValueError, IndexError),
+)
+"""What broken archives make their readers raise."""
+
 _SMALL = 64 * 1024 * 1024
 """Content up to this many bytes is no bomb whatever the ratio."""
 
@@ -68,15 +78,16 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
 
 
 def _is_hidden(path: Path, root: Path) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in path.relative_to(root).parts)
+    parts = (part for part in path.relative_to(root).parts if part != "..")
+    return any(part.startswith((".", "__MACOSX")) for part in parts)
 
 
 def _is_archive(path: Path) -> bool:
     """Whether a zip is an archive of files and not a workbook, which is a zip, too."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return "[Content_Types].xml" not in archive.namelist()
-    except zipfile.BadZipFile:
+            return not {"[Content_Types].xml", "xl/workbook.xml"} & set(archive.namelist())
+    except ZIP_FAULTS:
         return True
 
 
@@ -91,23 +102,20 @@ def _unpack_zip(path: Path, into: Path) -> Iterator[Member]:
                 with archive.open(info) as source, target.open("wb") as sink:
                     _copy(source, sink, info.file_size)
                 yield Member(info.filename, target)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
-        raise UnreadableFile(
-            "The archive cannot be unpacked: it is broken or has a password. Make it again, or "
-            "bring the files in it without an archive."
+    except ZIP_FAULTS as error:
+        raise _unpackable(
+            error, "The archive cannot be unpacked: it is broken or has a password."
         ) from error
 
 
 def _unpack_gzip(path: Path, into: Path) -> Iterator[Member]:
     target = into / "000000"
-    limit = max(_SMALL, path.stat().st_size * MAX_RATIO)
+    limit = min(_free_bytes(), max(_SMALL, path.stat().st_size * MAX_RATIO))
     try:
         with gzip.open(path) as source, target.open("wb") as sink:
             _copy(source, sink, limit)
-    except (OSError, EOFError) as error:
-        raise UnreadableFile(
-            "The .gz file cannot be unpacked: it is broken. Make it again, or bring the file in it."
-        ) from error
+    except ZIP_FAULTS as error:
+        raise _unpackable(error, "The .gz file cannot be unpacked: it is broken.") from error
     yield Member(path.name.removesuffix(".gz"), target)
 
 
@@ -121,6 +129,10 @@ def _copy(source: object, sink: object, limit: int) -> None:
         sink.write(block)  # type: ignore[attr-defined]
 
 
+_NO_ROOM = (
+    "There is not enough room on this computer to unpack the archive. Free some, or bring what is "
+    "in it unpacked."
+)
 _BOMB = (
     "The archive would unpack to far more than it should. Bring the files in it without an archive."
 )
@@ -135,5 +147,18 @@ def _refuse_bomb(path: Path, n_bytes: int, n_members: int) -> None:
             "Split it."
         )
     most = min(MAX_UNPACKED, max(_SMALL, path.stat().st_size * MAX_RATIO))
-    if n_bytes > most or n_bytes > shutil.disk_usage(tempfile.gettempdir()).free:
+    if n_bytes > most:
         raise UnreadableFile(_BOMB)
+    if n_bytes > _free_bytes():
+        raise UnreadableFile(_NO_ROOM)
+
+
+def _free_bytes() -> int:
+    return shutil.disk_usage(tempfile.gettempdir()).free
+
+
+def _unpackable(error: BaseException, sentence: str) -> UnreadableFile:
+    """Return why something cannot be unpacked: a full disk is no broken archive."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return UnreadableFile(_NO_ROOM)
+    return UnreadableFile(f"{sentence} Make it again, or bring what is in it unpacked.")

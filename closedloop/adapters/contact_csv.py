@@ -74,7 +74,7 @@ def sniff_csv(path: Path) -> FileFacts | None:
     ]
     if len(rows) == 1:
         reasons.append("There are column names but no rows below them.")
-    sample = rows[1 : SAMPLE_ROWS + 1]
+    sample = [row[: len(header)] for row in rows[1 : SAMPLE_ROWS + 1]]
     return FileFacts("csv", encoding.name, delimiter, encoding.has_bom, header, sample, reasons)
 
 

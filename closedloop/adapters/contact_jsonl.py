@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from closedloop.adapters.encoding import find_encoding
+from closedloop.adapters.json_stream import MAX_DEPTH, is_too_deep, with_plain_keys
 from closedloop.adapters.lines import (
     MAX_LINE_CHARS,
     Line,
@@ -105,7 +106,10 @@ def split_line(line: Line, encoding: str) -> RawRow | BadRow:
     if not isinstance(found, dict):
         reason = "is no JSON object. Write each contact as {…} on a line of its own."
         return BadRow(line.number, f"Line {line.number} {reason}", raw)
-    return RawRow(line.number, found)
+    if is_too_deep(found, line.text):
+        reason = f"holds more than {MAX_DEPTH} lists and objects inside each other."
+        return BadRow(line.number, f"Line {line.number} {reason} Export the row again.", raw)
+    return RawRow(line.number, with_plain_keys(found, line.text))
 
 
 READER = table_reader(

@@ -235,7 +235,7 @@ def _turns(row: _Cells) -> tuple[tuple[str, str], ...]:
         return tuple(turn for item in turns if (turn := _turn(item)))
     text = row.text("text") or row.text("turns")
     speaker = row.label("speaker")
-    return ((_speaker(speaker or "customer"), text),) if text else ()
+    return ((speaker_of(speaker or "customer"), text),) if text else ()
 
 
 def _decoded(turns: str) -> Any:
@@ -266,14 +266,15 @@ def _turn(item: Any) -> tuple[str, str] | None:
         remedy = 'Write [{"speaker": "customer", "text": "…"}, …].'
         raise _Refused("bad_turns", "turns", problem, remedy)
     text = clean(text).strip()
-    return (_speaker(str(speaker or "unknown")), text) if text else None
+    return (speaker_of(str(speaker or "unknown")), text) if text else None
 
 
 def _first(values: MappingOf[str, Any], names: tuple[str, ...]) -> Any:
     return next((values[name] for name in names if name in values), None)
 
 
-def _speaker(name: str) -> str:
+def speaker_of(name: str) -> str:
+    """Return which of the speakers a word such as Caller or IVR means; 'unknown' if none."""
     word = "_".join(name.lower().replace("-", " ").split())
     return _SPEAKER_OF.get(word, "unknown")
 

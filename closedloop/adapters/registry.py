@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from closedloop.adapters import contact_csv, contact_jsonl
+from closedloop.adapters import (
+    amazon_connect,
+    captions,
+    contact_csv,
+    contact_jsonl,
+    genesys_cloud,
+    intercom,
+    json_list,
+    parquet,
+    xlsx,
+)
 from closedloop.adapters.bundle import Bundle
 from closedloop.adapters.readers import Reader
 from closedloop.adapters.types import FileFacts, UnreadableFile
 
 READERS: tuple[Reader, ...] = (
+    # exports of one make, told by what only they hold
+    amazon_connect.READER,
+    genesys_cloud.READER,
+    intercom.READER,
+    # tables of any make
+    xlsx.READER,
+    parquet.READER,
+    captions.READER,
     contact_jsonl.READER,
+    json_list.READER,
     contact_csv.READER,  # last: says of a lone file that nobody reads why it is no table
 )
 

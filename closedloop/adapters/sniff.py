@@ -8,10 +8,13 @@ from pathlib import Path
 
 from closedloop.adapters.encoding import Encoding
 from closedloop.adapters.lines import Line, open_text, read_lines
+from closedloop.adapters.parse import clean
 from closedloop.adapters.types import UnreadableFile
 
 SAMPLE_ROWS = 20
 MAX_COLUMNS = 5_000
+MAX_CELL_CHARS = 5_000
+"""How much of a cell a sample shows."""
 _SNIFFED_LINES = 2000
 _SNIFFED_CHARS = 2 * 1024 * 1024
 
@@ -56,7 +59,7 @@ def _bounded(lines: Iterator[Line]) -> list[Line]:
 
 def as_text(value: object) -> str:
     """Return a value as a cell of a sample shows it."""
-    return "" if value is None else str(value)
+    return "" if value is None else clean(str(value))[:MAX_CELL_CHARS]
 
 
 def unique_names(cells: Sequence[str]) -> list[str]:
@@ -64,7 +67,7 @@ def unique_names(cells: Sequence[str]) -> list[str]:
     names: dict[str, None] = {}
     last: dict[str, int] = {}
     for position, cell in enumerate(cells, start=1):
-        name = " ".join(cell.split()).lstrip("\ufeff") or f"column {position}"
+        name = " ".join(clean(cell).split()).lstrip("\ufeff") or f"column {position}"
         candidate, n = name, last.get(name, 1)
         while candidate in names:
             n += 1

@@ -254,11 +254,11 @@ def test_htmx_is_sent_on_when_the_import_is_done(manager, session, mapped):
     [
         (b"", "The file is empty"),
         (b"  \n\n", "The file is empty"),
-        (b"PK\x03\x04" + b"\x00" * 200, "spreadsheet or a zip archive"),
+        (b"PK\x03\x04" + b"\x00" * 200, "archive cannot be unpacked"),
         (bytes(range(256)) * 40, "The file"),
         (b"1,2026-03-02,ann\n2,2026-03-03,bob\n", "does not name the columns"),
         (b"just one column\nx\ny\n", "single column"),
-        (b'[{"a": 1}]', "one JSON list"),
+        (b'[{"a": 1}]', "single column"),
     ],
 )
 def test_a_file_that_is_none_gets_a_sentence_and_is_not_kept(manager, settings, content, sentence):
