@@ -18,12 +18,13 @@ MAX_WORDS = 60
 # Longer turns are pasted letters or logs; the issue is in the beginning.
 MAX_CHARACTERS = 20_000
 
-_MARKS = re.compile(
+MARKS = re.compile(
     r"https?://\S+|www\.\S+"  # links
     r"|(?<![\w@])@\w+"  # handles
     r"|\[[A-Z][A-Z0-9_ -]{1,30}\]|<[A-Z][A-Z0-9_ -]{1,30}>"  # what redaction left behind
     r"|\bX{2,}(?:[/-][X\d]+)*\b|__\w+__"  # and what others mask with
 )
+"""What stands in a text and is no word of it: links, handles, tokens of redaction."""
 _ENTITY = re.compile(r"&(?:#\d{1,8};?|#[xX][0-9a-fA-F]{1,7};?|[A-Za-z][A-Za-z0-9]{1,31};)")
 # An ampersand written as one, however often: taken in one go, as nests would cost a pass each.
 _AMPERSAND = re.compile(r"&(?:(?:amp|AMP|#0{0,5}38|#[xX]0{0,4}26);)+")
@@ -164,7 +165,7 @@ def normalise(text: str) -> str:
     if not text.isascii() or "\x00" in text:
         text = unicodedata.normalize("NFKC", text).translate(_QUOTES)
         text = "".join(map(_visible, text))
-    found = _MARKS.sub(" ", text)
+    found = MARKS.sub(" ", text)
     found = _SPACE.sub(" ", found).strip()
     if len(found) < len(text):
         found = _DANGLING.sub("", _SPACE_BEFORE_STOP.sub(r"\1", found))

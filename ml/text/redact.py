@@ -27,7 +27,7 @@ from ml.text.redact_rules import (
     compile_pattern,
     kind_of,
 )
-from ml.text.redact_shapes import GAP, STRETCH, Finder, Span, merged
+from ml.text.redact_shapes import GAP, MAY_BE_IBAN, STRETCH, Finder, Span, merged
 from ml.text.redact_tokens import TOKEN, Tokens
 
 __all__ = [
@@ -189,6 +189,8 @@ class Redactor:
             has_number = STRETCH.search(text) is not None
             if has_number:
                 text = _replace_all(text, self._checked, tokens)
+            elif MAY_BE_IBAN.search(text):
+                text = tokens.replace(text, "IBAN", find_ibans(text))
             if names := list(self._names.find(text)):
                 text = tokens.replace_kinds(text, names)
             if has_number:

@@ -21,15 +21,19 @@ _STREET_WORD = (
     r"(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Court|Ct|Boulevard|Blvd|Place|Pl|Close"
     r"|Crescent|Square|Terrace|Gardens|Grove|Parkway|Pkwy|Highway|Hwy|Circle|Cir|Way|Trail|Mews)"
 )
-_TOWN = rf"(?:,? {_NAME}(?: {_NAME}){{0,2}})"
+_PLACE_NAME = r"[A-ZÄÖÜĄČĘĖĮŠŲŪŽ][\w'’-]{0,30}"
+_TOWN = rf"(?:,? {_PLACE_NAME}(?: {_PLACE_NAME}){{0,2}})"
 _ENGLISH = re.compile(
-    rf"(?<![\w.,/:£$€-])(?:(?:Flat|Apt|Apartment|Unit|Suite) \w{{1,5}},? )?\d{{1,5}}[A-Za-z]?,? "
+    rf"(?<![\w./£$€-])(?<!\d[,:])"
+    rf"(?:(?:Flat|Apt|Apartment|Unit|Suite) \w{{1,5}},? )?\d{{1,5}}[A-Za-z]?,? "
     rf"(?:[NSEW]\.? )?(?:{_NAME} ){{1,3}}{_STREET_WORD}\b\.?"
     rf"(?:,? (?:Apt|Apartment|Unit|Suite|Ste|Flat|#)\.? ?#?\w{{1,6}})?"
     rf"(?:{_TOWN}?{_TOWN}?,? (?:{_STATE},? \d{{5}}(?:-\d{{4}})?|{_UK_CODE})(?!\w))?"
 )
 _UK_CODE_ALONE = re.compile(rf"(?<![\w-]){_UK_CODE}(?![\w-])")
-_US_PLACE = re.compile(rf"\b{_NAME}(?: {_NAME})?, {_STATE},? \d{{5}}(?:-\d{{4}})?(?!\w)")
+_US_PLACE = re.compile(
+    rf"\b{_PLACE_NAME}(?: {_PLACE_NAME})?, {_STATE},? \d{{5}}(?:-\d{{4}})?(?!\w)"
+)
 _PO_BOX = re.compile(r"\b(?:P\.? ?O\.? ?Box|Postfach) \d{1,6}(?: ?\d{1,4})?\b", re.IGNORECASE)
 _GERMAN = re.compile(
     r"\b(?!(?:Arbeits|Park|Sitz|Steh|Stell|Fenster|Gang|Um|Rück|Aus)(?:platz|weg)\b)"
@@ -38,19 +42,19 @@ _GERMAN = re.compile(
     r"(?:,? \d{5} [A-ZÄÖÜ][\wäöüß-]{1,30}(?: (?:am|an der|im) [A-ZÄÖÜ][\wäöüß-]{1,30})?)?"
 )
 _LITHUANIAN = re.compile(
-    rf"(?:{_NAME} )?{_NAME} (?:g\.|gatvė|gatvės|pr\.|prospektas|al\.|alėja) ?\d{{1,4}}[A-Za-z]?"
-    rf"(?:[-–]\d{{1,4}})?\b(?:,? (?:LT-?)?\d{{5}})?(?:,? {_NAME})?"
+    rf"{_NAME} (?:g\.|gatvė|gatvės|pr\.|prospektas|al\.|alėja) ?\d{{1,4}}[A-Za-z]?"
+    rf"(?:[-–]\d{{1,4}})?\b(?:,? (?:LT-?)?\d{{5}})?(?:,? {_PLACE_NAME})?"
 )
 _INDONESIAN = re.compile(
     rf"\b(?:Jl|Jln|Jalan|Gg|Gang)\.? {_NAME}(?: (?:{_NAME}|[IVX]+)){{0,4}},? "
     r"(?:No|Nomor|nomor|no)\.? ?\d{1,4}[A-Za-z]?\b"
     r"(?:,? RT\.? ?\d{1,3} ?/ ?(?:RW\.? ?)?\d{1,3})?"
-    rf"(?:,? {_NAME}(?: {_NAME})?(?: \d{{5}}(?!\d))?)?"
+    rf"(?:,? {_PLACE_NAME}(?: {_PLACE_NAME})?(?: \d{{5}}(?!\d))?)?"
 )
-_PLACE = r"[\u4e00-\u9fff]"
+_HANZI = r"[\u4e00-\u9fff]"
 _SAID = r"我你您他她在住是到寄送了的至给请把地址为"
 _CHINESE = re.compile(
-    rf"(?:(?![{_SAID}]){_PLACE}){{0,12}}(?:路|街|大道|巷|弄|胡同)\d{{1,5}}[号弄]"
+    rf"(?:(?![{_SAID}]){_HANZI}){{0,12}}(?:路|街|大道|巷|弄|胡同)\d{{1,5}}[号弄]"
     rf"(?:\d{{1,3}}(?:号楼|栋|幢|座|单元|楼|层)){{0,3}}(?:\d{{1,5}}[室号])?"
 )
 

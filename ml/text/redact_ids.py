@@ -23,6 +23,8 @@ from ml.text.redact_shapes import DASH, DIGITS, SPACE, STRETCH, Span, ascii_digi
 _CUE_WINDOW = 48
 _LINK = rf"[{SPACE}{DASH}.]{{1,3}}"
 _IS_LINK = re.compile(rf"[{SPACE}{DASH}]{{1,3}}|\.")
+_GOES_ON = re.compile(rf"{_LINK}\d")
+_GOES_BEFORE = re.compile(rf"\d{_LINK}$")
 _MOST_GROUPS = 18
 
 _NINO = re.compile(
@@ -94,12 +96,13 @@ def _before(text: str, groups: Groups) -> str:
 
 
 def _is_free(text: str, groups: Groups) -> bool:
-    """Whether no letter, digit or sign of a longer thing touches the number."""
+    """Whether no letter, sign or digits of a longer thing stand at the number."""
     start, end = groups[0][0], groups[-1][1]
     before, after = text[start - 1 : start] if start else "", text[end : end + 1]
     is_decimal = after in (".", ",") and text[end + 1 : end + 2].isdigit()
     return not (
         is_decimal
+        or _GOES_BEFORE.search(text[max(0, start - 4) : start]) is not None
         or before.isalnum()
         or before in ("+", "/", "_", "#")
         or after.isalnum()
@@ -144,6 +147,8 @@ def _end_of_nik(text: str, groups: Groups, number: str) -> int | None:
     day = int(number[6:8])
     if not _is_date(2000 + int(number[10:12]), int(number[8:10]), day - 40 * (day > 40)):
         return None
+    if len(groups) > 1 and _GOES_ON.match(text, groups[-1][1]):
+        return None  # the first sixteen digits of a longer card
     may_be_card = luhn.is_valid(number) and _ISSUED_CARD.match(number) is not None
     if may_be_card and not _NIK_CUE.search(_before(text, groups)):
         return None

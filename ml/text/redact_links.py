@@ -8,12 +8,16 @@ from ipaddress import AddressValueError, IPv4Address
 
 from ml.text.redact_shapes import Span
 
-_URL_WITH_LOGIN = re.compile(r"\b[a-z][a-z0-9+.-]{0,20}://[^\s/@<>\"]+@[^\s<>\"]+", re.IGNORECASE)
+# an address ends where a space, a bracket or a script that none is written in begins
+_IN_URL = r'[^\s<>"\u3000-\u9fff\uac00-\ud7af\uff00-\uffef]'
+_URL_WITH_LOGIN = re.compile(
+    rf"\b[a-z][a-z0-9+.-]{{0,20}}://[^\s/@<>\"]+@{_IN_URL}+", re.IGNORECASE
+)
 _URL_WITH_SECRET = re.compile(
     r"\b(?:https?://|www\.)[^\s<>\"?#]{1,300}[?#][^\s<>\"]{0,300}?(?<![a-z0-9])"
     r"(?:(?:access_?|id_?|refresh_?|auth_?)?token|auth|authorization|jwt|otp|password|passwd|pwd"
     r"|pass|(?:client_?)?secret|api_?key|key|session(?:_?id)?|sid|sig|signature|code|credentials?)"
-    r"=[^\s<>\"]+",
+    rf"={_IN_URL}+",
     re.IGNORECASE,
 )
 
@@ -91,10 +95,10 @@ def may_spell_email(text: str) -> bool:
 def find_urls(text: str) -> Iterator[Span]:
     """Find web addresses that carry a login or a secret."""
     if "://" in text or "www." in text:
-        for match in _URL_WITH_LOGIN.finditer(text):
-            yield match.span()
-        for match in _URL_WITH_SECRET.finditer(text):
-            yield match.span()
+        for pattern in (_URL_WITH_LOGIN, _URL_WITH_SECRET):
+            for match in pattern.finditer(text):
+                stop = len(match[0].rstrip(".,;:!?)'*")) or len(match[0])
+                yield match.start(), match.start() + stop
 
 
 def find_emails(text: str) -> Iterator[Span]:

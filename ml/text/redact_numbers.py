@@ -109,7 +109,7 @@ def _end_of_card(text: str, groups: Sequence[Span], first: int) -> int | None:
 
 def _is_card(text: str, groups: Sequence[Span], number: str) -> bool:
     is_phone = text[groups[0][0] - 1 : groups[0][0]] == "+"
-    if is_phone or not luhn.is_valid(ascii_digits(number)):
+    if is_phone or int(number[0]) == 0 or not luhn.is_valid(ascii_digits(number)):
         return False
     gaps = "".join(text[a:b] for (_, a), (b, _) in pairwise(groups))
     if "." in gaps and gaps.strip("."):

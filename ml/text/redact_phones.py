@@ -30,10 +30,11 @@ _SEPARATORS = rf"[{SPACE}{DASH}.·()/]"
 _CANDIDATE = re.compile(rf"[+(]{{0,2}}\d(?:{_SEPARATORS}{{0,4}}\d){{6,40}}")
 _JOINT = re.compile(rf"{_SEPARATORS}{{0,4}}")
 _NORTH_AMERICAN = re.compile(
-    r"(?<![\d.-])(?:\+?1[-. ]?)?(?:\([2-9]\d\d\)\s?|[2-9]\d\d[-. ])[2-9]\d\d[-. ]\d{4}(?![\d-])"
+    r"(?<![A-Za-z\d.-])(?:\+?1[-. ]?)?"
+    r"(?:\([2-9]\d\d\)\s?|[2-9]\d\d[-. ])[2-9]\d\d[-. ]\d{4}(?![\d-])"
 )
 _BRITISH = re.compile(
-    r"(?<![\d/.-])(?:\(0\d{2,4}\)\s?|0\d{2,4}[ -]?)\d{3,4}[ -]?\d{3,4}(?![\d/-]|\.\d)"
+    r"(?<![A-Za-z\d/.-])(?:\(0\d{2,4}\)\s?|0\d{2,4}[ -]?)\d{3,4}[ -]?\d{3,4}(?![A-Za-z\d/-]|\.\d)"
 )
 _CONTEXT = 8
 _MAX_LOOKUPS = 200
@@ -41,6 +42,7 @@ _MOST_DIGITS = 15
 _MOST_GROUPS = 15
 _CURRENCY = frozenset("£$€¥₹%#")
 _EXIT_CODES = {"00": 2, "011": 3}
+_EXIT = re.compile(rf"(?<!\d)(?:00|011){_SEPARATORS}?[1-9]")
 _SHAPES = ("fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost")
 _OTHER_SHAPES = ("personal_number", "voip", "pager", "uan", "voicemail")
 
@@ -158,7 +160,7 @@ class PhoneFinder:
 
     def _find_in(self, window: str) -> list[Span]:
         window = DATE_OR_TIME.sub(lambda found: ";" * len(found[0]), window)
-        if "+" not in window:
+        if "+" not in window and not _EXIT.search(window):
             for shape in self._shapes:
                 if found := [m.span() for m in shape.finditer(window)]:
                     return found
@@ -255,7 +257,8 @@ def _possible(
 
 def _trimmed(window: str, start: int, end: int) -> Span:
     """Leave an opening bracket without its end out."""
-    if window[start] == "(" and ")" not in window[start:end]:
+    number = window[start:end]
+    if number[0] == "(" and number.count("(") > number.count(")"):
         start += 1
     return start, end
 

@@ -18,6 +18,9 @@ GAP = rf"[{SPACE}{DASH}.·_]"
 STRETCH = re.compile(rf"\d(?:[{SPACE}{DASH}.·_()/+]{{0,4}}\d){{5,}}")
 """Six digits or more that may be one number: without one, a text holds no number to hide."""
 
+MAY_BE_IBAN = re.compile(r"(?<=[A-Za-z])\d\d[\sA-Za-z0-9-]{11}")
+"""What an IBAN has of which the account is mostly letters, so that no six digits meet."""
+
 DIGITS = re.compile(r"\d+")
 
 DATE_OR_TIME = re.compile(
