@@ -127,7 +127,7 @@ def roll_back_import(
 
     Contacts that only it brought are deleted with their links, words and quotes. Contacts that
     hold messages of other imports, too, are put together anew from those. Customers who have no
-    contact left go, unless a match rule knows them by other identifiers. Rows in quarantine and
+    contact left go, unless a link run joined them with others. Rows in quarantine and
     measurements made before stay.
 
     Parameters
@@ -232,15 +232,19 @@ def _settle(session: Session, settings: Settings, removed: Removed) -> int:
 
 
 def _delete_empty(session: Session, customer_ids: Collection[int]) -> set[int]:
-    """Delete those customers who have neither a contact nor another identifier."""
+    """Delete those customers who have no contact and whom no link run joined with anybody."""
     gone: set[int] = set()
-    has_contact = sa.exists().where(_contacts.c.customer_id == _customers.c.id)
-    has_key = sa.exists().where(CustomerKey.customer_id == _customers.c.id)
+    c = _customers.c
+    other = _customers.alias("other")
+    has_contact = sa.exists().where(
+        sa.or_(_contacts.c.customer_id == c.id, _contacts.c.own_customer_id == c.id)
+    )
+    has_link = sa.exists().where(CustomerKey.customer_id == c.id, CustomerKey.link_run_id > 0)
+    is_linked = sa.or_(c.merged_into_id.is_not(None), has_link)
+    has_others = sa.exists().where(other.c.merged_into_id == c.id)
     for ids in in_portions(sorted(customer_ids), IDS_AT_ONCE):
-        empty = _customers.c.id.in_(ids) & ~has_contact & ~has_key
-        gone.update(
-            session.scalars(sa.delete(_customers).where(empty).returning(_customers.c.id)).all()
-        )
+        empty = sa.and_(c.id.in_(ids), ~has_contact, ~is_linked, ~has_others)
+        gone.update(session.scalars(sa.delete(_customers).where(empty).returning(c.id)).all())
     return gone
 
 

@@ -170,6 +170,7 @@ class _Rebuilt:
         keeps_batch = keeps_id and old["batch_id"] != self.batch_id
         values = {
             "customer_id": old["customer_id"],
+            "own_customer_id": old["own_customer_id"],
             "source_contact_id": first["source_message_id"],
             "content_hash": first["content_hash"],
             "started_at": first["sent_at"],

@@ -28,6 +28,7 @@ from closedloop.models import (
     EvidenceKind,
     ImportBatch,
     ImportReject,
+    LinkRun,
     Message,
     ThemeEvidence,
 )
@@ -312,19 +313,31 @@ def test_a_wrong_number_an_unknown_import_and_a_second_time_are_refused(
     session.rollback()
 
 
-def test_customers_known_by_a_match_rule_and_rows_in_quarantine_stay(
+def test_customers_whom_a_link_run_joined_and_rows_in_quarantine_stay(
     take_in, take_out, session
 ) -> None:
     batch_id = take_in([row("a", customer="linked"), row("b", started_at="soon"), row("c")])
     linked = session.scalars(
         sa.select(Customer).join(Contact).where(Contact.source_contact_id == "a")
     ).one()
-    session.add(CustomerKey(key_hash="1" * 64, customer_id=linked.id, kind="phone"))
+    seen = session.scalars(
+        sa.select(Customer).join(Contact).where(Contact.source_contact_id == "c")
+    ).one()
+    run = LinkRun(file_name="rules.toml", rules={}, report={}, started_by="Test")
+    session.add(run)
+    session.flush()
+    session.add_all(
+        [
+            CustomerKey(key_hash="1" * 64, customer_id=linked.id, kind="phone", link_run_id=run.id),
+            CustomerKey(key_hash="2" * 64, customer_id=seen.id, kind="phone"),  # noted only
+        ]
+    )
     session.commit()
 
     take_out(batch_id)
 
     session.expire_all()
     assert session.scalars(sa.select(Customer.id)).all() == [linked.id]
+    assert session.scalars(sa.select(CustomerKey.customer_id)).all() == [linked.id]
     assert session.scalar(sa.select(sa.func.count(ImportReject.id))) == 1
     session.rollback()
