@@ -7,23 +7,33 @@ One conversation is one contact until the customer writes again after a rest
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
-from closedloop.adapters.bundle import Bundle, Member
+from closedloop.adapters.bundle import Bundle
+from closedloop.adapters.joined import (
+    Found,
+    Json,
+    Layout,
+    Made,
+    Piece,
+    Shelf,
+    Source,
+    facts_of,
+    read_joined,
+)
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.readers import Reader
 from closedloop.adapters.types import BadRow, FileFacts, RawRow
-from closedloop.adapters.vendor_json import BrokenJson, Json, is_json, peek_objects, read_objects
 from closedloop.adapters.vendor_rows import (
     MAX_HANDLE_SECONDS,
-    RAW_CHARS,
     REDACTED,
     Message,
     Session,
     at,
     extra_columns,
-    facts_from,
     filled,
     flag_of,
     items_at,
@@ -40,9 +50,9 @@ from closedloop.adapters.vendor_rows import (
     with_subject,
 )
 from closedloop.adapters.vendor_text import html_to_text
+from closedloop.adapters.vendor_values import sort_key
 
 FORMAT = "intercom"
-LISTS = ("conversations", "teams", "admins")
 
 _CUSTOMERS = frozenset({"user", "lead", "contact"})
 _SPEAKERS = {**dict.fromkeys(_CUSTOMERS, "customer"), "admin": "agent", "team": "agent"}
@@ -63,45 +73,26 @@ _STATISTICS = (
     *("count_reopens", "count_assignments", "count_conversation_parts", "handling_time"),
     "adjusted_handling_time",
 )
-_MAX_NAMES = 100_000
+
+
+_ID = re.compile(r'"id"\s*:\s*"?([^",}\s]{1,200})')
 
 
 def recognise(bundle: Bundle) -> FileFacts | None:
     """Return facts if a file of the bundle holds conversations of Intercom."""
-    for member in bundle.members:
-        found = peek_objects(member.path, lists=LISTS, is_record=is_conversation)
-        conversations = [item for item in found if is_conversation(item)]
-        if conversations:
-            rows = [row for item in conversations for row in _contacts(item, member, {})]
-            return facts_from(FORMAT, rows, _reasons(conversations))
-    return None
+    return facts_of(
+        bundle,
+        _LAYOUT,
+        _contacts,
+        format=FORMAT,
+        kinds={"conversation": "conversations of Intercom"},
+        notes=_notes,
+    )
 
 
 def read_rows(bundle: Bundle, facts: FileFacts) -> Iterator[RawRow | BadRow]:
     """Yield one row per contact, a conversation that rested too long in several."""
-    names = _names(bundle)
-    line = 0
-    for member, item in _objects(bundle):
-        if isinstance(item, BrokenJson):
-            line += 1
-            yield BadRow(line, f"A conversation in {member.name} {item.problem}", item.raw)
-            continue
-        if _is_name(item):
-            continue
-        if not is_conversation(item):
-            line += 1
-            reason = f"Object {line} in {member.name} {_NO_CONVERSATION}"
-            yield BadRow(line, reason, str(item)[:RAW_CHARS])
-            continue
-        for row in _contacts(item, member, names):
-            line += 1
-            yield RawRow(line, row.fields, where=row.where)
-
-
-_NO_CONVERSATION = (
-    "is no conversation of Intercom: it has neither `source` nor `conversation_parts`. "
-    "Leave it out, or export the conversation again."
-)
+    return read_joined(bundle, _LAYOUT, _contacts)
 
 
 def mapping(facts: FileFacts) -> Mapping:
@@ -109,9 +100,9 @@ def mapping(facts: FileFacts) -> Mapping:
     return own_mapping(FORMAT)
 
 
-def is_conversation(item: Any) -> bool:
+def is_conversation(item: Json) -> bool:
     """Whether an object is a conversation and not, say, one part of it."""
-    if not isinstance(item, dict) or "part_type" in item:
+    if "part_type" in item:
         return False
     if item.get("type") == "conversation":
         return "id" in item or "source" in item
@@ -119,63 +110,60 @@ def is_conversation(item: Any) -> bool:
     return "id" in item and (is_delivered or "conversation_parts" in item)
 
 
-def _is_name(item: Json) -> bool:
-    return item.get("type") in ("team", "admin")
+def _file(item: Json, source: Source) -> Piece | None:
+    key = text_of(item.get("id")) or ""
+    if is_conversation(item):
+        return Piece("conversation", key, version=sort_key(item.get("updated_at")))
+    kind = text_of(item.get("type"))
+    if kind in ("team", "admin") and key:
+        return Piece("name", f"{kind} {key}")
+    return None
 
 
-def _objects(bundle: Bundle) -> Iterator[tuple[Member, Json | BrokenJson]]:
-    for member in bundle.members:
-        if is_json(member.path):
-            for item in read_objects(member.path, lists=LISTS, is_record=is_conversation):
-                yield member, item
+def _file_broken(raw: str, list_name: str, member: str) -> Piece | None:
+    found = _ID.search(raw)
+    return Piece("conversation", found[1] if found else "")
 
 
-def _names(bundle: Bundle) -> dict[tuple[str, str], str]:
-    """Return names of teams and admins by id, where the bundle holds lists of them."""
-    names: dict[tuple[str, str], str] = {}
-    for member in bundle.members:
-        first = peek_objects(member.path, lists=LISTS, is_record=_is_name, limit=1)
-        if not first or not _is_name(first[0]):
-            continue
-        for item in read_objects(member.path, lists=LISTS, is_record=_is_name):
-            if isinstance(item, dict) and len(names) < _MAX_NAMES:
-                key, name = text_of(item.get("id")), text_of(item.get("name"))
-                if key and name:
-                    names[str(item.get("type")), key] = name
-    return names
+_LAYOUT = Layout(frozenset({"conversations", "teams", "admins"}), _file, _file_broken)
 
 
-def _reasons(conversations: list[Json]) -> list[str]:
-    reasons = ["The objects are conversations as the API of Intercom writes them."]
-    if not any("conversation_parts" in item for item in conversations):
-        reasons.append(
-            "They hold the first message only: lists of the API leave out the parts. Retrieve "
-            "each conversation to have the rest, and with it contacts after a rest."
-        )
-    return reasons
+def _notes(shelf: Shelf) -> list[str]:
+    if any("conversation_parts" in found.value for found in islice(shelf.each("conversation"), 20)):
+        return []
+    return [
+        "They hold the first message only: lists of the API leave out the parts. Retrieve "
+        "each conversation to have the rest, and with it contacts after a rest."
+    ]
 
 
-def _contacts(item: Json, member: Member, names: dict[tuple[str, str], str]) -> Iterator[RawRow]:
+def _contacts(shelf: Shelf) -> Iterator[Made]:
+    for found in shelf.each("conversation"):
+        yield from _contacts_of(found, shelf)
+
+
+def _contacts_of(found: Found, shelf: Shelf) -> Iterator[Made]:
     """Yield the contacts of one conversation."""
-    contact_id = text_of(item.get("id"))
+    item = found.value
     channel = _channel(item)
     sessions = split_sessions(_messages(item), session_gap(channel))
     rated = session_at(sessions, moment_of(at(item, "conversation_rating", "created_at")))
     rating = number_between(at(item, "conversation_rating", "rating"), 1, 5)
     handled = number_between(at(item, "statistics", "handling_time"), 0, MAX_HANDLE_SECONDS)
+    team = _named("team", item.get("team_assignee_id"), shelf)
     shared = {
         "customer_id": _customer(item),
         "channel": channel,
-        "agent": _named(item.get("admin_assignee_id"), "admin", names),
-        "team": _named(item.get("team_assignee_id"), "team", names),
+        "queue": team,
+        "team": team,
+        "agent": _named("admin", item.get("admin_assignee_id"), shelf),
         **_extras(item),
     }
-    where = f"conversation {contact_id or 'without an id'} in {member.name}"
     for number, session in enumerate(sessions):
         is_last = number == len(sessions) - 1
-        fields: Json = {
+        fields = {
             **shared,
-            "contact_id": session_id(contact_id, number),
+            "contact_id": session_id(found.key, number),
             "started_at": _started_at(item, session, number),
             "direction": _direction(item, session),
             "turns": session.turns,
@@ -183,9 +171,9 @@ def _contacts(item: Json, member: Member, names: dict[tuple[str, str], str]) -> 
             "csat": rating if number == rated else None,
             "resolved": _resolved(item) if is_last else None,
             "survey_resolved": _survey_resolved(item) if is_last else None,
-            "follows_contact_id": session_id(contact_id, number - 1) if number else None,
+            "follows_contact_id": session_id(found.key, number - 1) if number else None,
         }
-        yield RawRow(0, filled(fields), where=where)
+        yield Made(filled(fields), f"conversation {found.key} in {found.member}")
 
 
 def _channel(item: Json) -> str | None:
@@ -287,9 +275,12 @@ def _survey_resolved(item: Json) -> bool | None:
     return {"confirmed_resolution": True, "negative_feedback": False}.get(state or "")
 
 
-def _named(value: Any, kind: str, names: dict[tuple[str, str], str]) -> str | None:
+def _named(kind: str, value: Any, shelf: Shelf) -> str | None:
     key = text_of(value)
-    return None if key is None or key == "0" else names.get((kind, key), key)
+    if key is None or key == "0":
+        return None
+    found = shelf.newest("name", f"{kind} {key}")
+    return (text_of(found.value.get("name")) if found else None) or key
 
 
 def _extras(item: Json) -> Json:

@@ -14,6 +14,7 @@ from typing import Any
 
 from closedloop.adapters.mapping import KNOWN_COLUMNS
 from closedloop.adapters.mapping import Mapping as ColumnMapping
+from closedloop.adapters.parse import clean
 from closedloop.adapters.times import BadTime, parse_time
 from closedloop.adapters.types import FileFacts, RawRow
 
@@ -45,7 +46,10 @@ def session_gap(channel: str | None) -> timedelta:
 
 
 def text_of(value: Any) -> str | None:
-    """Return text or a number as text without blanks around it; None for anything else."""
+    """Return text or a number as text without blanks around it; None for anything else.
+
+    The text can be stored anywhere: without NUL and halves of surrogate pairs.
+    """
     if isinstance(value, bool):
         return None
     if isinstance(value, float):
@@ -54,7 +58,7 @@ def text_of(value: Any) -> str | None:
         value = int(value) if value.is_integer() and abs(value) < 1e15 else value
     if not isinstance(value, (str, int, float)):
         return None
-    return (value if isinstance(value, str) else str(value)).strip() or None
+    return clean(value if isinstance(value, str) else str(value)).strip() or None
 
 
 def flag_of(value: Any) -> bool | None:

@@ -234,3 +234,13 @@ def test_the_sound_export_makes_the_contacts_it_should():
     assert sum(isinstance(outcome, ParsedContact) for outcome in found) == 7
     assert sum(isinstance(outcome, Skipped) for outcome in found) == 1
     assert len(found) == 8
+
+
+def test_of_two_versions_of_a_conversation_the_newer_one_counts(tmp_path):
+    old = {**CONVERSATIONS[1], "updated_at": 1772442001, "conversation_parts": {}}
+    (tmp_path / "a.json").write_text(json.dumps([CONVERSATIONS[1]]), encoding="utf-8")
+    (tmp_path / "b.json").write_text(json.dumps([old]), encoding="utf-8")
+
+    (row,) = read(tmp_path)
+
+    assert len(row.fields["turns"]) == 3
