@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from closedloop.domain.errors import NotFound
 from closedloop.models import Contact, ContactLink, ContactText, Customer, ImportBatch, Theme
 from closedloop.queries.contacts import FIRST_WORDS, ThemeOption
+from closedloop.queries.site import find_texts_expired_before
 
 NEIGHBOURS = 40
 """Contacts of one customer looked at on each side of the one that is shown."""
@@ -65,9 +66,9 @@ class ContactPage:
         Empty without text; `silence` then says why.
     is_wordless : bool
         Nothing was said that tells what it is about: no text, or courtesies and links alone.
-    silence : {'', 'no_column', 'never', 'unknown'}
-        Why there is no text: the file had no column for it, the row was empty, or it cannot be
-        told from an expired one.
+    silence : {'', 'no_column', 'expired', 'never', 'unknown'}
+        Why there is no text: the file had no column for it, what was said on that day has
+        expired by schedule, the row was empty, or it cannot be told from an expired one.
     chain : list of ChainItem
         Oldest first; empty when the customer is not known.
     has_more_before, has_more_after : bool
@@ -141,6 +142,9 @@ def _why_silent(session: Session, contact: Contact, columns: dict[str, Any]) -> 
     """Tell an empty row from an expired one: texts expire by age, so an older one kept says so."""
     if columns and not {"text", "turns"} & set(columns):
         return "no_column"
+    expired_before = find_texts_expired_before(session)
+    if expired_before is not None and contact.local_day < expired_before:
+        return "expired"
     older_is_kept = session.scalar(
         sa.select(
             sa.exists()

@@ -46,6 +46,15 @@ def get_pence_per_minute(session: Session, default: float) -> float:
     return float(setting.value["value"]) if setting else default
 
 
+TEXTS_EXPIRED = "texts_expired_before"
+
+
+def find_texts_expired_before(session: Session) -> date | None:
+    """Return the day before which texts have expired by schedule, None where none have."""
+    setting = session.get(SiteSetting, TEXTS_EXPIRED, populate_existing=True)
+    return date.fromisoformat(setting.value["value"]) if setting else None
+
+
 def get_definition_set_number(session: Session) -> int | None:
     """Return the number of the current definition set, None before the first discovery."""
     return session.scalar(sa.select(DefinitionSet.number).where(DefinitionSet.is_current))
