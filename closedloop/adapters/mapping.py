@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingOf
-from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path, PurePath
 from typing import Any
@@ -28,12 +28,28 @@ KNOWN_COLUMNS = (
     "speaker",
     "handle_seconds",
     "csat",
+    "team",
+    "language",
+    "wait_seconds",
+    "abandoned",
+    "transfers",
+    "resolved",
+    "survey_resolved",
+    "nps",
+    "ces",
+    "follows_contact_id",
 )
-CONSTANT_COLUMNS = ("channel", "queue", "agent", "disposition", "speaker")
+CONSTANT_COLUMNS = ("channel", "queue", "agent", "disposition", "speaker", "team", "language")
 """Columns that may have one value for the whole file."""
 
 DEFAULT_SOURCE = "file"
 """Source of a mapping that names none."""
+
+CSAT_SCALES = ("1-5", "1-7", "1-10", "0-100", "good-bad")
+"""What satisfaction may be written on; it is kept as 1 to 5."""
+
+IDENTIFIER_KINDS = ("account", "email", "phone")
+"""What an identifier of a customer may be; `domain/identities.py` says how they are compared."""
 
 MAX_SOURCE_CHARS = 60
 MAX_SESSION_GAP_SECONDS = 30 * 24 * 3600
@@ -63,7 +79,7 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
         *("medium", "source_channel"),
     ),
     "queue": (
-        *("queue", "queue_name", "skill", "skill_name", "assignment_group", "group", "team"),
+        *("queue", "queue_name", "skill", "skill_name", "assignment_group", "group"),
         "department",
     ),
     "agent": ("agent", "agent_id", "agent_name", "assignee", "assignee_id", "assigned_to"),
@@ -84,6 +100,43 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
         *("talk_time", "call_duration", "duration"),
     ),
     "csat": ("csat", "csat_score", "satisfaction", "satisfaction_score", "rating"),
+    "team": ("team", "team_name", "agent_team", "agent_group", "assignee_team"),
+    "language": ("language", "language_code", "lang", "locale"),
+    "wait_seconds": (
+        *("wait_seconds", "wait_time", "wait_time_seconds", "queue_time", "queue_seconds"),
+        *("time_in_queue", "waiting_time", "hold_in_queue", "speed_of_answer", "answer_time"),
+    ),
+    "abandoned": ("abandoned", "is_abandoned", "abandon", "abandoned_flag", "abandoned_in_queue"),
+    "transfers": ("transfers", "transfer_count", "number_of_transfers", "n_transfers"),
+    "resolved": ("resolved", "is_resolved", "resolved_flag", "solved", "is_solved"),
+    "survey_resolved": (
+        *("survey_resolved", "fcr_survey", "customer_resolved", "issue_resolved"),
+        *("was_your_issue_resolved", "resolved_survey"),
+    ),
+    "nps": ("nps", "nps_score", "likelihood_to_recommend", "net_promoter_score"),
+    "ces": ("ces", "ces_score", "customer_effort", "customer_effort_score", "effort_score"),
+    "follows_contact_id": (
+        *(
+            "follows_contact_id",
+            "follow_up_of",
+            "followup_of",
+            "merged_into",
+            "original_contact_id",
+        ),
+        *("previous_contact_id", "parent_contact_id"),
+    ),
+}
+# Only names that can be the customer's: a plain `email` may be the agent's.
+_IDENTIFIER_SYNONYMS: dict[str, tuple[str, ...]] = {
+    "account": ("customer_account", "account_number", "customer_number", "account_no"),
+    "email": (
+        *("customer_email", "requester_email", "caller_email", "contact_email", "client_email"),
+        *("customer_e_mail", "supplied_email", "visitor_email"),
+    ),
+    "phone": (
+        *("customer_phone", "customer_phone_number", "caller_number", "calling_number"),
+        *("contact_phone", "requester_phone", "supplied_phone", "msisdn", "caller_phone"),
+    ),
 }
 
 
@@ -109,6 +162,15 @@ class Mapping:
         The file is an event log: only the first row of each contact id is a contact.
     session_gap_seconds : int or None
         Messages of one customer closer than this are one contact; 0 or None: each is its own.
+    session_gaps : mapping of str to int
+        The same for single channels, in lower case; they go before `session_gap_seconds`.
+    csat_scale : str
+        One of `CSAT_SCALES`: how the file writes satisfaction.
+    identity_kind : str or None
+        One of `IDENTIFIER_KINDS`: what customer ids are, and so how they are written in one way
+        before they are hashed; None takes them as they are.
+    identifiers : mapping of str to str
+        Further identifiers of the customer: kind to column of the file.
     inbound : (column, value) or None
         Only rows with this value are contacts of customers.
     reasons : mapping of str to str
@@ -124,6 +186,10 @@ class Mapping:
     first_event_per_contact: bool = False
     session_gap_seconds: int | None = None
     inbound: tuple[str, str] | None = None
+    session_gaps: MappingOf[str, int] = field(default_factory=dict)
+    csat_scale: str = CSAT_SCALES[0]
+    identity_kind: str | None = None
+    identifiers: MappingOf[str, str] = field(default_factory=dict)
     reasons: MappingOf[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -142,7 +208,7 @@ class Mapping:
             f"No column is mapped to {name}, which every contact needs."
             for name in self.missing_columns
         ]
-        used = dict(self.columns)
+        used = {**self.columns, **{f"the {k}": column for k, column in self.identifiers.items()}}
         if self.inbound is not None:
             used["the inbound filter"] = self.inbound[0]
         found += [
@@ -157,7 +223,7 @@ class Mapping:
         settings: dict[str, Any] = {"source": self.source, "columns": dict(self.columns)}
         for item in fields(self):
             value = getattr(self, item.name)
-            is_default = value in ((), {}, None, False, UNKNOWN_VALUES)
+            is_default = value in ((), {}, None, False, UNKNOWN_VALUES) or value == item.default
             if item.name in ("source", "columns", "reasons") or is_default:
                 continue
             settings[item.name] = _plain(value)
@@ -228,8 +294,24 @@ def guess_mapping(header: Sequence[str], sample: Sequence[Sequence[str]]) -> Map
             continue
         columns[known] = found
         reasons[known] = f"“{found}” is a usual name for {known}."
-    guess = Mapping(columns, reasons=reasons)
+    guess = Mapping(columns, identifiers=_identifiers(columns, names, reasons), reasons=reasons)
     return _with_dates(_with_inbound(guess, names), header, sample)
+
+
+def _identifiers(
+    columns: MappingOf[str, str], names: MappingOf[str, str], reasons: dict[str, str]
+) -> dict[str, str]:
+    """Return the columns with further identifiers of the customer, by kind."""
+    free = {name: column for name, column in names.items() if column not in columns.values()}
+    found = {
+        kind: column
+        for kind, synonyms in _IDENTIFIER_SYNONYMS.items()
+        if (column := next((free[s] for s in synonyms if s in free), None))
+    }
+    if found:
+        listed = ", ".join(f"“{column}”" for column in found.values())
+        reasons["identifiers"] = f"{listed} can link the same customer across systems."
+    return found
 
 
 def source_from(file_name: str) -> str:
@@ -295,15 +377,31 @@ def _check_settings(mapping: Mapping) -> None:
             raise BadMapping(
                 f"There is no time zone “{mapping.zone}”. Use a name such as Europe/London or UTC."
             ) from error
-    if (mapping.session_gap_seconds or 0) < 0:
+    for gap in (mapping.session_gap_seconds or 0, *mapping.session_gaps.values()):
+        _check_gap(gap)
+    if mapping.csat_scale not in CSAT_SCALES:
+        raise BadMapping(
+            f"There is no satisfaction scale “{mapping.csat_scale}”. "
+            f"Choose one of: {', '.join(CSAT_SCALES)}."
+        )
+    for kind in (*mapping.identifiers, *filter(None, [mapping.identity_kind])):
+        if kind not in IDENTIFIER_KINDS:
+            raise BadMapping(
+                f"There is no identifier of the kind “{kind}”. "
+                f"Choose from: {', '.join(IDENTIFIER_KINDS)}."
+            )
+    if not mapping.source.strip():
+        raise BadMapping("The source has no name. Name the system the file comes from.")
+
+
+def _check_gap(seconds: int) -> None:
+    if seconds < 0:
         raise BadMapping("The session gap cannot be negative. Use 0 to count each message.")
-    if (mapping.session_gap_seconds or 0) > MAX_SESSION_GAP_SECONDS:
+    if seconds > MAX_SESSION_GAP_SECONDS:
         raise BadMapping(
             "The session gap is longer than 30 days, which would make one contact of many. "
             "It is given in seconds: 43200 are 12 hours."
         )
-    if not mapping.source.strip():
-        raise BadMapping("The source has no name. Name the system the file comes from.")
 
 
 def _checked(key: str, value: Any) -> Any:
@@ -314,21 +412,28 @@ def _checked(key: str, value: Any) -> Any:
             "of a pair). Write it again."
         )
     match key, value:
-        case ("columns" | "constants", dict()) if all(isinstance(v, str) for v in value.values()):
+        case ("columns" | "constants" | "identifiers", dict()) if _all(str, value.values()):
             return dict(value)
+        case ("session_gaps", dict()) if _all(int, value.values()):
+            return {str(channel).strip().lower(): seconds for channel, seconds in value.items()}
         case ("inbound", [str(), str()]):
             return tuple(value)
-        case ("unknown_values", list() | tuple()) if all(isinstance(v, str) for v in value):
+        case ("unknown_values", list() | tuple()) if _all(str, value):
             return tuple(value)
         case ("first_event_per_contact", bool()) | ("source", str()):
             return value
         case ("session_gap_seconds", int()) if not isinstance(value, bool):
             return value
-        case ("date_order" | "zone", str()):
+        case ("date_order" | "zone" | "csat_scale" | "identity_kind", str()):
             return value
-        case ("date_order" | "zone" | "session_gap_seconds" | "inbound", None):
+        case ("date_order" | "zone" | "session_gap_seconds" | "inbound" | "identity_kind", None):
             return value
     raise BadMapping(f"The setting “{key}” of the mapping has a value of the wrong kind.")
+
+
+def _all(kind: type, values: Iterable[Any]) -> bool:
+    """Whether all values are of a kind; true and false are no numbers here."""
+    return all(isinstance(value, kind) and not isinstance(value, bool) for value in values)
 
 
 def _is_plain_text(value: Any) -> bool:

@@ -11,15 +11,35 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from closedloop.adapters.language_names import LANGUAGES
 from closedloop.adapters.mapping import REQUIRED_COLUMNS, Mapping
 from closedloop.adapters.times import BadTime, parse_time, shape_of
 from closedloop.adapters.types import ParsedContact, RawRow, Reject, Skipped
 
 FUTURE_TOLERANCE = timedelta(days=1)
 MAX_HANDLE_SECONDS = 24 * 3600
+MAX_WAIT_SECONDS = 30 * 24 * 3600
+MAX_TRANSFERS = 1_000
 MAX_ID_CHARS = 200
 MAX_LABEL_CHARS = 200
 """Channel, queue, agent and disposition are cut to this length."""
+
+_TRUE = frozenset(("yes", "y", "true", "t", "1", "1.0", "ja", "oui", "si", "sí"))
+_FALSE = frozenset(("no", "n", "false", "f", "0", "0.0", "nein", "non"))
+_OPPOSITES = {
+    "abandoned": ("answered", "handled", "not abandoned"),
+    "resolved": ("unresolved", "not resolved"),
+    "survey_resolved": ("unresolved", "not resolved"),
+}
+_RATINGS = {
+    **dict.fromkeys(("good", "satisfied", "positive", "happy", "like", "up", "thumbs up"), 5.0),
+    **dict.fromkeys(("bad", "unsatisfied", "dissatisfied", "negative", "unhappy", "down"), 1.0),
+    **dict.fromkeys(("dislike", "thumbs down"), 1.0),
+}
+_NOT_RATED = frozenset(("", "offered", "unoffered", "not offered"))
+"""No answer, among them what help desks write when they asked in vain."""
+
+_NO_LANGUAGE = frozenset(("und", "mul", "zxx", "mis", "xx"))
 
 _SPEAKERS = {
     "customer": "customer client user caller consumer requester visitor external contact end_user",
@@ -75,8 +95,19 @@ def _contact(raw: RawRow, mapping: Mapping, now: datetime) -> ParsedContact:
         agent=row.label("agent"),
         disposition=row.label("disposition"),
         turns=_turns(row),
-        handle_seconds=_handle_seconds(row),
-        csat=_csat(row),
+        handle_seconds=_seconds(row, "handle_seconds", MAX_HANDLE_SECONDS),
+        csat=_csat(row, mapping.csat_scale),
+        team=row.label("team"),
+        language=_language(row),
+        wait_seconds=_seconds(row, "wait_seconds", MAX_WAIT_SECONDS),
+        abandoned=_flag(row, "abandoned"),
+        transfers=_count(row, "transfers", MAX_TRANSFERS, "0 or more"),
+        resolved=_flag(row, "resolved"),
+        survey_resolved=_flag(row, "survey_resolved"),
+        nps=_count(row, "nps", 10, "from 0 to 10"),
+        ces=_scaled(row, "ces", 1, 7),
+        follows_contact_id=_follows(row),
+        identifiers=row.identifiers(),
     )
 
 
@@ -109,6 +140,23 @@ class _Cells:
         text = self.text(known) or self._mapping.constants.get(known)
         return None if text is None else " ".join(text.split())[:MAX_LABEL_CHARS].strip() or None
 
+    def identifiers(self) -> tuple[tuple[str, str], ...]:
+        """Return (kind, value) of the further identifiers that have a value."""
+        return tuple(
+            (kind, text)
+            for kind, column in self._mapping.identifiers.items()
+            if (text := self._identifier(column))
+        )
+
+    def _identifier(self, column: str) -> str | None:
+        """Return one identifier; what is too long for one, or a list, identifies nobody."""
+        value = self._raw.fields.get(column)
+        if value is None or isinstance(value, dict | list):
+            return None
+        text = clean(str(value)).strip()
+        is_known = text.lower() not in _unknown(self._mapping.unknown_values)
+        return text if is_known and len(text) <= MAX_ID_CHARS else None
+
 
 def clean(text: str) -> str:
     """Return text that every database stores: no NUL, no half of a surrogate pair."""
@@ -131,7 +179,7 @@ def _refuse_if_cut_short(raw: RawRow, mapping: Mapping) -> None:
     """Refuse a row that ends before a column the mapping needs."""
     if not raw.cut_short:
         return
-    for known, column in mapping.columns.items():
+    for known, column in (*mapping.columns.items(), *mapping.identifiers.items()):
         if column not in raw.fields:
             raise _Refused(
                 "cut_short",
@@ -190,27 +238,104 @@ def _started_at(row: _Cells, mapping: Mapping, now: datetime) -> datetime:
     return started_at
 
 
-def _handle_seconds(row: _Cells) -> int | None:
-    text = row.text("handle_seconds")
+def _seconds(row: _Cells, known: str, most: int) -> int | None:
+    text = row.text(known)
     if text is None:
         return None
     if clock := _CLOCK.fullmatch(text):
         seconds = float(int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + int(clock[3]))
     else:
-        seconds = _number(text, "handle_seconds", "Write seconds, such as 245, or 0:04:05.")
+        seconds = _number(text, known, "Write seconds, such as 245, or 0:04:05.")
     if seconds < 0:
-        problem, remedy = "is negative", "Write the seconds the contact took, 0 or more."
-        raise _Refused("bad_handle_seconds", "handle_seconds", problem, remedy)
-    if seconds > MAX_HANDLE_SECONDS:
-        problem = "is more than a day"
+        problem, remedy = "is negative", "Write seconds, 0 or more."
+        raise _Refused(f"bad_{known}", known, problem, remedy)
+    if seconds > most:
+        problem = (
+            "is more than a day" if most == 24 * 3600 else f"is more than {most // 86400} days"
+        )
         remedy = "Write seconds, not milliseconds, and the time worked, not the time waited."
-        raise _Refused("bad_handle_seconds", "handle_seconds", problem, remedy)
+        if known == "wait_seconds":
+            remedy = "Write seconds, not milliseconds, and the time until somebody answered."
+        raise _Refused(f"bad_{known}", known, problem, remedy)
     return round(seconds)
 
 
-def _csat(row: _Cells) -> float | None:
+def _csat(row: _Cells, scale: str) -> float | None:
+    """Return satisfaction on 1 to 5, the ends of each scale on the ends of that."""
+    if scale == "good-bad":
+        return _good_or_bad(row)
+    low, high = (int(end) for end in scale.split("-"))
+    score = _scaled(row, "csat", low, high)
+    return None if score is None else round(1 + (score - low) * 4 / (high - low), 2)
+
+
+def _good_or_bad(row: _Cells) -> float | None:
     text = row.text("csat")
-    return None if text is None else _number(text, "csat", "Write a number, such as 4 or 4.5.")
+    word = "" if text is None else text.lower()
+    if word in _NOT_RATED:
+        return None
+    if word not in _RATINGS:
+        problem = f"is neither good nor bad (it looks like {shape_of(word)})"
+        raise _Refused("bad_csat", "csat", problem, "Say in the mapping which csat_scale it is on.")
+    return _RATINGS[word]
+
+
+def _scaled(row: _Cells, known: str, low: int, high: int) -> float | None:
+    """Return a number from `low` to `high`, ends included."""
+    text = row.text(known)
+    if text is None:
+        return None
+    text = text.removesuffix("%").rstrip() if high == 100 else text
+    number = _number(text, known, f"Write a number, such as {high - 1} or {high - 1}.5.")
+    if not low <= number <= high:
+        remedy = f"Write a number from {low} to {high}, or leave it empty where nobody answered."
+        if known == "csat":
+            remedy = "Say in the mapping which csat_scale it is on, and which value is no answer."
+        raise _Refused(f"bad_{known}", known, f"is not from {low} to {high}", remedy)
+    return number
+
+
+def _count(row: _Cells, known: str, most: int, words: str) -> int | None:
+    text = row.text(known)
+    if text is None:
+        return None
+    number = _number(text, known, f"Write a whole number {words}.")
+    if not (0 <= number <= most and number.is_integer()):
+        remedy = "Correct it, or leave it empty where it is not known."
+        raise _Refused(f"bad_{known}", known, f"is no whole number {words}", remedy)
+    return int(number)
+
+
+def _flag(row: _Cells, known: str) -> bool | None:
+    text = row.text(known)
+    if text is None:
+        return None
+    word = " ".join(text.lower().split())
+    if word in _TRUE or word == known.removeprefix("survey_"):
+        return True
+    if word in _FALSE or word in _OPPOSITES.get(known, ()):
+        return False
+    problem = f"is neither yes nor no (it looks like {shape_of(text)})"
+    raise _Refused(f"bad_{known}", known, problem, "Write yes or no, true or false, or 1 or 0.")
+
+
+def _language(row: _Cells) -> str | None:
+    text = row.label("language")
+    if text is None or text.lower() in _NO_LANGUAGE:
+        return None
+    first = re.split(r"[-_]", text.lower(), maxsplit=1)[0].strip()
+    code = LANGUAGES.get(first, first)
+    if not re.fullmatch("[a-z]{2}", code):
+        problem = f"is no language (it looks like {shape_of(text)})"
+        remedy = "Write a code of two letters, such as en, or leave the column out of the mapping."
+        raise _Refused("bad_language", "language", problem, remedy)
+    return code
+
+
+def _follows(row: _Cells) -> str | None:
+    """Return the contact this one follows; none follows itself."""
+    follows = _short_id(row, "follows_contact_id")
+    return None if follows is not None and follows == row.text("contact_id") else follows
 
 
 def _number(text: str, known: str, remedy: str) -> float:
@@ -280,7 +405,7 @@ def speaker_of(name: str) -> str:
 
 
 def _reject(raw: RawRow, mapping: Mapping, refused: _Refused) -> Reject:
-    column = mapping.columns.get(refused.known)
+    column = mapping.columns.get(refused.known) or mapping.identifiers.get(refused.known)
     named = f"column “{column}”" if column else f"no column for {refused.known}"
     if column and refused.known in REQUIRED_COLUMNS and column != refused.known:
         named += f" ({refused.known})"

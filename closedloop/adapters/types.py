@@ -137,6 +137,9 @@ class ParsedContact:
         1 to 7, 7 is easy.
     follows_contact_id : str or None
         Id, in the source, of the contact this one follows up or was merged into.
+    identifiers : tuple of (kind, value)
+        Further identifiers of the customer, as the source writes them; kinds are 'account',
+        'email' and 'phone'.
     """
 
     line: int
@@ -160,6 +163,7 @@ class ParsedContact:
     nps: int | None = None
     ces: float | None = None
     follows_contact_id: str | None = None
+    identifiers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
