@@ -88,6 +88,26 @@ class Database:
             yield session
             session.commit()
 
+    def compact(self, *, vacuum: bool = False) -> None:
+        """Drop old copies of pages in the log; with `vacuum` also those in free space.
+
+        A vacuum rewrites the database: it needs as much free disk again and holds writers up.
+        """
+        automatic = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        if self.engine.dialect.name == "postgresql":
+            if vacuum:
+                with automatic.connect() as connection:
+                    connection.exec_driver_sql("VACUUM")
+            return
+        raw = self.engine.raw_connection()
+        try:
+            raw.execute("PRAGMA secure_delete = ON").close()
+            if vacuum:
+                raw.execute("VACUUM").close()
+            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+        finally:
+            raw.close()
+
     @property
     def session(self) -> Session:
         """The reading session of the current request."""
