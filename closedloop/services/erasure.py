@@ -1,0 +1,394 @@
+"""Erase one customer: everything about them in the database and in the files of the instance.
+
+What stays is an audit event that does not say who it was, and what was decided and measured
+before: sums that no longer lead to anybody.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.adapters.kept_files import is_packed, kept_files, mentions, needles
+from closedloop.adapters.uploads import delete_upload, find_upload
+from closedloop.config import INSTANCE_FILE, Settings
+from closedloop.domain.audit import Actor
+from closedloop.domain.errors import Conflict, Invalid, NotFound
+from closedloop.domain.identities import IdentifierKind
+from closedloop.domain.jobs import Progress
+from closedloop.models import (
+    Contact,
+    Customer,
+    CustomerKey,
+    ImportBatch,
+    ImportReject,
+    Job,
+    LinkMove,
+    Message,
+)
+from closedloop.models.contacts import BatchState
+from closedloop.services.audit import record_event
+from closedloop.services.contact_rows import CUSTOMER_TOKEN
+from closedloop.services.identifiers import hash_customer, normalise_identifier
+from closedloop.services.import_holds import is_being_read
+from closedloop.services.key_state import require_keys
+from closedloop.services.long_work import Report, Transactions, tell_nobody
+from closedloop.services.repeats import in_portions, mark_due, take_turn
+from closedloop.services.rollups import roll_up_due
+from closedloop.services.session_removal import delete_contacts
+from closedloop.services.text_removal import (
+    IDS_AT_ONCE,
+    RemovedTexts,
+    overwrite_deleted,
+    remove_texts,
+)
+from closedloop.services.theme_stats import find_stats_day, refresh_theme_stats
+
+EMPTIED = "(emptied when a customer was erased)"
+
+_contacts: Any = Contact.__table__
+_customers: Any = Customer.__table__
+_keys: Any = CustomerKey.__table__
+_messages: Any = Message.__table__
+_moves: Any = LinkMove.__table__
+_rejects: Any = ImportReject.__table__
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What was erased, or would be.
+
+    Attributes
+    ----------
+    contacts, days : int
+        Contacts, and the reporting days they lay on.
+    texts, vectors, quotes, messages : int
+        Of these contacts.
+    rejects : int
+        Rows in quarantine that named the customer.
+    emptied : int
+        Rows in quarantine that name somebody who cannot be told; they were emptied.
+    identifiers : int
+        Keyed hashes the customer was known by.
+    files : list of str
+        Uploads that were deleted, as people called them.
+    unsearched : list of str
+        Uploads that are compressed and in which nobody can look.
+    mentioned : list of str
+        Other files of the instance that hold the identifier; they are for you to delete.
+    """
+
+    contacts: int = 0
+    days: int = 0
+    texts: int = 0
+    vectors: int = 0
+    quotes: int = 0
+    messages: int = 0
+    rejects: int = 0
+    emptied: int = 0
+    identifiers: int = 0
+    files: list[str] = field(default_factory=list)
+    unsearched: list[str] = field(default_factory=list)
+    mentioned: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """A customer by everything that leads to them."""
+
+    text: str
+    written: str
+    customer_ids: list[int]
+    hashes: list[str]
+    contact_ids: list[int]
+    contact_keys: list[tuple[str, str]]
+    days: set[date]
+    batch_ids: set[int]
+    n_rejects: int
+
+    @property
+    def words(self) -> list[str]:
+        return [self.text, self.written, *self.hashes]
+
+
+def erase_customer(
+    transactions: Transactions,
+    *,
+    settings: Settings,
+    customer_id_text: str,
+    kind: IdentifierKind | None = None,
+    by: Actor,
+    report: Report = tell_nobody,
+    dry_run: bool = False,
+) -> Erased:
+    """Remove every trace of a customer.
+
+    Deleted are contacts, what was said in them, quotes, vectors nobody else needs, links,
+    messages, rows in quarantine, hashes, and uploads the customer stands in. The days they lay on
+    are added up anew. Customers linked with this one are the same person and go too. Decisions
+    and measurements stay.
+
+    On SQLite what is deleted is written over; copies of pages in free space go with
+    `Database.compact`. On PostgreSQL they go with VACUUM. Backups and the systems the contacts
+    came from are not touched: importing them again brings the customer back.
+
+    Parameters
+    ----------
+    transactions : Transactions
+    settings : Settings
+    customer_id_text : str
+        As a source names the customer, or an identifier of the kind.
+    kind : IdentifierKind, optional
+    by : Actor
+    report : Report, optional
+    dry_run : bool
+        Count, but change nothing.
+
+    Raises
+    ------
+    NotFound
+        If nobody is known by it.
+    Invalid
+        If it is no identifier of its kind.
+    Conflict
+        If several customers share the identifier, an import is being read, or the keys are not
+        those of the database.
+    """
+    report(Progress(0, 0, "Looking for the customer"))
+    with transactions() as session:
+        take_turn(session)
+        require_keys(session, settings)
+        target = _find(session, settings, customer_id_text.strip(), kind)
+        _refuse_while_importing(session)
+    # before the rows go: broken off in between, the next run still knows which files these are
+    files = _erase_files(settings, target, dry_run=dry_run)
+    with transactions() as session:
+        take_turn(session)
+        _refuse_while_importing(session)
+        target = _find(session, settings, target.text, kind)
+        erased = _erase_rows(session, settings, target, files, by)
+        if dry_run:
+            session.rollback()
+            return erased
+    roll_up_due(transactions, report=report)
+    with transactions() as session:
+        if as_of := find_stats_day(session, settings):
+            refresh_theme_stats(session, settings=settings, as_of=as_of)
+    return erased
+
+
+def _refuse_while_importing(session: Session) -> None:
+    running = session.scalars(sa.select(ImportBatch).where(ImportBatch.state == BatchState.RUNNING))
+    for batch in running:
+        if is_being_read(batch):
+            raise Conflict(
+                f"Import no. {batch.id} is being read and may bring the customer in again. "
+                "Wait for its end or cancel it."
+            )
+
+
+def _find(session: Session, settings: Settings, text: str, kind: IdentifierKind | None) -> _Target:
+    written = normalise_identifier(text, kind, settings.phone_regions) if kind else text
+    if not written:
+        sentence = f"This is no {kind.label if kind else 'identifier'}."
+        raise Invalid(sentence)
+    key = hash_customer(written, settings.customer_keys, kind)
+    keys = {key, hash_customer(text, settings.customer_keys)} if kind else {key}
+    roots = _roots(session, keys)
+    if len(roots) > 1:
+        raise Conflict(
+            f"{len(roots):,} customers share this identifier. Name the one to erase by an "
+            "identifier of their own, such as the customer id of the source."
+        )
+    return _gather(session, text, written, roots, keys)
+
+
+def _roots(session: Session, keys: Collection[str]) -> set[int]:
+    """Return the customers known by a key as their own or, if there are none, seen with it."""
+    root = sa.func.coalesce(_customers.c.merged_into_id, _customers.c.id)
+    own = set(session.scalars(sa.select(root).where(_customers.c.key_hash.in_(keys))))
+    if own:
+        return own
+    seen = (
+        sa.select(root)
+        .join(_keys, _keys.c.customer_id == _customers.c.id)
+        .where(_keys.c.key_hash.in_(keys))
+    )
+    return set(session.scalars(seen))
+
+
+def _gather(session: Session, text: str, written: str, roots: set[int], keys: set[str]) -> _Target:
+    is_one = _customers.c.id.in_(roots) | _customers.c.merged_into_id.in_(roots)
+    customers = {
+        row.id: row.key_hash
+        for row in session.execute(sa.select(_customers.c.id, _customers.c.key_hash).where(is_one))
+    }
+    contacts = session.execute(
+        sa.select(
+            *(_contacts.c.id, _contacts.c.source, _contacts.c.source_contact_id),
+            *(_contacts.c.local_day, _contacts.c.batch_id),
+        ).where(_contacts.c.customer_id.in_(list(customers)))
+    ).all()
+    hashes = sorted({*customers.values(), *keys})
+    rejects = session.execute(
+        sa.select(_rejects.c.batch_id).where(_rejects.c.customer_key.in_(hashes))
+    ).all()
+    if not customers and not rejects:
+        raise NotFound(
+            "Nobody is known by this. Write it as the source does, or say with --kind what it is."
+        )
+    ids = [row.id for row in contacts]
+    batches = {row.batch_id for row in contacts} | {row.batch_id for row in rejects}
+    return _Target(
+        text=text,
+        written=written,
+        customer_ids=sorted(customers),
+        hashes=hashes,
+        contact_ids=ids,
+        contact_keys=[(row.source, row.source_contact_id) for row in contacts],
+        days={row.local_day for row in contacts},
+        batch_ids=batches | _batches_of_messages(session, ids),
+        n_rejects=len(rejects),
+    )
+
+
+def _batches_of_messages(session: Session, contact_ids: Collection[int]) -> set[int]:
+    found: set[int] = set()
+    for ids in in_portions(contact_ids, IDS_AT_ONCE):
+        batches = sa.select(_messages.c.batch_id).where(_messages.c.contact_id.in_(ids))
+        found.update(i for i in session.scalars(batches.distinct()) if i is not None)
+    return found
+
+
+def _erase_rows(
+    session: Session, settings: Settings, target: _Target, files: Erased, by: Actor
+) -> Erased:
+    overwrite_deleted(session)
+    removed = RemovedTexts()
+    messages = 0
+    for ids in in_portions(target.contact_ids, IDS_AT_ONCE):
+        removed += remove_texts(session, ids)
+        of_contacts = sa.select(sa.func.count()).where(_messages.c.contact_id.in_(ids))
+        messages += session.scalar(of_contacts) or 0
+        delete_contacts(session, ids)
+    _forget_follow_ups(session, target.contact_keys)
+    customer_ids = target.customer_ids
+    n_keys = len(
+        session.execute(
+            sa.delete(_keys).where(_keys.c.customer_id.in_(customer_ids)).returning(_keys.c.kind)
+        ).all()
+    )
+    session.execute(sa.delete(_moves).where(_moves.c.customer_id.in_(customer_ids)))
+    session.execute(sa.delete(_customers).where(_customers.c.id.in_(customer_ids)))
+    session.execute(sa.delete(_rejects).where(_rejects.c.customer_key.in_(target.hashes)))
+    _empty_jobs(session, target.words)
+    mark_due(session, target.days)
+    erased = replace(
+        files,
+        contacts=len(target.contact_ids),
+        days=len(target.days),
+        texts=removed.texts,
+        vectors=removed.vectors,
+        quotes=removed.quotes,
+        messages=messages,
+        rejects=target.n_rejects,
+        emptied=_empty_rejects(session),
+        identifiers=len(customer_ids) + n_keys,
+    )
+    _record(session, erased, by)
+    return erased
+
+
+def _record(session: Session, erased: Erased, by: Actor) -> None:
+    record_event(
+        session,
+        by=by,
+        verb="contacts.customer_erased",
+        target_kind="site",
+        target_id=None,
+        summary=f"erased a customer: {erased.contacts:,} contacts on {erased.days:,} days, "
+        f"{erased.rejects:,} rows in quarantine, {len(erased.files):,} uploads",
+        detail={
+            "contacts": erased.contacts,
+            "days": erased.days,
+            "rejects": erased.rejects,
+            "files": len(erased.files),
+        },
+    )
+
+
+def _forget_follow_ups(session: Session, contacts: Collection[tuple[str, str]]) -> None:
+    """Clear references of other contacts to those that are gone."""
+    for portion in in_portions(contacts, IDS_AT_ONCE):
+        of_source: dict[str, list[str]] = {}
+        for source, contact_id in portion:
+            of_source.setdefault(source, []).append(contact_id)
+        for source, ids in of_source.items():
+            follows = _contacts.c.follows_contact_id.in_(ids)
+            session.execute(
+                sa.update(_contacts)
+                .where(_contacts.c.source == source, follows)
+                .values(follows_contact_id="")
+            )
+
+
+def _empty_rejects(session: Session) -> int:
+    """Empty quarantined rows that name a customer nobody can tell: it may be this one."""
+    cannot_tell = sa.and_(
+        _rejects.c.customer_key.is_(None), _rejects.c.raw.contains(CUSTOMER_TOKEN, autoescape=True)
+    )
+    emptied = sa.update(_rejects).where(cannot_tell).values(raw=EMPTIED)
+    return len(session.execute(emptied.returning(_rejects.c.id)).all())
+
+
+def _empty_jobs(session: Session, words: Collection[str]) -> None:
+    """Empty what jobs were asked and answered where it names the customer."""
+    for job in session.scalars(sa.select(Job)):
+        said = json.dumps([job.arguments, job.checkpoint, job.result, job.error])
+        if any(json.dumps(word)[1:-1] in said for word in words if len(word) >= 5):
+            job.arguments, job.checkpoint, job.result, job.error = {}, {}, {}, ""
+    session.flush()  # before the transaction's other statements are counted as done
+
+
+def _erase_files(settings: Settings, target: _Target, *, dry_run: bool) -> Erased:
+    """Delete uploads the customer stands in; name the files where somebody has to look."""
+    wanted = needles(target.words)
+    found = Erased()
+    database = sa.make_url(settings.url).database or ""
+    skip = (INSTANCE_FILE, Path(database).name or INSTANCE_FILE)
+    for path in kept_files(settings.instance, but=skip):
+        if path.parent == settings.uploads and path.suffix in (".upload", ".json"):
+            if path.suffix == ".upload":
+                _erase_upload(settings, target, path, wanted, found, dry_run=dry_run)
+        elif wanted and mentions(path, wanted):
+            found.mentioned.append(str(path.relative_to(settings.instance)))
+    return found
+
+
+def _erase_upload(
+    settings: Settings,
+    target: _Target,
+    path: Path,
+    wanted: list[bytes],
+    found: Erased,
+    *,
+    dry_run: bool,
+) -> None:
+    upload = find_upload(settings.uploads, path.stem)
+    name = upload.file_name if upload else path.name
+    is_read = upload is not None and upload.batch_id in target.batch_ids
+    if is_read or (wanted and mentions(path, wanted)):
+        found.files.append(name)
+        if not dry_run:
+            path.unlink(missing_ok=True)
+            if upload:
+                delete_upload(upload)
+    elif is_packed(path):
+        found.unsearched.append(name)

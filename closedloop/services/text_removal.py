@@ -1,0 +1,69 @@
+"""Take what was said out of contacts, with the vectors that no other text needs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.models import ContactText, EncodedText, ThemeEvidence
+from closedloop.services.repeats import in_portions
+
+IDS_AT_ONCE = 1_000
+
+_texts: Any = ContactText.__table__
+_vectors: Any = EncodedText.__table__
+_evidence: Any = ThemeEvidence.__table__
+
+
+@dataclass(frozen=True)
+class RemovedTexts:
+    """How many texts, vectors and quotes went."""
+
+    texts: int = 0
+    vectors: int = 0
+    quotes: int = 0
+
+    def __add__(self, other: RemovedTexts) -> RemovedTexts:
+        """Return the sum."""
+        return RemovedTexts(
+            self.texts + other.texts, self.vectors + other.vectors, self.quotes + other.quotes
+        )
+
+
+def overwrite_deleted(session: Session) -> None:
+    """Have SQLite write zeros over what this connection deletes; PostgreSQL leaves it to VACUUM."""
+    if session.get_bind().dialect.name == "sqlite":
+        session.connection().exec_driver_sql("PRAGMA secure_delete = ON").close()
+
+
+def remove_texts(session: Session, contact_ids: Collection[int]) -> RemovedTexts:
+    """Delete texts of contacts, quotes of them, and vectors that no text is left for.
+
+    The contacts stay, with their theme.
+    """
+    removed = RemovedTexts()
+    for ids in in_portions(sorted(contact_ids), IDS_AT_ONCE):
+        quotes = session.execute(
+            sa.delete(_evidence)
+            .where(_evidence.c.contact_id.in_(ids))
+            .returning(_evidence.c.contact_id)
+        ).all()
+        hashes = session.scalars(
+            sa.delete(_texts).where(_texts.c.contact_id.in_(ids)).returning(_texts.c.text_hash)
+        ).all()
+        removed += RemovedTexts(len(hashes), _remove_vectors(session, set(hashes)), len(quotes))
+    return removed
+
+
+def _remove_vectors(session: Session, hashes: Collection[str]) -> int:
+    used = sa.exists().where(_texts.c.text_hash == _vectors.c.text_hash)
+    gone = session.execute(
+        sa.delete(_vectors)
+        .where(_vectors.c.text_hash.in_(sorted(hashes)), ~used)
+        .returning(_vectors.c.text_hash)
+    )
+    return len(gone.all())
