@@ -50,6 +50,7 @@ from closedloop.services.intake import Stretch, gaps_of, store_stretch
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.previews import ImportPreview, preview_file
 from closedloop.services.repeats import take_turn
+from closedloop.services.replays import Replay, open_replay, settle_rejects
 from closedloop.services.rollups import roll_up_due
 
 __all__ = [
@@ -81,6 +82,7 @@ def import_file(
     batch_id: int | None = None,
     origin: str = "command",
     mapping_name: str = "",
+    replay_of_id: int | None = None,
 ) -> ImportBatch:
     """Take the contacts of a file in, in bounded memory and short transactions.
 
@@ -107,7 +109,7 @@ def import_file(
         Of an import that was opened or broke off: goes on after the rows that were committed.
         One that is done is returned as it is. Without it, the last import of the same file and
         mapping goes on if it broke off; otherwise a new one begins.
-    origin, mapping_name : str
+    origin, mapping_name, replay_of_id : str, str, int
         See `open_import`.
 
     Returns
@@ -132,7 +134,11 @@ def import_file(
     if batch_id is None:
         with transactions() as session:
             batch_id = find_broken_off(
-                session, sha256=extent.sha256, mapping=mapping, source=source
+                session,
+                sha256=extent.sha256,
+                mapping=mapping,
+                source=source,
+                replay_of_id=replay_of_id,
             ) or (
                 open_import(
                     session,
@@ -143,6 +149,7 @@ def import_file(
                     by=by,
                     origin=origin,
                     mapping_name=mapping_name,
+                    replay_of_id=replay_of_id,
                     extent=extent,
                 ).id
             )
@@ -191,6 +198,7 @@ class _Run:
         self._extent = extent
         self._holder = holder
         self._seen = seen
+        self._replay: Replay | None = None
         self._began = time.monotonic()
         self._done_before = batch.rows_done
 
@@ -202,6 +210,10 @@ class _Run:
             # the time of the first run, so that each run refuses the same rows
             now = self._batch.started_at
             outcomes = read_contacts(opened.bundle, opened.facts, self._mapping, now=now)
+            with self._transactions() as session:
+                self._replay = open_replay(session, self._batch, opened)
+            if self._replay:
+                outcomes = self._replay.only_wanted(outcomes)
             rest = islice(outcomes, self._batch.rows_done, None)
             for stretch in _stretches(rest, cleaner):
                 self._refuse_change(fingerprint(self._path) != self._seen)
@@ -239,13 +251,17 @@ class _Run:
         with self._transactions() as session:
             take_turn(session)
             keep_hold(session, self._batch.id, self._holder)
-            store_stretch(
+            found = store_stretch(
                 session,
                 settings=self._settings,
                 batch_id=self._batch.id,
                 gaps=gaps_of(self._mapping.to_dict()),
                 stretch=stretch,
             )
+            if self._replay:
+                refused = {row.line for row in found.changed}
+                taken = [row for row in stretch.rows if row.line not in refused]
+                settle_rejects(session, self._replay, batch_id=self._batch.id, rows=taken)
             batch = session.get_one(ImportBatch, self._batch.id)
         self._batch = batch
         seconds = time.monotonic() - self._began

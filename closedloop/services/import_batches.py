@@ -84,14 +84,21 @@ def open_import(
     return batch
 
 
-def find_broken_off(session: Session, *, sha256: str, mapping: Mapping, source: str) -> int | None:
+def find_broken_off(
+    session: Session,
+    *,
+    sha256: str,
+    mapping: Mapping,
+    source: str,
+    replay_of_id: int | None = None,
+) -> int | None:
     """Return the last import of a file under a mapping if it broke off and nobody reads it."""
     last = session.scalar(
         sa.select(ImportBatch)
         .where(
             ImportBatch.source == source,
             ImportBatch.file_sha256 == sha256,
-            ImportBatch.replay_of_id.is_(None),
+            ImportBatch.replay_of_id.is_not_distinct_from(replay_of_id),
             ImportBatch.rolled_back_by == "",
         )
         .order_by(ImportBatch.id.desc())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Mapping as MappingOf
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -13,16 +15,24 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from closedloop.adapters.contacts import read_contacts, read_rows
+from closedloop.adapters.contacts import Outcome, read_contacts, read_rows
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.parse import parse_row
-from closedloop.adapters.types import BadRow, ParsedContact, RawRow, Reject, Skipped
+from closedloop.adapters.types import BadRow, ParsedContact, RawRow, Reject
 from closedloop.config import Settings
 from closedloop.domain.clock import utc_now
 from closedloop.domain.contacts import share
-from closedloop.services.contact_files import OpenedFile, open_contacts
+from closedloop.domain.jobs import Progress
+from closedloop.services.contact_files import (
+    Extent,
+    OpenedFile,
+    measure_extent,
+    open_contacts,
+    with_rows,
+)
 from closedloop.services.contact_rows import CUSTOMER_TOKEN, CleanRow, RowCleaner
 from closedloop.services.intake import known_hashes, sort_rows
+from closedloop.services.long_work import Report, tell_nobody
 
 ROWS_AT_ONCE = 2_000
 
@@ -77,6 +87,8 @@ class ImportPreview:
         Whether the file was read to its end.
     reasons : list of RejectReason
         Most frequent first.
+    channels, languages : dict of str to int
+        What would be added, by channel and by language; empty text is not known.
     sample : list of SampleRow
     """
 
@@ -91,12 +103,31 @@ class ImportPreview:
     last_at: datetime | None = None
     is_whole: bool = True
     reasons: list[RejectReason] = field(default_factory=list)
+    channels: dict[str, int] = field(default_factory=dict)
+    languages: dict[str, int] = field(default_factory=dict)
     sample: list[SampleRow] = field(default_factory=list)
 
     @property
     def unidentified_rate(self) -> float | None:
         """Share of the new contacts that have no customer, in 0–1; None without any."""
         return share(self.unidentified, self.would_add)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts as JSON keeps them; the sample, which holds texts, is left out."""
+        found = {item.name: getattr(self, item.name) for item in fields(self)}
+        del found["sample"]
+        for name in ("first_at", "last_at"):
+            found[name] = found[name].isoformat() if found[name] else None
+        return {**found, "reasons": [asdict(reason) for reason in self.reasons]}
+
+    @classmethod
+    def from_dict(cls, found: MappingOf[str, Any]) -> ImportPreview:
+        """Return the counts that `to_dict` gave."""
+        values = dict(found)
+        for name in ("first_at", "last_at"):
+            values[name] = datetime.fromisoformat(values[name]) if values[name] else None
+        values["reasons"] = [RejectReason(**reason) for reason in values["reasons"]]
+        return cls(**values)
 
 
 def preview_file(
@@ -108,6 +139,8 @@ def preview_file(
     source: str,
     sample: int = 20,
     limit: int | None = None,
+    only_lines: Collection[int] | None = None,
+    report: Report = tell_nobody,
 ) -> ImportPreview:
     """Return what an import would do. Nothing is written, neither rows nor an event.
 
@@ -123,6 +156,10 @@ def preview_file(
         How many rows to show beside their contacts.
     limit : int, optional
         Rows to read at most; the whole file by default.
+    only_lines : collection of int, optional
+        The only lines that count, where refused rows are tried again.
+    report : Report, optional
+        Told how far the file is read.
 
     Raises
     ------
@@ -133,9 +170,14 @@ def preview_file(
     reasons: dict[str, RejectReason] = {}
     with open_contacts(path, mapping) as opened, closing(_SeenInFile()) as seen:
         cleaner = RowCleaner(settings, opened.facts, mapping)
-        preview = ImportPreview(sample=_sample(opened, mapping, cleaner, now, sample))
-        outcomes = read_contacts(opened.bundle, opened.facts, mapping, now=now)
-        for rows in _cleaned(islice(outcomes, limit), cleaner, preview, reasons):
+        shown = _sample(opened, mapping, cleaner, now, sample, only_lines)
+        preview = ImportPreview(sample=shown)
+        outcomes: Iterator[Outcome] = read_contacts(opened.bundle, opened.facts, mapping, now=now)
+        if only_lines is not None:
+            outcomes = (outcome for outcome in outcomes if outcome.line in only_lines)
+        extent = with_rows(measure_extent(path), opened) if limit is None else None
+        tell = _Teller(report, extent)
+        for rows in _cleaned(islice(outcomes, limit), cleaner, preview, reasons, tell):
             ids = [row.contact_id for row in rows]
             known = seen.hashes(ids) | known_hashes(session, source, ids)
             found = sort_rows(rows, known)
@@ -149,10 +191,11 @@ def preview_file(
 
 
 def _cleaned(
-    outcomes: Iterator[ParsedContact | Reject | Skipped],
+    outcomes: Iterator[Outcome],
     cleaner: RowCleaner,
     preview: ImportPreview,
     reasons: dict[str, RejectReason],
+    tell: _Teller,
 ) -> Iterator[list[CleanRow]]:
     """Count what is no contact, and yield the contacts in lists of bounded length."""
     while portion := list(islice(outcomes, ROWS_AT_ONCE)):
@@ -168,11 +211,32 @@ def _cleaned(
             else:
                 preview.skipped += 1
         yield rows
+        tell(portion[-1].line, preview.rows_read)
+
+
+class _Teller:
+    """Tells how far a file was looked at, and how fast."""
+
+    def __init__(self, report: Report, extent: Extent | None) -> None:
+        self._report, self._extent, self._began = report, extent, time.monotonic()
+
+    def __call__(self, line: int, rows: int) -> None:
+        """Report `rows` rows looked at, the last of them at `line`."""
+        seconds = time.monotonic() - self._began
+        doing = f"{rows:,} rows looked at · {rows / max(seconds, 0.001):,.0f} rows a second"
+        done, total = (0, 0)
+        if self._extent is not None:
+            done, total = self._extent.bytes_up_to(line), self._extent.total
+        self._report(Progress(done, total, doing))
 
 
 def _count(preview: ImportPreview, new: Sequence[CleanRow]) -> None:
     preview.would_add += len(new)
     preview.unidentified += sum(row.customer_key is None for row in new)
+    for row in new:
+        preview.channels[row.channel] = preview.channels.get(row.channel, 0) + 1
+        language = getattr(row, "language", "")
+        preview.languages[language] = preview.languages.get(language, 0) + 1
     times = [row.started_at for row in new]
     if times:
         preview.first_at = min(filter(None, (preview.first_at, min(times))))
@@ -180,13 +244,20 @@ def _count(preview: ImportPreview, new: Sequence[CleanRow]) -> None:
 
 
 def _sample(
-    opened: OpenedFile, mapping: Mapping, cleaner: RowCleaner, now: datetime, number: int
+    opened: OpenedFile,
+    mapping: Mapping,
+    cleaner: RowCleaner,
+    now: datetime,
+    number: int,
+    only_lines: Collection[int] | None,
 ) -> list[SampleRow]:
     """Return the first rows beside what they become; those passed over are left out."""
     shown: list[SampleRow] = []
     for raw in read_rows(opened.bundle, opened.facts):
         if len(shown) >= number:
             break
+        if only_lines is not None and raw.line not in only_lines:
+            continue
         if isinstance(raw, BadRow):
             found = cleaner.clean_reject(Reject(raw.line, "broken_row", None, raw.reason, raw.raw))
             shown.append(SampleRow(raw.line, {"": found.raw}, None, found.reason))
