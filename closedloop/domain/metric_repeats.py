@@ -129,6 +129,8 @@ REPEATS = (
         counts=_ANY_COUNTS,
         compute=_rate_any,
         scope=Scope.NET,
+        why_empty="No list of wrap-up codes was in force on these days, or no contact fits. Lists "
+        "are fixed under Metrics, Lists.",
         needs_window=True,
         matures=True,
         below="",
@@ -217,6 +219,8 @@ REPEATS = (
         counts=_ANY_COUNTS,
         compute=_rate_any,
         scope=Scope.TEAMS,
+        why_empty="No queue was flagged as a resolution team on these days, or no contact fits. "
+        "Queues are flagged under Metrics, Lists.",
         needs_window=True,
         matures=True,
         fixed_window="7d",
@@ -261,6 +265,8 @@ RESOLUTION = (
         counts=_SAME_COUNTS,
         compute=_fcr,
         scope=Scope.NET,
+        why_empty="No list of wrap-up codes was in force on these days, or no contact fits. Lists "
+        "are fixed under Metrics, Lists.",
         needs_window=True,
         matures=True,
         below="",

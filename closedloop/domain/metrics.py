@@ -151,6 +151,8 @@ class Metric:
         Whether days whose window is still open stay out.
     fixed_window : str
         The one window it is defined for; empty when any may be chosen.
+    why_empty : str
+        What is said when the scope holds no contact at all.
     above, below : str
         How the list of contacts shows what is counted above and below the line: a follow filter
         without its window ("followed-any"), "known", "all", or empty where it cannot.
@@ -172,6 +174,7 @@ class Metric:
     needs_window: bool = False
     matures: bool = False
     fixed_window: str = ""
+    why_empty: str = ""
     above: str = ""
     below: str = "all"
     forks: str = ""
@@ -192,6 +195,13 @@ class Metric:
         """Return the plain name of each count and the column that holds it."""
         key = self.window(asked).key
         return {name: f"{name}_{key}" if name in WINDOWED else name for name in self.counts}
+
+    def of(self, counts: Counts, asked: Window) -> Value:
+        """Return the value over counts under the names of their columns."""
+        plain = {name: counts[column] for name, column in self.columns(asked).items()}
+        found = self.compute(plain)
+        is_empty = found.value is None and not plain["contacts"]
+        return replace(found, why=self.why_empty) if is_empty and self.why_empty else found
 
     def meets(self, value: float, goal: float) -> bool:
         """Return whether a value is at the goal or on the good side of it."""
@@ -253,12 +263,26 @@ def show_all(found: Sequence[Value], unit: Unit, k: int) -> list[Cell]:
     hidden, the smallest of those shown is hidden too.
     """
     cells = [show(value, unit, k) for value in found]
-    hidden = [i for i, cell in enumerate(cells) if cell.state == "few"]
-    rest = [i for i, cell in enumerate(cells) if cell.state != "few" and cell.found.n > 0]
-    if len(hidden) == 1 and rest:
-        least = min(rest, key=lambda i: cells[i].found.n)
-        cells[least] = replace(cells[least], value=None, n=None, state="cover", bound=None)
-    return cells
+    counts = [value.n for value in found]
+    hidden = _with_cover(counts, {i for i, cell in enumerate(cells) if cell.state == "few"})
+    return [
+        replace(cell, value=None, n=None, state="cover", bound=None)
+        if i in hidden and cell.state != "few"
+        else cell
+        for i, cell in enumerate(cells)
+    ]
+
+
+def hidden_counts(counts: Sequence[int], k: int) -> set[int]:
+    """Return the places of the counts that may not be shown: 1 to k - 1, and what covers them."""
+    return _with_cover(counts, {i for i, count in enumerate(counts) if 0 < count < k})
+
+
+def _with_cover(counts: Sequence[int], hidden: set[int]) -> set[int]:
+    rest = [i for i, count in enumerate(counts) if i not in hidden and count > 0]
+    if len(hidden) != 1 or not rest:
+        return hidden
+    return hidden | {min(rest, key=lambda i: counts[i])}
 
 
 def is_goal(unit: Unit, goal: float) -> bool:

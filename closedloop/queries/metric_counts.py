@@ -1,0 +1,315 @@
+"""The counts behind metrics, read from the roll-ups (customers alone from the contacts).
+
+One statement for each scope, whatever the metrics: a day, or a value of a dimension, and its
+sums. `domain.metrics` says which columns a metric needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.domain.contacts import Window
+from closedloop.domain.metrics import Counts, ListKind, Scope
+from closedloop.models import Contact, DriverDay
+from closedloop.queries.figures import Figures, find_figures
+from closedloop.queries.metric_terms import Period, Terms
+
+_TOUCHED = {
+    Scope.NET: "disposition",
+    Scope.TEAMS: "queue",
+    Scope.JUDGED: "theme",
+    Scope.PRICED: "channel",
+}
+_LISTS = {Scope.NET: ListKind.NET_EXCLUSIONS, Scope.TEAMS: ListKind.RESOLUTION_QUEUES}
+_MADE = frozenset(
+    {"judged", "failure", "priced", "pence", "volume", "days", "days_with_volume", "customers"}
+)
+"""Counts that are no columns of the roll-up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricFilter:
+    """Which contacts a metric is about.
+
+    Attributes
+    ----------
+    first_day, last_day : date
+        Both inclusive, as asked; days that a metric cannot count yet are left out of it.
+    window : Window
+        For the metrics that need one.
+    values : mapping of dimension to value
+        As `find_figures` takes them: a theme by its id in decimal, empty for none.
+    driver : str
+        What contact rates are held against; empty where no volume was imported.
+    """
+
+    first_day: date
+    last_day: date
+    window: Window
+    values: Mapping[str, str] = field(default_factory=dict)
+    driver: str = ""
+
+
+Daily = dict[date, Counts]
+
+
+def read_days(
+    session: Session,
+    scope: Scope,
+    columns: Collection[str],
+    wanted: MetricFilter,
+    terms: Terms,
+    *,
+    first_day: date,
+    last_day: date,
+) -> Daily:
+    """Return the counts of each day that has contacts of the scope; both ends inclusive."""
+    if first_day > last_day:
+        return {}
+    asked = _Asked(scope, sorted(columns), wanted, terms, first_day, last_day)
+    found = {key[0]: counts for key, counts in _rows(session, asked, by=None, daily=True)}
+    return _with_volumes(session, asked, found) if scope is Scope.DRIVEN else found
+
+
+def read_groups(
+    session: Session,
+    scope: Scope,
+    columns: Collection[str],
+    wanted: MetricFilter,
+    terms: Terms,
+    *,
+    by: str,
+    first_day: date,
+    last_day: date,
+) -> dict[str, Counts]:
+    """Return the counts of each value of a dimension over some days, both ends inclusive."""
+    if first_day > last_day:
+        return {}
+    asked = _Asked(scope, sorted(columns), wanted, terms, first_day, last_day)
+    found = {key[0]: counts for key, counts in _rows(session, asked, by=by, daily=False)}
+    if scope is not Scope.DRIVEN:
+        return found
+    volumes = _read_volumes(session, asked)
+    shared = {
+        "days": (last_day - first_day).days + 1,
+        "days_with_volume": len(volumes),
+        "volume": sum(volumes.values()),
+    }
+    return {value: {**counts, **shared} for value, counts in found.items()}
+
+
+def add_up(daily: Mapping[date, Counts], columns: Collection[str], days: Sequence[date]) -> Counts:
+    """Return the sums over some days; days without contacts add nothing."""
+    total: dict[str, float] = dict.fromkeys(columns, 0)
+    for day in days:
+        for name, count in daily.get(day, {}).items():
+            if name in total:
+                total[name] += count
+    return total
+
+
+def days_between(first_day: date, last_day: date) -> list[date]:
+    """Return the days from one to another, both inclusive; none when they are the wrong way."""
+    return [first_day + timedelta(days=i) for i in range((last_day - first_day).days + 1)]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    scope: Scope
+    columns: list[str]
+    wanted: MetricFilter
+    terms: Terms
+    first_day: date
+    last_day: date
+
+
+def _rows(
+    session: Session, asked: _Asked, *, by: str | None, daily: bool
+) -> list[tuple[tuple[Any, ...], Counts]]:
+    if asked.scope is Scope.CUSTOMERS:
+        statement, names = _customers(asked, by, daily)
+    else:
+        statement, names = _figures(asked, by, daily)
+    keys = int(bool(by)) + int(daily)
+    return [
+        (tuple(row[:keys]), {n: _number(v) for n, v in zip(names, row[keys:], strict=True)})
+        for row in session.execute(statement)
+    ]
+
+
+def _number(value: Any) -> float:
+    """Return a sum as a plain number: PostgreSQL adds big integers up to a decimal."""
+    return value if isinstance(value, (int, float)) else (float(value) if value is not None else 0)
+
+
+def _figures(asked: _Asked, by: str | None, daily: bool) -> tuple[sa.Select[Any], list[str]]:
+    touched = _TOUCHED.get(asked.scope)
+    source = find_figures(asked.wanted.values, by, (touched,) if touched else ())
+    table = source.table
+    keys = [*([source.of(by)] if by else []), *([table.day] if daily else [])]
+    kept = sorted(set(asked.columns) - _MADE)
+    sums: dict[str, Any] = {name: sa.func.sum(getattr(table, name)) for name in kept}
+    sums |= {n: s for n, s in _extra(asked, source).items() if n in asked.columns}
+    where = [*source.between(asked.first_day, asked.last_day), *_within(asked, source)]
+    statement = sa.select(*keys, *sums.values()).where(*where)
+    return (statement.group_by(*keys) if keys else statement), list(sums)
+
+
+def _within(asked: _Asked, source: Figures) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions of the scope."""
+    if asked.scope is Scope.DRIVEN:
+        known = sa.select(DriverDay.day).where(
+            DriverDay.driver == asked.wanted.driver,
+            DriverDay.day.between(asked.first_day, asked.last_day),
+        )
+        return [source.table.day.in_(known)]
+    if asked.scope not in _LISTS:
+        return []
+    column = source.of(_TOUCHED[asked.scope])
+    held = [
+        sa.and_(_on(source.table.day, period), _listed(asked.scope, column, period))
+        for period in asked.terms.periods(_LISTS[asked.scope])
+    ]
+    return [sa.or_(sa.false(), *held)]
+
+
+def _listed(scope: Scope, column: Any, period: Period) -> sa.ColumnElement[bool]:
+    found: sa.ColumnElement[bool] = (
+        column.not_in(period.entries) if scope is Scope.NET else column.in_(period.entries)
+    )
+    return found
+
+
+def _on(day: Any, period: Period) -> sa.ColumnElement[bool]:
+    begun: sa.ColumnElement[bool] = day >= period.first_day
+    return begun if period.last_day is None else sa.and_(begun, day <= period.last_day)
+
+
+def _extra(asked: _Asked, source: Figures) -> dict[str, sa.ColumnElement[Any]]:
+    """Return the sums that no column of the roll-up holds."""
+    table = source.table
+    if asked.scope is Scope.JUDGED:
+        theme = source.of("theme")
+        groups = {"judged": asked.terms.judged_themes, "failure": asked.terms.failure_themes}
+        return {
+            name: sa.func.sum(sa.case((theme.in_(sorted(ids)), table.contacts), else_=0))
+            for name, ids in groups.items()
+        }
+    if asked.scope is Scope.PRICED:
+        price = _price(asked.terms, source.of("channel"), table.day)
+        if price is None:
+            return {"priced": sa.literal(0), "pence": sa.literal(0)}
+        return {
+            "priced": sa.func.sum(sa.case((price.is_not(None), table.handled), else_=0)),
+            "pence": sa.func.sum(sa.func.coalesce(price, 0.0) * table.handle_seconds / 60.0),
+        }
+    return {}
+
+
+def _price(terms: Terms, channel: Any, day: Any) -> Any:
+    """Return what a minute costs on a day in a channel; None where nothing was ever set.
+
+    The newest price of the channel itself comes first, then that of every other channel.
+    """
+    newest_first = list(reversed(terms.costs))
+    own = [row for row in newest_first if row.channel]
+    other = [row for row in newest_first if not row.channel]
+    prices: list[tuple[Any, Any]] = [
+        (sa.and_(channel == row.channel, day >= row.valid_from), row.pence_per_minute)
+        for row in own
+    ]
+    prices += [(day >= row.valid_from, row.pence_per_minute) for row in other]
+    default = terms.default_pence if terms.default_pence > 0 else None
+    if prices:
+        return sa.case(*prices, else_=sa.cast(default, sa.Double))
+    return sa.literal(default, sa.Double) if default is not None else None
+
+
+def _read_volumes(session: Session, asked: _Asked) -> dict[date, float]:
+    rows = session.execute(
+        sa.select(DriverDay.day, DriverDay.volume).where(
+            DriverDay.driver == asked.wanted.driver,
+            DriverDay.day.between(asked.first_day, asked.last_day),
+        )
+    )
+    return {day: float(volume) for day, volume in rows}
+
+
+def _with_volumes(session: Session, asked: _Asked, found: Daily) -> Daily:
+    volumes = _read_volumes(session, asked)
+    nothing: dict[str, float] = dict.fromkeys(asked.columns, 0)
+    return {
+        day: {
+            **nothing,
+            **found.get(day, {}),
+            "days": 1,
+            "days_with_volume": int(day in volumes),
+            "volume": volumes.get(day, 0.0),
+        }
+        for day in days_between(asked.first_day, asked.last_day)
+    }
+
+
+def _customers(asked: _Asked, by: str | None, daily: bool) -> tuple[sa.Select[Any], list[str]]:
+    """Return the statement that counts distinct customers: the one figure no roll-up adds up."""
+    keys = [*([_contact_column(by)] if by else []), *([Contact.local_day] if daily else [])]
+    where = [
+        Contact.local_day.between(asked.first_day, asked.last_day),
+        *(_contact_is(name, value) for name, value in asked.wanted.values.items()),
+    ]
+    sums = {
+        "contacts": sa.func.count(),
+        "identified": sa.func.count(Contact.customer_id),
+        "customers": sa.func.count(sa.distinct(Contact.customer_id)),
+    }
+    statement = sa.select(*keys, *sums.values()).where(*where)
+    return (statement.group_by(*keys) if keys else statement), list(sums)
+
+
+def _contact_column(name: str) -> Any:
+    if name == "theme":
+        return sa.func.coalesce(sa.cast(Contact.theme_id, sa.String(120)), "")
+    return getattr(Contact, name)
+
+
+def _contact_is(name: str, value: str) -> sa.ColumnElement[bool]:
+    if name != "theme":
+        found: sa.ColumnElement[bool] = getattr(Contact, name) == value
+        return found
+    return Contact.theme_id == int(value) if value else Contact.theme_id.is_(None)
+
+
+def count_customers(
+    session: Session, wanted: MetricFilter, terms: Terms, spans: Sequence[tuple[date, date]]
+) -> list[Counts]:
+    """Return contacts, identified and distinct customers of each span of days, in one statement.
+
+    Parameters
+    ----------
+    spans : sequence of (first day, last day)
+        Both inclusive, not overlapping: a contact is counted in the first span it lies in.
+    """
+    nothing: Counts = {"contacts": 0, "identified": 0, "customers": 0}
+    if not spans:
+        return []
+    if len(spans) > 1 and all(first == last for first, last in spans):
+        days = sorted(first for first, _ in spans)
+        asked = _Asked(Scope.CUSTOMERS, [], wanted, terms, days[0], days[-1])
+        daily = {key[0]: counts for key, counts in _rows(session, asked, by=None, daily=True)}
+        return [daily.get(first, nothing) for first, _ in spans]
+    number = sa.case(
+        *((Contact.local_day.between(first, last), i) for i, (first, last) in enumerate(spans)),
+        else_=-1,
+    )
+    first_day, last_day = min(s[0] for s in spans), max(s[1] for s in spans)
+    asked = _Asked(Scope.CUSTOMERS, [], wanted, terms, first_day, last_day)
+    statement, names = _customers(asked, None, daily=False)
+    rows = session.execute(statement.add_columns(number).group_by(number)).all()
+    found = {row[-1]: {n: _number(v) for n, v in zip(names, row[:-1], strict=True)} for row in rows}
+    return [found.get(i, nothing) for i in range(len(spans))]

@@ -1,0 +1,303 @@
+"""Metrics over a period: the value, the period before, a sparkline, its parts.
+
+Only mature days enter a windowed metric; those whose window is still open are flagged. What
+stands in a `Cell` may be shown (`domain.metrics.show`), what stands elsewhere is for links.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.domain.contacts import Window
+from closedloop.domain.home import Change, judge_change
+from closedloop.domain.metric_formulas import Value
+from closedloop.domain.metric_table import METRICS
+from closedloop.domain.metrics import (
+    Cell,
+    Metric,
+    Scope,
+    Unit,
+    hidden_counts,
+    show,
+    show_all,
+)
+from closedloop.models import Theme
+from closedloop.queries.metric_counts import (
+    Daily,
+    MetricFilter,
+    add_up,
+    count_customers,
+    days_between,
+    read_days,
+    read_groups,
+)
+from closedloop.queries.metric_terms import Terms
+from closedloop.queries.repeats import mature_until
+
+PERIOD_DAYS = 28
+ROLLING_DAYS = 7
+SPARK_WEEKS = 13
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What every figure stands on.
+
+    Attributes
+    ----------
+    first_data_day, cut : date
+        First reporting day with contacts and last complete one, both inclusive.
+    k : int
+        Fewest contacts or answers that a cell describes.
+    terms : Terms
+    """
+
+    first_data_day: date
+    cut: date
+    k: int
+    terms: Terms
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One metric over one period.
+
+    Attributes
+    ----------
+    first_day, last_day : date
+        The days that were counted, both inclusive; the wrong way round when none was.
+    cell : Cell
+    before : Cell or None
+        Over as many days right before; None where the data do not reach back so far.
+    change : Change
+        Of a share: whether it moved by more than chance would explain. FLAT for all others.
+    goal : float or None
+        The one that holds on the last day.
+    spark : tuple of float or None
+        Whole weeks up to the last day, oldest first; None where a week may not be shown.
+    """
+
+    metric: Metric
+    window: Window
+    first_day: date
+    last_day: date
+    cell: Cell
+    before: Cell | None
+    change: Change
+    goal: float | None
+    spark: tuple[float | None, ...] = ()
+
+    @property
+    def days(self) -> int:
+        """How many days were counted."""
+        return max((self.last_day - self.first_day).days + 1, 0)
+
+    @property
+    def difference(self) -> float | None:
+        """Value less the value before, where both may be shown."""
+        if self.cell.value is None or self.before is None or self.before.value is None:
+            return None
+        return self.cell.value - self.before.value
+
+    @property
+    def meets_goal(self) -> bool | None:
+        """Whether the goal is met; None without a goal or a value."""
+        if self.goal is None or self.cell.value is None:
+            return None
+        return self.metric.meets(self.cell.value, self.goal)
+
+
+@dataclass(frozen=True)
+class Group:
+    """One value of a dimension; `value` as filters take it, empty for none."""
+
+    value: str
+    label: str
+    cell: Cell
+    contacts: int | None
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """The groups, most contacts first; `groups` may be fewer than there are."""
+
+    groups: tuple[Group, ...] = field(default_factory=tuple)
+    total: int = 0
+
+
+def default_days(ground: Ground, window: Window) -> tuple[date, date]:
+    """Return the last 28 mature days, both ends inclusive, not before the data begin."""
+    last = max(mature_until(ground.cut, window), ground.first_data_day)
+    return max(last - timedelta(days=PERIOD_DAYS - 1), ground.first_data_day), last
+
+
+def counted_days(metric: Metric, wanted: MetricFilter, ground: Ground) -> tuple[date, date]:
+    """Return the days that a metric can count, both inclusive; the wrong way when there is none."""
+    last = min(wanted.last_day, ground.cut)
+    if metric.matures:
+        last = min(last, mature_until(ground.cut, metric.window(wanted.window)))
+    return max(wanted.first_day, ground.first_data_day), last
+
+
+def list_readings(
+    session: Session,
+    wanted: MetricFilter,
+    *,
+    ground: Ground,
+    metrics: Sequence[Metric] = METRICS,
+) -> list[Reading]:
+    """Return every metric over one period; one statement for each scope among them."""
+    daily = read_scopes(session, wanted, ground, metrics)
+    return [
+        reading_of_customers(session, metric, wanted, ground)
+        if metric.scope is Scope.CUSTOMERS
+        else reading_from(metric, wanted, ground, daily[metric.scope])
+        for metric in metrics
+    ]
+
+
+def list_groups(
+    session: Session,
+    metric: Metric,
+    wanted: MetricFilter,
+    *,
+    by: str,
+    ground: Ground,
+    most: int = 200,
+) -> Breakdown:
+    """Return a metric broken down by a dimension, the largest groups first."""
+    first, last = counted_days(metric, wanted, ground)
+    columns = metric.columns(wanted.window)
+    found = read_groups(
+        session,
+        metric.scope,
+        columns.values(),
+        wanted,
+        ground.terms,
+        by=by,
+        first_day=first,
+        last_day=last,
+    )
+    ranked = sorted(found.items(), key=lambda item: (-item[1]["contacts"], item[0]))
+    values = [metric.of(counts, wanted.window) for _, counts in ranked]
+    cells = show_all(values, metric.unit, ground.k)
+    contacts = [int(counts["contacts"]) for _, counts in ranked]
+    hidden = hidden_counts(contacts, ground.k)
+    names = _theme_names(session) if by == "theme" else {}
+    groups = [
+        Group(value, names.get(value, value), cell, None if i in hidden else contacts[i])
+        for i, ((value, _), cell) in enumerate(zip(ranked, cells, strict=True))
+    ]
+    return Breakdown(tuple(groups[:most]), len(groups))
+
+
+def _theme_names(session: Session) -> dict[str, str]:
+    rows = session.execute(sa.select(Theme.id, Theme.key, Theme.name))
+    return {str(row.id): f"{row.key} {row.name}" for row in rows}
+
+
+def read_scopes(
+    session: Session, wanted: MetricFilter, ground: Ground, metrics: Sequence[Metric]
+) -> dict[Scope, Daily]:
+    """Return the days of each scope: the period, as many days before, and the weeks of sparks."""
+    first = wanted.first_day - (wanted.last_day - wanted.first_day) - timedelta(days=ROLLING_DAYS)
+    first = min(first, wanted.last_day - timedelta(weeks=SPARK_WEEKS + 5))
+    columns: dict[Scope, set[str]] = {}
+    for metric in metrics:
+        if metric.scope is not Scope.CUSTOMERS:
+            needed = columns.setdefault(metric.scope, set())
+            needed.update(metric.columns(wanted.window).values())
+    return {
+        scope: read_days(
+            session,
+            scope,
+            names,
+            wanted,
+            ground.terms,
+            first_day=max(first, ground.first_data_day),
+            last_day=ground.cut,
+        )
+        for scope, names in columns.items()
+    }
+
+
+def value_over(metric: Metric, wanted: MetricFilter, daily: Daily, days: Sequence[date]) -> Value:
+    """Return a metric over some days."""
+    columns = metric.columns(wanted.window)
+    return metric.of(add_up(daily, columns.values(), days), wanted.window)
+
+
+def reading_from(metric: Metric, wanted: MetricFilter, ground: Ground, daily: Daily) -> Reading:
+    """Return a reading from days that were read."""
+    first, last = counted_days(metric, wanted, ground)
+    found = value_over(metric, wanted, daily, days_between(first, last))
+    n_days = (last - first).days + 1
+    begin = first - timedelta(days=n_days)
+    before = None
+    if n_days > 0 and begin >= ground.first_data_day:
+        before = value_over(metric, wanted, daily, days_between(begin, first - timedelta(days=1)))
+    return _make(metric, wanted, ground, found, before, _spark(metric, wanted, ground, daily, last))
+
+
+def reading_of_customers(
+    session: Session, metric: Metric, wanted: MetricFilter, ground: Ground
+) -> Reading:
+    """Return a reading of distinct customers, who cannot be added up from days."""
+    first, last = counted_days(metric, wanted, ground)
+    begin = first - (last - first) - timedelta(days=1)
+    spans = [(first, last)] if first <= last else []
+    if spans and begin >= ground.first_data_day:
+        spans.append((begin, first - timedelta(days=1)))
+    nothing = {"contacts": 0, "identified": 0, "customers": 0}
+    found = [metric.compute(c) for c in count_customers(session, wanted, ground.terms, spans)]
+    now = found[0] if found else metric.compute(nothing)
+    return _make(metric, wanted, ground, now, found[1] if len(found) > 1 else None, ())
+
+
+def _make(
+    metric: Metric,
+    wanted: MetricFilter,
+    ground: Ground,
+    found: Value,
+    before: Value | None,
+    spark: tuple[float | None, ...],
+) -> Reading:
+    first, last = counted_days(metric, wanted, ground)
+    cell = show(found, metric.unit, ground.k)
+    earlier = show(before, metric.unit, ground.k) if before else None
+    return Reading(
+        metric,
+        metric.window(wanted.window),
+        first,
+        last,
+        cell,
+        earlier,
+        _change(metric.unit, cell, earlier),
+        ground.terms.goal_on(metric, wanted.window, last),
+        spark,
+    )
+
+
+def _change(unit: Unit, now: Cell, before: Cell | None) -> Change:
+    known = now.state == "known" and before is not None and before.state == "known"
+    if unit is not Unit.SHARE or not known or before is None:
+        return Change.FLAT
+    a, b = now.found, before.found
+    return judge_change(int(a.numerator), int(a.denominator), int(b.numerator), int(b.denominator))
+
+
+def _spark(
+    metric: Metric, wanted: MetricFilter, ground: Ground, daily: Daily, last: date
+) -> tuple[float | None, ...]:
+    ends = [last - timedelta(weeks=i) for i in reversed(range(SPARK_WEEKS))]
+    ends = [end for end in ends if end - timedelta(days=6) >= ground.first_data_day]
+    values = [
+        value_over(metric, wanted, daily, days_between(end - timedelta(days=6), end))
+        for end in ends
+    ]
+    return tuple(show(value, metric.unit, ground.k).value for value in values)
