@@ -108,6 +108,7 @@ _LAYOUT = Layout(
     _file,
     _file_broken,
     has_tables=True,
+    lone_kinds=frozenset({"analysis"}),
 )
 
 

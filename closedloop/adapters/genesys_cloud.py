@@ -93,7 +93,13 @@ def _file_broken(raw: str, list_name: str, member: str) -> Piece | None:
     return Piece("conversation", key) if key or list_name == "conversations" else None
 
 
-_LAYOUT = Layout(frozenset({"conversations", "entities"}), _file, _file_broken, has_tables=True)
+_LAYOUT = Layout(
+    frozenset({"conversations", "entities"}),
+    _file,
+    _file_broken,
+    has_tables=True,
+    lone_kinds=frozenset({"transcript"}),
+)
 
 
 # --- contacts

@@ -84,12 +84,15 @@ class Layout:
         What the remains of a record say it was; the owner may stay empty.
     has_tables : bool
         Whether CSV files hold records, too; dots in column names nest.
+    lone_kinds : frozenset of str
+        Kinds of which a file holds one record: one that breaks off lost no others.
     """
 
     names: frozenset[str]
     file: Callable[[Json, Source], Piece | None]
     file_broken: Callable[[str, str, str], Piece | None]
     has_tables: bool = False
+    lone_kinds: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -151,11 +154,13 @@ class Shelf:
         self._db.execute("CREATE INDEX by_key ON records (kind, key, version, seq)")
         self._db.execute("CREATE INDEX by_owner ON records (kind, owner, seq)")
 
-    def note_lost(self, piece: Piece, *, is_end: bool) -> None:
-        """Remember that a record of this kind and owner is broken, or that a file ends early."""
+    def note_lost(self, piece: Piece) -> None:
+        """Remember that a record of this kind and owner is broken."""
         self._lost[piece.kind, piece.owner or piece.key] = self._members[-1]
-        if is_end:
-            self._cut.setdefault(piece.kind, []).append(len(self._members) - 1)
+
+    def note_cut(self, kind: str) -> None:
+        """Remember that the file breaks off among records of a kind; "" where none is known."""
+        self._cut.setdefault(kind, []).append(len(self._members) - 1)
 
     def lost_of(self, kind: str, owner: str) -> str:
         """Return the file in which records of this owner are broken or may be missing, or "".
@@ -165,7 +170,7 @@ class Shelf:
         """
         if member := self._lost.get((kind, owner)):
             return member
-        if not (cut := self._cut.get(kind)):
+        if not (cut := [*self._cut.get(kind, []), *self._cut.get("", [])]):
             return ""
         rows = self._db.execute(
             "SELECT DISTINCT member FROM records WHERE kind = ? AND owner = ?",
@@ -174,6 +179,17 @@ class Shelf:
         members = {row[0] for row in rows}
         doubtful = [m for m in cut if m in members] or ([] if members else cut)
         return self._members[doubtful[0]] if doubtful else ""
+
+    def cut_after(self, kind: str) -> str | None:
+        """Return the version of the last record read of a kind before a file of it broke off.
+
+        None where none did; the smallest where several did.
+        """
+        if not (cut := self._cut.get(kind)):
+            return None
+        query = "SELECT MAX(version) FROM records WHERE kind = ? AND member = ?"
+        found = [self._db.execute(query, (kind, member)).fetchone()[0] for member in cut]
+        return min(version or "" for version in found)
 
     def has(self, kind: str) -> bool:
         """Whether there is any record of a kind."""
@@ -334,7 +350,7 @@ def _load(
             if 0 < len(piece.key) <= MAX_ID_CHARS:
                 shelf.add(piece, item.text)
             elif limit is None:
-                shelf.note_lost(piece, is_end=False)
+                shelf.note_lost(piece)
                 article = "An" if piece.kind[:1] in "aeiou" else "A"
                 reason = f"{article} {piece.kind} in {member.name} has no id. Export it again."
                 yield Refusal(reason, item.text[:RAW_CHARS])
@@ -356,7 +372,10 @@ def _items(member: Member, layout: Layout, limit: int | None) -> Iterator[Record
 def _note_broken(bad: Broken, member: Member, layout: Layout, shelf: Shelf) -> Refusal:
     piece = layout.file_broken(bad.raw, bad.list_name, member.name)
     if piece is not None:
-        shelf.note_lost(piece, is_end=bad.is_end)
+        shelf.note_lost(piece)
+    is_known = piece is not None and bool(piece.owner or piece.key)
+    if bad.is_end and not (piece is not None and piece.kind in layout.lone_kinds and is_known):
+        shelf.note_cut(piece.kind if piece is not None else "")
     rest = " What follows it in the file cannot be read." if bad.is_end else ""
     reason = f"Record {bad.number} of {member.name} {bad.reason}.{rest} Export the file again."
     return Refusal(reason, bad.raw)
