@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal
 
-from closedloop.adapters.parse import clean, speaker_of
+from closedloop.adapters.cells import clean
+from closedloop.adapters.parse import speaker_of
 
 Kind = Literal["vtt", "srt", "text"]
 Turn = tuple[str, str]

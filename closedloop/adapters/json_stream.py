@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from json.decoder import JSONDecodeError
 from typing import IO, Any
 
-from closedloop.adapters.parse import clean
+from closedloop.adapters.cells import clean
 
 MAX_DEPTH = 50
 """Objects and lists inside each other; no export of contacts comes near."""

@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from closedloop.adapters.column_names import IDENTIFIER_SYNONYMS, SYNONYMS
 from closedloop.adapters.times import DATE_ORDERS, guess_date_order, has_offset
 from closedloop.adapters.types import BadMapping
 
@@ -56,88 +57,6 @@ MAX_SESSION_GAP_SECONDS = 30 * 24 * 3600
 
 UNKNOWN_VALUES = ("", "?", "-", "n/a", "na", "nan", "none", "null", "unknown", "(null)")
 """What stands for no value unless the mapping says otherwise; upper and lower case alike."""
-
-# In the order of trust: the first synonym found in the header wins.
-_SYNONYMS: dict[str, tuple[str, ...]] = {
-    "contact_id": (
-        *("contact_id", "complaint_id", "tweet_id", "ticket_id", "incident_id", "case_id"),
-        *("conversation_id", "interaction_id", "call_id", "chat_id", "message_id", "session_id"),
-        *("case_number", "ticket_number", "incident_number", "number", "ticket", "id", "uuid"),
-    ),
-    "started_at": (
-        *("started_at", "start_time", "created_at", "opened_at", "date_received", "received_at"),
-        *("created", "created_date", "opened", "creation_time", "conversation_start", "timestamp"),
-        *("date_time", "datetime", "call_time", "call_date", "start", "date", "time"),
-    ),
-    "customer_id": (
-        *("customer_id", "customer", "author_id", "caller_id", "requester_id", "requester"),
-        *("client_id", "account_id", "member_id", "user_id", "end_user_id", "contact_person_id"),
-        *("external_contact_id", "ani", "caller", "client"),
-    ),
-    "channel": (
-        *("channel", "contact_type", "submitted_via", "via", "media_type", "contact_channel"),
-        *("medium", "source_channel"),
-    ),
-    "queue": (
-        *("queue", "queue_name", "skill", "skill_name", "assignment_group", "group"),
-        "department",
-    ),
-    "agent": ("agent", "agent_id", "agent_name", "assignee", "assignee_id", "assigned_to"),
-    "disposition": (
-        *("disposition", "disposition_code", "wrap_up_code", "wrapup_code", "wrap_up", "outcome"),
-        *("closed_code", "close_code", "reason", "contact_reason", "issue", "category"),
-        *("subcategory", "topic", "product"),
-    ),
-    "text": (
-        *("text", "consumer_complaint_narrative", "narrative", "complaint_narrative"),
-        *("transcript", "description", "message", "body", "comment", "comments", "content"),
-        *("notes", "utterance", "short_description", "subject"),
-    ),
-    "turns": ("turns", "messages", "utterances", "dialogue", "conversation"),
-    "speaker": ("speaker", "role", "participant_role", "sender_type", "author_type"),
-    "handle_seconds": (
-        *("handle_seconds", "handle_time", "handle_time_seconds", "aht", "duration_seconds"),
-        *("talk_time", "call_duration", "duration"),
-    ),
-    "csat": ("csat", "csat_score", "satisfaction", "satisfaction_score", "rating"),
-    "team": ("team", "team_name", "agent_team", "agent_group", "assignee_team"),
-    "language": ("language", "language_code", "lang", "locale"),
-    "wait_seconds": (
-        *("wait_seconds", "wait_time", "wait_time_seconds", "queue_time", "queue_seconds"),
-        *("time_in_queue", "waiting_time", "hold_in_queue", "speed_of_answer", "answer_time"),
-    ),
-    "abandoned": ("abandoned", "is_abandoned", "abandon", "abandoned_flag", "abandoned_in_queue"),
-    "transfers": ("transfers", "transfer_count", "number_of_transfers", "n_transfers"),
-    "resolved": ("resolved", "is_resolved", "resolved_flag", "solved", "is_solved"),
-    "survey_resolved": (
-        *("survey_resolved", "fcr_survey", "customer_resolved", "issue_resolved"),
-        *("was_your_issue_resolved", "resolved_survey"),
-    ),
-    "nps": ("nps", "nps_score", "likelihood_to_recommend", "net_promoter_score"),
-    "ces": ("ces", "ces_score", "customer_effort", "customer_effort_score", "effort_score"),
-    "follows_contact_id": (
-        *(
-            "follows_contact_id",
-            "follow_up_of",
-            "followup_of",
-            "merged_into",
-            "original_contact_id",
-        ),
-        *("previous_contact_id", "parent_contact_id"),
-    ),
-}
-# Only names that can be the customer's: a plain `email` may be the agent's.
-_IDENTIFIER_SYNONYMS: dict[str, tuple[str, ...]] = {
-    "account": ("customer_account", "account_number", "customer_number", "account_no"),
-    "email": (
-        *("customer_email", "requester_email", "caller_email", "contact_email", "client_email"),
-        *("customer_e_mail", "supplied_email", "visitor_email"),
-    ),
-    "phone": (
-        *("customer_phone", "customer_phone_number", "caller_number", "calling_number"),
-        *("contact_phone", "requester_phone", "supplied_phone", "msisdn", "caller_phone"),
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -288,7 +207,7 @@ def guess_mapping(header: Sequence[str], sample: Sequence[Sequence[str]]) -> Map
     names = {normalised_name(column): column for column in reversed(header)}
     columns: dict[str, str] = {}
     reasons: dict[str, str] = {}
-    for known, synonyms in _SYNONYMS.items():
+    for known, synonyms in SYNONYMS.items():
         found = next((names[s] for s in synonyms if s in names), None)
         if found is None or found in columns.values() or (known == "turns" and "text" in columns):
             continue
@@ -305,7 +224,7 @@ def _identifiers(
     free = {name: column for name, column in names.items() if column not in columns.values()}
     found = {
         kind: column
-        for kind, synonyms in _IDENTIFIER_SYNONYMS.items()
+        for kind, synonyms in IDENTIFIER_SYNONYMS.items()
         if (column := next((free[s] for s in synonyms if s in free), None))
     }
     if found:

@@ -14,7 +14,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from closedloop.adapters.bundle import MAX_RATIO
-from closedloop.adapters.parse import clean
+from closedloop.adapters.cells import clean
 from closedloop.adapters.sniff import SAMPLE_ROWS, as_text, refuse_odd_number_of_columns
 from closedloop.adapters.tables import table_reader
 from closedloop.adapters.types import BadRow, FileFacts, RawRow, UnreadableFile

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from closedloop.adapters.cells import clean
 from closedloop.adapters.encoding import Encoding
 from closedloop.adapters.lines import Line, open_text, read_lines
-from closedloop.adapters.parse import clean
 from closedloop.adapters.types import UnreadableFile
 
 SAMPLE_ROWS = 20

@@ -152,7 +152,7 @@ class RowCleaner:
     def __init__(self, settings: Settings, facts: FileFacts, mapping: Mapping) -> None:
         self._keys = settings.customer_keys
         self._countries = settings.phone_regions
-        kind = getattr(mapping, "customer_kind", None)
+        kind = mapping.identity_kind
         self._customer_kind = IdentifierKind(kind) if kind else None
         self._zone = settings.reporting_zone
         self._facts = facts

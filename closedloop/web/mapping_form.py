@@ -34,6 +34,16 @@ COLUMN_WORDS = {
     "speaker": "Who said it",
     "handle_seconds": "Handle time",
     "csat": "Rating",
+    "team": "Team",
+    "language": "Language",
+    "wait_seconds": "Wait time",
+    "abandoned": "Given up while waiting",
+    "transfers": "Transfers",
+    "resolved": "Resolved, says the source",
+    "survey_resolved": "Resolved, says the customer",
+    "nps": "Would recommend (0 to 10)",
+    "ces": "Ease (1 to 7)",
+    "follows_contact_id": "Contact it follows up",
 }
 DATE_WORDS = (
     ("", "As each time says itself"),

@@ -20,6 +20,10 @@ FULL = Mapping(
     first_event_per_contact=True,
     session_gap_seconds=43_200,
     inbound=("direction", "in"),
+    session_gaps={"chat": 0, "email": 86_400},
+    csat_scale="0-100",
+    identity_kind="phone",
+    identifiers={"email": "E-Mail"},
 )
 
 
@@ -75,6 +79,33 @@ def test_guess_mapping_takes_text_before_turns_and_no_column_twice():
     assert guess.columns == {"contact_id": "id", "started_at": "createdAt", "text": "message"}
 
 
+def test_guess_mapping_knows_what_was_measured_and_which_identifiers_are_the_customers():
+    header = ["call_id", "call_date", "ANI", "Team", "Wait time", "Abandoned", "Transfers"]
+    more = ["NPS score", "Resolved", "email", "Customer phone", "customer_email", "Skill"]
+
+    guess = guess_mapping([*header, *more], [])
+
+    assert {"team": "Team", "queue": "Skill", "customer_id": "ANI"}.items() <= guess.columns.items()
+    assert {"wait_seconds", "abandoned", "transfers", "nps", "resolved"} <= set(guess.columns)
+    assert guess.identifiers == {"email": "customer_email", "phone": "Customer phone"}
+    assert "“customer_email”, “Customer phone”" in guess.reasons["identifiers"]
+
+
+def test_mappings_of_before_are_read_as_they_were():
+    old = {"source": "crm", "columns": {"contact_id": "a"}, "session_gap_seconds": 60}
+
+    mapping = Mapping.from_dict(old)
+
+    assert mapping.to_dict() == old
+    assert (mapping.csat_scale, mapping.identity_kind, mapping.identifiers) == ("1-5", None, {})
+
+
+def test_channels_of_session_gaps_are_written_in_one_way():
+    mapping = Mapping.from_dict({"columns": {}, "session_gaps": {" Chat ": 60}})
+
+    assert mapping.session_gaps == {"chat": 60}
+
+
 def test_guess_mapping_says_what_is_missing():
     guess = guess_mapping(["id", "narrative"], [])
 
@@ -85,8 +116,10 @@ def test_guess_mapping_says_what_is_missing():
 
 
 def test_problems_with_names_columns_that_the_file_lacks():
-    assert FULL.problems_with(["Nr.", "Eröffnet", 'Say "what"', "direction"]) == []
-    assert len(FULL.problems_with(["Nr.", "Eröffnet"])) == 2
+    assert FULL.problems_with(["Nr.", "Eröffnet", 'Say "what"', "direction", "E-Mail"]) == []
+    *_, email, inbound = FULL.problems_with(["Nr.", "Eröffnet", 'Say "what"'])
+    assert "takes the email from a column “E-Mail”, which the file does not have" in email
+    assert "the inbound filter" in inbound
 
 
 @pytest.mark.parametrize("name", ["mapping.json", "mapping.toml"])
@@ -120,6 +153,13 @@ def test_load_reads_the_examples_of_the_handbook(path):
         ('{"columns": {}, "session_gap_seconds": "12h"}', "wrong kind"),
         ('{"columns": {}, "first_event_per_contact": 1}', "wrong kind"),
         ('{"columns": {}, "inbound": ["a"]}', "wrong kind"),
+        ('{"columns": {}, "session_gaps": {"chat": -1}}', "cannot be negative"),
+        ('{"columns": {}, "session_gaps": {"chat": 9999999}}', "longer than 30 days"),
+        ('{"columns": {}, "session_gaps": {"chat": true}}', "wrong kind"),
+        ('{"columns": {}, "csat_scale": "1-3"}', "no satisfaction scale “1-3”.*1-10, 0-100"),
+        ('{"columns": {}, "identity_kind": "fax"}', "kind “fax”.*account, email, phone"),
+        ('{"columns": {}, "identifiers": {"fax": "a"}}', "kind “fax”"),
+        ('{"columns": {}, "identifiers": {"phone": 1}}', "wrong kind"),
         ('{"columns": {}, "source": " "}', "source has no name"),
     ],
 )

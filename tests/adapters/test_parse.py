@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -201,3 +203,133 @@ def test_parse_row_stores_nothing_a_database_refuses():
 
 def test_parse_row_takes_whole_json_numbers_as_ids():
     assert parse(nr=12.0, caller=7).contact_id == "12"
+
+
+MEASURED = Mapping(
+    {
+        "contact_id": "nr",
+        "started_at": "opened",
+        **{
+            name: name
+            for name in (
+                *("team", "language", "wait_seconds", "abandoned", "transfers", "resolved"),
+                *("survey_resolved", "nps", "ces", "csat", "follows_contact_id"),
+            )
+        },
+    },
+    zone="UTC",
+    identifiers={"phone": "mobile", "email": "mail"},
+)
+
+
+def measured(mapping=MEASURED, **changes):
+    outcome = parse_row(RawRow(7, {**GOOD, **changes}), mapping, now=NOW)
+    assert isinstance(outcome, ParsedContact), outcome
+    return outcome
+
+
+def test_parse_row_reads_what_was_measured():
+    contact = measured(
+        team=" North ",
+        language="en-GB",
+        wait_seconds="1:00:05",
+        abandoned="No",
+        transfers=2.0,
+        resolved=True,
+        survey_resolved="n/a",
+        nps="0",
+        ces="6,5",
+        follows_contact_id="A0",
+        mobile="07700 900123",
+        mail="?",
+    )
+
+    assert (contact.team, contact.language, contact.wait_seconds) == ("North", "en", 3605)
+    assert (contact.abandoned, contact.resolved, contact.survey_resolved) == (False, True, None)
+    assert (contact.transfers, contact.nps, contact.ces) == (2, 0, 6.5)
+    assert contact.follows_contact_id == "A0"
+    assert contact.identifiers == (("phone", "07700 900123"),)
+    assert "900123" not in repr(contact)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        ({"wait_seconds": "2592001"}, "bad_wait_seconds", "more than 30 days"),
+        ({"wait_seconds": "-1"}, "bad_wait_seconds", "is negative"),
+        ({"abandoned": "perhaps"}, "bad_abandoned", "neither yes nor no .it looks like AAAAAAA"),
+        ({"resolved": "2"}, "bad_resolved", "neither yes nor no"),
+        ({"transfers": "1.5"}, "bad_transfers", "no whole number 0 or more"),
+        ({"transfers": "-1"}, "bad_transfers", "no whole number 0 or more"),
+        ({"nps": "11"}, "bad_nps", "no whole number from 0 to 10"),
+        ({"ces": "0.9"}, "bad_ces", "not from 1 to 7"),
+        ({"csat": "0"}, "bad_csat", "not from 1 to 5.*csat_scale"),
+        ({"csat": "80%"}, "bad_csat", "is no number"),
+        ({"language": "Klingon"}, "bad_language", "is no language"),
+        ({"follows_contact_id": "x" * 201}, "id_too_long", "which is no id"),
+    ],
+)
+def test_parse_row_refuses_measures_out_of_range_with_a_remedy(changes, code, words):
+    reject = parse_row(RawRow(7, {**GOOD, **changes}), MEASURED, now=NOW)
+
+    assert isinstance(reject, Reject)
+    assert (reject.code, reject.column) == (code, next(iter(changes)))
+    assert re.search(words, reject.reason)
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        *(("yes", True), ("Y", True), ("TRUE", True), (1, True), (1.0, True), ("resolved", True)),
+        *(("no", False), (0, False), ("f", False), ("Not  resolved", False), ("-", None)),
+    ],
+)
+def test_parse_row_understands_yes_and_no_as_people_write_them(value, found):
+    assert measured(resolved=value, survey_resolved=value).resolved is found
+    assert measured(survey_resolved=value).survey_resolved is found
+
+
+@pytest.mark.parametrize(
+    ("scale", "values"),
+    [
+        ("1-5", {"1": 1, "4.5": 4.5, "5": 5}),
+        ("1-7", {"1": 1, "4": 3, "7": 5}),
+        ("1-10", {"1": 1, "10": 5, "8": 4.11}),
+        ("0-100", {"0": 1, "75": 4, "100 %": 5}),
+        ("good-bad", {"Good": 5, "bad": 1, "offered": None, "": None}),
+    ],
+)
+def test_parse_row_puts_each_scale_of_satisfaction_on_one_to_five(scale, values):
+    mapping = dataclasses.replace(MEASURED, csat_scale=scale)
+
+    assert {value: measured(mapping, csat=value).csat for value in values} == values
+
+
+def test_parse_row_refuses_a_rating_in_words_that_nobody_knows():
+    mapping = dataclasses.replace(MEASURED, csat_scale="good-bad")
+    reject = parse_row(RawRow(7, {**GOOD, "csat": "meh"}), mapping, now=NOW)
+
+    assert "neither good nor bad" in reject.reason
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [("EN", "en"), ("pt_BR", "pt"), ("deu", "de"), ("Lietuvių", "lt"), ("und", None), ("?", None)],
+)
+def test_parse_row_brings_languages_to_their_code(written, code):
+    assert measured(language=written).language == code
+
+
+def test_no_contact_follows_itself():
+    assert measured(follows_contact_id="A1").follows_contact_id is None
+
+
+def test_parse_row_begins_its_sentence_with_the_place_a_person_can_find():
+    row = RawRow(7, {**GOOD, "opened": "soon"}, where="ticket 35 in tickets.json")
+
+    assert parse_row(row, MAPPING, now=NOW).reason.startswith("Ticket 35 in tickets.json: column")
+
+
+def test_an_identifier_that_is_none_identifies_nobody():
+    assert measured(mobile="x" * 201, mail=["a@example.org"]).identifiers == ()
+    assert measured(mobile=447700900123, mail=None).identifiers == (("phone", "447700900123"),)

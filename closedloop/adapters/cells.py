@@ -1,0 +1,82 @@
+"""The cells of one row under their known names, and what refuses a row."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from closedloop.adapters.mapping import Mapping
+from closedloop.adapters.types import RawRow
+
+MAX_ID_CHARS = 200
+MAX_LABEL_CHARS = 200
+"""Channel, queue, agent, disposition and team are cut to this length."""
+
+
+class Refused(Exception):
+    """Carries the code, the known column, what is wrong and the remedy up to `parse_row`."""
+
+    def __init__(self, code: str, known: str, problem: str, remedy: str) -> None:
+        super().__init__(code)
+        self.code, self.known, self.problem, self.remedy = code, known, problem, remedy
+
+
+class Cells:
+    """The cells of one row under their known names, constants filled in."""
+
+    def __init__(self, raw: RawRow, mapping: Mapping) -> None:
+        self._raw = raw
+        self._mapping = mapping
+
+    def value(self, known: str) -> Any:
+        """Return the cell as the file gives it."""
+        column = self._mapping.columns.get(known)
+        return None if column is None else self._raw.fields.get(column)
+
+    def text(self, known: str) -> str | None:
+        """Return the cell as clean text, None when it is empty or means "no value"."""
+        value = self.value(known)
+        if value is None:
+            return None
+        if isinstance(value, (dict, list)):
+            raise Refused(
+                "nested_value", known, "holds a list or an object", "Give one value per column."
+            )
+        if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+            value = int(value)  # JSON writers turn whole numbers into 12.0
+        text = clean(str(value)).strip()
+        return None if text.lower() in _unknown(self._mapping.unknown_values) else text
+
+    def label(self, known: str) -> str | None:
+        """Return a short text on one line, or the constant of the mapping."""
+        text = self.text(known) or self._mapping.constants.get(known)
+        return None if text is None else " ".join(text.split())[:MAX_LABEL_CHARS].strip() or None
+
+    def identifiers(self) -> tuple[tuple[str, str], ...]:
+        """Return (kind, value) of the further identifiers that have a value."""
+        return tuple(
+            (kind, text)
+            for kind, column in self._mapping.identifiers.items()
+            if (text := self._identifier(column))
+        )
+
+    def _identifier(self, column: str) -> str | None:
+        """Return one identifier; what is too long for one, or a list, identifies nobody."""
+        value = self._raw.fields.get(column)
+        if value is None or isinstance(value, dict | list):
+            return None
+        text = clean(str(value)).strip()
+        is_known = text.lower() not in _unknown(self._mapping.unknown_values)
+        return text if is_known and len(text) <= MAX_ID_CHARS else None
+
+
+def clean(text: str) -> str:
+    """Return text that every database stores: no NUL, no half of a surrogate pair."""
+    if text.isascii():
+        return text.replace("\x00", "")
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+@lru_cache(maxsize=64)
+def _unknown(values: tuple[str, ...]) -> frozenset[str]:
+    return frozenset({"", *(value.strip().lower() for value in values)})
