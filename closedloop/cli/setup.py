@@ -18,6 +18,7 @@ from closedloop.cli.options import (
     print_table,
     speaks_plainly,
 )
+from closedloop.cli.privacy import describe_keys
 from closedloop.config import DEFAULT_INSTANCE, INSTANCE_FILE, make_instance
 from closedloop.domain.accounts import Role
 from closedloop.domain.audit import COMMAND_LINE
@@ -127,6 +128,7 @@ def _database(site: Any) -> list[dict[str, str]]:
     if current != newest:
         found = f"stands at {current or 'nothing'}, needs {newest}: run `closedloop init`"
         return [_check("bad", "tables", found)]
+    keys = describe_keys(site)
     with site.database.reading() as session:
         span = get_data_span(session)
         people = has_users(session)
@@ -136,6 +138,7 @@ def _database(site: Any) -> list[dict[str, str]]:
     days = f"{span.first_day} to {span.last_day}" if span.first_day else "none yet"
     return [
         _check("ok", "tables", f"{dialect}, at {newest}"),
+        _check("ok" if keys["ok"] else "bad", "customer keys", keys["found"]),
         _check("ok" if people else "note", "people", "some" if people else "none: open the site"),
         _check("ok" if span.first_day else "note", "contacts", days),
         _check("ok" if number else "note", "definition set", str(number or "none yet")),

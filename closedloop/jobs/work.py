@@ -20,6 +20,8 @@ from closedloop.domain.jobs import JobKind, Progress
 from closedloop.extensions import Database
 from closedloop.queries.site import get_data_span
 from closedloop.services.contacts import close_lost_imports, import_file
+from closedloop.services.expiry import expire_texts
+from closedloop.services.identities import link_again
 from closedloop.services.impact import measure_due, watch_comebacks
 from closedloop.services.jobs import clean_up
 from closedloop.services.long_work import Report
@@ -118,11 +120,20 @@ def nightly_round(
     with database.transaction() as session:
         close_lost_imports(session, by=by)
     roll_up_due(database.transaction, report=report)
+    linked = link_again(database.transaction, settings=settings, by=by, report=report)
     done = assign_new(database, settings, by, report)
+    # behind the themes: a contact that came in late keeps the theme its text gave it
+    expired = expire_texts(database.transaction, settings=settings, by=by, report=report)
     report(Progress(0, 0, "bringing parked themes back"))
     with database.transaction() as session:
         back = return_parked(session, today=today(settings.reporting_zone), by=by)
-    return {**done, "back_from_parking": back, **measure(database, settings, arguments, by, report)}
+    return {
+        **done,
+        "linked": linked,
+        "expired": expired.texts,
+        "back_from_parking": back,
+        **measure(database, settings, arguments, by, report),
+    }
 
 
 def housekeeping(
