@@ -26,6 +26,7 @@ from closedloop.domain.jobs import Progress
 from closedloop.models import Contact, Customer, CustomerKey, LinkMove, LinkRun
 from closedloop.services.audit import record_event
 from closedloop.services.crosswalks import Crosswalk
+from closedloop.services.customers import find_rules_in_force
 from closedloop.services.identifiers import hash_customer, normalise_identifier
 from closedloop.services.key_state import require_keys
 from closedloop.services.link_plans import LinkPlan, plan_links
@@ -36,6 +37,7 @@ from closedloop.services.theme_stats import find_stats_day, refresh_theme_stats
 
 __all__ = [
     "hash_customer",
+    "link_again",
     "link_customers",
     "normalise_identifier",
     "read_rules",
@@ -133,6 +135,28 @@ def link_customers(
     _apply(transactions, settings, run_id, plan, report)
     _close(transactions, settings, run_id, plan.report, by, report)
     return plan.report, run_id
+
+
+def link_again(
+    transactions: Transactions, *, settings: Settings, by: Actor, report: Report = tell_nobody
+) -> int:
+    """Link customers who came in since, by the rules in force; a run is kept if it joins any.
+
+    Returns
+    -------
+    int
+        Customers joined to another.
+    """
+    with transactions() as session:
+        rules = find_rules_in_force(session)
+    if rules is None:
+        return 0
+    values: dict[str, Any] = {"settings": settings, "rules": rules[1], "by": by, "report": report}
+    found, _ = link_customers(transactions, dry_run=True, **values)
+    if not found.joined:
+        return 0
+    link_customers(transactions, file_name="the rules in force", **values)
+    return found.joined
 
 
 def _plan(

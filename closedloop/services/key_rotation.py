@@ -30,6 +30,7 @@ from closedloop.domain.audit import Actor
 from closedloop.domain.errors import Conflict
 from closedloop.domain.jobs import Progress
 from closedloop.models import Contact, Customer, CustomerKey, ImportBatch, ImportReject, Message
+from closedloop.models.contacts import BatchState
 from closedloop.services.audit import record_event
 from closedloop.services.identifiers import put_keys_on
 from closedloop.services.import_holds import is_being_read
@@ -138,11 +139,10 @@ def rotate_customer_key(
         is being read; or the settings' keys are not those of the database.
     """
     _refuse_environment(settings, os.environ if environ is None else environ)
-    next_key = _keep_next_key(settings, new_key)
-    keys = (*settings.customer_keys, next_key)
     with transactions() as session:
         take_turn(session)
-        state = _begin(session, settings, keys)
+        state, next_key = _begin(session, settings, new_key)
+    keys = (*settings.customer_keys, next_key)
     rows = 0
     while state.stage and state.stage != _LAST:
         with transactions() as session:
@@ -170,14 +170,12 @@ def _refuse_environment(settings: Settings, names: Sequence[str] | Any) -> None:
             )
 
 
-def _keep_next_key(settings: Settings, new_key: str | None) -> str:
-    """Return the new key, kept in a file: the one of a rotation that broke off, or a fresh one."""
+def _read_next_key(settings: Settings) -> str:
+    """Return the new key of a rotation that broke off, empty where none did."""
     path = settings.instance / NEXT_KEY_FILE
-    if path.exists():
-        return path.read_text("utf-8").strip()
-    key = new_key or secrets.token_urlsafe(48)
-    write_private(path, f"{key}\n")
-    return key
+    key = path.read_text("utf-8").strip() if path.exists() else ""
+    # all but the removal of the file was done: it is the current key by now
+    return "" if key == settings.customer_key else key
 
 
 def write_private(path: Path, text: str) -> None:
@@ -197,32 +195,38 @@ def write_private(path: Path, text: str) -> None:
         os.close(directory)
 
 
-def _begin(session: Session, settings: Settings, keys: tuple[str, ...]) -> KeyState:
-    """Return the state to go on from; a rotation that is through has no stage."""
-    state = find_key_state(session)
-    if state and not state.stage and state.check == check_of(keys):
-        return state  # all but the settings file was done
+def _begin(session: Session, settings: Settings, new_key: str | None) -> tuple[KeyState, str]:
+    """Return the state to go on from, and the new key; one that is through has no stage."""
+    state, next_key = find_key_state(session), _read_next_key(settings)
+    check = check_of((*settings.customer_keys, next_key)) if next_key else ""
+    if state and not state.stage and state.check == check:
+        return state, next_key  # all but the settings file was done
     if state and state.stage:
-        if state.next_check != check_of(keys):
+        if state.next_check != check:
             raise Conflict(
                 f"A rotation broke off and its new key is not in {NEXT_KEY_FILE}. Restore that "
                 "file of the instance directory, and run this again."
             )
-        return state
+        return state, next_key
     if problem := key_problem(state, settings):
-        (settings.instance / NEXT_KEY_FILE).unlink(missing_ok=True)
         raise Conflict(problem)
-    _refuse_while_importing(session, settings)
-    now = state or KeyState(len(keys) - 1, check_of(settings.customer_keys))
-    state = replace(now, stage=next(iter(_STAGES)), last_id=0, next_check=check_of(keys))
+    _refuse_while_importing(session)
+    if not next_key:
+        next_key = new_key or secrets.token_urlsafe(48)
+        # before the database knows of it: a hash whose key is lost would be lost, too
+        write_private(settings.instance / NEXT_KEY_FILE, f"{next_key}\n")
+    keys = settings.customer_keys
+    now = state or KeyState(len(keys), check_of(keys))
+    first, next_check = next(iter(_STAGES)), check_of((*keys, next_key))
+    state = replace(now, stage=first, last_id=0, next_check=next_check)
     save_key_state(session, state)
-    return state
+    return state, next_key
 
 
-def _refuse_while_importing(session: Session, settings: Settings) -> None:
-    for batch in session.scalars(sa.select(ImportBatch)):
+def _refuse_while_importing(session: Session) -> None:
+    running = sa.select(ImportBatch).where(ImportBatch.state == BatchState.RUNNING)
+    for batch in session.scalars(running):
         if is_being_read(batch):
-            (settings.instance / NEXT_KEY_FILE).unlink(missing_ok=True)
             raise Conflict(
                 f"Import no. {batch.id} is being read. Wait for its end or cancel it, then rotate."
             )
@@ -268,7 +272,7 @@ def _advance_column(
 
 def _advance_identifiers(session: Session, state: KeyState, key: str) -> tuple[int, int]:
     """Re-key identifiers: their hash is their place, so their version says which are done."""
-    table = CustomerKey.__table__
+    table: Any = CustomerKey.__table__
     rows = session.execute(
         sa.select(table.c.key_hash, table.c.customer_id)
         .where(table.c.key_version <= state.version)
