@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
-from closedloop.domain.contacts import DAY
+from closedloop.domain.contacts import DAY, WINDOWS
 from closedloop.models import Contact, ContactLink, Customer, DueDay
 from closedloop.models.base import epoch_seconds
 
@@ -25,20 +25,24 @@ CUSTOMERS_PER_PORTION = 50_000
 TURN_KEY = 7_301_988
 """Number of the advisory lock behind `take_turn`; any constant of our own would do."""
 
-_KEPT = (
-    "local_day",
+_GAPS = (
     "previous_gap_seconds",
     "next_gap_seconds",
     "previous_same_gap_seconds",
     "next_same_gap_seconds",
-    "chain_id",
-    "chain_position",
 )
+_KEPT = ("local_day", *_GAPS, "chain_id", "chain_position")
 _ID_BITS = 2**40
 """Ids lie below it, so that a place and an id fit one number and the later place wins."""
 
 _contacts: Any = Contact.__table__
 _links: Any = ContactLink.__table__
+_changes: Any = sa.Table(
+    "link_changes",
+    sa.MetaData(),
+    *(sa.Column(name, _links.c[name].type) for name in ("contact_id", *_KEPT)),
+    sa.Column("matters", sa.Boolean),
+)
 _Item = TypeVar("_Item")
 
 
@@ -95,16 +99,27 @@ def chain_contacts(
     Returns
     -------
     set of date
-        Reporting days of the contacts that changed; they are marked as due.
+        Reporting days of the contacts that changed so that a figure changes; they are marked
+        as due.
     """
     session.flush()
     take_turn(session)
+    _prepare_changes(session)
     window = settings.repeat_window_days * DAY
     days: set[date] = set()
     for condition in _portions_of_customers(session, customer_ids):
-        days.update(session.scalars(_chaining(session, condition, window)))
+        days.update(_write_changes(session, condition, window))
     mark_due(session, days)
     return days
+
+
+def _prepare_changes(session: Session) -> None:
+    """Make the table of changes, which only this connection sees."""
+    columns = ", ".join(
+        f"{c.name} {c.type.compile(session.get_bind().dialect)}" for c in _changes.c
+    )
+    end = " ON COMMIT DELETE ROWS" if session.get_bind().dialect.name == "postgresql" else ""
+    session.execute(sa.text(f"CREATE TEMPORARY TABLE IF NOT EXISTS link_changes ({columns}){end}"))
 
 
 def _portions_of_customers(
@@ -135,26 +150,52 @@ def _portions_of_customers(
         last = end
 
 
-def _chaining(session: Session, condition: sa.ColumnElement[bool], window: int) -> Any:
-    """Return the statement that writes what has changed and returns the days of it."""
+def _write_changes(
+    session: Session, condition: sa.ColumnElement[bool], window: int
+) -> Collection[date]:
+    """Write the links that have changed and return the days whose figures they change.
+
+    A neighbour further away than the widest window changes no figure: without that, one late
+    contact would make a day years ago due.
+    """
+    session.execute(sa.delete(_changes))
+    session.execute(
+        sa.insert(_changes).from_select(list(_changes.c.keys()), _find(condition, window))
+    )
+    changed = sa.select(*(_changes.c[name] for name in ("contact_id", *_KEPT))).where(sa.true())
+    insert = insert_into(session, _links).from_select(["contact_id", *_KEPT], changed)
+    session.execute(
+        insert.on_conflict_do_update(
+            index_elements=["contact_id"], set_={name: insert.excluded[name] for name in _KEPT}
+        )
+    )
+    return session.scalars(
+        sa.select(_changes.c.local_day).where(_changes.c.matters).distinct()
+    ).all()
+
+
+def _find(condition: sa.ColumnElement[bool], window: int) -> sa.Select[Any]:
+    """Return the links that are not as they stand, and whether figures change with them."""
     found = _links_of(_with_opener(_with_neighbours(condition), window))
     old = _links.alias("old")
-    differs = sa.or_(
-        old.c.contact_id.is_(None), *(old.c[n].is_distinct_from(found.c[n]) for n in _KEPT)
+    is_new = old.c.contact_id.is_(None)
+    matters = sa.or_(
+        is_new,
+        old.c.local_day != found.c.local_day,
+        *(_near(old.c[name]) != _near(found.c[name]) for name in _GAPS),
     )
-    names = ("contact_id", *_KEPT)
-    changed = (
-        sa.select(*(found.c[name] for name in names))
+    differs = sa.or_(is_new, *(old.c[n].is_distinct_from(found.c[n]) for n in _KEPT))
+    return (
+        sa.select(*(found.c[name] for name in ("contact_id", *_KEPT)), matters)
         .select_from(found.outerjoin(old, old.c.contact_id == found.c.contact_id))
         .where(differs)
     )
-    insert = insert_into(session, _links).from_select(names, changed)
-    written = insert.on_conflict_do_update(
-        index_elements=["contact_id"], set_={name: insert.excluded[name] for name in _KEPT}
-    ).returning(_links.c.local_day)
-    if session.get_bind().dialect.name == "postgresql":
-        return sa.select(written.cte("written").c.local_day).distinct()
-    return written
+
+
+def _near(gap: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """Return a gap up to the widest window, and one value for all beyond it and for none."""
+    widest = WINDOWS[-1].seconds
+    return sa.case((gap <= widest, gap), else_=sa.literal_column("-1"))
 
 
 def _with_neighbours(condition: sa.ColumnElement[bool]) -> sa.Subquery:
