@@ -78,6 +78,7 @@ _ASSOCIATIONS = {"2": "child", "child": "child", "3": "tracker", "tracker": "tra
 
 _TICKET_MARKS = ("requester_id", "responder_id", "fr_due_by", "fr_escalated", "description_text")
 _FRESHSERVICE_MARKS = ("urgency", "impact", "department_id", "workspace_id", "planned_start_date")
+_MESSAGE_MARKS = ("ticket_id", "incoming", "body_text", "private")
 _MERGED = re.compile(r"merged into ticket #?(\d{1,20})", re.IGNORECASE)
 _TICKET_ID = re.compile(r'"ticket_id"\s*:\s*"?(\d{1,20})')
 _ID = re.compile(r'"id"\s*:\s*"?(\d{1,20})')
@@ -134,14 +135,28 @@ def _file(item: Json, source: Source) -> Piece | None:
 
 
 def _file_broken(raw: str, list_name: str, member: str) -> Piece | None:
-    """Tell what was lost; the remains of a rating take nothing from a contact."""
-    owner = _TICKET_ID.search(raw)
-    if owner:
-        return None if '"ratings"' in raw else Piece("conversation", "", owner[1])
-    found = _ID.search(raw)
-    is_ticket_part = list_name in ("tickets", "results") or '"requester_id"' in raw
-    kind = "ticket" if is_ticket_part or "conversation" not in member.lower() else "conversation"
-    return Piece(kind, found[1] if found and kind == "ticket" else "")
+    """Tell what was lost, from the remains of the record or else from the name of its file."""
+    kind = _kind_of_remains(raw, list_name, member.lower())
+    owner = (_ID if kind == "ticket" else _TICKET_ID).search(raw)
+    key = owner[1] if owner else ""
+    return Piece(kind, key if kind == "ticket" else "", key)
+
+
+def _kind_of_remains(raw: str, list_name: str, member: str) -> str:
+    if '"ratings"' in raw or list_name == "satisfaction_ratings":
+        return "rating"
+    if list_name in ("tickets", "results") or any(f'"{mark}"' in raw for mark in _TICKET_MARKS):
+        return "ticket"
+    if list_name == "conversations" or any(f'"{mark}"' in raw for mark in _MESSAGE_MARKS):
+        return "conversation"
+    for kind, words in (
+        ("conversation", "conversation"),
+        ("rating", "rating"),
+        ("rating", "survey"),
+    ):
+        if words in member:
+            return kind
+    return "ticket"
 
 
 _LAYOUT = Layout(

@@ -158,7 +158,7 @@ def _shelved(item: Json, kind: str, member: Member, shelf: Shelf) -> tuple[str, 
         return kind, None
     body = json.dumps(item)
     if not 0 < len(piece.key) <= MAX_ID_CHARS:
-        shelf.note_lost(piece, is_end=False)
+        shelf.note_lost(piece)
         reason = f"One {piece.kind} in {member.name} has no id. Export it again."
         return piece.kind, Refusal(reason, body[:RAW_CHARS])
     shelf.add(piece, body)
@@ -179,12 +179,14 @@ def _noted(
     if isinstance(item, Refusal):
         if found := _CASE_ID.search(item.raw):
             lost = kind if kind in _KINDS.values() else "e-mail"
-            shelf.note_lost(Piece(lost, "", record_id(found[0]) or ""), is_end=False)
+            shelf.note_lost(Piece(lost, "", record_id(found[0]) or ""))
         return item
     kind = next((name for mark, name in _BROKEN_MARKS if mark in item.raw), kind)
     owner = (_ID if kind == "case" else _OWNER).search(item.raw)
     key = record_id(owner[1]) or "" if owner else ""
-    shelf.note_lost(Piece(kind, key if kind == "case" else "", key), is_end=item.is_end)
+    shelf.note_lost(Piece(kind, key if kind == "case" else "", key))
+    if item.is_end and kind:
+        shelf.note_cut(kind)
     rest = " What follows it in the file cannot be read." if item.is_end else ""
     reason = f"Record {item.number} of {member.name} {item.reason}.{rest} Export the file again."
     return Refusal(reason, item.raw[:RAW_CHARS])
