@@ -37,6 +37,8 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "home.view": _EVERYONE,
     "contacts.view": _WORKERS,
     "contacts.import": _MANAGERS,
+    "metrics.view": _EVERYONE,
+    "metrics.manage": _MANAGERS,
     "themes.view": _EVERYONE,
     "themes.curate": _MANAGERS,
     "themes.discover": _MANAGERS,
