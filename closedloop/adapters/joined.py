@@ -162,6 +162,11 @@ class Shelf:
         """Remember that the file breaks off among records of a kind; "" where none is known."""
         self._cut.setdefault(kind, []).append(len(self._members) - 1)
 
+    def forget_lost(self) -> None:
+        """Take what is there for all there is."""
+        self._lost.clear()
+        self._cut.clear()
+
     def lost_of(self, kind: str, owner: str) -> str:
         """Return the file in which records of this owner are broken or may be missing, or "".
 
@@ -338,23 +343,36 @@ def _load(
     """Put all records on the shelf, yielding what is broken; with a limit nothing is lost."""
     for member in members:
         shelf.begin_member(member.name)
+        is_ours = False
         for item in _items(member, layout, limit):
+            refusal = None
             if isinstance(item, Broken):
-                if limit is None:
-                    yield _note_broken(item, member, layout, shelf)
-                continue
-            source = Source(item.list_name, member.name, item.context)
-            piece = layout.file(item.value, source)
-            if piece is None:
-                continue
-            if 0 < len(piece.key) <= MAX_ID_CHARS:
-                shelf.add(piece, item.text)
-            elif limit is None:
-                shelf.note_lost(piece)
-                article = "An" if piece.kind[:1] in "aeiou" else "A"
-                reason = f"{article} {piece.kind} in {member.name} has no id. Export it again."
-                yield Refusal(reason, item.text[:RAW_CHARS])
+                refusal = _note_broken(item, member, layout, shelf)
+            elif (piece := layout.file(item.value, _source(item, member))) is not None:
+                is_ours = True
+                refusal = _shelve(piece, item, member, shelf)
+            elif is_ours or item.list_name in layout.names:
+                reason = f"Record {item.number} of {member.name} is of no kind known here."
+                refusal = Refusal(f"{reason} Export it again.", item.text[:RAW_CHARS])
+            if refusal is not None and limit is None:
+                yield refusal
+    if limit is not None:
+        shelf.forget_lost()
     shelf.index()
+
+
+def _source(record: Record, member: Member) -> Source:
+    return Source(record.list_name, member.name, record.context)
+
+
+def _shelve(piece: Piece, record: Record, member: Member, shelf: Shelf) -> Refusal | None:
+    if 0 < len(piece.key) <= MAX_ID_CHARS:
+        shelf.add(piece, record.text)
+        return None
+    shelf.note_lost(piece)
+    article = "An" if piece.kind[:1] in "aeiou" else "A"
+    reason = f"{article} {piece.kind} in {member.name} has no id, or none of what it belongs to."
+    return Refusal(f"{reason} Export it again.", record.text[:RAW_CHARS])
 
 
 def _items(member: Member, layout: Layout, limit: int | None) -> Iterator[Record | Broken]:
@@ -408,7 +426,7 @@ def _table_records(path: Path, limit: int | None) -> Iterator[Record | Broken]:
                 header = [cell.strip() for cell in cells]
             elif any(cell.strip() for cell in cells):
                 value = _nested(dict(zip(header, cells, strict=False)))
-                yield Record("table", value, json.dumps(value))
+                yield Record("table", value, json.dumps(value), number)
             if limit is not None and number > LOOKED_AT_ALIKE * 100:
                 return
 

@@ -38,6 +38,8 @@ class Record:
     value : dict
     text : str
         The object as JSON.
+    number : int
+        In the file, from 1.
     context : dict
         What a page says beside its list, as far as it was read; empty for other records.
     """
@@ -45,6 +47,7 @@ class Record:
     list_name: str
     value: dict[str, Any] = field(repr=False)
     text: str = field(repr=False)
+    number: int = 0
     context: dict[str, Any] = field(repr=False, default_factory=dict)
 
 
@@ -369,7 +372,7 @@ class _Reader:
     ) -> Record:
         self._number += 1
         self._keys = frozenset(value)
-        return Record(name, value, text, context)
+        return Record(name, value, text, self._number, context)
 
     def _broken(self, name: str, reason: str, raw: str, *, is_end: bool = False) -> Broken:
         self._number += 1

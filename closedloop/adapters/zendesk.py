@@ -82,10 +82,11 @@ _BROKEN_ID = re.compile(r'"id"\s*:\s*"?(\d+)')
 def _file(value: Json, source: Source) -> Piece | None:
     key = text_of(value.get("id")) or ""
     owner = text_of(value.get("ticket_id")) or ""
-    if "child_events" in value:
+    if "child_events" in value or source.list_name == "ticket_events":
         version = sort_key(value.get("timestamp") or value.get("created_at"))
-        return Piece("ticket event", key if owner else "", owner, version)
-    if "requester_id" in value and "status" in value and any(m in value for m in _TICKET_MARKS):
+        is_whole = owner and isinstance(value.get("child_events"), list)
+        return Piece("ticket event", key if is_whole else "", owner, version)
+    if source.list_name in ("tickets", "ticket") or _is_ticket(value):
         changed = sort_key(value.get("updated_at"))
         return Piece("ticket", key, version=changed + sort_key(value.get("generated_timestamp")))
     kind = _LISTS.get(source.list_name) or _kind_by_url(value)
@@ -95,6 +96,11 @@ def _file(value: Json, source: Source) -> Piece | None:
     if kind in ("ticket metric", "rating"):
         return Piece(kind, key if owner else "", owner, version)
     return Piece(kind, key, version=version)
+
+
+def _is_ticket(value: Json) -> bool:
+    needed = "requester_id" in value and "status" in value
+    return needed and any(mark in value for mark in _TICKET_MARKS)
 
 
 def _kind_by_url(value: Json) -> str | None:
