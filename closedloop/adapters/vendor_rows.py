@@ -50,15 +50,15 @@ def text_of(value: Any) -> str | None:
 
     The text can be stored anywhere: without NUL and halves of surrogate pairs.
     """
+    if isinstance(value, str):
+        return clean(value).strip() or None
     if isinstance(value, bool):
         return None
     if isinstance(value, float):
         if not math.isfinite(value):
             return None
         value = int(value) if value.is_integer() and abs(value) < 1e15 else value
-    if not isinstance(value, (str, int, float)):
-        return None
-    return clean(value if isinstance(value, str) else str(value)).strip() or None
+    return str(value) if isinstance(value, (int, float)) else None
 
 
 def flag_of(value: Any) -> bool | None:
@@ -111,7 +111,7 @@ def time_column(moment: datetime | None, raw: Any) -> Any:
 def at(record: Any, *path: str) -> Any:
     """Return what stands at a path of keys, None where the path ends early."""
     for key in path:
-        if not isinstance(record, Mapping):
+        if not isinstance(record, dict):
             return None
         record = record.get(key)
     return record
@@ -132,7 +132,7 @@ def with_subject(subject: str | None, body: str) -> str:
 
 def extra_columns(prefix: str, values: Any) -> dict[str, Any]:
     """Return custom fields as columns of their own, such as `custom_fields.reason`."""
-    if not isinstance(values, Mapping):
+    if not isinstance(values, dict):
         return {}
     pairs = list(values.items())[:MAX_EXTRA_COLUMNS]
     return {
