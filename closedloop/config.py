@@ -78,6 +78,9 @@ class Settings:
     privacy_k: int = _setting(5, "Fewest distinct customers a cell, quote or export describes.")
     encoder: str = _setting("default", "Sentence encoder: default or sentence-transformers:MODEL.")
     max_upload_mb: int = _setting(256, "Largest file the upload page takes, in megabytes.")
+    watched_folder: str = _setting(
+        "", "Folder whose files the nightly round reads, in folders named after saved mappings."
+    )
     nightly_at: str = _setting("02:15", "Local time of the nightly round, HH:MM.")
     secure_cookies: bool = _setting(False, "Cookies over HTTPS only; set to true behind HTTPS.")
     trusted_proxies: int = _setting(0, "Proxies in front whose X-Forwarded headers are believed.")

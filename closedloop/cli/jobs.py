@@ -82,8 +82,10 @@ def schedule_(instance: Path | None, as_json: bool) -> None:
 @speaks_plainly
 def run(kind: str, instance: Path | None, as_json: bool) -> None:
     """Run one kind of job here and now, without the queue."""
-    if kind == JobKind.IMPORT_CONTACTS:
+    if kind in (JobKind.IMPORT_CONTACTS, JobKind.TRY_IMPORT):
         raise click.UsageError("Use `closedloop import FILE`.")
+    if kind == JobKind.ROLL_BACK_IMPORT:
+        raise click.UsageError("Use `closedloop imports roll-back NUMBER`.")
     site = open_site(instance)
     ticker = Ticker()
     result = WORK[JobKind(kind)](site.database, site.settings, {}, COMMAND_LINE, ticker)

@@ -25,6 +25,9 @@ class JobKind(StrEnum):
     """What a worker can run; data once released."""
 
     IMPORT_CONTACTS = "contacts.import_file"
+    TRY_IMPORT = "contacts.try_import"
+    ROLL_BACK_IMPORT = "contacts.roll_back"
+    PICK_UP_FILES = "contacts.pick_up"
     DISCOVER_THEMES = "themes.discover"
     ASSIGN_THEMES = "themes.assign"
     MEASURE_IMPACT = "impact.measure_due"
@@ -36,6 +39,9 @@ class JobKind(StrEnum):
         """As shown."""
         return {
             JobKind.IMPORT_CONTACTS: "Import contacts",
+            JobKind.TRY_IMPORT: "Try an import out",
+            JobKind.ROLL_BACK_IMPORT: "Take an import out",
+            JobKind.PICK_UP_FILES: "Pick up files",
             JobKind.DISCOVER_THEMES: "Discover themes",
             JobKind.ASSIGN_THEMES: "Assign contacts to themes",
             JobKind.MEASURE_IMPACT: "Measure impact",

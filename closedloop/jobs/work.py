@@ -7,6 +7,7 @@ the jobs page shows.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,18 +17,23 @@ from closedloop.adapters.mapping import Mapping
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import last_full_day, today
+from closedloop.domain.errors import Invalid
 from closedloop.domain.jobs import JobKind, Progress
 from closedloop.extensions import Database
 from closedloop.queries.site import get_data_span
-from closedloop.services.contacts import close_lost_imports, import_file
+from closedloop.services.contact_files import measure_extent
+from closedloop.services.contacts import close_lost_imports, import_file, preview_file
 from closedloop.services.expiry import expire_texts
 from closedloop.services.identities import link_again
 from closedloop.services.impact import measure_due, watch_comebacks
 from closedloop.services.jobs import clean_up
 from closedloop.services.long_work import Report
+from closedloop.services.replays import lines_to_try
+from closedloop.services.rollback import roll_back_import
 from closedloop.services.rollups import roll_up_due
 from closedloop.services.themes import assign_contacts, discover_themes, refresh_theme_stats
 from closedloop.services.triage import return_parked
+from closedloop.services.watched_folder import PickedUp, pick_up_files
 
 Work = Callable[[Database, Settings, dict[str, Any], Actor, Report], dict[str, Any]]
 
@@ -44,11 +50,68 @@ def import_contacts(
         source=arguments["source"],
         file_name=arguments["file_name"],
         batch_id=arguments.get("batch_id"),
+        replay_of_id=arguments.get("replay_of_id"),
         by=by,
         report=report,
     )
     assign_new(database, settings, by, report)
     return {"batch_id": batch.id, "added": batch.added, "rejected": batch.rejected}
+
+
+def try_import(
+    database: Database, settings: Settings, arguments: dict[str, Any], by: Actor, report: Report
+) -> dict[str, Any]:
+    """Look at what an import of a whole file would do; nothing is written."""
+    del by
+    mapping = Mapping.from_dict(arguments["mapping"])
+    path = Path(arguments["path"])
+    with database.reading() as session:
+        lines = None
+        if arguments.get("replay_of_id"):
+            sha256 = measure_extent(path).sha256
+            lines = lines_to_try(session, replay_of_id=arguments["replay_of_id"], sha256=sha256)
+        preview = preview_file(
+            session,
+            settings=settings,
+            path=path,
+            mapping=mapping,
+            source=arguments["source"],
+            sample=0,
+            only_lines=lines,
+            report=report,
+        )
+    return {"preview": preview.to_dict()}
+
+
+def roll_back(
+    database: Database, settings: Settings, arguments: dict[str, Any], by: Actor, report: Report
+) -> dict[str, Any]:
+    """Take an import out, then look at what its contacts leave behind."""
+    done = roll_back_import(
+        database.transaction,
+        settings=settings,
+        batch_id=arguments["batch_id"],
+        by=by,
+        report=report,
+    )
+    assign_new(database, settings, by, report)
+    return {"batch_id": done.batch_id, "contacts": done.contacts, "customers": done.customers}
+
+
+def pick_up(
+    database: Database, settings: Settings, arguments: dict[str, Any], by: Actor, report: Report
+) -> dict[str, Any]:
+    """Read what lies in the watched folder, then give its contacts their themes."""
+    del arguments
+    files = pick_up_files(database.transaction, settings=settings, by=by, report=report)
+    if any(file.outcome == "done" for file in files):
+        assign_new(database, settings, by, report)
+    return _picked_up(files)
+
+
+def _picked_up(files: list[PickedUp]) -> dict[str, int]:
+    counts = Counter(file.outcome for file in files)
+    return {"files_read": counts["done"], "files_failed": counts["failed"]}
 
 
 def discover(
@@ -119,6 +182,7 @@ def nightly_round(
     """Assign, roll up, bring parked themes back, measure, watch: the loop's own night."""
     with database.transaction() as session:
         close_lost_imports(session, by=by)
+    picked_up = _pick_up_at_night(database, settings, by, report)
     roll_up_due(database.transaction, report=report)
     linked = link_again(database.transaction, settings=settings, by=by, report=report)
     done = assign_new(database, settings, by, report)
@@ -128,12 +192,26 @@ def nightly_round(
     with database.transaction() as session:
         back = return_parked(session, today=today(settings.reporting_zone), by=by)
     return {
+        **picked_up,
         **done,
         "linked": linked,
         "expired": expired.texts,
         "back_from_parking": back,
         **measure(database, settings, arguments, by, report),
     }
+
+
+def _pick_up_at_night(
+    database: Database, settings: Settings, by: Actor, report: Report
+) -> dict[str, Any]:
+    """Read what lies in the watched folder; a folder that is away does not stop the night."""
+    if not settings.watched_folder:
+        return {}
+    try:
+        files = pick_up_files(database.transaction, settings=settings, by=by, report=report)
+    except Invalid as problem:
+        return {"watched_folder": problem.sentence}
+    return _picked_up(files)
 
 
 def housekeeping(
@@ -155,6 +233,9 @@ def housekeeping(
 
 WORK: dict[JobKind, Work] = {
     JobKind.IMPORT_CONTACTS: import_contacts,
+    JobKind.TRY_IMPORT: try_import,
+    JobKind.ROLL_BACK_IMPORT: roll_back,
+    JobKind.PICK_UP_FILES: pick_up,
     JobKind.DISCOVER_THEMES: discover,
     JobKind.ASSIGN_THEMES: assign,
     JobKind.MEASURE_IMPACT: measure,

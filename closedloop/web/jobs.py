@@ -46,6 +46,10 @@ RESULT_WORDS = {
     "as_of": "Data to",
     "jobs_deleted": "Old jobs deleted",
     "uploads_removed": "Uploads removed",
+    "files_read": "Files picked up",
+    "files_failed": "Files that could not be read",
+    "contacts": "Contacts taken out",
+    "customers": "Customers nobody else knew",
 }
 
 
@@ -101,7 +105,7 @@ def _results(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         (RESULT_WORDS.get(name, name.replace("_", " ").capitalize()), _value_words(value))
         for name, value in result.items()
-        if not name.endswith("_id")
+        if not name.endswith("_id") and not isinstance(value, dict)
     ]
 
 

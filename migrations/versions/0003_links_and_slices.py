@@ -26,9 +26,27 @@ FILL_MESSAGES = (
     "UPDATE messages SET batch_id = "
     "(SELECT batch_id FROM contacts WHERE contacts.id = messages.contact_id)"
 )
+OLD_KINDS = (
+    "contacts.import_file",
+    "themes.discover",
+    "themes.assign",
+    "impact.measure_due",
+    "jobs.nightly_round",
+    "jobs.housekeeping",
+)
+NEW_KINDS = ("contacts.try_import", "contacts.roll_back", "contacts.pick_up")
+
+
+def allow_kinds(kinds: tuple[str, ...]) -> None:
+    """Let a job be one of these."""
+    listed = ", ".join(f"'{kind}'" for kind in kinds)
+    with op.batch_alter_table("jobs") as jobs:
+        jobs.drop_constraint(op.f("ck_jobs_jobkind"), type_="check")
+        jobs.create_check_constraint(op.f("ck_jobs_jobkind"), f"kind IN ({listed})")
 
 
 def upgrade() -> None:
+    allow_kinds(OLD_KINDS + NEW_KINDS)
     op.create_table(
         "channel_costs",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -680,6 +698,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    listed = ", ".join(f"'{kind}'" for kind in NEW_KINDS)
+    op.execute(f"DELETE FROM jobs WHERE kind IN ({listed})")
+    allow_kinds(OLD_KINDS)
     op.drop_index(op.f("ix_import_rejects_customer_key"), table_name="import_rejects")
     op.drop_column("import_rejects", "settled_by_id")
     op.drop_column("import_rejects", "customer_key")

@@ -1,0 +1,247 @@
+"""The watched folder: files that other systems drop are read without anybody being there.
+
+`<folder>/<name of a saved mapping>/file` is read with that mapping; a vendor's format, which is
+recognised, may lie anywhere. What was read moves to `done/`, what cannot be read to `failed/`
+beside a text that says why.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from closedloop.adapters.mapping import Mapping
+from closedloop.adapters.registry import reader_named
+from closedloop.adapters.types import BadMapping
+from closedloop.config import Settings
+from closedloop.domain.audit import Actor
+from closedloop.domain.clock import utc_now
+from closedloop.domain.errors import Conflict, Invalid, Refusal, Unavailable
+from closedloop.domain.jobs import Progress
+from closedloop.queries.mappings import find_mapping, list_mappings
+from closedloop.services.audit import record_event
+from closedloop.services.contact_files import recognise_file
+from closedloop.services.contacts import import_file
+from closedloop.services.long_work import Cancelled, Report, Transactions, tell_nobody
+from closedloop.services.mappings import RESERVED
+
+logger = logging.getLogger(__name__)
+QUIET_SECONDS = 60
+"""A file that changed less long ago is still being written."""
+
+_UNFINISHED = (".part", ".tmp", ".partial", ".filepart", ".crdownload")
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class WaitingFile:
+    """A file to read; `mapping_name` is the folder it lies in, empty at the top."""
+
+    path: Path
+    mapping_name: str
+    is_quiet: bool
+
+
+@dataclass(frozen=True)
+class PickedUp:
+    """What became of a file.
+
+    Attributes
+    ----------
+    file_name, mapping_name : str
+    outcome : str
+        done, failed, or left for the next time.
+    batch_id : int or None
+        Its import.
+    sentence : str
+        What it brought, or why it was not read.
+    """
+
+    file_name: str
+    mapping_name: str
+    outcome: str
+    batch_id: int | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class FolderState:
+    """What lies in the watched folder: waiting and still growing files, and refused ones."""
+
+    problem: str
+    waiting: list[WaitingFile] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    n_failed: int = 0
+
+
+def list_waiting(folder: Path) -> list[WaitingFile]:
+    """Return the files to read, in the order in which they came."""
+    now = time.time()
+    found = []
+    for path, name in _files(folder):
+        try:
+            seen = path.stat()
+        except OSError:  # gone in between
+            continue
+        last_change = max(seen.st_mtime, seen.st_ctime)
+        waiting = WaitingFile(path, name, now - last_change >= QUIET_SECONDS)
+        found.append((seen.st_mtime, path.name, waiting))
+    return [waiting for _, _, waiting in sorted(found, key=lambda item: item[:2])]
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, str]]:
+    for path in folder.iterdir():
+        if path.name.startswith("."):
+            continue
+        if path.is_dir() and path.name.lower() not in RESERVED:
+            yield from ((p, path.name) for p in path.iterdir() if _is_finished(p))
+        elif _is_finished(path):
+            yield path, ""
+
+
+def _is_finished(path: Path) -> bool:
+    name = path.name.lower()
+    return path.is_file() and not name.startswith(".") and not name.endswith(_UNFINISHED)
+
+
+def problem_with(settings: Settings) -> str:
+    """Return what is wrong with the folder in a sentence; empty when it can be used or is off."""
+    if not settings.watched_folder:
+        return ""
+    folder = Path(settings.watched_folder)
+    if not folder.is_dir():
+        return f"{folder} is no directory. Make it, or set CLOSEDLOOP_WATCHED_FOLDER to another."
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return f"{folder} cannot be read and written. Files are moved there once they are read."
+    return ""
+
+
+def look_at_folder(settings: Settings) -> FolderState | None:
+    """Return what lies in the folder; None where none is watched."""
+    if not settings.watched_folder:
+        return None
+    if problem := problem_with(settings):
+        return FolderState(problem)
+    folder = Path(settings.watched_folder)
+    notes = sorted((folder / "failed").rglob("*.txt"), key=lambda p: p.name)
+    failed = [
+        (note.name.removesuffix(".txt"), note.read_text("utf-8", "replace")[:500].strip())
+        for note in notes[-_SHOWN:]
+    ]
+    return FolderState("", list_waiting(folder), failed, len(notes))
+
+
+def pick_up_files(
+    transactions: Transactions, *, settings: Settings, by: Actor, report: Report = tell_nobody
+) -> list[PickedUp]:
+    """Read what lies in the watched folder; what is still being written waits.
+
+    Raises
+    ------
+    Invalid
+        If the folder cannot be used.
+    """
+    if not settings.watched_folder:
+        return []
+    if problem := problem_with(settings):
+        raise Invalid(problem)
+    folder = Path(settings.watched_folder)
+    files = [waiting for waiting in list_waiting(folder) if waiting.is_quiet]
+    found = []
+    for number, waiting in enumerate(files):
+        report(Progress(number, len(files), f"reading {waiting.path.name[:80]}"))
+        found.append(_pick_up(transactions, settings, folder, waiting, by, report))
+    return found
+
+
+def _pick_up(
+    transactions: Transactions,
+    settings: Settings,
+    folder: Path,
+    waiting: WaitingFile,
+    by: Actor,
+    report: Report,
+) -> PickedUp:
+    name = waiting.path.name
+    try:
+        mapping = _mapping_for(transactions, waiting)
+        batch = import_file(
+            transactions,
+            settings=settings,
+            path=waiting.path,
+            mapping=mapping,
+            source=mapping.source,
+            file_name=name,
+            by=by,
+            report=report,
+            origin="folder",
+            mapping_name=waiting.mapping_name,
+        )
+    except Cancelled:
+        raise
+    except (Unavailable, Conflict) as later:
+        return PickedUp(name, waiting.mapping_name, "left", None, later.sentence)
+    except Refusal as refusal:
+        if not waiting.path.exists():  # another process was faster
+            return PickedUp(name, waiting.mapping_name, "left", None, "It was read elsewhere.")
+        _move(waiting, folder / "failed", f"{refusal.sentence}\n")
+        _record_failure(transactions, name, refusal.sentence, by)
+        return PickedUp(name, waiting.mapping_name, "failed", None, refusal.sentence)
+    except Exception as error:
+        logger.exception("a file of the watched folder could not be read")
+        sentence = f"It met a fault that was not expected ({type(error).__name__}); see the log."
+        return PickedUp(name, waiting.mapping_name, "left", None, sentence)
+    _move(waiting, folder / "done")
+    return PickedUp(name, waiting.mapping_name, "done", batch.id, batch.message)
+
+
+def _mapping_for(transactions: Transactions, waiting: WaitingFile) -> Mapping:
+    """Return the saved mapping the folder is named after, or the one a vendor's format has."""
+    with transactions() as session:
+        saved = find_mapping(session, waiting.mapping_name) if waiting.mapping_name else None
+        names = [known.name for known in list_mappings(session)]
+    if saved is not None:
+        try:
+            return Mapping.from_dict(saved.mapping)
+        except BadMapping as error:
+            raise Invalid(error.sentence) from error
+    recognised = recognise_file(waiting.path)
+    if reader_named(recognised.facts.format).mapping is not None:
+        return recognised.mapping
+    there = f"Saved are: {', '.join(names)}." if names else "None has been saved yet."
+    where = f"“{waiting.mapping_name}”" if waiting.mapping_name else "the folder it lies in"
+    raise Invalid(
+        f"No mapping is called {where}, and a table says nowhere which column is what. Import one "
+        f"such file by hand, save its mapping, and name the folder after it. {there}"
+    )
+
+
+def _move(waiting: WaitingFile, to: Path, note: str = "") -> None:
+    """Move a file out of the way; one of the same name keeps its place."""
+    target = to / waiting.mapping_name / waiting.path.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        stamp = f"{utc_now():%Y%m%d-%H%M%S}"
+        target = target.with_name(f"{target.stem}-{stamp}{target.suffix}")
+    try:
+        waiting.path.replace(target)
+    except FileNotFoundError:  # another process was faster
+        return
+    if note:
+        target.with_name(f"{target.name}.txt").write_text(note, "utf-8")
+
+
+def _record_failure(transactions: Transactions, name: str, sentence: str, by: Actor) -> None:
+    with transactions() as session:
+        record_event(
+            session,
+            by=by,
+            verb="contacts.file_refused",
+            target_kind="import",
+            target_id=None,
+            summary=f"did not read {name[:120]}: {sentence}",
+        )
