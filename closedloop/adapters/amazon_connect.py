@@ -35,7 +35,9 @@ from closedloop.adapters.vendor_rows import (
 )
 from closedloop.adapters.vendor_values import (
     address_of,
+    identifiers_of,
     language_of,
+    mapped_identifiers,
     objects_of,
     sort_key,
     utc_text,
@@ -174,6 +176,7 @@ def _fields(root: str, legs: list[Leg], shelf: Shelf) -> Json:
         "contact_id": root,
         "started_at": utc_text(first.started_at) or first.text(("InitiationTimestamp",)),
         "customer_id": _customer(legs),
+        **identifiers_of(*_addresses(legs)),
         "channel": _channel(first),
         "direction": _direction(legs),
         "queue": _queue(legs, shelf),
@@ -200,9 +203,12 @@ def _sum(values: list[Any]) -> Any:
 
 def _customer(legs: list[Leg]) -> str | None:
     ids = (leg.text(("CustomerId",)) for leg in legs)
-    addresses = (address_of(at(leg.found.value, "CustomerEndpoint", "Address")) for leg in legs)
     known = next((found for found in ids if found), None)
-    return known or next((found for found in addresses if found), None)
+    return known or next((found for found in _addresses(legs) if found), None)
+
+
+def _addresses(legs: list[Leg]) -> list[str | None]:
+    return [address_of(at(leg.found.value, "CustomerEndpoint", "Address")) for leg in legs]
 
 
 def _channel(first: Leg) -> str | None:
@@ -349,7 +355,9 @@ def mapping(facts: FileFacts) -> Mapping:
     if chosen := next((by_name[name] for name in DISPOSITIONS if name in by_name), None):
         columns["disposition"] = chosen
         reasons["disposition"] = f"The contact attribute “{chosen[11:]}” is named like one."
-    return replaced(own, columns=columns, reasons=reasons)
+    return replaced(
+        own, columns=columns, identifiers=mapped_identifiers(facts.header), reasons=reasons
+    )
 
 
 READER = Reader(

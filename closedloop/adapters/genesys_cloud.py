@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -44,7 +45,9 @@ from closedloop.adapters.vendor_rows import (
 )
 from closedloop.adapters.vendor_values import (
     address_of,
+    identifiers_of,
     language_of,
+    mapped_identifiers,
     objects_of,
     sort_key,
     utc_text,
@@ -144,6 +147,7 @@ def _fields(conversation: Found, shelf: Shelf) -> Json:
         "started_at": utc_text(moment_of(value.get("conversationStart")))
         or text_of(value.get("conversationStart")),
         "customer_id": _customer_id(value, customer),
+        **identifiers_of(*_addresses(customer)),
         "channel": _channel(customer or sessions),
         "direction": _direction(value, sessions),
         "queue": shelf.name_of(queue or next((s.queue_id for s in agents if s.queue_id), None)),
@@ -168,8 +172,11 @@ def _customer_id(value: Json, customer: list[Session]) -> str | None:
     people = [p for p in objects_of(value.get("participants")) if _purpose(p) in _CUSTOMER]
     people.sort(key=lambda person: _purpose(person) != "customer")
     external = next((i for p in people if (i := text_of(p.get("externalContactId")))), None)
-    addresses = (address_of(a) for session in customer for a in session.addresses)
-    return external or next((address for address in addresses if address), None)
+    return external or next((address for address in _addresses(customer) if address), None)
+
+
+def _addresses(customer: list[Session]) -> list[str | None]:
+    return [address_of(address) for session in customer for address in session.addresses]
 
 
 def _purpose(participant: Json) -> str:
@@ -290,7 +297,7 @@ def read_rows(bundle: Bundle, facts: FileFacts) -> Iterator[RawRow | BadRow]:
 
 def mapping(facts: FileFacts) -> Mapping:
     """Map our columns to themselves; conversations the company began are left out."""
-    return own_mapping(FORMAT)
+    return replace(own_mapping(FORMAT), identifiers=mapped_identifiers(facts.header))
 
 
 READER = Reader(

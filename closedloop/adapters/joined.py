@@ -29,6 +29,7 @@ from closedloop.adapters.lines import without_escapes
 from closedloop.adapters.parse import MAX_ID_CHARS
 from closedloop.adapters.types import BadRow, FileFacts, RawRow
 from closedloop.adapters.vendor_rows import RAW_CHARS, SAMPLE_ROWS, facts_from
+from closedloop.adapters.vendor_values import IDENTIFIER_COLUMNS
 
 LOOKED_AT_MEMBERS = 60
 LOOKED_AT_ALIKE = 5
@@ -318,7 +319,9 @@ def facts_of(
         if not seen:
             return None
         made = (found for found in contacts(shelf) if isinstance(found, Made))
-        rows = [RawRow(n, m.fields) for n, m in enumerate(islice(made, SAMPLE_ROWS), 1)]
+        empty = dict.fromkeys(IDENTIFIER_COLUMNS)
+        chosen = enumerate(islice(made, SAMPLE_ROWS), 1)
+        rows = [RawRow(n, {**empty, **found.fields}) for n, found in chosen]
         reasons = [f"The files hold {' and '.join(seen)}.", *notes(shelf)]
         return facts_from(format, rows, reasons)
 

@@ -25,7 +25,7 @@ from closedloop.adapters.twilio_messages import conversation_contacts
 from closedloop.adapters.twilio_voice import voice_contacts
 from closedloop.adapters.types import BadRow, FileFacts, RawRow
 from closedloop.adapters.vendor_rows import own_mapping, text_of
-from closedloop.adapters.vendor_values import sort_key, with_snake_keys
+from closedloop.adapters.vendor_values import mapped_identifiers, sort_key, with_snake_keys
 
 FORMAT = "twilio"
 
@@ -175,7 +175,9 @@ def mapping(facts: FileFacts) -> Mapping:
     if chosen := next((by_name[name] for name in DISPOSITIONS if name in by_name), None):
         columns["disposition"] = chosen
         reasons["disposition"] = f"The column “{chosen}” is named like one."
-    return replace(own, columns=columns, reasons=reasons)
+    return replace(
+        own, columns=columns, identifiers=mapped_identifiers(facts.header), reasons=reasons
+    )
 
 
 READER = Reader(

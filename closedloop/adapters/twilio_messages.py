@@ -22,6 +22,7 @@ from closedloop.adapters.vendor_rows import (
 from closedloop.adapters.vendor_values import (
     address_of,
     decoded_object,
+    identifiers_of,
     utc_text,
     with_snake_keys,
 )
@@ -101,6 +102,7 @@ def _rows(key: str, conversation: Json, messages: list[Json], shelf: Shelf) -> I
             "contact_id": session_id(key, number),
             "started_at": _started_at(session, conversation),
             "customer_id": (customer.address or customer.identity) if customer else None,
+            **identifiers_of(customer.address if customer else None),
             "channel": _CHANNELS.get(customer.media, "chat") if customer else "chat",
             "direction": _direction(session),
             "agent": _agent(session, messages, authors),

@@ -9,6 +9,7 @@ from closedloop.adapters.vendor_rows import at, filled, moment_of, number_of, te
 from closedloop.adapters.vendor_values import (
     address_of,
     count_of,
+    identifiers_of,
     language_of,
     objects_of,
     sort_key,
@@ -103,6 +104,7 @@ def _contact(key: str, keys: list[str], shelf: Shelf) -> Made | Refusal:
             "(media_start_time). Add the call and its recording.",
             key,
         )
+    fields |= identifiers_of(fields.get("customer_id"))
     member = first.member if first else found[0].member
     return Made(
         filled({"contact_id": key, "channel": "phone", **fields}), f"call {shown} in {member}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,11 @@ NO_ADDRESSES = frozenset(
 """What stands for a number that is not shown: a word, or the word typed on a keypad."""
 
 _SCHEME = re.compile(r"^(?:tel|sips?|whatsapp|messenger|sms|mailto):", re.IGNORECASE)
+_PHONE = re.compile(r"\+?[\d ().-]{6,20}")
+_IDENTIFIERS = {"phone": "customer_phone", "email": "customer_email"}
+IDENTIFIER_COLUMNS = tuple(_IDENTIFIERS.values())
+"""Columns beside `customer_id` that can link the same customer across systems."""
+
 _LANGUAGE = re.compile(r"([a-zA-Z]{2})(?:[-_]|$)")
 
 
@@ -72,6 +77,22 @@ def address_of(value: Any) -> str | None:
         text = text.split("@", 1)[0]
     plain = text.lower().removeprefix("+").split("@", 1)[0]
     return None if not plain or plain in NO_ADDRESSES else text
+
+
+def identifiers_of(*addresses: str | None) -> dict[str, str]:
+    """Return what addresses are as further identifiers: the first phone number and e-mail."""
+    found: dict[str, str] = {}
+    for address in addresses:
+        if address and _PHONE.fullmatch(address):
+            found.setdefault("customer_phone", address)
+        elif address and "@" in address:
+            found.setdefault("customer_email", address)
+    return found
+
+
+def mapped_identifiers(header: Sequence[str]) -> dict[str, str]:
+    """Return the mapping of identifiers for a header that has `IDENTIFIER_COLUMNS`."""
+    return {kind: column for kind, column in _IDENTIFIERS.items() if column in header}
 
 
 def decoded_object(value: Any) -> dict[str, Any]:

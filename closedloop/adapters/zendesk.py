@@ -32,7 +32,15 @@ from closedloop.adapters.vendor_rows import (
     text_of,
     with_subject,
 )
-from closedloop.adapters.vendor_values import count_of, objects_of, sort_key, utc_text
+from closedloop.adapters.vendor_values import (
+    address_of,
+    count_of,
+    identifiers_of,
+    mapped_identifiers,
+    objects_of,
+    sort_key,
+    utc_text,
+)
 from closedloop.adapters.zendesk_comments import Comment, comments_of, merged_into, plain_text
 
 FORMAT = "zendesk"
@@ -180,6 +188,7 @@ def _fields(ticket: Found, shelf: Shelf) -> Json:
         "started_at": utc_text(moment_of(value.get("created_at")))
         or text_of(value.get("created_at")),
         "customer_id": requester,
+        **_identifiers(requester, shelf),
         "channel": channel,
         "direction": _direction(value, shelf),
         "queue": _named("group", value.get("group_id"), shelf),
@@ -199,6 +208,14 @@ def _named(kind: str, identity: Any, shelf: Shelf) -> str | None:
     key = text_of(identity)
     found = shelf.newest(kind, key) if key else None
     return (text_of(found.value.get("name")) if found else None) or key
+
+
+def _identifiers(requester: str | None, shelf: Shelf) -> Json:
+    """Return the requester's addresses, where there is a list of users."""
+    user = shelf.newest("user", requester) if requester else None
+    return identifiers_of(
+        *(address_of(user.value.get(n)) for n in ("phone", "email")) if user else ()
+    )
 
 
 def _channel(ticket: Json) -> str | None:
@@ -367,7 +384,9 @@ def mapping(facts: FileFacts) -> Mapping:
             if column in facts.header:
                 columns["disposition"] = column
                 reasons["disposition"] = reason
-    return replace(own, columns=columns, reasons=reasons)
+    return replace(
+        own, columns=columns, identifiers=mapped_identifiers(facts.header), reasons=reasons
+    )
 
 
 READER = Reader(FORMAT, "Zendesk tickets", "zendesk", recognise, read_rows, mapping)

@@ -57,8 +57,9 @@ def merged_into(events: list[Json], requester: str | None) -> str | None:
             continue
         is_merge = text_of(at(child, "via", "source", "rel")) == "merge"
         target = text_of(at(child, "via", "source", "to", "ticket_id")) if is_merge else None
-        if target or (found := _MERGED.search(_text(child))):
-            return target or found[1]
+        found = _MERGED.search(_text(child))
+        if target or found:
+            return target or (found[1] if found else None)
     return None
 
 

@@ -182,6 +182,12 @@ def test_records_that_name_each_other_in_a_circle_come_to_an_end(tmp_path):
     assert uid(2) not in outcome.contacts
 
 
+def test_a_number_links_a_customer_who_has_an_id_too(outcome):
+    row = row_of(uid(6))
+    assert (row["customer_id"], row["customer_phone"]) == ("CRM-88121", "+442079460101")
+    assert READER.mapping(outcome.facts).identifiers["phone"] == "customer_phone"
+
+
 @fuzzed
 @given(broken_versions(EXPORT))
 def test_no_broken_export_upsets_the_reader(files):

@@ -160,6 +160,13 @@ def test_it_does_not_take_other_files_for_its_own(tmp_path):
         assert READER.recognise(bundle) is None
 
 
+def test_a_number_links_a_customer_who_is_an_external_contact_too(rows, outcome):
+    assert rows[cid(1)]["customer_phone"] == "+14155550123"
+    assert rows[cid(6)]["customer_email"] == "silas.brandreth@mail.example"
+    assert "customer_phone" not in rows[cid(2)]
+    assert READER.mapping(outcome.facts).identifiers["email"] == "customer_email"
+
+
 @fuzzed
 @given(broken_versions(EXPORT))
 def test_no_broken_export_upsets_the_reader(files):

@@ -182,6 +182,12 @@ def test_no_conversation_loses_messages_to_a_file_that_breaks_off(tmp_path, outc
             assert contact.turns == outcome.contacts[key].turns
 
 
+def test_a_number_is_an_identifier_to_link_customers_by(rows):
+    assert rows[sid("CH", 1)]["customer_phone"] == "+447700900111"
+    assert rows[sid("CA", 1)]["customer_phone"] == "+447700900133"
+    assert "customer_phone" not in rows[sid("CH", 3)]
+
+
 @fuzzed
 @given(broken_versions(EXPORT))
 def test_no_broken_export_upsets_the_reader(files):

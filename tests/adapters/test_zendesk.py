@@ -186,6 +186,12 @@ def test_of_tickets_in_a_file_that_breaks_off_whole_ones_are_read(tmp_path):
     assert any("tickets_1.json breaks off" in refusal for refusal in found.refusals)
 
 
+def test_the_list_of_users_gives_addresses_to_link_customers_by(rows, outcome):
+    assert rows["101"]["customer_email"] == "h@mail.example"
+    assert "customer_email" not in rows["102"]
+    assert READER.mapping(outcome.facts).identifiers["email"] == "customer_email"
+
+
 @fuzzed
 @given(broken_versions(EXPORT))
 def test_no_broken_export_upsets_the_reader(files):
