@@ -43,6 +43,9 @@ from closedloop.adapters.vendor_values import language_of
 
 FORMAT = "salesforce_case"
 
+LOOKED_AT_MEMBERS = 200
+"""How many files of a bundle the first look takes in."""
+
 OPENING_CALL_BEFORE = timedelta(hours=2)
 OPENING_CALL_AFTER = timedelta(minutes=30)
 """A call that starts so long before or after the case was opened is the one that opened it."""
@@ -73,7 +76,7 @@ _EXTRAS = (
 def recognise(bundle: Bundle) -> FileFacts | None:
     """Return facts if a file of the bundle holds cases of Salesforce."""
     with closing(Shelf()) as shelf:
-        for _ in load(bundle.members, shelf, is_look=True):
+        for _ in load(bundle.members[:LOOKED_AT_MEMBERS], shelf, is_look=True):
             pass
         if not shelf.has("case"):
             return None
@@ -284,7 +287,9 @@ def _messages(
         for comment in shelf.parts("comment", key)
         if (message := _comment(comment.value))
     ]
-    is_told_by_mail = any(_is_opening_mail(message, opened_at) for message, _ in mails)
+    is_told_by_mail = channel in ("email", None) and any(
+        _is_opening_mail(message, opened_at) for message, _ in mails
+    )
     opening = [] if is_told_by_mail else _opening(case, opened_at, channel)
     return [*((message, key) for message in opening), *mails, *comments]
 

@@ -65,6 +65,20 @@ def test_the_mail_that_opened_the_case_is_not_said_twice():
     ]
 
 
+def test_what_the_agent_wrote_of_a_call_stays_beside_a_mail_of_the_same_hour(tmp_path):
+    case = {**table("Case")[1], "ParentId": ""}
+    mail = {**table("EmailMessage")[0], "ParentId": case["Id"], "TextBody": "As promised."}
+    mail |= {"MessageDate": "2026-03-03T10:30:00.000+0000", "Subject": "Photo"}
+    (tmp_path / "all.json").write_text(json.dumps({"records": [case, mail]}), encoding="utf-8")
+
+    (row,) = fields_in(READER, tmp_path).values()
+
+    assert [turn["text"] for turn in row["turns"]] == [
+        "Where is the router\nCaller waits since Monday",
+        "Photo\nAs promised.",
+    ]
+
+
 def test_what_is_internal_drafted_or_automatic_never_comes_in():
     everything = json.dumps(list(fields_in(READER, FIXTURES).values()))
 
