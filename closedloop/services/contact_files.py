@@ -16,6 +16,7 @@ from closedloop.adapters.types import FileFacts, UnreadableFile
 from closedloop.domain.errors import Invalid, Unreadable
 
 COLUMNS_NAMED = 12
+MEMBERS_NAMED = 12
 _PACKED = (b"PK\x03\x04", b"\x1f\x8b", b"PAR1")
 """How files begin whose bytes are no lines of text."""
 
@@ -42,12 +43,26 @@ class RecognisedFile:
         The format as people know it.
     guide : str
         Its page in `docs/import/`.
+    has_own_mapping : bool
+        Whether the format says itself which column is what.
+    members : tuple of str
+        Names of the files in it, the first `MEMBERS_NAMED` of them.
+    n_members : int
+    is_packed : bool
+        Whether it is an archive or a directory.
+    has_lines : bool
+        Whether each line is about one row.
     """
 
     facts: FileFacts
     mapping: Mapping
     title: str = ""
     guide: str = ""
+    has_own_mapping: bool = False
+    members: tuple[str, ...] = ()
+    n_members: int = 1
+    is_packed: bool = False
+    has_lines: bool = False
 
 
 @contextmanager
@@ -99,7 +114,18 @@ def recognise_file(path: Path) -> RecognisedFile:
             mapping = reader.mapping(facts)
         else:
             mapping = guess_mapping(facts.header, facts.sample_rows)
-        return RecognisedFile(facts, mapping, reader.title, reader.guide)
+        files = opened.bundle.members
+        return RecognisedFile(
+            facts,
+            mapping,
+            reader.title,
+            reader.guide,
+            has_own_mapping=reader.mapping is not None,
+            members=tuple(member.name for member in files[:MEMBERS_NAMED]),
+            n_members=len(files),
+            is_packed=opened.bundle.only != path,
+            has_lines=reader.has_lines,
+        )
 
 
 def check_mapping(path: Path, mapping: Mapping) -> FileFacts:

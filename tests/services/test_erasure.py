@@ -1,0 +1,240 @@
+"""Erasing a customer: nothing of them is left anywhere, and nothing of anybody else goes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import sqlalchemy as sa
+
+from closedloop.domain.errors import Conflict, Invalid, NotFound
+from closedloop.domain.identities import IdentifierKind, MatchRules
+from closedloop.domain.jobs import JobKind
+from closedloop.models import (
+    AuditEvent,
+    Contact,
+    ContactLink,
+    ContactText,
+    Customer,
+    DailySlice,
+    DueDay,
+    EncodedText,
+    ImportBatch,
+    ImportReject,
+    Job,
+    Message,
+)
+from closedloop.models.contacts import BatchState
+from closedloop.services.erasure import Erased, erase_customer
+from closedloop.services.identifiers import hash_customer
+from closedloop.services.identities import link_customers
+from closedloop.services.import_holds import hold_import, new_holder
+from closedloop.services.rollups import roll_up_days
+from tests.factories.themes import make_theme
+from tests.privacy_sites import MAPPING, PrivacySite, row
+
+ZEBRA = "The xylophone zebra ate my cust-778899 parcel."
+
+
+@pytest.fixture
+def site(database, settings, actor) -> PrivacySite:
+    return PrivacySite(database, settings, actor)
+
+
+def erase(site: PrivacySite, text: str, **values) -> Erased:
+    return erase_customer(
+        site.database.transaction,
+        settings=site.settings,
+        customer_id_text=text,
+        by=site.actor,
+        **values,
+    )
+
+
+def test_nothing_of_an_erased_customer_is_left_in_any_table_or_file(site) -> None:
+    site.take_in(
+        [
+            row("a", customer="cust-778899", text=ZEBRA),
+            row("b", customer="cust-778899", hours=30, text="Zebra again, quixotic!"),
+            row("c", customer="cust-1"),
+            row("d", customer="cust-778899", started_at="never", text="zebra rejected"),
+        ],
+        name="march.csv",
+    )
+    site.take_in([row("b", customer="cust-778899", text="zebra changed")], name="april.csv")
+    messages = dataclasses.replace(MAPPING, session_gap_seconds=3600)
+    site.take_in(
+        [row(f"m{n}", customer="cust-778899", hours=n / 4, text=f"zebra {n}") for n in range(3)],
+        source="chat",
+        mapping=messages,
+        name="chat.csv",
+    )
+    waiting = site.upload([row("z", customer="cust-778899")], "waiting.csv")
+    site.take_in([row("x", customer="cust-2", hours=50)], source="other", name="other.csv")
+    site.encode_all()
+    site.database.compact(vacuum=True)
+    key = hash_customer("cust-778899", site.settings.customer_key)
+    for word in ("cust-778899", "xylophone", "quixotic", "zebra rejected", "zebra changed", key):
+        assert word in site.everything(), word
+
+    erased = erase(site, "cust-778899")
+    site.database.compact(vacuum=True)
+
+    stored = site.everything()
+    for word in ("cust-778899", "xylophone", "quixotic", "zebra", key):
+        assert word not in stored, word
+    assert (erased.contacts, erased.days, erased.messages, erased.rejects) == (3, 2, 3, 2)
+    assert sorted(erased.files) == ["april.csv", "chat.csv", "march.csv", "waiting.csv"]
+    assert not waiting.path.exists()
+    assert sorted(site.read(sa.select(Contact.source_contact_id))) == ["c", "x"]
+    assert site.count(ContactLink) == 2
+    assert site.count(Message) == 0
+
+
+def test_what_others_said_in_the_same_words_keeps_its_vector(site) -> None:
+    site.take_in(
+        [row("a", customer="one"), row("b", customer="two"), row("c", customer="one", text="Mine.")]
+    )
+    site.encode_all()
+    erased = erase(site, "one")
+    assert (erased.texts, erased.vectors) == (2, 1)
+    assert site.read(sa.select(EncodedText.text_hash)) == site.read(
+        sa.select(ContactText.text_hash)
+    )
+
+
+def test_the_days_are_added_up_anew_and_agree_with_a_fresh_start(site) -> None:
+    site.take_in([row(f"c{n}", customer=f"k{n % 3}", hours=n * 7) for n in range(20)])
+    before = site.figures()
+    erase(site, "k1")
+    after = site.figures()
+    assert after != before
+    assert site.count(DueDay) == 0
+    with site.database.transaction() as session:
+        roll_up_days(session, days=None)
+    assert site.figures() == after
+    (contacts,) = site.read(sa.select(sa.func.sum(DailySlice.contacts)).filter_by(kind="all"))
+    assert contacts == 13
+
+
+def test_one_audit_event_says_how_much_but_not_who(site) -> None:
+    site.take_in([row("a", customer="cust-778899")])
+    erase(site, "cust-778899")
+    (event,) = site.read(sa.select(AuditEvent).filter_by(verb="contacts.customer_erased"))
+    assert event.summary.startswith("erased a customer: 1 contacts on 1 days")
+    assert event.detail == {"contacts": 1, "days": 1, "rejects": 0, "files": 1}
+    assert event.target_id is None
+
+
+def test_customers_linked_with_the_erased_one_go_too(site) -> None:
+    site.take_in(
+        [row("a", customer="ann@example.org"), row("b", customer="+447911123456", hours=3)]
+    )
+    path = site.settings.instance / "crosswalk.csv"
+    path.write_text("email,phone,account\nann@example.org,+447911123456,ACC-998877\n")
+    link_customers(
+        site.database.transaction,
+        settings=site.settings,
+        rules=MatchRules(tuple(IdentifierKind)),
+        crosswalk=path,
+        by=site.actor,
+    )
+    erased = erase(site, "acc 998877", kind=IdentifierKind.ACCOUNT)
+    assert (erased.contacts, site.counts()) == (2, (0, 0, 0))
+
+
+def test_an_identifier_that_several_customers_share_erases_nobody(site) -> None:
+    from tests.services.test_identities import Site
+
+    other = Site(site.database, site.settings, site.actor, site.settings.instance)
+    phone = {"phone": "+447911123456"}
+    other.take_in((0, "a", phone), (1, "b", phone))
+    with pytest.raises(Conflict, match="2 customers share"):
+        erase(site, "+447911123456", kind=IdentifierKind.PHONE)
+    assert site.count(Contact) == 2
+
+
+def test_a_dry_run_counts_the_same_and_changes_nothing(site) -> None:
+    site.take_in([row("a", customer="cust-778899"), row("b")])
+    before = site.chains(), site.figures()
+    dry = erase(site, "cust-778899", dry_run=True)
+    assert site.counts() == (2, 2, 0)
+    assert site.count(AuditEvent) == 1
+    assert (site.chains(), site.figures()) == before
+    assert len(list(site.settings.uploads.glob("*.upload"))) == 1
+    assert erase(site, "cust-778899") == dry
+
+
+def test_somebody_unknown_is_said_to_be_unknown(site) -> None:
+    site.take_in([row("a")])
+    with pytest.raises(NotFound, match="Nobody is known"):
+        erase(site, "cust-404")
+    with pytest.raises(Invalid, match="no phone number"):
+        erase(site, "cust-404", kind=IdentifierKind.PHONE)
+
+
+def test_a_customer_known_from_the_quarantine_alone_is_erased(site) -> None:
+    site.take_in([row("a", customer="cust-778899", started_at="never", text="zebra"), row("b")])
+    erased = erase(site, "cust-778899")
+    assert (erased.contacts, erased.rejects) == (0, 1)
+    assert site.count(ImportReject) == 0
+
+
+def test_rows_that_name_somebody_who_cannot_be_told_are_emptied(site) -> None:
+    upload = site.upload([row("a", customer="cust-778899")])
+    with upload.path.open("a") as stream:
+        stream.write("b,2026-03-02T10:00:00Z,ref 55501,cust-778899,phone,,,,a zebra,1,2\n")
+    site.import_path(upload.path)
+    erased = erase(site, "cust-778899")
+    assert erased.emptied == 1
+    (kept,) = site.read(sa.select(ImportReject))
+    assert "zebra" not in kept.raw
+    assert kept.line == 3
+
+
+def test_erasing_waits_for_an_import_that_is_being_read(site) -> None:
+    batch = site.take_in([row("a")])
+    with new_holder() as holder:
+        with site.database.transaction() as session:
+            batch = session.get(ImportBatch, batch.id)
+            batch.state = BatchState.RUNNING
+            hold_import(batch, holder)
+        with pytest.raises(Conflict, match="being read"):
+            erase(site, "cust-1")
+    assert site.count(Contact) == 1
+
+
+def test_compressed_uploads_that_nobody_can_look_into_are_named(site) -> None:
+    site.take_in([row("a", customer="cust-778899")])
+    site.upload([row("b", customer="cust-778899")], "waiting.csv.gz", packed=True)
+    assert erase(site, "cust-778899").unsearched == ["waiting.csv.gz"]
+
+
+def test_files_that_are_no_uploads_are_named_and_left_alone(site) -> None:
+    site.take_in([row("a", customer="cust-778899")])
+    log = site.settings.instance / "serve.log"
+    log.write_text("x" * 1_048_570 + "cust-778899")  # over the end of a block
+    assert erase(site, "cust-778899").mentioned == ["serve.log"]
+    assert log.exists()
+
+
+def test_themes_and_decisions_stay_and_jobs_forget_the_id(site, session) -> None:
+    site.take_in([row("a", customer="cust-778899"), row("b")])
+    theme = make_theme(session)
+    session.execute(sa.update(Contact).values(theme_id=theme.id))
+    session.add(Job(kind=JobKind.IMPORT_CONTACTS, queued_by="x", arguments={"note": "cust-778899"}))
+    session.commit()
+    erase(site, "cust-778899")
+    assert site.read(sa.select(Job.arguments)) == [{}]
+    assert site.read(sa.select(Contact.theme_id)) == [theme.id]
+    assert site.count(Customer) == 1
+
+
+def test_follow_ups_of_others_no_longer_name_the_contact(site, session) -> None:
+    site.take_in([row("a", customer="cust-778899"), row("b")])
+    session.execute(
+        sa.update(Contact).where(Contact.source_contact_id == "b").values(follows_contact_id="a")
+    )
+    session.commit()
+    erase(site, "cust-778899")
+    assert site.read(sa.select(Contact.follows_contact_id)) == [""]
