@@ -41,7 +41,13 @@ from closedloop.adapters.vendor_values import (
     sort_key,
     utc_text,
 )
-from closedloop.adapters.zendesk_comments import Comment, comments_of, merged_into, plain_text
+from closedloop.adapters.zendesk_comments import (
+    Comment,
+    comments_of,
+    merged_into,
+    plain_text,
+    told_in,
+)
 
 FORMAT = "zendesk"
 
@@ -174,10 +180,10 @@ def _contact(ticket: Found, shelf: Shelf, events_end: str | None) -> Made | Refu
 def _fields(ticket: Found, shelf: Shelf) -> Json:
     value, key = ticket.value, ticket.key
     requester = text_of(value.get("requester_id"))
-    events = [event.value for event in shelf.parts("ticket event", key)]
-    comments = comments_of(events)
+    told = told_in([event.value for event in shelf.parts("ticket event", key)])
+    comments = comments_of(told)
     tags = _tags(value)
-    target = merged_into(events, requester)
+    target = merged_into(told, requester)
     is_merged = _MERGE_TAG in tags or target is not None
     channel = _channel(value)
     metric = _metric(ticket, shelf)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,9 @@ from closedloop.adapters.vendor_values import objects_of, sort_key
 
 _MERGED = re.compile(r"\bmerged into (?:the )?(?:request|ticket) #?(\d{1,18})\b", re.IGNORECASE)
 _ALIKE_CHARS = 60
+
+Told = tuple[Json, Json]
+"""An event and the comment in it."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,18 @@ class Comment:
         return self.text == text or (bool(other) and _letters(self.text).startswith(other))
 
 
-def comments_of(events: list[Json]) -> list[Comment]:
-    """Return the comments of a ticket's events, in order of time.
+def told_in(events: list[Json]) -> list[Told]:
+    """Return what a ticket's events tell: each comment with its event, in order of time."""
+    return [
+        (event, child)
+        for event in sorted(events, key=_time_of)
+        for child in objects_of(event.get("child_events"))
+        if "Comment" in (child.get("event_type"), child.get("type"))
+    ]
+
+
+def comments_of(told: Sequence[Told]) -> list[Comment]:
+    """Return the comments among what was told, in its order.
 
     What does not say that it is public is not: a note among colleagues must not get out.
     """
@@ -42,16 +55,16 @@ def comments_of(events: list[Json]) -> list[Comment]:
             _text(child),
             child.get("public") is True,
         )
-        for event, child in _children(events)
+        for event, child in told
     ]
 
 
-def merged_into(events: list[Json], requester: str | None) -> str | None:
+def merged_into(told: Sequence[Told], requester: str | None) -> str | None:
     """Return the id of the ticket this one was merged into, where a comment says so.
 
     What the requester writes about merging is talk, not a merge.
     """
-    for event, child in _children(events):
+    for event, child in told:
         author = text_of(child.get("author_id")) or text_of(event.get("updater_id"))
         if author is not None and author == requester:
             continue
@@ -68,13 +81,6 @@ def plain_text(value: Any) -> str:
     return html.unescape(value).replace("\xa0", " ").strip() if isinstance(value, str) else ""
 
 
-def _children(events: list[Json]) -> Iterator[tuple[Json, Json]]:
-    for event in sorted(events, key=_time_of):
-        for child in objects_of(event.get("child_events")):
-            if "Comment" in (child.get("event_type"), child.get("type")):
-                yield event, child
-
-
 def _time_of(event: Json) -> str:
     return sort_key(event.get("timestamp") or event.get("created_at"))
 
@@ -86,4 +92,4 @@ def _text(child: Json) -> str:
 
 
 def _letters(text: str) -> str:
-    return re.sub(r"\W+", "", text.lower())
+    return re.sub(r"\W+", "", text[: 10 * _ALIKE_CHARS].lower())
