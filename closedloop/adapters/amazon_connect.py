@@ -64,6 +64,7 @@ _SPEAKERS = {
 }
 _WRITTEN = frozenset({"text/plain", "text/markdown"})
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_FIRST_LEG = re.compile(r'"InitialContactId"\s*:\s*"([^"]{1,200})"')
 _CONTACT_ID = re.compile(r'"(?:ContactId|Id)"\s*:\s*"([^"]{1,200})"')
 
 
@@ -101,7 +102,8 @@ def _file_broken(raw: str, list_name: str, member: str) -> Piece | None:
     found = _CONTACT_ID.search(raw)
     key = found[1] if found else ""
     if "InitiationMethod" in raw or "InitiationTimestamp" in raw or list_name.startswith("Contact"):
-        return Piece("contact record", key)
+        first = _FIRST_LEG.search(raw)
+        return Piece("contact record", key, first[1] if first else "")
     return Piece("analysis", key if found and found[0].startswith('"C') else _id_in_name(member))
 
 
@@ -135,15 +137,16 @@ def _contact(root: str, legs: list[Leg], shelf: Shelf) -> Made | Refusal:
     shown = brief(root)
     where = f"contact {shown} in {names}"
     if first is None:
-        return Refusal(
-            f"Contact {legs[0].contact_id} in {names} goes on with contact {shown}, whose record "
-            f"is not among the files. Add the contact record of {shown}.",
-            root,
-        )
-    for leg in legs:
-        if broken := shelf.lost_of("analysis", leg.contact_id) or _lost_leg(leg, shelf):
+        return Refusal(_goes_on(legs[0].contact_id, names, shown), root)
+    missing = (leg.text(("NextContactId",)) for leg in legs)
+    for following in missing:
+        if following and shelf.newest("contact record", following) is None:
+            return Refusal(_goes_on(shown, names, brief(following)), root)
+    broken = shelf.broken_part("contact record", root)
+    for part in (broken, *(shelf.lost_of("analysis", leg.contact_id) for leg in legs)):
+        if part:
             return Refusal(
-                f"Contact {shown} cannot be read whole, because {broken} is broken. Export that "
+                f"Contact {shown} cannot be read whole, because {part} is broken. Export that "
                 "file again.",
                 root,
             )
@@ -155,12 +158,11 @@ def _start_of(leg: Leg) -> float:
     return leg.started_at.timestamp() if leg.started_at else 0.0
 
 
-def _lost_leg(leg: Leg, shelf: Shelf) -> str:
-    """Return the broken file that may hold the next leg, where the export does not have it."""
-    following = leg.text(("NextContactId",))
-    if following is None or shelf.newest("contact record", following) is not None:
-        return ""
-    return shelf.lost_of("contact record", following)
+def _goes_on(contact_id: str, names: str, missing: str) -> str:
+    return (
+        f"Contact {contact_id} in {names} belongs together with contact {missing}, whose record is "
+        f"not among the files. Add the contact record of {missing}."
+    )
 
 
 def _fields(root: str, legs: list[Leg], shelf: Shelf) -> Json:
@@ -293,7 +295,7 @@ def _turns(analysis: Json) -> Iterator[Json]:
 def _without_record(analysis: Found, shelf: Shelf) -> Made | Refusal:
     """A chat says when it was; a call does not, and neither says whose it was."""
     value, key = analysis.value, analysis.key
-    if broken := shelf.lost_of("analysis", key):
+    if broken := shelf.lost_of("analysis", key) or shelf.lost_of("contact record", key):
         return Refusal(f"Contact {key} cannot be read whole, because {broken} is broken.", key)
     times = [
         moment

@@ -168,13 +168,17 @@ class Shelf:
         self._lost.clear()
         self._cut.clear()
 
+    def broken_part(self, kind: str, owner: str) -> str:
+        """Return the file in which a record said to be of this owner is broken, or ""."""
+        return self._lost.get((kind, owner), "")
+
     def lost_of(self, kind: str, owner: str) -> str:
         """Return the file in which records of this owner are broken or may be missing, or "".
 
         A file that breaks off may have lost records of any owner: of those it holds some of, and
         of those that no other file has any of.
         """
-        if member := self._lost.get((kind, owner)):
+        if member := self.broken_part(kind, owner):
             return member
         if not (cut := [*self._cut.get(kind, []), *self._cut.get("", [])]):
             return ""

@@ -188,6 +188,27 @@ def test_a_number_links_a_customer_who_has_an_id_too(outcome):
     assert READER.mapping(outcome.facts).identifiers["phone"] == "customer_phone"
 
 
+def test_a_contact_whose_next_leg_is_missing_is_set_aside(tmp_path):
+    files = change_records(lambda row: None if row["ContactId"] == uid(2) else row)
+    outcome = read_files(READER, files, tmp_path)
+    assert uid(1) not in outcome.contacts
+    assert any(f"Add the contact record of {uid(2)}." in r for r in outcome.refusals)
+
+
+@pytest.mark.parametrize("part", ["contact_records", "5f0c0002", "5f0c0007", "describe_contact"])
+def test_no_contact_is_half_read_where_a_file_breaks_off(tmp_path, part, outcome):
+    files = files_of(EXPORT)
+    (name,) = [n for n in files if part in n]
+    for number, length in enumerate(range(1, len(files[name]), 211)):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        found = read_files(READER, files | {name: files[name][:length]}, directory)
+        for key, contact in found.contacts.items():
+            whole = outcome.contacts[key]
+            assert (contact.turns, contact.customer_id) == (whole.turns, whole.customer_id)
+            assert (contact.transfers, contact.channel) == (whole.transfers, whole.channel)
+
+
 @fuzzed
 @given(broken_versions(EXPORT))
 def test_no_broken_export_upsets_the_reader(files):

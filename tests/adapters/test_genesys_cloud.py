@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -165,6 +166,24 @@ def test_a_number_links_a_customer_who_is_an_external_contact_too(rows, outcome)
     assert rows[cid(6)]["customer_email"] == "silas.brandreth@mail.example"
     assert "customer_phone" not in rows[cid(2)]
     assert READER.mapping(outcome.facts).identifiers["email"] == "customer_email"
+
+
+@pytest.mark.parametrize("part", [DETAILS, "c0ffee01"])
+def test_no_conversation_is_half_read_where_a_file_breaks_off(tmp_path, part, outcome):
+    files = files_of(EXPORT)
+    (name,) = [n for n in files if part in n]
+    for number, length in enumerate(range(1, len(files[name]), 301)):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        found = read_files(READER, files | {name: files[name][:length]}, directory)
+        assert (
+            found.contacts.items()
+            <= {
+                key: replace(contact, line=found.contacts[key].line)
+                for key, contact in outcome.contacts.items()
+                if key in found.contacts
+            }.items()
+        )
 
 
 @fuzzed
