@@ -64,6 +64,14 @@ _SPEAKERS = {
 }
 _WRITTEN = frozenset({"text/plain", "text/markdown"})
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_ANALYSIS_MARKS = ('"CustomerMetadata"', '"ContentMetadata"', '"Transcript"', '"JobStatus"')
+_RECORD_MARKS = (
+    '"AWSAccountId"',
+    '"CustomerEndpoint"',
+    '"Initiation',
+    '"QueueInfo"',
+    '"AgentInfo"',
+)
 _FIRST_LEG = re.compile(r'"InitialContactId"\s*:\s*"([^"]{1,200})"')
 _CONTACT_ID = re.compile(r'"(?:ContactId|Id)"\s*:\s*"([^"]{1,200})"')
 
@@ -100,11 +108,14 @@ def _id_in_name(member: str) -> str:
 
 def _file_broken(raw: str, list_name: str, member: str) -> Piece | None:
     found = _CONTACT_ID.search(raw)
-    key = found[1] if found else ""
-    if "InitiationMethod" in raw or "InitiationTimestamp" in raw or list_name.startswith("Contact"):
+    if any(mark in raw for mark in _ANALYSIS_MARKS):
+        said = found[1] if found and found[0].startswith('"ContactId"') else _id_in_name(member)
+        return Piece("analysis", said)
+    if list_name.startswith("Contact") or any(mark in raw for mark in _RECORD_MARKS):
         first = _FIRST_LEG.search(raw)
-        return Piece("contact record", key, first[1] if first else "")
-    return Piece("analysis", key if found and found[0].startswith('"C') else _id_in_name(member))
+        return Piece("contact record", found[1] if found else "", first[1] if first else "")
+    said = _id_in_name(member)
+    return Piece("analysis", said) if said else None
 
 
 _LAYOUT = Layout(
