@@ -28,6 +28,7 @@ from closedloop.queries.site import get_data_span, get_definition_set_number
 from closedloop.services.accounts import add_user
 from closedloop.services.claims import try_encoder
 from closedloop.services.migrations import database_revisions, upgrade_database
+from closedloop.services.redaction import describe_redaction
 
 
 @click.command("init")
@@ -102,7 +103,13 @@ def init(
 def doctor(instance: Path | None, as_json: bool) -> None:
     """Look at an instance and say what is not as it should be, and what to do."""
     site = open_site(instance, needs_tables=False)
-    checks = [_keys(site.settings.instance), *_database(site), _encoder(site), _writable(site)]
+    checks = [
+        _keys(site.settings.instance),
+        *_database(site),
+        _encoder(site),
+        _redaction(site),
+        _writable(site),
+    ]
     if as_json:
         print_json(checks)
     else:
@@ -156,6 +163,11 @@ def _encoder(site: Any) -> dict[str, str]:
     except Exception as error:
         return _check("bad", "encoder", f"does not load: {error}")
     return _check("ok", "encoder", f"{name}, {dimensions} dimensions")
+
+
+def _redaction(site: Any) -> dict[str, str]:
+    is_usable, found = describe_redaction(site.settings)
+    return _check("ok" if is_usable else "bad", "redaction", found)
 
 
 def _writable(site: Any) -> dict[str, str]:

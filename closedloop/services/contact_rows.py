@@ -8,12 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any
 
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.types import FileFacts, ParsedContact, Reject
@@ -21,8 +19,9 @@ from closedloop.config import Settings
 from closedloop.domain.clock import local_day
 from closedloop.domain.identities import IdentifierKind
 from closedloop.services.identifiers import hash_customer, normalise_identifier, put_keys_on
+from closedloop.services.redaction import site_redactor
 from ml.text.clean import decode_entities, issue_text
-from ml.text.redact import Redacted, Redactor
+from ml.text.redact import Redacted, RedactedTurns
 
 __all__ = [
     "CUSTOMER_TOKEN",
@@ -44,6 +43,7 @@ _SHORTEST_ID_IN_TEXT = 5
 _REDACTED_AT_ONCE = 8_000
 _LONGEST_FIND = 400
 _AROUND_IDS = ' \t\r\n"'
+_Named = tuple[IdentifierKind, str]
 _NOT_KEPT = "(not kept: which part of it names the customer cannot be told)"
 
 
@@ -81,7 +81,10 @@ class CleanRow:
     turns : tuple of (speaker, text)
         Redacted.
     content_hash : str
-        SHA-256 of all the rest but the line, hex.
+        Keyed hash of the row as the source wrote it, but for line and id: it tells a repetition
+        from a change whatever the rules of redaction are by then.
+    language : str
+        ISO 639-1, said by the source or detected; empty unknown.
     redactions : dict of str to int
         How often what was found, by kind.
     identifiers : tuple of (kind, key)
@@ -103,6 +106,7 @@ class CleanRow:
     content_hash: str
     redactions: dict[str, int] = field(default_factory=dict)
     identifiers: tuple[tuple[str, str], ...] = ()
+    language: str = ""
 
     @property
     def raw(self) -> str:
@@ -157,7 +161,8 @@ class RowCleaner:
         self._zone = settings.reporting_zone
         self._facts = facts
         self._customer_column = mapping.columns.get("customer_id")
-        self._redactor = Redactor()
+        self._identifier_columns = {column: kind for kind, column in mapping.identifiers.items()}
+        self._redactor = site_redactor(settings)
         # agents and dispositions repeat all through a file
         self._label = lru_cache(maxsize=4096)(self._redactor.redact)
 
@@ -167,14 +172,6 @@ class RowCleaner:
         labels = {name: self._clean_label(row, name, counts) for name in _LABEL_CHARS}
         turns = self._clean_turns(row, counts)
         first_key, identifiers = self._identify(row)
-        content = [
-            row.started_at.isoformat(),
-            first_key,
-            *labels.values(),
-            row.handle_seconds,
-            row.csat,
-            turns,
-        ]
         return CleanRow(
             line=row.line,
             contact_id=self._clean_id(row.contact_id),
@@ -184,14 +181,24 @@ class RowCleaner:
             handle_seconds=row.handle_seconds,
             csat=row.csat,
             turns=turns,
-            # later keys go on top of it, as on every other hash a customer can be guessed from
-            content_hash=put_keys_on(
-                text_hash(json.dumps(content, ensure_ascii=False)), self._keys[1:]
-            ),
+            content_hash=self._content_hash(row),
             redactions=counts,
             identifiers=identifiers,
+            language=row.language or _language_of(words_to_embed(turns)),
             **labels,
         )
+
+    def _content_hash(self, row: ParsedContact) -> str:
+        """Return a keyed hash of what the source says, as said before redaction."""
+        content = [
+            row.started_at.isoformat(),
+            row.customer_id,
+            *(getattr(row, name) for name in _LABEL_CHARS),
+            row.handle_seconds,
+            row.csat,
+            row.turns,
+        ]
+        return hash_customer(json.dumps(content, ensure_ascii=False), self._keys)
 
     def _identify(self, row: ParsedContact) -> tuple[str | None, tuple[tuple[str, str], ...]]:
         """Return the customer's hash under the first key, and the other identifiers' keys.
@@ -222,7 +229,7 @@ class RowCleaner:
 
     def clean_reject(self, reject: Reject) -> CleanReject:
         """Return a row that is no contact as the quarantine may keep it."""
-        raw, ids = self._without_customer(reject)
+        raw, ids, others = self._without_customer(reject)
         raw_start = raw[:_REDACTED_AT_ONCE]
         found = self._redactor.redact(raw_start)
         plain = self._redactor.redact(decode_entities(raw_start))
@@ -231,6 +238,9 @@ class RowCleaner:
         if len(raw) > _REDACTED_AT_ONCE:
             text = text[:-_LONGEST_FIND]  # a number cut in two is not found
         keys = {self._first_key(i.strip(_AROUND_IDS), self._customer_kind) for i in ids} - {None}
+        if not keys:  # as in a sound row, the first other identifier is the customer's
+            named = (self._first_key(value, kind) for kind, value in sorted(others))
+            keys = {next(filter(None, named), None)} - {None}
         key = keys.pop() if len(keys) == 1 else None
         return CleanReject(
             reject.line,
@@ -252,17 +262,19 @@ class RowCleaner:
     def _clean_turns(
         self, row: ParsedContact, counts: dict[str, int]
     ) -> tuple[tuple[str, str], ...]:
-        turns = []
-        for speaker, text in row.turns:
+        if not row.turns:
+            return ()
+        own = [row.customer_id, *(value for _, value in _identifiers_of(row))]
+        plain = []
+        for _, text in row.turns:
             # first: an address written as joe&#64;example.com would be found by nobody
-            plain = decode_entities(text)
-            plain = _without_id(plain, row.customer_id)
-            for _, value in _identifiers_of(row):
-                plain = _without_id(plain, value)
-            found = self._redactor.redact(plain)
-            _add(counts, found)
-            turns.append((speaker, found.text))
-        return tuple(turns)
+            said = decode_entities(text)
+            for identifier in own:
+                said = _without_id(said, identifier)
+            plain.append(said)
+        found = self._redactor.redact_turns(plain)
+        _add(counts, found)
+        return tuple((who, text) for (who, _), text in zip(row.turns, found.texts, strict=True))
 
     def _clean_id(self, contact_id: str) -> str:
         """Hash an id that is somebody's address or number, or too long to be kept."""
@@ -270,35 +282,44 @@ class RowCleaner:
             return contact_id
         return f"hashed-{hash_customer(contact_id, self._keys)}"
 
-    def _without_customer(self, reject: Reject) -> tuple[str, list[str]]:
+    def _without_customer(self, reject: Reject) -> tuple[str, list[str], list[_Named]]:
         """Hide the id of the customer where it may stand, and where the row repeats it.
 
-        Returns the row and what may be the id.
+        Returns the row, what may be the id, and the other identifiers.
         """
         column = self._customer_column
-        if column is None:
-            return reject.raw, []
+        others: list[_Named] = []
+        if column is None and not self._identifier_columns:
+            return reject.raw, [], []
         if reject.code != "broken_row":
-            raw, ids = self._without_field(reject, column)
+            raw, ids, others = self._without_fields(reject)
+        elif column is None:
+            return _NOT_KEPT, [], []
         elif not self._facts.delimiter:
             raw, ids = _without_json_field(reject.raw, column)
             if not ids and self._facts.format != "jsonl":
-                return _NOT_KEPT, []  # a record of a vendor's own shape, in the vendor's names
+                return _NOT_KEPT, [], []  # a record of a vendor's own shape, in the vendor's names
         else:
             raw, ids = self._without_cells(reject.raw)
-        for customer_id in ids:
-            raw = _without_id(raw, customer_id.strip(_AROUND_IDS))
-        return raw, ids
+        for identifier in (*ids, *(value for _, value in others)):
+            raw = _without_id(raw, identifier.strip(_AROUND_IDS))
+        return raw, ids, others
 
-    def _without_field(self, reject: Reject, column: str) -> tuple[str, list[str]]:
+    def _without_fields(self, reject: Reject) -> tuple[str, list[str], list[_Named]]:
         fields = json.loads(reject.raw)
         names = list(fields)
-        hidden = {column}
+        hidden = {self._customer_column} if self._customer_column else set()
         if reject.code == "cut_short":
             hidden |= {names[position] for position in self._customer_positions(len(names))}
         ids = [str(v) for n, v in fields.items() if n in hidden and v]
+        others = [
+            (IdentifierKind(kind), str(fields[column]))
+            for column, kind in self._identifier_columns.items()
+            if fields.get(column)
+        ]
+        hidden |= set(self._identifier_columns)
         masked = {n: CUSTOMER_TOKEN if n in hidden and v else v for n, v in fields.items()}
-        return json.dumps(masked, ensure_ascii=False), ids
+        return json.dumps(masked, ensure_ascii=False), ids, others
 
     def _without_cells(self, raw: str) -> tuple[str, list[str]]:
         cells = raw.split(self._facts.delimiter)
@@ -317,14 +338,20 @@ class RowCleaner:
         return {position for position in (from_left, from_right) if 0 <= position < n_cells}
 
 
-def _identifiers_of(row: ParsedContact) -> list[tuple[IdentifierKind, str]]:
+def _identifiers_of(row: ParsedContact) -> list[_Named]:
     """Return what a row knows of its customer beside the id, the surest kind first."""
-    named: Any = getattr(row, "identifiers", None) or {}
-    pairs = named.items() if isinstance(named, MappingOf) else named
-    return sorted((IdentifierKind(kind), str(value)) for kind, value in pairs if value)
+    return sorted((IdentifierKind(kind), value) for kind, value in row.identifiers if value)
 
 
-def _add(counts: dict[str, int], found: Redacted) -> None:
+@lru_cache(maxsize=4096)
+def _language_of(words: str) -> str:
+    # imported here: its model takes a moment, and a file that says the language never needs it
+    from ml.text.language import detect_language
+
+    return detect_language(words) if words else ""
+
+
+def _add(counts: dict[str, int], found: Redacted | RedactedTurns) -> None:
     for kind, number in found.counts.items():
         counts[kind] = counts.get(kind, 0) + number
 

@@ -189,6 +189,7 @@ def _contact_values(batch: ImportBatch, row: CleanRow, customers: dict[str, int]
         "disposition": row.disposition,
         "handle_seconds": row.handle_seconds,
         "csat": row.csat,
+        "language": row.language,
         "message_count": 1,
     }
 

@@ -40,13 +40,6 @@ EVERY_KIND = MatchRules(tuple(IdentifierKind))
 FACTS = FileFacts("csv", "utf-8", ",", False, [], [], [])
 
 
-@dataclasses.dataclass(frozen=True)
-class Named(ParsedContact):
-    """A parsed contact whose row names identifiers beside the customer."""
-
-    identifiers: dict = dataclasses.field(default_factory=dict)
-
-
 class Site:
     """Takes contacts in row by row, and links them."""
 
@@ -60,13 +53,13 @@ class Site:
         for hours, customer, *identifiers in rows:
             self.n += 1
             contacts.append(
-                Named(
+                ParsedContact(
                     self.n,
                     f"c{self.n}",
                     START + timedelta(hours=hours),
                     customer,
                     channel="phone",
-                    identifiers=identifiers[0] if identifiers else {},
+                    identifiers=tuple(identifiers[0].items()) if identifiers else (),
                 )
             )
         cleaner = RowCleaner(self.settings, FACTS, Mapping({}))
@@ -347,9 +340,9 @@ def test_ids_that_are_blank_or_unknown_stay_unidentified(site) -> None:
 
 def test_identifiers_are_stored_as_hashes_and_not_in_what_was_said(site) -> None:
     cleaner = RowCleaner(site.settings, FACTS, Mapping({}))
-    row = Named(
+    row = ParsedContact(
         1, "c1", START, "cust-1", turns=(("customer", "I am AC-12345, hello"),),
-        identifiers={"account": "AC-12345"},
+        identifiers=(("account", "AC-12345"),),
     )  # fmt: skip
     clean = cleaner.clean(row)
     assert "12345" not in repr(clean)
