@@ -273,9 +273,9 @@ def _sample(
 
 
 def _cells(raw: RawRow, mapping: Mapping, cleaner: RowCleaner) -> dict[str, str]:
-    hidden = mapping.columns.get("customer_id")
+    hidden = {mapping.columns.get("customer_id"), *mapping.identifiers.values()}
     return {
-        name: CUSTOMER_TOKEN if name == hidden and value else cleaner.redact(_as_text(value))
+        name: CUSTOMER_TOKEN if name in hidden and value else cleaner.redact(_as_text(value))
         for name, value in raw.fields.items()
     }
 
