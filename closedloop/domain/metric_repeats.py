@@ -133,7 +133,6 @@ REPEATS = (
         "are fixed under Metrics, Lists.",
         needs_window=True,
         matures=True,
-        below="",
         forks="A list that may be changed for the past is a dial; here it holds from a day on.",
     ),
     Metric(
@@ -224,7 +223,6 @@ REPEATS = (
         needs_window=True,
         matures=True,
         fixed_window="7d",
-        below="",
         forks="For a team that owns a matter to the end; for other teams it is no measure of "
         "their work.",
     ),
@@ -269,7 +267,6 @@ RESOLUTION = (
         "are fixed under Metrics, Lists.",
         needs_window=True,
         matures=True,
-        below="",
         forks="The list must be fixed in advance, or the figure can be turned up afterwards.",
     ),
     Metric(
@@ -317,6 +314,7 @@ RESOLUTION = (
         needs="A mark of the source on contacts (resolved).",
         counts=("contacts", "resolution_known", "resolution_yes"),
         compute=_call_resolution,
+        below="all",
         forks="Of contacts that carry a mark only: then leaving marks out would raise it.",
     ),
     Metric(
@@ -333,7 +331,6 @@ RESOLUTION = (
         compute=_per_resolution,
         needs_window=True,
         matures=True,
-        below="",
         forks="Escalations per closed case count hand-overs, not arrivals.",
     ),
 )

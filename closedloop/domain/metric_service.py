@@ -82,6 +82,7 @@ DEMAND = (
         counts=("contacts", "identified"),
         compute=_contacts,
         above="all",
+        below="all",
         forks="Ticket systems count tickets, telephony counts legs.",
     ),
     Metric(
@@ -97,7 +98,6 @@ DEMAND = (
         counts=("contacts", "identified", "customers"),
         compute=_customers,
         scope=Scope.CUSTOMERS,
-        below="known",
         forks="Several ids of one person count as several until a match rule links them.",
     ),
     Metric(
@@ -113,7 +113,6 @@ DEMAND = (
         counts=("contacts", "volume", "days", "days_with_volume"),
         compute=_rate,
         scope=Scope.DRIVEN,
-        below="",
         forks="Net of repeats, by order or customer; orders against shipments.",
     ),
     Metric(
@@ -130,7 +129,6 @@ DEMAND = (
         counts=("contacts", "judged", "failure"),
         compute=_failure,
         scope=Scope.JUDGED,
-        below="",
         forks="Of all demand, with the rest taken for value; made a target it gets recoded.",
     ),
 )

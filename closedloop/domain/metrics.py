@@ -176,7 +176,7 @@ class Metric:
     fixed_window: str = ""
     why_empty: str = ""
     above: str = ""
-    below: str = "all"
+    below: str = ""
     forks: str = ""
 
     def window(self, asked: Window) -> Window:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -32,6 +32,7 @@ SEARCHED_CONTACTS = 20_000
 COUNTED_CONTACTS = 10_000
 FIRST_WORDS = 160
 _OPTION_DAYS = 400
+_CHOSEN = ("channel", "queue", "disposition", "team", "language")
 _FOLLOW = re.compile(r"(followed|opens|resolved)-(any|same)-(\w+)")
 
 
@@ -78,7 +79,7 @@ class ContactFilter:
         Beginning of a contact id, or words that all stand in the redacted text.
     first_day, last_day : date or None
         Reporting days, both inclusive.
-    channel, queue, disposition : str or None
+    channel, queue, disposition, team, language : str or None
         `NOT_SAID` asks for contacts without one.
     theme_id : int or None
     without_theme : bool
@@ -96,6 +97,8 @@ class ContactFilter:
     channel: str | None = None
     queue: str | None = None
     disposition: str | None = None
+    team: str | None = None
+    language: str | None = None
     theme_id: int | None = None
     without_theme: bool = False
     repeats_only: bool = False
@@ -270,7 +273,7 @@ def _plain(wanted: ContactFilter) -> list[sa.ColumnElement[bool]]:
         found.append(Contact.local_day >= wanted.first_day)
     if wanted.last_day is not None:
         found.append(Contact.local_day <= wanted.last_day)
-    for name in ("channel", "queue", "disposition"):
+    for name in _CHOSEN:
         value = getattr(wanted, name)
         if value is not None:
             found.append(getattr(Contact, name) == ("" if value == NOT_SAID else value))
@@ -309,7 +312,9 @@ def _follow(follow: Follow) -> list[sa.ColumnElement[bool]]:
 
 def _linked(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     """Return a condition on where a contact stands among those of its customer."""
-    return sa.exists().where(ContactLink.contact_id == Contact.id, condition)
+    # the list joins links too, so say which table the question is about
+    links = sa.select(ContactLink.contact_id).where(ContactLink.contact_id == Contact.id, condition)
+    return links.correlate(Contact).exists()
 
 
 @dataclass(frozen=True)
@@ -329,11 +334,13 @@ class FilterOptions:
     queues: list[str]
     dispositions: list[str]
     themes: list[ThemeOption]
+    teams: list[str] = field(default_factory=list)
+    languages: list[str] = field(default_factory=list)
 
 
 def get_filter_options(session: Session, *, last_day: date | None) -> FilterOptions:
     """Return the values of the last 400 days before `last_day`, read from the roll-up."""
-    values: dict[str, list[str]] = {"channel": [], "queue": [], "disposition": []}
+    values: dict[str, list[str]] = {name: [] for name in _CHOSEN}
     if last_day is not None:
         parts = [_frequent(name, last_day) for name in values]
         for name, value, _ in session.execute(sa.union_all(*parts)):
@@ -349,6 +356,8 @@ def get_filter_options(session: Session, *, last_day: date | None) -> FilterOpti
         sorted(values["queue"]),
         sorted(values["disposition"]),
         [ThemeOption(*row) for row in themes],
+        sorted(values["team"]),
+        sorted(values["language"]),
     )
 
 

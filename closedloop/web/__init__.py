@@ -29,6 +29,7 @@ from closedloop.web.session import init_sessions
 BLUEPRINTS = (
     "home",
     "contacts",
+    "metrics",
     "themes",
     "triage",
     "actions",

@@ -29,13 +29,26 @@ from closedloop.queries.contacts import (
 )
 from closedloop.queries.imports import find_batch
 from closedloop.queries.site import get_data_span
-from closedloop.web import contacts_import, contacts_repeats
+from closedloop.web import (
+    contacts_import,
+    contacts_repeats,
+    import_jobs,
+    import_mappings,
+    import_results,
+)
 from closedloop.web.contacts_bp import bp, pseudonym, read_day, repeat_mark
 from closedloop.web.csv_files import csv_response
 from closedloop.web.filters import instant
 from closedloop.web.permissions import requires
 
-__all__ = ["bp", "contacts_import", "contacts_repeats"]  # the modules add their pages to bp
+__all__ = [  # the modules add their pages to bp
+    "bp",
+    "contacts_import",
+    "contacts_repeats",
+    "import_jobs",
+    "import_mappings",
+    "import_results",
+]
 
 PAGE_ROWS = 50
 EXPORT_ROWS = 5_000
@@ -49,6 +62,8 @@ _ASKED = (
     "channel",
     "queue",
     "disposition",
+    "team",
+    "language",
     "theme",
     "chain",
     "who",
@@ -140,6 +155,8 @@ def read_filter(args: Mapping[str, str]) -> Asked:
         channel=values.get("channel"),
         queue=values.get("queue"),
         disposition=values.get("disposition"),
+        team=values.get("team"),
+        language=values.get("language"),
         theme_id=_number(theme),
         without_theme=theme == NO_THEME,
         repeats_only=chain == REPEATS,
@@ -184,6 +201,8 @@ def _choices(asked: Asked, options: FilterOptions) -> dict[str, list[tuple[str, 
         "channel": values("channel", options.channels),
         "queue": values("queue", options.queues),
         "disposition": values("disposition", options.dispositions),
+        "team": values("team", options.teams),
+        "language": values("language", options.languages),
         "theme": [("", "All"), (NO_THEME, "No theme"), *themes],
         "chain": _chain_choices(asked.wanted.follow),
         "who": [("", "All"), ("known", "Known"), ("unknown", "Unidentified only")],

@@ -374,25 +374,45 @@
     return d.items.length * 30 + 16;
   };
 
-  /* trend: plain lines.
-     { days, unit, rate: bool, series: [{ name, values, style: "line" | "thin" | "dashed" }],
+  /* trend: plain lines. With a step the days are the first of weeks or months.
+     { days, unit, rate: bool, digits: number, step: "day" | "week" | "month",
+       series: [{ name, values, style: "line" | "thin" | "dashed" | "goal" }],
        maturing_from: day | null, marks: [{ day, label }] } */
   kinds.trend = function (d, ctx) {
-    var o = onDays(base(ctx), d.days);
+    var pieces = d.step && d.step !== "day";
+    var o = pieces ? onWeeks(base(ctx), d.days) : onDays(base(ctx), d.days);
     var last = d.days[d.days.length - 1];
     var looks = {
       line: { width: 2.5, color: token("d1") },
       thin: { width: 1, color: token("ink", 0.35) },
       dashed: { width: 1.5, color: token("exp"), type: [4, 3] },
+      goal: { width: 1.5, color: token("fell"), type: [6, 4] },
     };
-    var word = d.rate ? percent : n;
+    function number(value) {
+      if (!d.digits || value === null || value === undefined) return n(value);
+      return value.toFixed(d.digits).replace("-", "−");
+    }
+    var word = d.rate ? percent : number;
     o.yAxis.name = d.unit;
+    var below = d.series.some(function (s) {
+      return known(s.values).some(function (v) {
+        return v < 0;
+      });
+    });
+    if (below) o.yAxis.min = null;
+    if (d.digits) o.yAxis.axisLabel.formatter = String;
     if (d.rate)
       o.yAxis.axisLabel.formatter = function (v) {
         return String(Math.round(v * 1000) / 10);
       };
-    o.series = d.series.map(function (s) {
-      return plain(s.name, s.values, looks[s.style || "line"]);
+    var shown = d.series.filter(function (s) {
+      return s.style !== "thin" || !ctx.narrow;
+    });
+    o.series = shown.map(function (s) {
+      var line = plain(s.name, s.values, looks[s.style || "line"]);
+      if (s.style === "goal") line.step = "start";
+      if (pieces && s.style !== "goal") line.symbol = "circle";
+      return line;
     });
     var marks = (d.marks || []).map(function (m) {
       var look = { type: "dashed", width: 1, color: "line-2", text: "ink-2" };
@@ -405,10 +425,17 @@
     }
     o.tooltip.formatter = function (points) {
       var i = points[0].dataIndex;
-      var rows = d.series.map(function (s) {
+      var rows = shown.map(function (s) {
         return "\n" + s.name + "  " + word(s.values[i]);
       });
-      return longDay(d.days[i]) + rows.join("") + noted(d.days[i], d.marks);
+      var open = d.maturing_from && d.days[i] >= d.maturing_from;
+      return (
+        (pieces ? (d.step === "week" ? "Week of " : "Month of ") : "") +
+        longDay(d.days[i]) +
+        (open ? "\nstill maturing: window open" : "") +
+        rows.join("") +
+        noted(d.days[i], d.marks)
+      );
     };
     return o;
   };

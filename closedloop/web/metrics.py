@@ -1,0 +1,265 @@
+"""Pages: every metric at a glance, and one metric to explore."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+from flask import Response, render_template, request
+
+from closedloop.domain.contacts import HEADLINE_WINDOW, WINDOWS
+from closedloop.domain.metric_table import get_metric
+from closedloop.domain.metrics import Better, Metric, Scope
+from closedloop.extensions import current_settings, db
+from closedloop.queries.contacts import get_filter_options
+from closedloop.queries.metric_trend import MetricPage, Piece, Step, get_metric_page
+from closedloop.queries.metrics import Breakdown, Reading, list_groups, list_readings
+from closedloop.queries.site import DataSpan, get_data_span
+from closedloop.web import metrics_settings
+from closedloop.web.csv_files import csv_response
+from closedloop.web.filters import pct
+from closedloop.web.metric_asked import BY, Asked, choices_of, filter_value, read_asked
+from closedloop.web.metric_words import (
+    cell_words,
+    change_kind,
+    chart_digits,
+    chart_number,
+    chart_unit,
+    difference_words,
+    goal_words,
+    spark_heights,
+    value_words,
+)
+from closedloop.web.metrics_bp import bp
+from closedloop.web.permissions import requires
+
+__all__ = ["bp", "metrics_settings"]
+
+STEPS = {Step.DAY: "Days", Step.WEEK: "Weeks", Step.MONTH: "Months"}
+
+
+@bp.context_processor
+def words() -> dict[str, Any]:
+    """Give the templates of metrics their words."""
+    return {
+        "cell_words": cell_words,
+        "change_kind": change_kind,
+        "difference_words": difference_words,
+        "goal_words": goal_words,
+        "spark_heights": spark_heights,
+        "value_words": value_words,
+        "filter_value": filter_value,
+    }
+
+
+@bp.get("/", strict_slashes=False)
+@requires("metrics.view")
+def index() -> str:
+    """Show every metric over one period."""
+    span = get_data_span(db.session)
+    asked = read_asked(request.args, span, None)
+    if asked is None:
+        return render_template("metrics/index.html", asked=None)
+    readings = list_readings(db.session, asked.wanted, ground=asked.ground)
+    return render_template(
+        "metrics/index.html",
+        asked=asked,
+        k=asked.ground.k,
+        families=[(f, list(rows)) for f, rows in groupby(readings, lambda r: r.metric.family)],
+        headline=next(r for r in readings if r.metric.key == "repeat_rate_any"),
+        contacts=next(r for r in readings if r.metric.key == "contacts"),
+        windows=WINDOWS,
+        choices=_choices(asked, span),
+    )
+
+
+@bp.get("/metrics.csv")
+@requires("metrics.view")
+def index_csv() -> Response:
+    """Send the table of all metrics."""
+    asked = read_asked(request.args, get_data_span(db.session), None)
+    if asked is None:
+        return csv_response("metrics.csv", ["There are no contacts yet."], [])
+    headings = (
+        *("Metric", "Window", "First day", "Last day", "Value", "Unit", "Contacts or answers"),
+        *("Covers", "Change", "Goal", "Rule"),
+    )
+    readings = list_readings(db.session, asked.wanted, ground=asked.ground)
+    return csv_response("metrics.csv", headings, [_csv_row(r, asked.ground.k) for r in readings])
+
+
+def _csv_row(reading: Reading, k: int) -> list[Any]:
+    metric, cell = reading.metric, reading.cell
+    return [
+        *(metric.name, reading.window.label if metric.needs_window else ""),
+        *((reading.first_day, reading.last_day) if reading.days else ("", "")),
+        cell_words(metric, cell, k),
+        metric.unit.words,
+        f"fewer than {k}" if cell.n is None else cell.n,
+        "" if cell.is_hidden else "; ".join(f"{pct(c.share)} {c.words}" for c in _coverage(cell)),
+        difference_words(metric, reading.difference) if reading.before else "",
+        goal_words(reading),
+        metric.rule_in_words(reading.window),
+    ]
+
+
+def _coverage(cell: Any) -> tuple[Any, ...]:
+    found: tuple[Any, ...] = cell.found.coverage
+    return found
+
+
+@bp.get("/<key>")
+@requires("metrics.view")
+def show(key: str) -> str:
+    """Show one metric: its value, its trend, its parts, its rule and its goals."""
+    metric, span = get_metric(key), get_data_span(db.session)
+    asked = read_asked(request.args, span, metric)
+    if asked is None:
+        rule = metric.rule_in_words(HEADLINE_WINDOW)
+        return render_template("metrics/show.html", asked=None, metric=metric, rule_words=rule)
+    page = get_metric_page(db.session, metric, asked.wanted, step=asked.step, ground=asked.ground)
+    reading, k = page.reading, asked.ground.k
+    return render_template(
+        "metrics/show.html",
+        asked=asked,
+        metric=metric,
+        reading=reading,
+        window=reading.window,
+        k=k,
+        chart=_chart(page, asked.step),
+        chart_rows=[_piece_row(metric, piece, asked.step, k) for piece in page.pieces],
+        chart_headings=_headings(metric, asked.step),
+        legend=_legend(page),
+        maturing_from=_maturing_from(page),
+        breakdown=_groups(metric, asked),
+        by_names=BY,
+        steps=STEPS,
+        windows=WINDOWS if metric.needs_window and not metric.fixed_window else (),
+        choices=_choices(asked, span),
+        goals=asked.ground.terms.goals_of(metric, asked.wanted.window),
+        has_goal=metric.better is not Better.NEITHER,
+        needs_driver=metric.scope is Scope.DRIVEN,
+        looks_back=_looks_back(metric, reading, asked),
+    )
+
+
+@bp.get("/<key>/groups.csv")
+@requires("metrics.view")
+def groups_csv(key: str) -> Response:
+    """Send a metric broken down, as its page shows it."""
+    metric = get_metric(key)
+    asked = read_asked(request.args, get_data_span(db.session), metric)
+    if asked is None:
+        return csv_response(f"{metric.key}.csv", ["There are no contacts yet."], [])
+    k, found = asked.ground.k, _groups(metric, asked).groups
+    rows = [_group_row(metric, asked.by, group, k) for group in found]
+    headings = (BY[asked.by], metric.name, "Contacts or answers", "Contacts")
+    return csv_response(f"{metric.key}-by-{asked.by}.csv", headings, rows)
+
+
+@bp.get("/<key>/trend.csv")
+@requires("metrics.view")
+def trend_csv(key: str) -> Response:
+    """Send the days, weeks or months of a metric, as its page shows them."""
+    metric = get_metric(key)
+    asked = read_asked(request.args, get_data_span(db.session), metric)
+    if asked is None:
+        return csv_response(f"{metric.key}.csv", ["There are no contacts yet."], [])
+    k, step = asked.ground.k, asked.step
+    page = get_metric_page(db.session, metric, asked.wanted, step=step, ground=asked.ground)
+    rows = [_piece_row(metric, piece, step, k, in_file=True) for piece in page.pieces]
+    return csv_response(f"{metric.key}-by-{step.value}.csv", _headings(metric, step), rows)
+
+
+def _choices(asked: Asked, span: DataSpan) -> dict[str, list[tuple[str, str]]]:
+    return choices_of(asked, get_filter_options(db.session, last_day=span.last_day))
+
+
+def _groups(metric: Metric, asked: Asked) -> Breakdown:
+    return list_groups(db.session, metric, asked.wanted, by=asked.by, ground=asked.ground)
+
+
+def _looks_back(metric: Metric, reading: Reading, asked: Asked) -> bool:
+    """Return whether the first days have less than a window of data behind them."""
+    names = {"opening_any", "opening_same"} & set(metric.counts)
+    behind = (reading.first_day - asked.ground.first_data_day).days
+    return bool(names) and behind < reading.window.days
+
+
+def _chart(page: MetricPage, step: Step) -> dict[str, Any]:
+    """Return the data of the chart; a part of a week or month of what adds up is left out."""
+    metric, pieces = page.reading.metric, page.pieces
+
+    def drawn(piece: Piece) -> float | None:
+        is_part = metric.unit.adds_up and not piece.is_whole
+        return None if is_part else chart_number(metric, piece.cell.value)
+
+    values = [drawn(piece) for piece in pieces]
+    series = [{"name": STEPS[step][:-1], "values": values, "style": "line"}]
+    if any(piece.rolling for piece in pieces):
+        series[0]["style"] = "thin"
+        rolling = [chart_number(metric, p.rolling.value if p.rolling else None) for p in pieces]
+        series.insert(0, {"name": "Seven days", "values": rolling, "style": "line"})
+    goals = [chart_number(metric, piece.goal) for piece in pieces]
+    if any(goal is not None for goal in goals):
+        series.append({"name": "Goal", "values": goals, "style": "goal"})
+    return {
+        "days": [piece.first_day for piece in pieces],
+        "unit": chart_unit(metric, current_settings().currency),
+        "rate": metric.unit.value == "share",
+        "digits": chart_digits(metric),
+        "step": step.value,
+        "series": series,
+        "maturing_from": _maturing_from(page),
+        "marks": [],
+    }
+
+
+def _maturing_from(page: MetricPage) -> Any:
+    return next((piece.first_day for piece in page.pieces if piece.is_maturing), None)
+
+
+def _legend(page: MetricPage) -> list[tuple[str, str]]:
+    rolls = any(piece.rolling for piece in page.pieces)
+    found = [("line-d1", "Seven days" if rolls else page.reading.metric.name)]
+    found += [("line-thin", "Single days")] if rolls else []
+    if any(piece.goal is not None for piece in page.pieces):
+        found.append(("line-fell", "Goal"))
+    if _maturing_from(page):
+        found.append(("hatch", "Maturing: window still open"))
+    return found
+
+
+def _headings(metric: Metric, step: Step) -> tuple[str, ...]:
+    rolling = ("Seven days",) if step is Step.DAY and not metric.unit.adds_up else ()
+    period = ("Day",) if step is Step.DAY else ("From", "To")
+    return (*period, metric.name, *rolling, "Contacts or answers", "All contacts", "Goal", "State")
+
+
+def _piece_row(
+    metric: Metric, piece: Piece, step: Step, k: int, *, in_file: bool = False
+) -> list[Any]:
+    days = (piece.first_day,) if step is Step.DAY else (piece.first_day, piece.last_day)
+    rolling = []
+    if step is Step.DAY and not metric.unit.adds_up:
+        rolling = [cell_words(metric, piece.rolling, k) if piece.rolling else ""]
+    part = "" if piece.is_whole else f"part of the {step.value}"
+    state = "maturing" if piece.is_maturing else part
+    return [
+        *(day if in_file else day.isoformat() for day in days),
+        cell_words(metric, piece.cell, k),
+        *rolling,
+        f"fewer than {k}" if piece.cell.n is None else piece.cell.n,
+        f"fewer than {k}" if piece.contacts is None else piece.contacts,
+        "" if piece.goal is None else value_words(metric, piece.goal),
+        state,
+    ]
+
+
+def _group_row(metric: Metric, by: str, group: Any, k: int) -> list[Any]:
+    return [
+        group.label or f"no {BY[by].lower()}",
+        cell_words(metric, group.cell, k),
+        f"fewer than {k}" if group.cell.n is None else group.cell.n,
+        f"fewer than {k}" if group.contacts is None else group.contacts,
+    ]
