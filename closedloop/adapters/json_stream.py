@@ -271,7 +271,8 @@ class _Window:
         for match in _TOKEN.finditer(self._text, self.pos):
             depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(match[0], 0)
             if depth <= 0 and match[0] in "}]":
-                self.pos = match.end() if depth == 0 else match.start()
+                is_end_of_list = depth < 0 and match[0] == "]"
+                self.pos = match.start() if is_end_of_list else match.end()
                 return True
         return False
 

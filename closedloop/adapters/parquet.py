@@ -1,30 +1,121 @@
-"""Parquet files, batch by batch."""
+"""Parquet files, read group by group in a process of their own.
+
+The library that reads Parquet ends the whole process on some broken files. So it is left to a
+child (`parquet_child.py`); if that dies, the rows it was at are lost and the next ones are not.
+"""
 
 from __future__ import annotations
 
-import math
+import atexit
+import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime, time, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
-
+from closedloop.adapters import parquet_child
 from closedloop.adapters.bundle import MAX_RATIO
-from closedloop.adapters.cells import clean
+from closedloop.adapters.json_stream import is_too_deep, with_plain_keys
 from closedloop.adapters.sniff import SAMPLE_ROWS, as_text, refuse_odd_number_of_columns
 from closedloop.adapters.tables import table_reader
 from closedloop.adapters.types import BadRow, FileFacts, RawRow, UnreadableFile
 
-ROWS_AT_ONCE = 250
 MAX_ROWS = 1_000_000_000
+REUSED_WITHIN_SECONDS = 20
+"""A child waits this long for the next file, as starting one takes longer than a small file."""
+
 _SMALL = 64 * 1024 * 1024
 _MAGIC = b"PAR1"
-_FAULTS = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError, TypeError)
-"""What a broken file makes pyarrow raise."""
+_idle: list[_Child] = []
+
+
+class _Died(Exception):
+    """The child ended in the middle of an answer."""
+
+
+class _Child:
+    """A process that reads Parquet files."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - our own program, no shell
+            [sys.executable, "-I", parquet_child.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            encoding="utf-8",
+        )
+        self.is_idle = True
+        self._owner = os.getpid()
+        self._last_used = time.monotonic()
+
+    def ask(self, path: Path, group: int | None) -> Iterator[Any]:
+        """Yield the answers to one request; the last one is an object.
+
+        Raises
+        ------
+        _Died
+        """
+        self.is_idle = False
+        request = json.dumps({"path": str(path.absolute()), "group": group})
+        try:
+            self._process.stdin.write(request + "\n")  # type: ignore[union-attr]
+            self._process.stdin.flush()  # type: ignore[union-attr]
+            for line in self._process.stdout or ():
+                answer = json.loads(line)
+                if isinstance(answer, dict):
+                    self.is_idle = True
+                    self._last_used = time.monotonic()
+                    yield answer
+                    return
+                yield answer
+        except (OSError, ValueError) as error:
+            raise _Died from error
+        raise _Died
+
+    def is_usable(self) -> bool:
+        """Whether it is this process's, alive, and not about to end for want of work."""
+        is_fresh = time.monotonic() - self._last_used < REUSED_WITHIN_SECONDS
+        return is_fresh and self._owner == os.getpid() and self._process.poll() is None
+
+    def end(self) -> None:
+        """End the process and wait for it."""
+        self._process.kill()
+        self._process.communicate()
+
+
+@contextmanager
+def _child() -> Iterator[_Child]:
+    child = _waiting() or _Child()
+    try:
+        yield child
+    finally:
+        if child.is_idle and not _idle:
+            _idle.append(child)
+        else:
+            child.end()
+
+
+def _waiting() -> _Child | None:
+    """Return a child that waits for work."""
+    try:
+        child = _idle.pop()
+    except IndexError:
+        return None
+    if child.is_usable():
+        return child
+    child.end()
+    return None
+
+
+@atexit.register
+def _end_waiting() -> None:
+    while _idle:
+        _idle.pop().end()
 
 
 def sniff_parquet(path: Path) -> FileFacts | None:
@@ -43,62 +134,30 @@ def sniff_parquet(path: Path) -> FileFacts | None:
     with path.open("rb") as stream:
         if stream.read(4) != _MAGIC:
             return None
-    with _opened(path) as source:
-        header = list(source.schema_arrow.names)
+    with _child() as child:
+        about = _describe(child, path)
+        header: list[str] = about["names"]
         _refuse_doubles(header)
         refuse_odd_number_of_columns(header)
-        _refuse_bomb(path, source.metadata)
-        n_rows = source.metadata.num_rows
-    facts = FileFacts("parquet", "", "", False, header, [], [], n_rows=n_rows)
-    rows = [r for r in islice(read_rows(path, facts), SAMPLE_ROWS) if isinstance(r, RawRow)]
+        _refuse_bomb(path, about)
+        facts = FileFacts("parquet", "", "", False, header, [], [], n_rows=about["n_rows"])
+        first = _group(child, path, 0, 0, sum(about["groups"][:1]), facts)
+        rows = [row for row in islice(first, SAMPLE_ROWS) if isinstance(row, RawRow)]
     sample = [[as_text(row.fields[name]) for name in header] for row in rows]
-    reasons = [f"It is a Parquet file of {n_rows:,} rows."]
-    return FileFacts("parquet", "", "", False, header, sample, reasons, n_rows=n_rows)
+    reasons = [f"It is a Parquet file of {about['n_rows']:,} rows."]
+    return FileFacts("parquet", "", "", False, header, sample, reasons, n_rows=about["n_rows"])
 
 
-def read_rows(path: Path, facts: FileFacts) -> Iterator[RawRow | BadRow]:
-    """Yield each row, numbered from 1; timestamps come as ISO 8601.
-
-    A row group that cannot be read costs its own rows: one `BadRow` stands for what is left of
-    it, and reading goes on with the next.
-    """
-    with _opened(path) as source:
-        before = 0
-        for group in range(source.metadata.num_row_groups):
-            yield from _group(source, group, before)
-            before += source.metadata.row_group(group).num_rows
-
-
-def _group(source: pq.ParquetFile, group: int, before: int) -> Iterator[RawRow | BadRow]:
-    number, end = before, before + source.metadata.row_group(group).num_rows
+def _describe(child: _Child, path: Path) -> dict[str, Any]:
     try:
-        for batch in source.iter_batches(ROWS_AT_ONCE, row_groups=[group], use_threads=False):
-            for fields in islice(_as_rows(batch), end - number):
-                number += 1
-                yield RawRow(number, fields, where=f"row {number}")
-    except _FAULTS:
-        pass  # said below
-    if number < end:
-        reason = (
-            f"The rows from {number + 1:,} to {end:,} cannot be read: the file is broken there. "
-            "Write the file again."
-        )
-        yield BadRow(number + 1, reason, "")
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[pq.ParquetFile]:
-    try:
-        source = pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
-        groups = [source.metadata.row_group(n) for n in range(source.metadata.num_row_groups)]
-        is_sound = all(group.num_rows >= 0 for group in groups)
-        is_sound &= sum(group.num_rows for group in groups) == source.metadata.num_rows
-    except _FAULTS as error:
+        about: dict[str, Any] = list(child.ask(path, None))[-1]
+    except _Died as error:
         raise _broken() from error
-    with source:
-        if not is_sound:
-            raise _broken()
-        yield source
+    if not about["is_whole"] or min(about["groups"], default=0) < 0:
+        raise _broken()
+    if sum(about["groups"]) != about["n_rows"]:
+        raise _broken()
+    return about
 
 
 def _broken() -> UnreadableFile:
@@ -115,68 +174,61 @@ def _refuse_doubles(header: list[str]) -> None:
         )
 
 
-def _refuse_bomb(path: Path, metadata: pq.FileMetaData) -> None:
-    """Refuse a file by the sizes it announces."""
-    total = 0
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        total += sum(group.column(n).total_uncompressed_size for n in range(group.num_columns))
+def _refuse_bomb(path: Path, about: dict[str, Any]) -> None:
+    """Refuse a file by the sizes it announces; a lie in them ends the child, not us."""
     most = max(_SMALL, path.stat().st_size * MAX_RATIO)
-    if total > most or metadata.num_rows > MAX_ROWS:
+    if about["unpacked"] > most or about["n_rows"] > MAX_ROWS:
         raise UnreadableFile(
             "The Parquet file would unpack to far more than it should. Write it again with less "
             "in one file, or export CSV."
         )
 
 
-def _as_rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
-    names = batch.schema.names
-    columns = [_values(column) for column in batch.columns]
-    for values in zip(*columns, strict=True):
-        yield dict(zip(names, values, strict=True))
+def read_rows(path: Path, facts: FileFacts) -> Iterator[RawRow | BadRow]:
+    """Yield each row, numbered from 1; timestamps come as ISO 8601.
+
+    A row group that cannot be read costs its own rows: one `BadRow` stands for what is left of
+    it, and reading goes on with the next.
+    """
+    with _child() as child:
+        groups = _describe(child, path)["groups"]
+    following, before = 0, 0
+    while following < len(groups):
+        with _child() as child:
+            for number in range(following, len(groups)):
+                rows, following = groups[number], number + 1
+                yield from _group(child, path, number, before, rows, facts)
+                before += rows
+                if not child.is_idle:
+                    break  # it died: the next group gets a fresh one
 
 
-def _values(column: pa.Array) -> list[Any]:
-    """Return a column as Python values; as Arrow writes them where Python has no such value."""
+def _group(
+    child: _Child, path: Path, group: int, before: int, n_rows: int, facts: FileFacts
+) -> Iterator[RawRow | BadRow]:
+    number, end = before, before + n_rows
     try:
-        wanted = _readable(column.type)
-        return [_plain(v) for v in column.cast(wanted, safe=False).to_pylist()]
-    except (pa.ArrowException, ValueError, OverflowError):
-        return list(column.cast(pa.string()).to_pylist())
+        for values in child.ask(path, group):
+            if isinstance(values, list) and number < end:
+                number += 1
+                yield _row(number, values, facts)
+    except _Died:
+        pass  # said below
+    if number < end:
+        reason = (
+            f"The rows from {number + 1:,} to {end:,} cannot be read: the file is broken there. "
+            "Write the file again."
+        )
+        yield BadRow(number + 1, reason, "")
 
 
-def _readable(kind: pa.DataType) -> pa.DataType:
-    """Return the type whose values Python can hold: microseconds, instants in UTC."""
-    if pa.types.is_timestamp(kind):
-        return pa.timestamp("us", "UTC" if kind.tz else None)
-    if pa.types.is_duration(kind):
-        return pa.duration("us")
-    if pa.types.is_time64(kind):
-        return pa.time64("us")
-    if pa.types.is_struct(kind):
-        return pa.struct([field.with_type(_readable(field.type)) for field in kind])
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return pa.list_(_readable(kind.value_type))
-    return kind
-
-
-def _plain(value: Any) -> Any:
-    """Return a value that JSON knows, whatever it is made of."""
-    if isinstance(value, str | bool | int | None):
-        return value
-    if isinstance(value, float):
-        return None if math.isnan(value) else value
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return round(value.total_seconds())
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    if isinstance(value, dict):
-        return {clean(str(key)): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return str(value)
+def _row(number: int, values: list[Any], facts: FileFacts) -> RawRow | BadRow:
+    fields = dict(zip(facts.header, values, strict=False))
+    raw = json.dumps(fields) if any(isinstance(v, list | dict) for v in values) else ""
+    if is_too_deep(fields, raw):
+        reason = f"Row {number} is nested too deeply. Write the file again with plain columns."
+        return BadRow(number, reason, raw[:1000])
+    return RawRow(number, with_plain_keys(fields, raw), where=f"row {number}")
 
 
 READER = table_reader(

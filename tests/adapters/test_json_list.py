@@ -91,6 +91,10 @@ def test_a_broken_record_costs_itself_and_no_other(read, text):
     assert [row.line for row in rows] == [1, 2, 3]
 
 
+def test_stray_brackets_do_not_go_on_for_ever(read):
+    assert ids(read('[{"id": 1, "at": 2}, } }, {"id": 3, "at": 4}, x]')) == [1, None, None, 3, None]
+
+
 def test_a_file_that_breaks_off_says_after_which_record(read):
     rows = read(f"[{item(1)}, {item(2)}, ")
 

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import io
+import random
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 
+from closedloop.adapters import parquet as parquet_reader
+from closedloop.adapters import parquet_child
 from closedloop.adapters.bundle import open_bundle
 from closedloop.adapters.parquet import READER, read_rows, sniff_parquet
 from closedloop.adapters.registry import recognise
 from closedloop.adapters.types import BadRow, UnreadableFile
-from tests.adapters.fuzz import broken_versions, fuzzed, read_all
+from tests.adapters.fuzz import break_files, broken_versions, fuzzed, read_all
 
 AT = datetime(2026, 3, 2, 9, 14, tzinfo=UTC)
 
@@ -130,6 +136,52 @@ def test_part_files_in_a_directory_are_one_table(tmp_path):
     assert facts.n_rows == 6
     assert [row.line for row in rows] == [1, 2, 3, 4, 5, 6]
     assert rows[3].place == "Row 2 of “part-1.parquet”"
+
+
+def test_a_file_that_ends_the_process_of_the_library_is_refused_with_a_sentence(tmp_path):
+    """Found by fuzzing: the library ends its process on this one instead of raising."""
+    [content] = break_files({"contacts.parquet": parquet()}, random.Random(23)).values()
+    path = tmp_path / "fatal.parquet"
+    path.write_bytes(content)
+    look = f"p.ParquetFile({str(path)!r}).metadata.row_group(0)"
+    program = f"import pyarrow.parquet as p; [{look}.column(n).statistics for n in range(11)]"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert done.returncode < 0
+
+    with pytest.raises(UnreadableFile, match="broken, unfinished or encrypted"):
+        sniff_parquet(path)
+
+
+def test_a_child_is_used_again_unless_it_was_left_in_the_middle(tmp_path):
+    good, long = tmp_path / "good.parquet", tmp_path / "long.parquet"
+    good.write_bytes(parquet())
+    long.write_bytes(parquet(table(300)))
+
+    sniff_parquet(good)
+    [child] = parquet_reader._idle
+    list(read_rows(good, sniff_parquet(good)))
+    assert parquet_reader._idle == [child]
+    sniff_parquet(long)  # looks at the first rows only
+    assert parquet_reader._idle == []
+
+
+def test_a_child_that_dies_costs_the_rows_of_its_group(tmp_path, monkeypatch):
+    path = tmp_path / "three.parquet"
+    path.write_bytes(parquet(table(30), row_group_size=10))
+    facts = sniff_parquet(path)
+    program = tmp_path / "child.py"
+    program.write_text(
+        Path(parquet_child.__file__)
+        .read_text()
+        .replace("    for batch in", "    if group == 1:\n        os.abort()\n    for batch in")
+    )
+    monkeypatch.setattr(parquet_child, "__file__", str(program))
+    monkeypatch.setattr(parquet_reader, "REUSED_WITHIN_SECONDS", 0)
+
+    rows = list(read_rows(path, facts))
+
+    assert [row.line for row in rows] == [*range(1, 12), *range(21, 31)]
+    assert "from 11 to 20 cannot be read" in rows[10].reason
 
 
 @fuzzed
