@@ -28,6 +28,7 @@ class JobKind(StrEnum):
     TRY_IMPORT = "contacts.try_import"
     ROLL_BACK_IMPORT = "contacts.roll_back"
     PICK_UP_FILES = "contacts.pick_up"
+    LINK_CUSTOMERS = "contacts.link_customers"
     DISCOVER_THEMES = "themes.discover"
     ASSIGN_THEMES = "themes.assign"
     MEASURE_IMPACT = "impact.measure_due"
@@ -42,6 +43,7 @@ class JobKind(StrEnum):
             JobKind.TRY_IMPORT: "Try an import out",
             JobKind.ROLL_BACK_IMPORT: "Take an import out",
             JobKind.PICK_UP_FILES: "Pick up files",
+            JobKind.LINK_CUSTOMERS: "Link customers",
             JobKind.DISCOVER_THEMES: "Discover themes",
             JobKind.ASSIGN_THEMES: "Assign contacts to themes",
             JobKind.MEASURE_IMPACT: "Measure impact",

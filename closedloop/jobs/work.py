@@ -9,22 +9,25 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from closedloop.adapters import uploads
 from closedloop.adapters.mapping import Mapping
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import last_full_day, today
 from closedloop.domain.errors import Invalid
+from closedloop.domain.identities import MatchRules
 from closedloop.domain.jobs import JobKind, Progress
 from closedloop.extensions import Database
 from closedloop.queries.site import get_data_span
 from closedloop.services.contact_files import measure_extent
 from closedloop.services.contacts import close_lost_imports, import_file, preview_file
 from closedloop.services.expiry import expire_texts
-from closedloop.services.identities import link_again
+from closedloop.services.identities import link_again, link_customers, undo_link_run
 from closedloop.services.impact import measure_due, watch_comebacks
 from closedloop.services.jobs import clean_up
 from closedloop.services.long_work import Report
@@ -112,6 +115,31 @@ def pick_up(
 def _picked_up(files: list[PickedUp]) -> dict[str, int]:
     counts = Counter(file.outcome for file in files)
     return {"files_read": counts["done"], "files_failed": counts["failed"]}
+
+
+def link(
+    database: Database, settings: Settings, arguments: dict[str, Any], by: Actor, report: Report
+) -> dict[str, Any]:
+    """Link customers, try it out, or take a link run back."""
+    values: dict[str, Any] = {"settings": settings, "by": by, "report": report}
+    if run_id := arguments.get("undo"):
+        return {"parted": undo_link_run(database.transaction, run_id=int(run_id), **values)}
+    token = arguments.get("token")
+    upload = uploads.find_upload(settings.uploads, token) if token else None
+    if token and upload is None:
+        raise Invalid("The crosswalk is no longer kept; files wait for a week. Upload it again.")
+    dry_run = bool(arguments.get("dry_run"))
+    found, run_id = link_customers(
+        database.transaction,
+        rules=MatchRules.from_dict(arguments["rules"]),
+        crosswalk=upload.path if upload else None,
+        file_name=arguments["file_name"],
+        dry_run=dry_run,
+        **values,
+    )
+    if upload is not None and not dry_run:
+        uploads.delete_upload(upload)  # it names people, and its work is done
+    return {"run_id": run_id, "report": asdict(found)}
 
 
 def discover(
@@ -236,6 +264,7 @@ WORK: dict[JobKind, Work] = {
     JobKind.TRY_IMPORT: try_import,
     JobKind.ROLL_BACK_IMPORT: roll_back,
     JobKind.PICK_UP_FILES: pick_up,
+    JobKind.LINK_CUSTOMERS: link,
     JobKind.DISCOVER_THEMES: discover,
     JobKind.ASSIGN_THEMES: assign,
     JobKind.MEASURE_IMPACT: measure,

@@ -34,7 +34,12 @@ OLD_KINDS = (
     "jobs.nightly_round",
     "jobs.housekeeping",
 )
-NEW_KINDS = ("contacts.try_import", "contacts.roll_back", "contacts.pick_up")
+NEW_KINDS = (
+    "contacts.try_import",
+    "contacts.roll_back",
+    "contacts.pick_up",
+    "contacts.link_customers",
+)
 
 
 def allow_kinds(kinds: tuple[str, ...]) -> None:
