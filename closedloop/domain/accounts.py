@@ -37,6 +37,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "home.view": _EVERYONE,
     "contacts.view": _WORKERS,
     "contacts.import": _MANAGERS,
+    "contacts.link": _MANAGERS,
     "metrics.view": _EVERYONE,
     "metrics.manage": _MANAGERS,
     "themes.view": _EVERYONE,
