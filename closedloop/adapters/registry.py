@@ -7,11 +7,16 @@ from closedloop.adapters import (
     captions,
     contact_csv,
     contact_jsonl,
+    freshdesk,
     genesys_cloud,
+    google_insights,
     intercom,
     json_list,
     parquet,
+    salesforce_case,
+    twilio,
     xlsx,
+    zendesk,
 )
 from closedloop.adapters.bundle import Bundle
 from closedloop.adapters.readers import Reader
@@ -21,7 +26,12 @@ READERS: tuple[Reader, ...] = (
     # exports of one make, told by what only they hold
     amazon_connect.READER,
     genesys_cloud.READER,
+    zendesk.READER,
+    twilio.READER,
     intercom.READER,
+    freshdesk.READER,
+    salesforce_case.READER,
+    google_insights.READER,
     # tables of any make
     xlsx.READER,
     parquet.READER,

@@ -15,7 +15,7 @@ from closedloop.adapters.contacts import read_contacts
 from closedloop.adapters.mapping import Mapping, guess_mapping
 from closedloop.adapters.readers import Reader
 from closedloop.adapters.registry import READERS, reader_named, recognise
-from closedloop.adapters.types import FileFacts, RawRow, Reject, UnreadableFile
+from closedloop.adapters.types import FileFacts, ParsedContact, RawRow, Reject, UnreadableFile
 from tests.adapters.fuzz import broken_versions, fuzzed, read_all
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -85,6 +85,29 @@ def test_every_adapter_with_a_reader_is_registered():
     assert len(READERS) == len(made), made ^ lines
 
 
+EXPORTS = sorted(path.name for path in FIXTURES.iterdir())
+TABLES = {"xlsx", "parquet", "captions", "jsonl", "json", "csv"}
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_an_export_is_taken_by_its_own_reader_and_no_other_makes_a_claim_to_it(name):
+    with open_bundle(FIXTURES / name) as bundle:
+        assert recognise(bundle)[0].format == name
+        others = [r for r in READERS if r.format not in TABLES and r.format != name]
+        assert [r.format for r in others if r.recognise(bundle) is not None] == []
+
+
+@pytest.mark.parametrize("name", sorted(set(EXPORTS) - TABLES))
+def test_an_export_is_read_with_the_mapping_of_its_reader(name):
+    with open_bundle(FIXTURES / name) as bundle:
+        reader, facts = recognise(bundle)
+        mapping = reader.mapping(facts)
+        outcomes = list(read_contacts(bundle, facts, mapping, now=NOW))
+
+    assert mapping.problems_with(facts.header) == []
+    assert any(isinstance(outcome, ParsedContact) for outcome in outcomes)
+
+
 def test_files_of_no_known_kind_are_refused_with_what_can_be_read(tmp_path):
     (tmp_path / "a.bin").write_bytes(bytes(range(256)))
     (tmp_path / "b.png").write_bytes(b"\x89PNG\r\n")
@@ -142,7 +165,7 @@ def test_json_files_of_different_keys_belong_together(tmp_path):
 def test_one_contact_with_turns_is_a_line_and_a_page_of_contacts_a_list(tmp_path):
     one, page = tmp_path / "one.jsonl", tmp_path / "page.json"
     one.write_text('{"id": 1, "created_at": "2026-03-01", "turns": [{"text": "hi"}]}\n')
-    page.write_text('{"next": "x", "tickets": [{"id": 1, "created_at": "2026-03-01"}]}\n')
+    page.write_text('{"next": "x", "calls": [{"id": 1, "created_at": "2026-03-01"}]}\n')
 
     assert read(one)[0].format == "jsonl"
     assert read(page)[0].format == "json"
