@@ -214,7 +214,7 @@ def _presidio(texts: Sequence[str], peers: Path | None) -> Report:
 def _bars(report: Report) -> list[Report]:
     def recall(*names: str) -> float:
         rows = [r for r in report["recall"] if r["kind"] in names or r["sort"] in names]
-        return sum(r["recall"] * r["n"] for r in rows) / sum(r["n"] for r in rows)
+        return float(sum(r["recall"] * r["n"] for r in rows) / sum(r["n"] for r in rows))
 
     bars = [
         ("recall of kinds with a check digit", recall(*CHECKSUMMED), LEAST_CHECKSUMMED, True),

@@ -55,6 +55,7 @@ KINDS = (
 )
 _MAX_PASSES = 8
 _PHONE_DIGITS = 7
+_WHOLE_NUMBER = 9
 _Allowed = str | re.Pattern[str]
 _Finders = tuple[tuple[str, Finder], ...]
 
@@ -113,10 +114,9 @@ class Redactor:
             (kind_of(name), compile_pattern(rule, name) if isinstance(rule, str) else rule)
             for name, rule in (extra or {}).items()
         )
-        self._allowed = _joined(allow, countries)
+        self._allowed = _allowed(allow, countries)
         self._checked: _Finders = (
             ("IBAN", find_ibans),
-            ("IP", find_ips),
             ("NATIONAL_ID", find_national_ids),
             ("CARD", find_cards),
         )
@@ -166,13 +166,13 @@ class Redactor:
         return map(self.redact, texts)
 
     def _redact(self, text: str, tokens: Tokens) -> str:
-        if self._allowed is None:
+        if not self._allowed:
             return self._redact_piece(text, tokens)
         parts: list[str] = []
         end = 0
-        for kept in self._allowed.finditer(text):
-            parts += (self._redact_piece(text[end : kept.start()], tokens), kept[0])
-            end = kept.end()
+        for start, stop in merged([m.span() for a in self._allowed for m in a.finditer(text)]):
+            parts += (self._redact_piece(text[end:start], tokens), text[start:stop])
+            end = stop
         parts.append(self._redact_piece(text[end:], tokens))
         return "".join(parts)
 
@@ -186,6 +186,8 @@ class Redactor:
                 text = tokens.replace(text, "URL", find_urls(text))
             if may_spell_email(text):
                 text = tokens.replace(text, "EMAIL", find_emails(text))
+            if text.count(".") > 2:
+                text = tokens.replace(text, "IP", find_ips(text))
             has_number = STRETCH.search(text) is not None
             if has_number:
                 text = _replace_all(text, self._checked, tokens)
@@ -229,17 +231,15 @@ def _outside_tokens(text: str, pattern: re.Pattern[str]) -> list[Span]:
     )
 
 
-def _joined(allow: Sequence[_Allowed], countries: Sequence[str]) -> re.Pattern[str] | None:
-    """Make one pattern of all that is allowed, longest first; None where nothing is."""
-    parts: list[str] = []
-    for rule in allow:
+def _allowed(rules: Sequence[_Allowed], countries: Sequence[str]) -> tuple[re.Pattern[str], ...]:
+    """Make a pattern of each value that is allowed; patterns stay as they are."""
+    found: list[re.Pattern[str]] = []
+    for rule in rules:
         if isinstance(rule, str):
-            parts += _spelled(rule.strip(), countries)
+            found += map(re.compile, _spelled(rule.strip(), countries))
         else:
-            parts.append(f"(?:{rule.pattern})")
-    if not parts:
-        return None
-    return re.compile("|".join(sorted(parts, key=len, reverse=True)))
+            found.append(rule)
+    return tuple(found)
 
 
 def _spelled(value: str, countries: Sequence[str]) -> list[str]:
@@ -248,6 +248,9 @@ def _spelled(value: str, countries: Sequence[str]) -> list[str]:
     if n_digits < _PHONE_DIGITS or any(map(str.isalpha, value)):
         return [rf"(?<![\w@.+-])(?i:{re.escape(value)})(?![\w@-])"]
     gap = rf"(?:{GAP}|[()/]){{0,3}}"
+    # a few digits could be the middle of a card; a whole phone number could not
+    alone = ("", "") if n_digits >= _WHOLE_NUMBER else (rf"(?<!\d{GAP})", rf"(?!{GAP}\d)")
     return [
-        rf"(?<![\w+])\+?{gap.join(digits)}(?!\w)" for digits in sorted(spellings(value, countries))
+        rf"(?<![\w+]){alone[0]}\+?{gap.join(digits)}(?!\w){alone[1]}"
+        for digits in sorted(spellings(value, countries))
     ]

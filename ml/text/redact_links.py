@@ -40,13 +40,13 @@ _VENDOR_TOKEN_END = re.compile(
 )
 
 # Spelled out: "ann dot smith at example dot org", "ann [at] example [dot] org".
-_DOT = r"(?:\s?\.\s?|\s?[\[({<]\s?(?:dot|punkt|\.)\s?[\])}>]\s?|\s(?:dot|punkt|titik|taškas)\s)"
+_DOT = r"(?:\.|\s\.\s|\s?[\[({<]\s?(?:dot|punkt|\.)\s?[\])}>]\s?|\s(?:dot|punkt|titik|taškas)\s)"
 _JOIN = rf"(?:{_DOT}|\s(?:underscore|dash|hyphen|minus|plus|unterstrich|bindestrich)\s)"
 _TLD = (
     r"(?:com|org|net|edu|gov|info|biz|io|co|uk|ie|de|fr|es|it|nl|eu|us|ca|au|in|lt|id|cn|at|ch|pl"
     r"|me|app|dev|example|test)"
 )
-_AT = re.compile(r"\s?[\[({<]\s?(?:at|ät|@)\s?[\])}>]\s?|\s(?:at|ät|eta|et)\s", re.IGNORECASE)
+_AT = re.compile(r"\s?[\[({<]\s?(?:at|ät|@)\s?[\])}>]\s?|\s(?:at|ät|eta)\s", re.IGNORECASE)
 _AT_WORD = re.compile(r"\w")
 _SPELLED_DOMAIN = re.compile(
     rf"[a-z0-9-]{{1,63}}(?:{_DOT}[a-z0-9-]{{2,63}}){{0,3}}?{_DOT}{_TLD}(?![\w-])"

@@ -34,11 +34,11 @@ _UPPER = "A-ZÀ-ÖØ-ÞĀĂĄĆĈĊČĎĐĒĔĖĘĚĜĞĠĢĤĦĨĪĬĮİĴĶĹ�
 _LETTER = r"[^\W\d_]"
 _CAPITAL = rf"(?:[{_UPPER}]['’][{_UPPER}]|[{_UPPER}])"
 _LOWER = r"[a-zà-öø-ÿāăąćĉċčďđēĕėęěĝğġģĥħĩīĭįıĵķĺļľŀłńņňŋōŏőœŕŗřśŝşšţťŧũūŭůűųŵŷźżž]"
-_WORD = rf"{_CAPITAL}{_LOWER}+(?:-{_CAPITAL}{_LOWER}+|{_CAPITAL}{_LOWER}+)?(?!{_LETTER})"
+CAPITALISED = rf"{_CAPITAL}{_LOWER}+(?:-{_CAPITAL}{_LOWER}+|{_CAPITAL}{_LOWER}+)?(?!{_LETTER})"
 _INITIAL = rf"[{_UPPER}]\.?"
 _PARTICLE = r"(?:van|von|der|den|de|del|di|da|bin|binti|al|la|le|zu|zur)"
-_NAME = rf"{_WORD}(?:[ ](?:{_INITIAL}[ ])?(?:{_PARTICLE}[ ]){{0,2}}{_WORD}){{0,2}}"
-_FULL = rf"{_WORD}(?:[ ](?:{_INITIAL}[ ])?(?:{_PARTICLE}[ ]){{0,2}}{_WORD}){{1,2}}"
+_NAME = rf"{CAPITALISED}(?:[ ](?:{_INITIAL}[ ])?(?:{_PARTICLE}[ ]){{0,2}}{CAPITALISED}){{0,2}}"
+_FULL = rf"{CAPITALISED}(?:[ ](?:{_INITIAL}[ ])?(?:{_PARTICLE}[ ]){{0,2}}{CAPITALISED}){{1,2}}"
 
 _SURNAMES = (
     "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘蒋蔡余杜叶程苏魏吕丁任沈"
@@ -144,14 +144,14 @@ _NO_NAME_WORDS = (
     "july august september october november december monday tuesday wednesday thursday friday "
     "saturday sunday english spanish american collector collections attorney"
 )
-_NO_NAME = frozenset(_NO_NAME_WORDS.split())
+NO_NAME = frozenset(_NO_NAME_WORDS.split())
 
 
 def _cut_at_no_name(text: str, start: int, end: int) -> Span | None:
     """Return the words of a find up to the first that is no name."""
     kept = start
     for word in re.finditer(r"\S+", text[start:end]):
-        if word[0].strip(".,").lower() in _NO_NAME:
+        if word[0].strip(".,").lower() in NO_NAME:
             break
         kept = start + word.end()
     return (start, kept) if kept > start else None

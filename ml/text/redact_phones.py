@@ -160,10 +160,21 @@ class PhoneFinder:
 
     def _find_in(self, window: str) -> list[Span]:
         window = DATE_OR_TIME.sub(lambda found: ";" * len(found[0]), window)
-        if "+" not in window and not _EXIT.search(window):
-            for shape in self._shapes:
-                if found := [m.span() for m in shape.finditer(window)]:
-                    return found
+        if "+" in window:
+            return self._planned(window)
+        if _EXIT.search(window):
+            return self._planned(window) or self._shaped(window)
+        return self._shaped(window) or self._planned(window)
+
+    def _shaped(self, window: str) -> list[Span]:
+        """Find the two national shapes, unissued numbers among them."""
+        for shape in self._shapes:
+            if found := [m.span() for m in shape.finditer(window)]:
+                return found
+        return []
+
+    def _planned(self, window: str) -> list[Span]:
+        """Find what the numbering plans hold."""
         groups = [m.span() for m in DIGITS.finditer(window)]
         found, first = [], 0
         while first < len(groups):

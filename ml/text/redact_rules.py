@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,7 +33,7 @@ MAX_RULES = 200
 _MAX_UNBOUNDED = 3
 _MAX_INNER_REPEATS = 12
 _MAX_PROBE_SECONDS = 0.05
-_PROBE_CHARACTERS = 1_500
+_PROBE_SIZES = (25, 50, 100, 200, 400, 800, 1_500)
 _KIND = re.compile(r"[A-Z][A-Z0-9_]{1,24}")
 _QUANTIFIER = re.compile(r"[*+?]|\{(\d*)(,?)(\d*)\}")
 
@@ -120,8 +121,10 @@ def compile_pattern(text: object, name: str) -> re.Pattern[str]:
     if problem := _repeat_problem(text):
         raise UnusableRules(f"{where}, {text}, {problem}")
     try:
-        pattern = re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what Python doubts is better written otherwise
+            pattern = re.compile(text)
+    except (re.error, OverflowError, RecursionError, Warning) as error:
         raise UnusableRules(f"{where}, {text}, is no regular expression: {error}.") from error
     if pattern.match("") is not None:
         raise UnusableRules(f"{where}, {text}, also matches nothing at all; ask for a character.")
@@ -213,15 +216,17 @@ def _bounds(quantifier: re.Match[str]) -> tuple[int, int | None]:
 def _slowest_probe(pattern: re.Pattern[str], text: str) -> float:
     """Return the longest seconds a search takes of texts that repeat what the pattern names."""
     letters = "".join(dict.fromkeys(filter(str.isalnum, text)))[:8]
+    pieces = ("0", "a", "A", " ", "-", "a ", "0 ", "0-", "aA0", letters or "x", text[:20])
     slowest = 0.0
-    for piece in ("0", "a", "A", " ", "-", "a ", "0 ", "0-", "aA0", letters or "x", text[:20]):
-        probe = (piece * _PROBE_CHARACTERS)[:_PROBE_CHARACTERS] + "\n!"
-        started = time.thread_time()
-        for _ in pattern.finditer(probe):
-            pass
-        slowest = max(slowest, time.thread_time() - started)
-        if slowest > _MAX_PROBE_SECONDS:
-            break
+    for size in _PROBE_SIZES:  # growing, so that the first slow one is not slow for long
+        for piece in pieces:
+            probe = (piece * size)[:size] + "\n!"
+            started = time.thread_time()
+            for _ in pattern.finditer(probe):
+                pass
+            slowest = max(slowest, time.thread_time() - started)
+            if slowest > _MAX_PROBE_SECONDS:
+                return slowest
     return slowest
 
 

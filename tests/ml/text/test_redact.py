@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stdnum import iban, luhn
 
+from ml.text.clean import normalise
 from ml.text.redact import DEFAULT_COUNTRIES, KINDS, Redactor, redact
 
 REDACTOR = Redactor()
@@ -96,6 +97,13 @@ def make_phone(rng: random.Random) -> str:
         ("Write to ann@example.org.", "Write to [EMAIL]."),
         ("__AAA__@a.aq or {x}@a.aq", "[EMAIL] or [EMAIL 2]"),
         ("ann @ gmail.com is mine", "[EMAIL] is mine"),
+        ("ann @ gmail . com is mine", "[EMAIL] is mine"),
+        ("ann dot smith at gmail dot com is mine", "[EMAIL] is mine"),
+        ("my email is ann at shop dot co dot uk, ok", "my email is [EMAIL], ok"),
+        ("ann [at] example [dot] org", "[EMAIL]"),
+        ("schreib an ann.smith at firma punkt de", "schreib an [EMAIL]"),
+        ("from 81.2.69.142, not 192.168.1.1", "from [IP], not 192.168.1.1"),
+        ("see https://a.example/reset?reset_token=abcdef, now", "see [URL], now"),
         ("card 4111 1111 1111 1111, thanks", "card [CARD], thanks"),
         ("ref 12 4111 1111 1111 1111", "ref 12 [CARD]"),
         ("GB82 WEST 1234 5698 7654 32 please", "[IBAN] please"),
@@ -122,6 +130,40 @@ def test_redact_counts_each_kind():
 
     assert found.counts == {"EMAIL": 2, "CARD": 1}
     assert set(found.counts) <= set(KINDS)
+
+
+def test_the_same_value_is_the_same_token_however_it_is_spelled():
+    found = redact("07700 900123, +44 7700 900123, 07700 900124, a@b.org, A @ b.org, c@b.org")
+
+    assert found.text == "[PHONE], [PHONE], [PHONE 2], [EMAIL], [EMAIL], [EMAIL 2]"
+    assert found.counts == {"PHONE": 3, "EMAIL": 3}
+
+
+def test_redact_turns_keeps_one_numbering_over_a_contact():
+    found = REDACTOR.redact_turns(
+        ["I am ann@example.org", "bob@example.org?", "No, ann@example.org"]
+    )
+
+    assert found.texts == ["I am [EMAIL]", "[EMAIL 2]?", "No, [EMAIL]"]
+    assert found.counts == {"EMAIL": 3}
+
+
+def test_a_token_of_the_source_keeps_its_number_to_itself():
+    found = REDACTOR.redact_turns(["mine is 07700 900123", "so not [PHONE]"])
+
+    assert found.texts == ["mine is [PHONE 2]", "so not [PHONE]"]
+    assert found.counts == {"PHONE": 1}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_token_is_left_out_of_what_is_embedded(kind):
+    assert normalise(f"it was [{kind}] and [{kind} 12] again") == "it was and again"
+
+
+def test_redact_many_gives_what_redact_gives():
+    texts = ["ann@example.org", "nothing", "bob@example.org"]
+
+    assert list(REDACTOR.redact_many(texts)) == [REDACTOR.redact(text) for text in texts]
 
 
 def test_redact_finds_national_numbers_of_the_chosen_countries_only():
@@ -185,6 +227,8 @@ def test_redact_leaves_no_iban_in_any_spacing(seed, sizes, gap, is_lower, before
         "Order 1234567 of 03/22/2023 10:30, ticket #998877, flight BA2490",
         "Version 1.0.65.320.gac7a8e02, at 51.50735091 degrees",
         "thanks @shop.Please answer, @15301 said so",
+        "I bought it at amazon dot com, look at google.com, 15 USC 1601 et seq. It is",
+        "parcels RR084651640GB and 1Z031AA06660083551, version 1.2.3.44",
         "[PII] [EMAIL] {NAME} {NAME}@example.org __email__ [PHONE_1] XXXX XXXX XX/XX/2023",
         "account opened 03/22/2023 and account ending 1234",
         "under 15 USC 1681623 and room 392.001",
@@ -231,7 +275,21 @@ PIECES = st.one_of(
             "code",
             "12-34-56",
             "[CARD]",
+            "[PHONE 2]",
             "{NAME}",
+            " at ",
+            " dot ",
+            "gmail",
+            "com",
+            "Mr ",
+            "Ann",
+            "Smith",
+            "my name is ",
+            "12 High Street",
+            "Jl. Merdeka No. 12",
+            "536-90-4399",
+            "11010519491231002",
+            "8.8.4.4",
             "£",
             "2026",
             "20260329",
@@ -316,8 +374,17 @@ def test_redact_keeps_up_with_a_nightly_import():
 
 @pytest.mark.parametrize(
     "text",
-    ["1 " * 20_000, "9" * 50_000, "a@" * 20_000, "@" * 20_000, "GB82" * 10_000, "12.50 " * 8_000],
-    ids=["ones", "digits", "a@", "@", "iban", "amounts"],
+    [
+        *("1 " * 20_000, "9" * 50_000, "a@" * 20_000, "@" * 20_000, "GB82" * 10_000),
+        *("12.50 " * 8_000, "a at b dot " * 4_000, "Mr Ann " * 6_000, "my name is " * 4_000),
+        *(
+            "Aa-" * 15_000 + "straße",
+            "12 Aa " * 8_000 + "street",
+            "路1" * 20_000,
+            "1.1.1.1." * 6_000,
+        ),
+        *("536-90-" * 7_000, "https://a?" * 5_000, "Dear Aa Bb " * 4_000, "a" * 50_000 + "@"),
+    ],
 )
 def test_redact_ends_soon_on_hostile_text(text):
     started = time.process_time()
