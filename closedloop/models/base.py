@@ -95,6 +95,25 @@ def _epoch_other(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return f"CAST(EXTRACT(EPOCH FROM {instant}) AS BIGINT)"
 
 
+class day_number(FunctionElement[int]):  # noqa: N801 - reads as the SQL function it is
+    """Days since 1970 of a date."""
+
+    type = sa.BigInteger()
+    inherit_cache = True
+
+
+@compiles(day_number, "sqlite")
+def _day_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    (day,) = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"CAST(julianday({day}) - 2440587.5 AS INTEGER)"
+
+
+@compiles(day_number)
+def _day_other(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    (day,) = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({day} - DATE '1970-01-01')"
+
+
 def by_value(kind: type[StrEnum]) -> sa.Enum:
     """Return a column type that stores an enum by value, checked by the database."""
     return sa.Enum(

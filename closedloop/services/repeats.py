@@ -1,48 +1,44 @@
 """Chain the contacts of each customer: gaps to the neighbours, and episodes.
 
-One set-based statement a portion, the same for a few customers after an import and for the
-whole history, so that keeping up and starting afresh cannot differ.
+The same statement and the same rule for a few customers after an import and for the whole
+history, so that keeping up and starting afresh cannot differ. The rule is `services/links.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
 from closedloop.domain.contacts import DAY, WINDOWS
 from closedloop.models import Contact, ContactLink, Customer, DueDay
-from closedloop.models.base import epoch_seconds
+from closedloop.models.base import day_number, epoch_seconds
+from closedloop.services.bulk import Integers, delete_rows, read_columns, write_columns
+from closedloop.services.links import NONE, find_tied, link
 
 IDS_PER_STATEMENT = 5_000
-CUSTOMERS_PER_PORTION = 50_000
+CUSTOMERS_PER_PORTION = 200_000
 TURN_KEY = 7_301_988
 """Number of the advisory lock behind `take_turn`; any constant of our own would do."""
 
+EPOCH = date(1970, 1, 1)
 _GAPS = (
     "previous_gap_seconds",
     "next_gap_seconds",
     "previous_same_gap_seconds",
     "next_same_gap_seconds",
 )
-_KEPT = ("local_day", *_GAPS, "chain_id", "chain_position")
-_ID_BITS = 2**40
-"""Ids lie below it, so that a place and an id fit one number and the later place wins."""
-
+_LINKED = (*_GAPS, "chain_id", "chain_position")
 _contacts: Any = Contact.__table__
 _links: Any = ContactLink.__table__
-_changes: Any = sa.Table(
-    "link_changes",
-    sa.MetaData(),
-    *(sa.Column(name, _links.c[name].type) for name in ("contact_id", *_KEPT)),
-    sa.Column("matters", sa.Boolean),
-)
 _Item = TypeVar("_Item")
 
 
@@ -104,22 +100,12 @@ def chain_contacts(
     """
     session.flush()
     take_turn(session)
-    _prepare_changes(session)
     window = settings.repeat_window_days * DAY
     days: set[date] = set()
     for condition in _portions_of_customers(session, customer_ids):
-        days.update(_write_changes(session, condition, window))
+        days |= _chain_portion(session, condition, window)
     mark_due(session, days)
     return days
-
-
-def _prepare_changes(session: Session) -> None:
-    """Make the table of changes, which only this connection sees."""
-    columns = ", ".join(
-        f"{c.name} {c.type.compile(session.get_bind().dialect)}" for c in _changes.c
-    )
-    end = " ON COMMIT DELETE ROWS" if session.get_bind().dialect.name == "postgresql" else ""
-    session.execute(sa.text(f"CREATE TEMPORARY TABLE IF NOT EXISTS link_changes ({columns}){end}"))
 
 
 def _portions_of_customers(
@@ -130,9 +116,6 @@ def _portions_of_customers(
     if customer_ids is not None:
         for ids in in_portions(sorted(set(customer_ids)), IDS_PER_STATEMENT):
             yield of.in_(ids)
-        return
-    if session.get_bind().dialect.name == "postgresql":
-        yield sa.true()  # it walks the index of the customers in bounded memory by itself
         return
     last = 0
     while True:
@@ -150,111 +133,86 @@ def _portions_of_customers(
         last = end
 
 
-def _write_changes(
-    session: Session, condition: sa.ColumnElement[bool], window: int
-) -> Collection[date]:
-    """Write the links that have changed and return the days whose figures they change.
-
-    A neighbour further away than the widest window changes no figure: without that, one late
-    contact would make a day years ago due.
-    """
-    session.execute(sa.delete(_changes))
-    session.execute(
-        sa.insert(_changes).from_select(list(_changes.c.keys()), _find(condition, window))
-    )
-    changed = sa.select(*(_changes.c[name] for name in ("contact_id", *_KEPT))).where(sa.true())
-    insert = insert_into(session, _links).from_select(["contact_id", *_KEPT], changed)
-    session.execute(
-        insert.on_conflict_do_update(
-            index_elements=["contact_id"], set_={name: insert.excluded[name] for name in _KEPT}
-        )
-    )
-    return session.scalars(
-        sa.select(_changes.c.local_day).where(_changes.c.matters).distinct()
-    ).all()
-
-
-def _find(condition: sa.ColumnElement[bool], window: int) -> sa.Select[Any]:
-    """Return the links that are not as they stand, and whether figures change with them."""
-    found = _links_of(_with_opener(_with_neighbours(condition), window))
-    old = _links.alias("old")
-    is_new = old.c.contact_id.is_(None)
-    matters = sa.or_(
-        is_new,
-        old.c.local_day != found.c.local_day,
-        *(_near(old.c[name]) != _near(found.c[name]) for name in _GAPS),
-    )
-    differs = sa.or_(is_new, *(old.c[n].is_distinct_from(found.c[n]) for n in _KEPT))
-    return (
-        sa.select(*(found.c[name] for name in ("contact_id", *_KEPT)), matters)
-        .select_from(found.outerjoin(old, old.c.contact_id == found.c.contact_id))
-        .where(differs)
-    )
+def _chain_portion(session: Session, condition: sa.ColumnElement[bool], window: int) -> set[date]:
+    """Write the links that are not as they stand; return the days whose figures change."""
+    old = read_columns(session, _select_links(condition))
+    ids = old["id"]
+    ties = _ties(session, ids, old["customer"], old["start"])
+    found = link(ids, old["customer"], old["start"], old["theme"], ties, window)
+    new = {
+        "previous_gap_seconds": found.previous_gap,
+        "next_gap_seconds": found.next_gap,
+        "previous_same_gap_seconds": found.previous_same_gap,
+        "next_same_gap_seconds": found.next_same_gap,
+        "chain_id": found.chain_id,
+        "chain_position": found.chain_position,
+    }
+    is_new = old["linked_day"] == NONE
+    moved = is_new | (old["linked_day"] != old["day"])
+    changed = np.logical_or.reduce([moved, *(new[name] != old[name] for name in _LINKED)])
+    matters = np.logical_or.reduce([moved, *(_near(new[n]) != _near(old[n]) for n in _GAPS)])
+    delete_rows(session, _links.c.contact_id, ids[changed & ~is_new])
+    _write(session, ids[changed], old["day"][changed], {n: v[changed] for n, v in new.items()})
+    return {EPOCH + timedelta(days=int(n)) for n in np.unique(old["day"][matters])}
 
 
-def _near(gap: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """Return a gap up to the widest window, and one value for all beyond it and for none."""
-    widest = WINDOWS[-1].seconds
-    return sa.case((gap <= widest, gap), else_=sa.literal_column("-1"))
-
-
-def _with_neighbours(condition: sa.ColumnElement[bool]) -> sa.Subquery:
-    """Return each contact with the starts beside it, and its place among its customer's."""
+def _select_links(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Return contacts with their links as they stand; `NONE` where there is none."""
     c = _contacts.c
-    at = epoch_seconds(c.started_at).label("at")
-    rows = (
+    return (
         sa.select(
-            *(c.id, c.customer_id, c.theme_id, c.started_at, c.source, c.source_contact_id),
-            *(c.local_day, at),
+            c.id,
+            c.customer_id.label("customer"),
+            epoch_seconds(c.started_at).label("start"),
+            sa.func.coalesce(c.theme_id, 0).label("theme"),
+            day_number(c.local_day).label("day"),
+            sa.func.coalesce(day_number(_links.c.local_day), NONE).label("linked_day"),
+            *(sa.func.coalesce(_links.c[name], NONE).label(name) for name in _LINKED),
         )
+        .select_from(_contacts.outerjoin(_links, _links.c.contact_id == c.id))
         .where(condition, c.customer_id.is_not(None))
-        .subquery("rows")
     )
-    r = rows.c
-    # the order of a customer's contacts, whichever came in first
-    in_time = (r.started_at, r.source, r.source_contact_id)
-    any_reason: dict[str, Any] = {"partition_by": r.customer_id, "order_by": in_time}
-    same_theme: dict[str, Any] = {"partition_by": (r.customer_id, r.theme_id), "order_by": in_time}
-    has_theme = r.theme_id.is_not(None)
-    return sa.select(
-        r.id,
-        r.customer_id,
-        r.local_day,
-        r.at,
-        sa.func.lag(r.at).over(**any_reason).label("before"),
-        sa.func.lead(r.at).over(**any_reason).label("after"),
-        sa.case((has_theme, sa.func.lag(r.at).over(**same_theme))).label("same_before"),
-        sa.case((has_theme, sa.func.lead(r.at).over(**same_theme))).label("same_after"),
-        sa.func.row_number().over(**any_reason).label("place"),
-    ).subquery("neighbours")
 
 
-def _with_opener(rows: sa.Subquery, window: int) -> sa.Subquery:
-    """Add place and id of the contact that opened the episode, as one number.
+def _ties(session: Session, ids: Integers, customers: Integers, starts: Integers) -> Integers:
+    """Return the rank of each contact among those of the same customer and second.
 
-    An episode opens after more than `window` seconds; the latest opener so far has the
-    greatest place, whatever the ids are.
+    By source and source id, so that it does not depend on which came in first.
     """
-    c = rows.c
-    opens = sa.or_(c.before.is_(None), c.at - c.before > window)
-    place_and_id = c.place * sa.literal_column(str(_ID_BITS)) + c.id
-    opener = sa.func.max(sa.case((opens, place_and_id))).over(
-        partition_by=c.customer_id, order_by=c.place, rows=(None, 0)
-    )
-    return sa.select(rows, opener.label("opener")).subquery("openers")
+    ranks = np.zeros(len(ids), dtype=np.int64)
+    tied = np.flatnonzero(find_tied(customers, starts))
+    if not len(tied):
+        return ranks
+    c = _contacts.c
+    names: dict[int, tuple[str, str]] = {}
+    for portion in in_portions(ids[tied].tolist(), IDS_PER_STATEMENT):
+        rows = session.execute(
+            sa.select(c.id, c.source, c.source_contact_id).where(c.id.in_(portion))
+        )
+        names |= {row.id: (row.source, row.source_contact_id) for row in rows}
+    in_order = sorted(tied.tolist(), key=lambda place: names[int(ids[place])])
+    ranks[in_order] = np.arange(len(in_order))
+    return ranks
 
 
-def _links_of(rows: sa.Subquery) -> sa.Subquery:
-    """Turn neighbours into gaps, and openers into chains."""
-    c = rows.c
-    bits: sa.ColumnElement[int] = sa.literal_column(str(_ID_BITS))
-    return sa.select(
-        c.id.label("contact_id"),
-        c.local_day,
-        (c.at - c.before).label("previous_gap_seconds"),
-        (c.after - c.at).label("next_gap_seconds"),
-        (c.at - c.same_before).label("previous_same_gap_seconds"),
-        (c.same_after - c.at).label("next_same_gap_seconds"),
-        (c.opener % bits).label("chain_id"),
-        (c.place - c.opener.op("/")(bits) + 1).label("chain_position"),
-    ).subquery("links")
+def _near(gap: Integers) -> Integers:
+    """Return a gap up to the widest window, and `NONE` for all beyond it.
+
+    A neighbour further away changes no figure: without that, one late contact would make a
+    day years ago due.
+    """
+    return np.where(gap <= WINDOWS[-1].seconds, gap, NONE)
+
+
+def _write(session: Session, ids: Integers, days: Integers, links: dict[str, Integers]) -> None:
+    columns: dict[str, Any] = {"contact_id": ids, "local_day": as_days(days)}
+    for name in _GAPS:
+        columns[name] = np.ma.masked_equal(links[name], NONE)
+    columns |= {name: links[name] for name in ("chain_id", "chain_position")}
+    write_columns(session, _links, columns)
+
+
+def as_days(numbers: NDArray[np.int64]) -> list[str]:
+    """Return days as ISO 8601, as both databases take them, from days since 1970."""
+    texts: list[str] = np.datetime_as_string(numbers.astype("datetime64[D]")).tolist()
+    return texts

@@ -1,34 +1,42 @@
 """Add the days up: every figure of the metrics, by all dimensions and by each alone.
 
-One set-based statement for a day or the whole history. A day that changed is marked in the
-same transaction (`DueDay`), so that an import killed anywhere leaves nothing forgotten.
+The same statement and the same sums for a day or the whole history. A day that changed is
+marked in the same transaction (`DueDay`), so that an import killed anywhere leaves nothing
+forgotten.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from closedloop.domain.contacts import WINDOWS, Basis
 from closedloop.domain.jobs import Progress
 from closedloop.models import Contact, ContactLink, DailyRollup, DailySlice, DueDay
+from closedloop.models.base import day_number
+from closedloop.services.bulk import Integers, Texts, read_columns, write_columns
+from closedloop.services.links import NONE
 from closedloop.services.long_work import Report, Transactions, tell_nobody
-from closedloop.services.repeats import in_portions, take_turn
+from closedloop.services.repeats import as_days, in_portions, take_turn
 
-DAYS_PER_STATEMENT = 500
+DAYS_PER_STATEMENT = 20
 DAYS_PER_TRANSACTION = 60
 DIMENSIONS = ("theme", "channel", "queue", "disposition", "team", "language")
+_TEXTS = DIMENSIONS[1:]
 
 _contacts: Any = Contact.__table__
 _links: Any = ContactLink.__table__
 _rollups: Any = DailyRollup.__table__
 _slices: Any = DailySlice.__table__
 _due: Any = DueDay.__table__
-_KEYS = ("day", "theme_id", "channel", "queue", "disposition", "team", "language")
+_KEYS = ("day", "theme_id", *_TEXTS)
 FIGURES = tuple(c.name for c in _rollups.c if c.name not in ("id", *_KEYS))
 
 
@@ -74,120 +82,195 @@ def roll_up_days(session: Session, *, days: Collection[date] | None) -> int:
     if days is None:
         for table in (_rollups, _slices, _due):
             session.execute(sa.delete(table))
-        return _insert(session, sa.true(), sa.true())
+        days = _days_with_contacts(session)
     rows = 0
     for portion in in_portions(sorted(set(days)), DAYS_PER_STATEMENT):
         for table in (_rollups, _slices, _due):
             session.execute(sa.delete(table).where(table.c.day.in_(portion)))
-        rows += _insert(session, _contacts.c.local_day.in_(portion), _rollups.c.day.in_(portion))
+        columns = read_columns(session, _select_contacts(portion))
+        rows += _write(session, _add_up(columns), ("rollups", "slices"))
     return rows
 
 
-def _insert(
-    session: Session, contacts: sa.ColumnElement[bool], rollups: sa.ColumnElement[bool]
-) -> int:
-    rows = _insert_rollups(session, contacts)
-    slice_rollups(session, rollups)
-    return rows
+def _days_with_contacts(session: Session) -> list[date]:
+    """Return every reporting day that has contacts, by walking the index from one to the next."""
+    days: list[date] = []
+    c = _contacts.c.local_day
+    day = session.scalar(sa.select(sa.func.min(c)))
+    while day is not None:
+        days.append(day)
+        day = session.scalar(sa.select(sa.func.min(c)).where(c > day))
+    return days
 
 
-def slice_rollups(session: Session, condition: sa.ColumnElement[bool]) -> None:
-    """Add each dimension up alone, from the rows of the roll-up that meet a condition."""
-    for kind in ("all", *DIMENSIONS):
-        _insert_slices(session, kind, condition)
-
-
-def _insert_rollups(session: Session, condition: sa.ColumnElement[bool]) -> int:
-    c = _contacts.c
-    keys = {"day": c.local_day, **{name: c[name] for name in _KEYS[1:]}}
-    figures = {**_plain_figures(), **_window_figures()}
-    rows = (
-        sa.select(*keys.values(), *(figures[name] for name in FIGURES))
-        .select_from(_contacts.outerjoin(_links, _links.c.contact_id == c.id))
-        .where(condition)
-        .group_by(*keys.values())
-    )
-    result: Any = session.execute(
-        sa.insert(_rollups).from_select([*keys, *FIGURES], rows, include_defaults=False),
-        execution_options={"preserve_rowcount": True},
-    )
-    return int(result.rowcount)
-
-
-def _insert_slices(session: Session, kind: str, condition: sa.ColumnElement[bool]) -> None:
-    """Add one dimension up from the roll-up of all of them."""
-    r = _rollups.c
-    value = {
-        "all": sa.literal(""),
-        "theme": sa.func.coalesce(sa.cast(r.theme_id, sa.String(120)), ""),
-    }
-    column = value[kind] if kind in value else r[kind]
-    keys = (r.day,) if kind == "all" else (r.day, r.theme_id if kind == "theme" else column)
-    rows = (
-        sa.select(r.day, sa.literal(kind), column, *(sa.func.sum(r[name]) for name in FIGURES))
-        .where(condition)
-        .group_by(*keys)
-    )
-    session.execute(
-        sa.insert(_slices).from_select(
-            ["day", "kind", "value", *FIGURES], rows, include_defaults=False
+def slice_rollups(session: Session, days: Collection[date] | None) -> None:
+    """Add each dimension of some days (None is all) up alone, from the roll-up of all of them."""
+    if days is None:
+        days = session.scalars(sa.select(_rollups.c.day).distinct()).all()
+    for portion in in_portions(sorted(set(days)), DAYS_PER_STATEMENT):
+        session.execute(sa.delete(_slices).where(_slices.c.day.in_(portion)))
+        r = _rollups.c
+        columns = read_columns(
+            session,
+            sa.select(
+                day_number(r.day).label("day"),
+                sa.func.coalesce(r.theme_id, 0).label("theme"),
+                *(r[name] for name in (*_TEXTS, *FIGURES)),
+            ).where(r.day.in_(portion)),
         )
+        figures = {name: columns[name] for name in FIGURES}
+        _write(session, _Cells(_dimensions(columns), figures), ("slices",))
+
+
+def _select_contacts(days: Collection[date]) -> sa.Select[Any]:
+    """Return what the figures need of each contact, unknown numbers as `NONE`."""
+    c, links = _contacts.c, _links.c
+
+    def known(column: Any) -> Any:
+        return sa.func.coalesce(column, NONE)
+
+    def said(column: Any) -> Any:
+        return sa.case((column.is_(None), NONE), (column, 1), else_=0)
+
+    return (
+        sa.select(
+            day_number(c.local_day).label("day"),
+            sa.func.coalesce(c.theme_id, 0).label("theme"),
+            *(c[name] for name in _TEXTS),
+            sa.case((c.customer_id.is_(None), 0), else_=1).label("is_identified"),
+            known(c.handle_seconds).label("handle"),
+            said(c.abandoned).label("gave_up"),
+            known(c.transfers).label("handed_on"),
+            said(c.resolved).label("is_resolved"),
+            said(c.survey_resolved).label("survey"),
+            sa.case((c.csat.is_(None), NONE), (c.csat >= 4, 1), else_=0).label("satisfied"),
+            known(c.nps).label("nps"),
+            known(sa.cast(sa.func.round(c.ces * 100), sa.BigInteger)).label("ces"),
+            known(links.previous_gap_seconds).label("any_before"),
+            known(links.next_gap_seconds).label("any_after"),
+            known(links.previous_same_gap_seconds).label("same_before"),
+            known(links.next_same_gap_seconds).label("same_after"),
+        )
+        .select_from(_contacts.outerjoin(_links, _links.c.contact_id == c.id))
+        .where(c.local_day.in_(days))
     )
 
 
-def _plain_figures() -> dict[str, sa.ColumnElement[Any]]:
-    """Return what does not depend on a window, by the name of its column."""
-    c = _contacts.c
-    return {
-        "contacts": sa.func.count(),
-        "identified": sa.func.count(c.customer_id),
-        "themed": _count(c.customer_id.is_not(None) & c.theme_id.is_not(None)),
-        "handled": sa.func.count(c.handle_seconds),
-        "handle_seconds": _sum(c.handle_seconds),
-        "queued": sa.func.count(c.abandoned),
-        "abandoned": _count(c.abandoned),
-        "transferable": sa.func.count(c.transfers),
-        "transferred": _count(c.transfers > 0),
-        "resolution_known": sa.func.count(c.resolved),
-        "resolution_yes": _count(c.resolved),
-        "survey_answers": sa.func.count(c.survey_resolved),
-        "survey_yes": _count(c.survey_resolved),
-        "csat_answers": sa.func.count(c.csat),
-        "csat_satisfied": _count(c.csat >= 4),
-        "nps_answers": sa.func.count(c.nps),
-        "nps_promoters": _count(c.nps >= 9),
-        "nps_detractors": _count(c.nps <= 6),
-        "ces_answers": sa.func.count(c.ces),
-        "ces_hundredths": _sum(sa.cast(sa.func.round(c.ces * 100), sa.BigInteger)),
-    }
+@dataclass(frozen=True)
+class _Cells:
+    """Keys and figures, one entry a contact or a cell.
+
+    Attributes
+    ----------
+    dimensions : dict of str to Texts
+        `day` and `DIMENSIONS`; day and theme are numbers in decimal, theme "0" is none.
+    figures : dict of str to array of int
+    """
+
+    dimensions: dict[str, Texts]
+    figures: dict[str, Integers]
 
 
-def _window_figures() -> dict[str, sa.ColumnElement[int]]:
-    """Return the counts of each basis and window by the name of their column."""
-    links = _links.c
-    gaps = {
-        Basis.ANY: (links.previous_gap_seconds, links.next_gap_seconds),
-        Basis.SAME: (links.previous_same_gap_seconds, links.next_same_gap_seconds),
-    }
-    known = links.contact_id.is_not(None)
-    figures = {}
-    for basis, (before, after) in gaps.items():
+def _dimensions(columns: dict[str, Any]) -> dict[str, Texts]:
+    found = {name: columns[name] for name in _TEXTS}
+    for name in ("day", "theme"):
+        values, codes = np.unique(columns[name], return_inverse=True)
+        found[name] = Texts(codes, [str(value) for value in values.tolist()])
+    return found
+
+
+def _add_up(columns: dict[str, Any]) -> _Cells:
+    """Return the cells of contacts: one for each combination of day and dimensions."""
+    dimensions = _dimensions(columns)
+    cell, first = _group([dimensions[name] for name in ("day", *DIMENSIONS)])
+    figures = {name: _sum(cell, len(first), part) for name, part in _figures(columns)}
+    keys = {name: Texts(t.codes[first], t.values) for name, t in dimensions.items()}
+    return _Cells(keys, figures)
+
+
+def _group(keys: list[Texts]) -> tuple[Integers, Integers]:
+    """Return the cell of each entry, and the first entry of each cell."""
+    cell = np.zeros(len(keys[0].codes), dtype=np.int64)
+    first = cell[:0]
+    for key in keys:  # step by step, so that the product of all sizes need not fit a number
+        combined = cell * max(len(key.values), 1) + key.codes
+        _, first, cell = np.unique(combined, return_index=True, return_inverse=True)
+    return cell, first
+
+
+def _sum(cell: Integers, n_cells: int, part: NDArray[Any]) -> Integers:
+    # whole numbers are exact in float64 up to 2**53
+    return np.bincount(cell, weights=part, minlength=n_cells).astype(np.int64)
+
+
+def _figures(of: dict[str, Any]) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Yield what each contact adds to each figure."""
+    known = of["is_identified"] == 1
+    handle = np.maximum(of["handle"], 0)
+    yield "contacts", np.ones(len(known))
+    yield "identified", known
+    yield "themed", known & (of["theme"] > 0)
+    yield "handled", of["handle"] != NONE
+    yield "handle_seconds", handle
+    yield "queued", of["gave_up"] != NONE
+    yield "abandoned", of["gave_up"] == 1
+    yield "transferable", of["handed_on"] != NONE
+    yield "transferred", of["handed_on"] > 0
+    yield "resolution_known", of["is_resolved"] != NONE
+    yield "resolution_yes", of["is_resolved"] == 1
+    yield "survey_answers", of["survey"] != NONE
+    yield "survey_yes", of["survey"] == 1
+    yield "csat_answers", of["satisfied"] != NONE
+    yield "csat_satisfied", of["satisfied"] == 1
+    yield "nps_answers", of["nps"] != NONE
+    yield "nps_promoters", of["nps"] >= 9
+    yield "nps_detractors", (of["nps"] != NONE) & (of["nps"] <= 6)
+    yield "ces_answers", of["ces"] != NONE
+    yield "ces_hundredths", np.maximum(of["ces"], 0)
+    for basis in Basis:
+        before, after = of[f"{basis.value}_before"], of[f"{basis.value}_after"]
         for window in WINDOWS:
-            opens = known & (before.is_(None) | (before > window.seconds))
-            ends = after.is_(None) | (after > window.seconds)
+            opens = known & ((before == NONE) | (before > window.seconds))
+            followed = (after != NONE) & (after <= window.seconds)
             name = f"{basis.value}_{window.key}"
-            figures[name] = _count(after <= window.seconds)
-            figures[f"opening_{name}"] = _count(opens)
-            figures[f"resolved_{name}"] = _count(opens & ends)
+            yield name, followed
+            yield f"opening_{name}", opens
+            yield f"resolved_{name}", opens & ~followed
             if basis is Basis.ANY:
-                minutes = sa.case((before <= window.seconds, _contacts.c.handle_seconds))
-                figures[f"beyond_seconds_{window.key}"] = _sum(minutes)
-    return figures
+                yield f"beyond_seconds_{window.key}", np.where(known & ~opens, handle, 0)
 
 
-def _count(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
-    return sa.func.count(sa.case((condition, 1)))
+def _write(session: Session, cells: _Cells, into: Collection[str]) -> int:
+    d = cells.dimensions
+    days = np.array([int(day) for day in d["day"].values], dtype=np.int64)
+    if "rollups" in into:
+        themes = np.array([int(theme) for theme in d["theme"].values], dtype=np.int64)
+        keys: dict[str, Any] = {
+            "day": as_days(days[d["day"].codes]),
+            "theme_id": np.ma.masked_equal(themes[d["theme"].codes], 0),
+            **{name: _spelled(d[name]) for name in _TEXTS},
+        }
+        write_columns(session, _rollups, keys | cells.figures)
+    for kind in ("all", *DIMENSIONS):
+        by = [d["day"]] if kind == "all" else [d["day"], d[kind]]
+        cell, first = _group(by)
+        keys = {
+            "day": as_days(days[d["day"].codes[first]]),
+            "kind": [kind] * len(first),
+            "value": _values_of(kind, d, first),
+        }
+        sums = {name: _sum(cell, len(first), part) for name, part in cells.figures.items()}
+        write_columns(session, _slices, keys | sums)
+    return len(d["day"].codes)
 
 
-def _sum(column: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:
-    return sa.func.coalesce(sa.func.sum(column), 0)
+def _spelled(texts: Texts) -> list[str]:
+    return [texts.values[code] for code in texts.codes.tolist()]
+
+
+def _values_of(kind: str, dimensions: dict[str, Texts], first: Integers) -> list[str]:
+    if kind == "all":
+        return [""] * len(first)
+    of = dimensions[kind]
+    values = _spelled(Texts(of.codes[first], of.values))
+    return ["" if v == "0" else v for v in values] if kind == "theme" else values

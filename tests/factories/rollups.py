@@ -51,7 +51,7 @@ def slice_again(session: Session, days: Sequence[date] | None = None) -> None:
     session.flush()
     old = sa.true() if days is None else DailySlice.day.in_(days)
     session.execute(sa.delete(DailySlice).where(old))
-    slice_rollups(session, sa.true() if days is None else DailyRollup.day.in_(days))
+    slice_rollups(session, days)
 
 
 def make_evidence(

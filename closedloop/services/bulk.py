@@ -1,0 +1,165 @@
+"""Many rows at once, as columns: out of the database and into it as fast as its driver can.
+
+PostgreSQL speaks COPY, SQLite the driver's own executemany; both in the session's transaction.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+
+Integers = NDArray[np.int64]
+Column = Integers | Sequence[Any]
+"""Integers, of which a masked array keeps its gaps; or values of any kind, None for no value."""
+
+_PARAMETERS_AT_ONCE = 5_000
+
+
+class Texts:
+    """A column of texts, each different one once.
+
+    Attributes
+    ----------
+    codes : array of int
+        Position in `values`, one entry a row.
+    values : list of str
+    """
+
+    def __init__(self, codes: Integers, values: list[str]) -> None:
+        self.codes = codes
+        self.values = values
+
+
+def is_postgresql(session: Session) -> bool:
+    """Return whether the session is on PostgreSQL; otherwise it is on SQLite."""
+    return session.get_bind().dialect.name == "postgresql"
+
+
+def read_columns(session: Session, statement: sa.Select[Any]) -> dict[str, Any]:
+    """Return the columns of a statement by name.
+
+    Parameters
+    ----------
+    statement : Select
+        Each column is a whole number without gaps or a text; the types are those it declares.
+
+    Returns
+    -------
+    dict of str to array of int, or Texts
+    """
+    is_text = {c.name: isinstance(c.type, sa.String) for c in statement.selected_columns if c.name}
+    if is_postgresql(session):
+        return _copy_out(session, statement, is_text)
+    sql = str(statement.compile(session.get_bind(), compile_kwargs={"literal_binds": True}))
+    cursor = _cursor(session)
+    columns: list[Any] = list(zip(*cursor.execute(sql).fetchall(), strict=True))
+    columns = columns or [()] * len(is_text)
+    return {
+        name: _as_texts(column) if text else np.fromiter(column, np.int64, len(column))
+        for (name, text), column in zip(is_text.items(), columns, strict=True)
+    }
+
+
+def _copy_out(
+    session: Session, statement: sa.Select[Any], is_text: Mapping[str, bool]
+) -> dict[str, Any]:
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    sql = str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    # COPY takes no parameters; a % that was doubled for the driver's sake is one again
+    sql = sql.replace("%%", "%")
+    with io.BytesIO() as found:
+        with _cursor(session).copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)") as copy:
+            for block in copy:
+                found.write(block)
+        if not found.tell():
+            return {n: _as_texts(()) if t else np.empty(0, np.int64) for n, t in is_text.items()}
+        found.seek(0)
+        table = pa_csv.read_csv(
+            found,
+            read_options=pa_csv.ReadOptions(column_names=list(is_text), use_threads=False),
+            parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+            convert_options=pa_csv.ConvertOptions(
+                column_types={n: pa.string() if t else pa.int64() for n, t in is_text.items()},
+                strings_can_be_null=False,
+            ),
+        )
+    return {name: _as_column(table[name].combine_chunks(), is_text[name]) for name in is_text}
+
+
+def _as_column(array: Any, is_text: bool) -> Any:
+    if not is_text:
+        return array.to_numpy(zero_copy_only=False)
+    encoded = array.dictionary_encode()
+    codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return Texts(codes, encoded.dictionary.to_pylist())
+
+
+def _as_texts(values: Sequence[str]) -> Texts:
+    code_of: dict[str, int] = {}
+    codes = [code_of.setdefault(value, len(code_of)) for value in values]
+    return Texts(np.array(codes, dtype=np.int64), list(code_of))
+
+
+def write_columns(session: Session, table: Any, columns: Mapping[str, Column]) -> int:
+    """Insert rows that are given as columns; return how many.
+
+    Instants and JSON must come as the texts that the database takes; see `as_instant`.
+    """
+    n = len(next(iter(columns.values())))
+    if not n:
+        return 0
+    names = ", ".join(f'"{name}"' for name in columns)
+    if is_postgresql(session):
+        arrow = pa.table({name: _as_arrow(column) for name, column in columns.items()})
+        sink = pa.BufferOutputStream()
+        pa_csv.write_csv(arrow, sink, pa_csv.WriteOptions(include_header=False))
+        with _cursor(session).copy(f"COPY {table.name} ({names}) FROM STDIN (FORMAT csv)") as copy:
+            copy.write(sink.getvalue())
+        return n
+    marks = ", ".join("?" * len(columns))
+    rows = zip(*(_as_list(column) for column in columns.values()), strict=True)
+    _cursor(session).executemany(
+        f"INSERT INTO {table.name} ({names}) VALUES ({marks})",  # noqa: S608 - names of ours
+        rows,
+    )
+    return n
+
+
+def _as_arrow(column: Column) -> Any:
+    if isinstance(column, np.ma.MaskedArray):
+        return pa.array(column.data, mask=np.ma.getmaskarray(column))
+    return pa.array(column)
+
+
+def _as_list(column: Column) -> list[Any]:
+    if isinstance(column, np.ndarray):
+        found: list[Any] = column.tolist()  # a masked entry becomes None
+        return found
+    return list(column)
+
+
+def delete_rows(session: Session, column: Any, ids: Integers | Sequence[int]) -> None:
+    """Delete the rows of a table whose column is one of many ids."""
+    table = column.table
+    for portion in portions(list(map(int, ids)), _PARAMETERS_AT_ONCE):
+        session.execute(sa.delete(table).where(column.in_(portion)))
+
+
+def portions(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    """Yield the items in pieces of at most `size`."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _cursor(session: Session) -> Any:
+    """Return a cursor of the driver, inside the session's transaction."""
+    return session.connection().connection.cursor()

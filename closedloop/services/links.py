@@ -1,0 +1,105 @@
+"""Where each contact stands among those of its customer: plain arrays in, plain arrays out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+NONE = -1
+"""Stands for "no such neighbour" in a gap."""
+
+
+@dataclass(frozen=True)
+class Links:
+    """Links of contacts, one entry each, in the order of the input.
+
+    Attributes
+    ----------
+    previous_gap, next_gap : array of int
+        Seconds to the contact before and after, 0 or more; `NONE` where there is none.
+    previous_same_gap, next_same_gap : array of int
+        The same among contacts about the same theme.
+    chain_id : array of int
+        Id of the first contact of the episode.
+    chain_position : array of int
+        1 is the first.
+    """
+
+    previous_gap: Integers
+    next_gap: Integers
+    previous_same_gap: Integers
+    next_same_gap: Integers
+    chain_id: Integers
+    chain_position: Integers
+
+
+def find_tied(customers: Integers, starts: Integers) -> NDArray[np.bool_]:
+    """Return which contacts started in the same second as another one of their customer."""
+    order = np.lexsort((starts, customers))
+    c, s = customers[order], starts[order]
+    like_next = (c[1:] == c[:-1]) & (s[1:] == s[:-1])
+    tied = np.zeros(len(c), dtype=bool)
+    tied[order[1:][like_next]] = True
+    tied[order[:-1][like_next]] = True
+    return tied
+
+
+def link(
+    ids: Integers,
+    customers: Integers,
+    starts: Integers,
+    themes: Integers,
+    ties: Integers,
+    window: int,
+) -> Links:
+    """Link contacts to their neighbours and gather them into episodes.
+
+    Parameters
+    ----------
+    ids, customers : array of int
+        Of contacts in any order.
+    starts : array of int
+        Seconds since 1970.
+    themes : array of int
+        0 is none: such contacts have no neighbour about the same theme.
+    ties : array of int
+        Decides between contacts of one customer in the same second: the greater is the repeat.
+    window : int
+        Longest gap inside an episode in seconds, inclusive, for any reason.
+    """
+    order = np.lexsort((ties, starts, customers))
+    c, s = customers[order], starts[order]
+    before, after = _gaps(s, c[1:] == c[:-1])
+    n = len(order)
+    opens = (before == NONE) | (before > window)
+    opener = np.maximum.accumulate(np.where(opens, np.arange(n), 0)) if n else order
+    t = themes[order]
+    by_theme = np.lexsort((np.arange(n), t, c))
+    ct, tt = c[by_theme], t[by_theme]
+    is_same = (ct[1:] == ct[:-1]) & (tt[1:] == tt[:-1]) & (tt[1:] > 0)
+    same_before, same_after = _gaps(s[by_theme], is_same)
+    return Links(
+        _back(before, order),
+        _back(after, order),
+        _back(same_before, order[by_theme]),
+        _back(same_after, order[by_theme]),
+        _back(ids[order][opener], order),
+        _back(np.arange(n) - opener + 1, order),
+    )
+
+
+def _gaps(starts: Integers, is_neighbour: NDArray[np.bool_]) -> tuple[Integers, Integers]:
+    """Return the gaps to the entry before and after, where it is a neighbour."""
+    gaps = np.where(is_neighbour, np.diff(starts), NONE)
+    end = np.array([NONE], dtype=np.int64)[: len(starts)]
+    return np.concatenate((end, gaps)), np.concatenate((gaps, end))
+
+
+def _back(values: Integers, order: Integers) -> Integers:
+    """Return values in the order of the input."""
+    found = np.empty(len(values), dtype=np.int64)
+    found[order] = values
+    return found
