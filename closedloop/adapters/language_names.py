@@ -48,3 +48,9 @@ _NAMES = {
 }
 LANGUAGES = {word: code for code, words in _NAMES.items() for word in words.split()}
 """Name or code of three letters, in lower case, to ISO 639-1."""
+
+
+def language_name(code: str) -> str:
+    """Return the English name of a language, its code in capitals where it has none here."""
+    words = (word for word in _NAMES.get(code, "").split() if len(word) > 3)
+    return next(words, code.upper()).capitalize() if code in _NAMES else code.upper()

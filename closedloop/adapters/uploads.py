@@ -38,6 +38,14 @@ class Upload:
         The job that reads it in, and the import it fills.
     attempts : int
         How often a job was asked for.
+    mapping_name : str
+        Under which the mapping was saved; empty when it was not.
+    try_job_id : int or None
+        The job that looks at the whole file without storing it.
+    replay_of_id : int or None
+        The import whose refused rows this file tries again.
+    sample : list
+        First rows beside what they become, personal data hidden, where a job looked at them.
     """
 
     token: str
@@ -48,6 +56,10 @@ class Upload:
     job_id: int | None = None
     batch_id: int | None = None
     attempts: int = 0
+    mapping_name: str = ""
+    try_job_id: int | None = None
+    replay_of_id: int | None = None
+    sample: list[Any] = field(default_factory=list)
 
     @property
     def path(self) -> Path:
@@ -78,6 +90,27 @@ def find_upload(directory: Path, token: str) -> Upload | None:
     except (OSError, ValueError, TypeError):
         return None
     return upload if upload.path.is_file() else None
+
+
+def copy_upload(upload: Upload) -> Upload:
+    """Keep the file of an upload under a second name, on the disk once where that can be."""
+    copy = Upload(secrets.token_hex(16), upload.directory, upload.file_name, upload.size)
+    try:
+        copy.path.hardlink_to(upload.path)
+    except OSError:  # a file system without links
+        shutil.copyfile(upload.path, copy.path)
+    return note(copy)
+
+
+def find_upload_of(directory: Path, batch_id: int) -> Upload | None:
+    """Return the upload that an import read, None when it is no longer kept or never was one."""
+    if not directory.is_dir():
+        return None
+    for notes in directory.glob("*.json"):
+        upload = find_upload(directory, notes.stem)
+        if upload is not None and upload.batch_id == batch_id:
+            return upload
+    return None
 
 
 def note(upload: Upload, **changes: Any) -> Upload:

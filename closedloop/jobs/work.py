@@ -16,6 +16,7 @@ from typing import Any
 
 from closedloop.adapters import uploads
 from closedloop.adapters.mapping import Mapping
+from closedloop.adapters.uploads import find_upload, note
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import last_full_day, today
@@ -79,10 +80,11 @@ def try_import(
             path=path,
             mapping=mapping,
             source=arguments["source"],
-            sample=0,
             only_lines=lines,
             report=report,
         )
+    if upload := find_upload(settings.uploads, str(arguments.get("token", ""))):
+        note(upload, sample=[row.to_dict() for row in preview.sample])
     return {"preview": preview.to_dict()}
 
 

@@ -104,3 +104,49 @@ def list_rejects(
         .order_by(ImportReject.line)
         .limit(limit)
     ).all()
+
+
+@dataclass(frozen=True)
+class RejectCounts:
+    """Refused rows of an import.
+
+    Attributes
+    ----------
+    total, settled : int
+        All of them, and those another import took in since.
+    reasons : list of (code, rows, a sentence of one of them)
+        Of those not settled, most frequent first.
+    """
+
+    total: int
+    settled: int
+    reasons: list[tuple[str, int, str]]
+
+    @property
+    def left(self) -> int:
+        """Rows that are still to be mended."""
+        return self.total - self.settled
+
+
+def count_rejects(session: Session, batch_id: int) -> RejectCounts:
+    """Return how many rows of an import were refused, why, and how many came in since."""
+    is_open = ImportReject.settled_by_id.is_(None)
+    rows = sa.func.count(ImportReject.id)
+    of_batch = ImportReject.batch_id == batch_id
+    total, settled = session.execute(sa.select(rows, rows.filter(~is_open)).where(of_batch)).one()
+    reasons = session.execute(
+        sa.select(ImportReject.code, rows, sa.func.min(ImportReject.reason))
+        .where(of_batch, is_open)
+        .group_by(ImportReject.code)
+        .order_by(rows.desc(), ImportReject.code)
+    )
+    return RejectCounts(total, settled, [(code, int(n), said) for code, n, said in reasons])
+
+
+def list_replays(session: Session, batch_id: int) -> Sequence[ImportBatch]:
+    """Return the imports that tried refused rows of this one again, newest first."""
+    return session.scalars(
+        sa.select(ImportBatch)
+        .where(ImportBatch.replay_of_id == batch_id)
+        .order_by(ImportBatch.id.desc())
+    ).all()

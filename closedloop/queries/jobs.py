@@ -27,6 +27,11 @@ def get_job(session: Session, job_id: int) -> Job:
     return job
 
 
+def find_job(session: Session, job_id: int) -> Job | None:
+    """Return one job, None when there is no such or it was deleted with the old ones."""
+    return session.get(Job, job_id)
+
+
 def list_jobs(
     session: Session,
     *,

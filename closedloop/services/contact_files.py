@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from closedloop.adapters.bundle import Bundle, open_bundle
@@ -17,6 +18,12 @@ from closedloop.domain.errors import Invalid, Unreadable
 
 COLUMNS_NAMED = 12
 MEMBERS_NAMED = 12
+ROWS_IN_A_PAGE = 20_000
+BYTES_IN_A_PAGE = 24_000_000
+PLAIN_BYTES_IN_A_PAGE = 4_000_000
+PACKED_BYTES_IN_A_PAGE = 1_000_000
+"""What a page looks at itself; a job looks at the rest."""
+
 _PACKED = (b"PK\x03\x04", b"\x1f\x8b", b"PAR1")
 """How files begin whose bytes are no lines of text."""
 
@@ -126,6 +133,25 @@ def recognise_file(path: Path) -> RecognisedFile:
             is_packed=opened.bundle.only != path,
             has_lines=reader.has_lines,
         )
+
+
+def fits_in_a_page(path: Path, found: RecognisedFile) -> bool:
+    """Return whether a page can look at all of a file while somebody waits, told in bounded time.
+
+    Archives, and formats whose rows are put together from several files, only when they are
+    small; tables up to `ROWS_IN_A_PAGE` rows.
+    """
+    size = path.stat().st_size
+    if found.is_packed:
+        return size <= PACKED_BYTES_IN_A_PAGE
+    if found.facts.n_rows:
+        return found.facts.n_rows <= ROWS_IN_A_PAGE and size <= BYTES_IN_A_PAGE
+    if not found.has_lines:
+        return size <= PLAIN_BYTES_IN_A_PAGE
+    if size > BYTES_IN_A_PAGE:
+        return False
+    with path.open("rb") as stream:
+        return sum(1 for _ in islice(stream, ROWS_IN_A_PAGE + 2)) <= ROWS_IN_A_PAGE + 1
 
 
 def check_mapping(path: Path, mapping: Mapping) -> FileFacts:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Mapping as MappingOf
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,25 @@ class SampleRow:
     raw: dict[str, str]
     contact: CleanRow | None
     reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row as JSON keeps it."""
+        found = asdict(self)
+        if found["contact"]:
+            for name in ("started_at", "local_day"):
+                found["contact"][name] = found["contact"][name].isoformat()
+        return found
+
+    @classmethod
+    def from_dict(cls, found: MappingOf[str, Any]) -> SampleRow:
+        """Return the row that `to_dict` gave."""
+        contact = dict(found["contact"]) if found["contact"] else None
+        if contact:
+            contact["started_at"] = datetime.fromisoformat(contact["started_at"])
+            contact["local_day"] = date.fromisoformat(contact["local_day"])
+            contact["turns"] = tuple((speaker, text) for speaker, text in contact["turns"])
+        made = CleanRow(**contact) if contact else None
+        return cls(found["line"], dict(found["raw"]), made, found["reason"])
 
 
 @dataclass

@@ -19,7 +19,15 @@ from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict, Invalid, NotFound
 from closedloop.domain.jobs import Progress
-from closedloop.models import Contact, Customer, CustomerKey, ImportBatch, ImportReject, Message
+from closedloop.models import (
+    Contact,
+    Customer,
+    CustomerKey,
+    ImportBatch,
+    ImportReject,
+    Message,
+    ThemeEvidence,
+)
 from closedloop.models.contacts import BatchState
 from closedloop.services.audit import record_event
 from closedloop.services.import_holds import is_being_read
@@ -52,6 +60,80 @@ class RolledBack:
     customers: int
 
 
+@dataclass(frozen=True)
+class RollBackPreview:
+    """What taking an import out would do.
+
+    Attributes
+    ----------
+    contacts, rebuilt : int
+        Contacts that would go; contacts of other imports that would lose messages of this one.
+    customers : int
+        Customers whose every contact would go.
+    quotes : int
+        Quotes of themes that would go.
+    later : list of (import, its unchanged rows)
+        Later imports of the same source that found rows they had already: those rows may be of
+        this import and would be gone, though that file holds them.
+    refusal : str
+        Why it cannot be done now; empty when it can.
+    """
+
+    contacts: int
+    rebuilt: int
+    customers: int
+    quotes: int
+    later: list[tuple[int, int]]
+    refusal: str
+
+
+def preview_roll_back(session: Session, *, batch_id: int) -> RollBackPreview:
+    """Return what taking an import out would do; nothing is written.
+
+    Raises
+    ------
+    NotFound
+    """
+    batch = session.get(ImportBatch, batch_id)
+    if batch is None:
+        raise NotFound(f"There is no import number {batch_id}.")
+    going = contacts_to_go(batch_id)
+    c = _contacts.c
+    holding = sa.select(_messages.c.contact_id).where(_messages.c.batch_id == batch_id).distinct()
+    touched = session.scalar(sa.select(sa.func.count()).select_from(holding.subquery())) or 0
+    alone = sa.select(sa.func.count()).where(going, c.id.in_(holding))
+    stays = _contacts.alias("stays")
+    others = sa.exists().where(stays.c.customer_id == c.customer_id, stays.c.batch_id != batch_id)
+    customers = sa.select(sa.func.count(sa.distinct(c.customer_id))).where(going, ~others)
+    quotes = sa.select(sa.func.count(ThemeEvidence.id)).where(
+        ThemeEvidence.contact_id.in_(sa.select(c.id).where(going))
+    )
+    later = session.execute(
+        sa.select(ImportBatch.id, ImportBatch.unchanged)
+        .where(ImportBatch.source == batch.source, ImportBatch.id > batch_id)
+        .where(ImportBatch.unchanged > 0, ImportBatch.rolled_back_at.is_(None))
+        .order_by(ImportBatch.id)
+    )
+    return RollBackPreview(
+        contacts=count_contacts_to_go(session, batch_id),
+        rebuilt=touched - (session.scalar(alone) or 0),
+        customers=session.scalar(customers) or 0,
+        quotes=session.scalar(quotes) or 0,
+        later=[(row.id, row.unchanged) for row in later],
+        refusal=_refusal(batch),
+    )
+
+
+def _refusal(batch: ImportBatch) -> str:
+    if is_being_read(batch):
+        return (
+            "This import is still being read. Cancel it, or wait for its end, and take it out then."
+        )
+    if batch.rolled_back_at is not None:
+        return "This import was taken out before. There is nothing left of it."
+    return ""
+
+
 def begin_roll_back(
     session: Session, *, batch_id: int, by: Actor, contacts: int | None = None
 ) -> ImportBatch:
@@ -76,12 +158,8 @@ def begin_roll_back(
     """
     take_turn(session)
     batch = _batch(session, batch_id)
-    if is_being_read(batch):
-        raise Conflict(
-            "This import is still being read. Cancel it, or wait for its end, and take it out then."
-        )
-    if batch.rolled_back_at is not None:
-        raise Conflict("This import was taken out before. There is nothing left of it.")
+    if refusal := _refusal(batch):
+        raise Conflict(refusal)
     if contacts is not None and contacts != (found := count_contacts_to_go(session, batch_id)):
         sentence = f"{found:,} contacts would go, not {contacts:,}. Look at them again."
         raise Invalid(sentence, {"typed_count": sentence})

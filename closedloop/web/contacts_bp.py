@@ -10,6 +10,7 @@ from typing import Any
 from flask import Blueprint
 from markupsafe import Markup, escape
 
+from closedloop.adapters.language_names import language_name
 from closedloop.web.filters import n, plural
 
 bp = Blueprint("contacts", __name__, url_prefix="/contacts")
@@ -22,8 +23,12 @@ _TOKENS = {
     "ACCOUNT": "account number",
     "URL": "link with a login",
     "CUSTOMER": "customer number",
+    "NAME": "name",
+    "ADDRESS": "address",
+    "NATIONAL_ID": "identity number",
+    "IP": "IP address",
 }
-_TOKEN = re.compile(r"\[(" + "|".join(_TOKENS) + r")\]")
+_TOKEN = re.compile(r"\[(" + "|".join(_TOKENS) + r")(?: (\d{1,6}))?\]")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -61,7 +66,11 @@ def redacted(text: str) -> Markup:
     """Escape redacted text and show what was hidden as a mark instead of a token."""
     return Markup(  # noqa: S704 - the text is escaped first; the marks are ours
         _TOKEN.sub(
-            lambda found: f'<mark class="cl-redacted">{_TOKENS[found[1]]}</mark>', str(escape(text))
+            lambda found: (
+                '<mark class="cl-redacted">'
+                f"{_TOKENS[found[1]]}{' ' + found[2] if found[2] else ''}</mark>"
+            ),
+            str(escape(text)),
         )
     )
 
@@ -102,4 +111,5 @@ def words() -> dict[str, Callable[..., Any]]:
         "redacted": redacted,
         "redaction_words": redaction_words,
         "without_line": without_line,
+        "language_name": language_name,
     }

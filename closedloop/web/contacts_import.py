@@ -1,52 +1,49 @@
-"""Pages: taking a file of contacts in, from the upload to the result."""
+"""Pages: taking a file of contacts in, from the upload to the job that reads it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import islice
-from pathlib import Path
 from typing import Any
 
-from flask import Response, flash, render_template, request, url_for
+from flask import flash, render_template, request, url_for
 from werkzeug import Response as BaseResponse
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from closedloop.adapters.contacts import read_contacts
-from closedloop.adapters.mapping import CONSTANT_COLUMNS, Mapping
-from closedloop.adapters.types import FileFacts, Reject
+from closedloop.adapters.mapping import CONSTANT_COLUMNS, IDENTIFIER_KINDS, Mapping
+from closedloop.adapters.types import FileFacts
 from closedloop.adapters.uploads import Upload, delete_upload, find_upload, note, save_upload
-from closedloop.domain.clock import utc_now
-from closedloop.domain.errors import Invalid, NotFound, Unreadable
+from closedloop.domain.errors import Conflict, Invalid, NotFound, Unreadable
 from closedloop.domain.jobs import JobKind, JobState
 from closedloop.extensions import current_settings, db
-from closedloop.queries.imports import (
-    count_batch_contacts,
-    find_batch,
-    get_batch,
-    list_batches,
-    list_rejects,
-)
-from closedloop.queries.jobs import get_job, seconds_left
-from closedloop.services.contact_files import open_contacts
+from closedloop.queries.imports import find_batch, list_batches
+from closedloop.queries.jobs import find_job
+from closedloop.queries.mappings import find_mapping, find_mappings_for
+from closedloop.services.contact_files import RecognisedFile, fits_in_a_page, measure_extent
 from closedloop.services.contact_rows import RowCleaner
 from closedloop.services.contacts import open_import, preview_file, recognise_file
 from closedloop.services.jobs import queue_job
+from closedloop.services.mappings import save_mapping
+from closedloop.services.previews import ImportPreview, SampleRow
+from closedloop.services.replays import lines_to_try
+from closedloop.services.watched_folder import look_at_folder
 from closedloop.web.asked import row_id
-from closedloop.web.contacts_bp import bp, gap_words
-from closedloop.web.csv_files import csv_response
-from closedloop.web.filters import n
-from closedloop.web.htmx import is_htmx, see_other
+from closedloop.web.contacts_bp import bp
+from closedloop.web.htmx import see_other
 from closedloop.web.mapping_form import (
     COLUMN_WORDS,
+    CSAT_WORDS,
     DATE_WORDS,
+    IDENTIFIER_WORDS,
+    IDENTITY_WORDS,
     MappingForm,
     Suggestion,
     form_as_typed,
     form_of,
+    from_earlier,
+    from_guess,
+    from_saved,
     read_form,
-    suggest,
     zone_choices,
 )
 from closedloop.web.permissions import requires, user_may
@@ -54,11 +51,6 @@ from closedloop.web.session import current_actor
 
 STEPS = ("Choose a file", "Check and map", "Try it out", "Read it in")
 SAMPLE_ROWS = 20
-TRIED_ROWS = 20_000
-"""The dry run reads at most this many rows, so that the page comes in seconds."""
-
-REJECTS_SHOWN = 50
-REJECTS_EXPORTED = 50_000
 BATCHES_SHOWN = 20
 _DRAINED_BYTES = 2 * 1024**3
 
@@ -83,6 +75,8 @@ def _upload_page(error: str = "") -> str:
         more_url=more,
         first_url=url_for("contacts.import_new") if before_id else "",
         max_mb=current_settings().max_upload_mb,
+        folder=None if before_id else look_at_folder(current_settings()),
+        folder_path=current_settings().watched_folder,
     )
 
 
@@ -93,7 +87,7 @@ def import_upload() -> BaseResponse | tuple[str, int]:
     sent = request.files.get("file")
     if sent is None or not sent.filename:
         return _upload_page("No file came with the form. Choose one and send it again."), 422
-    upload = _save(sent)
+    upload = save_sent(sent)
     try:
         recognise_file(upload.path)
     except Unreadable as error:
@@ -102,7 +96,8 @@ def import_upload() -> BaseResponse | tuple[str, int]:
     return see_other(url_for("contacts.import_map", token=upload.token))
 
 
-def _save(sent: FileStorage) -> Upload:
+def save_sent(sent: FileStorage) -> Upload:
+    """Keep a file that came with a form."""
     return save_upload(
         current_settings().uploads, sent.stream, file_name=sent.filename or "unnamed file"
     )
@@ -134,11 +129,30 @@ def _drain() -> None:
 
 @dataclass(frozen=True)
 class Waiting:
-    """An upload that waits for its mapping."""
+    """An upload that waits for its mapping, and what it looks like."""
 
     upload: Upload
-    facts: FileFacts
-    guess: Mapping
+    found: RecognisedFile
+
+    @property
+    def facts(self) -> FileFacts:
+        """What the first look at the file showed."""
+        return self.found.facts
+
+    @property
+    def is_small(self) -> bool:
+        """Whether a page can look at all of it."""
+        return fits_in_a_page(self.upload.path, self.found)
+
+    def lines(self) -> frozenset[int] | None:
+        """Return the only lines that count, where refused rows are tried again."""
+        if self.upload.replay_of_id is None:
+            return None
+        batch = find_batch(db.session, self.upload.replay_of_id)
+        if batch is None:
+            return None
+        sha256 = measure_extent(self.upload.path).sha256
+        return lines_to_try(db.session, replay_of_id=batch.id, sha256=sha256)
 
 
 def _waiting(token: str) -> Waiting:
@@ -149,8 +163,7 @@ def _waiting(token: str) -> Waiting:
             "This upload is no longer kept; files wait for a week. Upload it again: nothing is "
             "counted twice."
         )
-    recognised = recognise_file(upload.path)
-    return Waiting(upload, recognised.facts, recognised.mapping)
+    return Waiting(upload, recognise_file(upload.path))
 
 
 def _shown_rows(waiting: Waiting) -> list[list[str]]:
@@ -164,69 +177,148 @@ def _shown_rows(waiting: Waiting) -> list[list[str]]:
 def import_map(token: str) -> str:
     """Show what was recognised and how the columns would be read."""
     waiting = _waiting(token)
-    suggestion = _suggestion(waiting)
+    suggestion = _suggestion(waiting, request.args.get("mapping", ""))
     form = form_of(suggestion.mapping, waiting.facts)
+    form.values["save_as"] = suggestion.name
     return _map_page(waiting, form, suggestion)
 
 
-def _suggestion(waiting: Waiting) -> Suggestion:
-    if waiting.upload.mapping is not None:
-        return Suggestion(Mapping.from_dict(waiting.upload.mapping))
-    batches = list_batches(db.session, limit=BATCHES_SHOWN)
-    return suggest(
-        waiting.guess,
-        waiting.facts.header,
-        file_name=waiting.upload.file_name,
-        earlier=[(batch.file_name, batch.source, batch.mapping) for batch in batches],
-        settings=current_settings(),
+def _suggestion(waiting: Waiting, asked: str) -> Suggestion:
+    """Return what to fill the form with: what was asked for, chosen before, saved, or guessed."""
+    upload, header = waiting.upload, waiting.facts.header
+    if asked and (saved := find_mapping(db.session, asked)):
+        if found := from_saved(saved, header):
+            return found
+        flash(f"The mapping “{saved.name}” needs columns that this file does not have.", "warn")
+    if upload.mapping is not None:
+        return Suggestion(Mapping.from_dict(upload.mapping), name=upload.mapping_name)
+    fitting = find_mappings_for(db.session, format=waiting.facts.format, header=header)
+    for saved in fitting:
+        if found := from_saved(saved, header):
+            return found
+    batches = [
+        (batch.file_name, batch.source, batch.mapping)
+        for batch in list_batches(db.session, limit=BATCHES_SHOWN)
+        if batch.format == waiting.facts.format
+    ]
+    if found := from_earlier(batches, header):
+        return found
+    if waiting.found.has_own_mapping:
+        return Suggestion(waiting.found.mapping)
+    return from_guess(
+        waiting.found.mapping, file_name=upload.file_name, settings=current_settings()
     )
 
 
 def _map_page(waiting: Waiting, form: MappingForm, suggestion: Suggestion | None) -> str:
     mapping = suggestion.mapping if suggestion else None
-    sample = []
+    sample: list[SampleRow] = []
     if mapping is not None and not mapping.problems_with(waiting.facts.header):
-        sample = preview_file(
-            db.session,
-            settings=current_settings(),
-            path=waiting.upload.path,
-            mapping=mapping,
-            source=mapping.source,
-            sample=SAMPLE_ROWS,
-            limit=SAMPLE_ROWS,
-        ).sample
+        sample = _sample(waiting, mapping)
+    saved = find_mappings_for(db.session, format=waiting.facts.format, header=waiting.facts.header)
     return render_template(
         "contacts/import_map.html",
         steps=STEPS,
         upload=waiting.upload,
+        found=waiting.found,
         facts=waiting.facts,
+        is_small=waiting.is_small,
         first_rows=_shown_rows(waiting),
         form=form,
         origin=suggestion.origin if suggestion else "",
         reasons=dict(mapping.reasons) if mapping else {},
         sample=sample,
+        saved=saved,
+        saved_name=suggestion.name if suggestion else "",
         column_words=COLUMN_WORDS,
         constants=CONSTANT_COLUMNS,
         inbound_columns=[("", "every row counts"), *((c, c) for c in waiting.facts.header)],
+        identifier_words=IDENTIFIER_WORDS,
+        identifiers=IDENTIFIER_KINDS,
+        identifier_columns=[("", "none"), *((c, c) for c in waiting.facts.header)],
+        csat_words=CSAT_WORDS,
+        identity_words=IDENTITY_WORDS,
         date_words=DATE_WORDS,
         zones=zone_choices(),
         gap_hours=f"{current_settings().session_gap_hours:g}",
     )
 
 
+def _sample(waiting: Waiting, mapping: Mapping) -> list[SampleRow]:
+    """Return the first rows beside what they become; of a large file only once a job read it."""
+    if not waiting.is_small:
+        return []
+    return preview_file(
+        db.session,
+        settings=current_settings(),
+        path=waiting.upload.path,
+        mapping=mapping,
+        source=mapping.source,
+        sample=SAMPLE_ROWS,
+        limit=SAMPLE_ROWS,
+        only_lines=waiting.lines(),
+    ).sample
+
+
 @bp.post("/import/<token>")
 @requires("contacts.import")
 def import_check(token: str) -> BaseResponse | tuple[str, int]:
-    """Keep the mapping and go on to the dry run."""
+    """Keep the mapping, under a name if one was given, and go on to the dry run."""
     waiting = _waiting(token)
     typed = {name: request.form[name][:2000] for name in request.form if name != "csrf_token"}
     try:
         mapping = read_form(typed, waiting.facts)
+        name = _save_as(waiting, mapping, typed)
     except Invalid as error:
         form = form_as_typed(typed, waiting.facts, error.fields)
         return _map_page(waiting, form, None), 422
-    note(waiting.upload, mapping=mapping.to_dict())
+    except Conflict as error:
+        form = form_as_typed(typed, waiting.facts, {"save_as": error.sentence})
+        return _map_page(waiting, form, None), 422
+    upload = note(waiting.upload, mapping=mapping.to_dict(), mapping_name=name, try_job_id=None)
+    if not waiting.is_small:
+        _queue_try(upload, mapping)
     return see_other(url_for("contacts.import_try", token=token))
+
+
+def _save_as(waiting: Waiting, mapping: Mapping, typed: dict[str, str]) -> str:
+    """Save the mapping if a name was typed; changing the one it was filled from is meant."""
+    name = typed.get("save_as", "").strip()
+    if not name:
+        return ""
+    with db.transaction() as session:
+        return save_mapping(
+            session,
+            name=name,
+            format=waiting.facts.format,
+            header=waiting.facts.header,
+            mapping=mapping,
+            by=current_actor(),
+            replace=name == typed.get("filled_from", ""),
+        ).name
+
+
+def _queue_try(upload: Upload, mapping: Mapping) -> Upload:
+    """Queue the job that looks at the whole file."""
+    with db.transaction() as session:
+        job = queue_job(
+            session,
+            kind=JobKind.TRY_IMPORT,
+            arguments=_arguments(upload, mapping),
+            by=current_actor(),
+        )
+    return note(upload, try_job_id=job.id, sample=[])
+
+
+def _arguments(upload: Upload, mapping: Mapping) -> dict[str, Any]:
+    return {
+        "path": str(upload.path),
+        "mapping": mapping.to_dict(),
+        "source": mapping.source,
+        "file_name": upload.file_name,
+        "token": upload.token,
+        "replay_of_id": upload.replay_of_id,
+    }
 
 
 @bp.get("/import/<token>/check")
@@ -234,35 +326,35 @@ def import_check(token: str) -> BaseResponse | tuple[str, int]:
 def import_try(token: str) -> str | BaseResponse:
     """Show what the import would do, without doing it."""
     waiting = _waiting(token)
-    if waiting.upload.mapping is None:
+    upload = waiting.upload
+    if upload.mapping is None:
         return see_other(url_for("contacts.import_map", token=token))
-    mapping = Mapping.from_dict(waiting.upload.mapping)
-    preview = preview_file(
-        db.session,
-        settings=current_settings(),
-        path=waiting.upload.path,
-        mapping=mapping,
-        source=mapping.source,
-        sample=SAMPLE_ROWS,
-        limit=TRIED_ROWS,
-    )
-    rejects = _first_rejects(waiting, mapping) if preview.rejected else []
+    mapping = Mapping.from_dict(upload.mapping)
+    job = find_job(db.session, upload.try_job_id) if upload.try_job_id else None
+    if waiting.is_small:
+        preview = preview_file(
+            db.session,
+            settings=current_settings(),
+            path=upload.path,
+            mapping=mapping,
+            source=mapping.source,
+            sample=SAMPLE_ROWS,
+            only_lines=waiting.lines(),
+        )
+    elif job is not None and job.state is JobState.DONE:
+        preview = ImportPreview.from_dict(job.result["preview"])
+        preview.sample = [SampleRow.from_dict(row) for row in upload.sample]
+    elif job is not None:
+        return see_other(url_for("contacts.import_job", job_id=job.id))
+    else:
+        return see_other(url_for("contacts.import_map", token=token))
     return render_template(
         "contacts/import_check.html",
         steps=STEPS,
-        upload=waiting.upload,
+        upload=upload,
         mapping=mapping,
         preview=preview,
-        rejects=rejects,
-        tried=TRIED_ROWS,
     )
-
-
-def _first_rejects(waiting: Waiting, mapping: Mapping) -> list[Reject]:
-    with open_contacts(waiting.upload.path, mapping) as opened:
-        outcomes = read_contacts(opened.bundle, opened.facts, mapping, now=utc_now())
-        rejects = (row for row in islice(outcomes, TRIED_ROWS) if isinstance(row, Reject))
-        return list(islice(rejects, SAMPLE_ROWS))
 
 
 @bp.post("/import/<token>/run")
@@ -288,18 +380,16 @@ def import_run(token: str) -> BaseResponse:
                 source=mapping.source,
                 file_name=upload.file_name,
                 by=by,
+                origin="upload",
+                mapping_name=upload.mapping_name,
+                replay_of_id=upload.replay_of_id,
             ).id
-        arguments = {
-            "path": str(upload.path),
-            "mapping": mapping.to_dict(),
-            "source": mapping.source,
-            "file_name": upload.file_name,
-            "batch_id": batch_id,
-            "token": token,
-        }
-        slot = f"contacts.import_file @ {token[:24]}-{upload.attempts}"
         job = queue_job(
-            session, kind=JobKind.IMPORT_CONTACTS, arguments=arguments, by=by, slot=slot
+            session,
+            kind=JobKind.IMPORT_CONTACTS,
+            arguments={**_arguments(upload, mapping), "batch_id": batch_id},
+            by=by,
+            slot=f"contacts.import_file @ {token[:24]}-{upload.attempts}",
         )
     note(upload, job_id=job.id, batch_id=batch_id, attempts=upload.attempts + 1)
     return see_other(url_for("contacts.import_job", job_id=job.id))
@@ -307,7 +397,10 @@ def import_run(token: str) -> BaseResponse:
 
 def _goes_on(upload: Upload) -> bool:
     """Whether the job of this upload waits, runs or is done with this very mapping."""
-    job = get_job(db.session, upload.job_id or 0)
+    job = find_job(db.session, upload.job_id or 0)
+    batch = find_batch(db.session, upload.batch_id) if upload.batch_id else None
+    if job is None or (batch is not None and batch.rolled_back_by):
+        return False
     is_same = job.arguments.get("mapping") == upload.mapping
     return is_same and job.state in (JobState.QUEUED, JobState.RUNNING, JobState.DONE)
 
@@ -317,74 +410,4 @@ def _batch_to_fill(upload: Upload) -> int | None:
     batch = find_batch(db.session, upload.batch_id) if upload.batch_id else None
     if batch is None or batch.state.value == "done" or batch.mapping != upload.mapping:
         return None
-    return batch.id
-
-
-@bp.get("/imports/job/<int:job_id>")
-@requires("contacts.import")
-def import_job(job_id: int) -> str | BaseResponse:
-    """Show how far an import is; when it is done, its result."""
-    job = get_job(db.session, job_id)
-    if job.kind is not JobKind.IMPORT_CONTACTS:
-        raise NotFound("This job is no import.")
-    if job.state is JobState.DONE:
-        batch_id = job.result.get("batch_id") or job.arguments.get("batch_id")
-        return see_other(url_for("contacts.import_show", batch_id=batch_id))
-    template = "contacts/_progress.html" if is_htmx() else "contacts/import_job.html"
-    return render_template(template, steps=STEPS, job=job, progress=_progress(job, utc_now()))
-
-
-def _progress(job: Any, now: datetime) -> dict[str, Any]:
-    """Return share, rate and time left of a running import in words.
-
-    While the file is read, progress counts its bytes; afterwards contacts get their themes,
-    counted in another unit, and no time left is claimed.
-    """
-    path = Path(str(job.arguments.get("path", "")))
-    is_reading = path.is_file() and path.stat().st_size == job.progress_total
-    elapsed = (now - job.started_at).total_seconds() if job.started_at else 0
-    rate = ""
-    if is_reading and elapsed > 0 and job.progress_done >= 1000 * elapsed:
-        rate = f"{n(job.progress_done / elapsed / 1000)} kB a second"
-    left = seconds_left(job, now) if is_reading else None
-    return {
-        "share": job.progress_done / job.progress_total if job.progress_total else None,
-        "rate": rate,
-        "left": f"about {gap_words(round(left))} left" if left is not None else "",
-        "doing": job.doing,
-    }
-
-
-@bp.get("/imports/<int:batch_id>")
-@requires("contacts.import")
-def import_show(batch_id: int) -> str:
-    """Show what an import brought, and the rows that could not be read."""
-    batch = get_batch(db.session, batch_id)
-    line = request.args.get("after", 0, type=row_id)
-    rejects = list_rejects(db.session, batch_id=batch_id, after_line=line, limit=REJECTS_SHOWN + 1)
-    shown = rejects[:REJECTS_SHOWN]
-    here = url_for("contacts.import_show", batch_id=batch_id)
-    return render_template(
-        "contacts/import_show.html",
-        batch=batch,
-        opened=count_batch_contacts(db.session, batch_id) if batch.added else None,
-        k=current_settings().privacy_k,
-        rejects=shown,
-        more_url=f"{here}?after={shown[-1].line}#rejects" if len(rejects) > len(shown) else "",
-        first_url=f"{here}#rejects" if line else "",
-    )
-
-
-@bp.get("/imports/<int:batch_id>/rejects.csv")
-@requires("contacts.import")
-def import_rejects(batch_id: int) -> Response:
-    """Send the rows that could not be read, redacted, as CSV."""
-    batch = get_batch(db.session, batch_id)
-    rejects = list_rejects(db.session, batch_id=batch_id, limit=REJECTS_EXPORTED + 1)
-    rows: list[list[Any]] = [
-        [batch.file_name, r.line, r.reason, r.raw] for r in rejects[:REJECTS_EXPORTED]
-    ]
-    if len(rejects) > REJECTS_EXPORTED:
-        rows.append([f"Only the first {REJECTS_EXPORTED:,} rows are in this file."])
-    headings = ("File", "Line", "Reason", "Row, personal data hidden")
-    return csv_response(f"rejects-of-import-{batch_id}.csv", headings, rows)
+    return None if batch.rolled_back_by else batch.id

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingOf
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from zoneinfo import available_timezones
 
 from closedloop.adapters.mapping import (
     CONSTANT_COLUMNS,
+    CSAT_SCALES,
+    IDENTIFIER_KINDS,
     KNOWN_COLUMNS,
     MAX_SESSION_GAP_SECONDS,
     MAX_SOURCE_CHARS,
@@ -20,6 +23,8 @@ from closedloop.adapters.mapping import (
 from closedloop.adapters.types import BadMapping, FileFacts
 from closedloop.config import Settings
 from closedloop.domain.errors import Invalid
+from closedloop.queries.mappings import KnownMapping
+from closedloop.web.filters import day
 
 COLUMN_WORDS = {
     "contact_id": "Contact number",
@@ -53,15 +58,34 @@ DATE_WORDS = (
     ("mdy", "03/31/2026 (month first)"),
     ("epoch", "1774915200 (seconds since 1970)"),
 )
+CSAT_WORDS = (
+    ("1-5", "1 to 5"),
+    ("1-7", "1 to 7"),
+    ("1-10", "1 to 10"),
+    ("0-100", "0 to 100"),
+    ("good-bad", "good or bad"),
+)
+IDENTITY_WORDS = (
+    ("", "a code of the source, as it stands"),
+    ("account", "an account number"),
+    ("email", "an e-mail address"),
+    ("phone", "a phone number"),
+)
+IDENTIFIER_WORDS = {"account": "Account number", "email": "E-mail address", "phone": "Phone number"}
 MAX_GAP_HOURS = MAX_SESSION_GAP_SECONDS // 3600
+_CHANNEL_GAP = re.compile(r"(.*\S)[\s:=]+([\d.]+)\s*h?")
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A mapping to start from, and where it comes from in a sentence (empty: it was guessed)."""
+    """A mapping to start from, and where it comes from in a sentence (empty: it was guessed).
+
+    `name` is that of a saved mapping.
+    """
 
     mapping: Mapping
     origin: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,26 +121,29 @@ class MappingForm:
     errors: dict[str, str] = field(default_factory=dict)
 
 
-def suggest(
-    guess: Mapping,
-    header: Sequence[str],
-    *,
-    file_name: str,
-    earlier: Sequence[tuple[str, str, MappingOf[str, Any]]],
-    settings: Settings,
-) -> Suggestion:
-    """Return a mapping to start from: one that read such a file before, or the guess.
+def from_saved(saved: KnownMapping, header: Sequence[str]) -> Suggestion | None:
+    """Return a saved mapping to start from; None when it does not fit the columns."""
+    try:
+        mapping = Mapping.from_dict(saved.mapping)
+    except BadMapping:
+        return None
+    if mapping.problems_with(header):
+        return None
+    used = f", last used on {day(saved.last_used_at)}" if saved.last_used_at else ""
+    origin = f"Filled in from the saved mapping “{saved.name}”{used}."
+    return Suggestion(mapping, origin, saved.name)
+
+
+def from_earlier(
+    earlier: Iterable[tuple[str, str, MappingOf[str, Any]]], header: Sequence[str]
+) -> Suggestion | None:
+    """Return the mapping that read the last file with these columns.
 
     Parameters
     ----------
-    guess : Mapping
+    earlier : iterable of (file name, source, mapping)
+        Imports of the same format, newest first.
     header : sequence of str
-    file_name : str
-        Names the source where nothing better is known.
-    earlier : sequence of (file name, source, mapping)
-        Imports before, newest first.
-    settings : Settings
-        Zone and session gap where the file does not say.
     """
     for name, source, kept in earlier:
         try:
@@ -125,6 +152,11 @@ def suggest(
             continue
         if not mapping.problems_with(header):
             return Suggestion(mapping, f"Read as “{name}” was: it has the same columns.")
+    return None
+
+
+def from_guess(guess: Mapping, *, file_name: str, settings: Settings) -> Suggestion:
+    """Return a guess with what the site and the name of the file say beside it."""
     zone = settings.reporting_zone if "zone" in guess.reasons else None
     gap = round(settings.session_gap_hours * 3600) if guess.inbound else None
     source = source_from(file_name)
@@ -139,11 +171,15 @@ def form_of(mapping: Mapping, facts: FileFacts) -> MappingForm:
         "date_order": mapping.date_order or "",
         "zone": mapping.zone or "",
         "session_gap_hours": f"{gap / 3600:g}" if gap else "",
+        "session_gaps": ", ".join(f"{c} {g / 3600:g}" for c, g in mapping.session_gaps.items()),
+        "csat_scale": mapping.csat_scale,
+        "identity_kind": mapping.identity_kind or "",
         "unknown_values": ", ".join(value for value in mapping.unknown_values if value),
         "first_event": "1" if mapping.first_event_per_contact else "",
         "inbound_column": mapping.inbound[0] if mapping.inbound else "",
         "inbound_value": mapping.inbound[1] if mapping.inbound else "",
         **{f"constant_{name}": mapping.constants.get(name, "") for name in CONSTANT_COLUMNS},
+        **{f"identifier_{kind}": mapping.identifiers.get(kind, "") for kind in IDENTIFIER_KINDS},
     }
     becomes = {column: known for known, column in mapping.columns.items()}
     chosen = [becomes.get(column, "") for column in facts.header]
@@ -179,12 +215,18 @@ def read_form(typed: MappingOf[str, str], facts: FileFacts) -> Mapping:
     errors: dict[str, str] = {}
     columns = _columns(typed, facts, errors)
     gap = _gap(typed.get("session_gap_hours", ""), errors)
+    gaps = _channel_gaps(typed.get("session_gaps", ""), errors)
     source = " ".join(typed.get("source", "").split())
     if not 0 < len(source) <= MAX_SOURCE_CHARS:
         errors["source"] = (
             f"Name the system the file comes from, in at most {MAX_SOURCE_CHARS} characters."
         )
     inbound = _inbound(typed, facts, errors)
+    scale = typed.get("csat_scale") or CSAT_SCALES[0]
+    if scale not in CSAT_SCALES:
+        errors["csat_scale"] = "Choose one of the scales."
+    if (kind := typed.get("identity_kind") or None) not in (None, *IDENTIFIER_KINDS):
+        errors["identity_kind"] = "Choose what customer numbers are."
     if errors:
         raise Invalid("Some settings need another look.", errors)
     try:
@@ -201,6 +243,14 @@ def read_form(typed: MappingOf[str, str], facts: FileFacts) -> Mapping:
             unknown_values=("", *_words(typed.get("unknown_values", ""))),
             first_event_per_contact=bool(typed.get("first_event")),
             session_gap_seconds=gap,
+            session_gaps=gaps,
+            csat_scale=scale,
+            identity_kind=kind,
+            identifiers={
+                kind: column
+                for kind in IDENTIFIER_KINDS
+                if (column := typed.get(f"identifier_{kind}", "")) in facts.header
+            },
             inbound=inbound,
         )
     except BadMapping as error:
@@ -252,6 +302,22 @@ def _gap(text: str, errors: dict[str, str]) -> int | None:
         errors["session_gap_hours"] = f"Write hours from 0 to {MAX_GAP_HOURS}, or leave it empty."
         return None
     return round(hours * 3600) or None
+
+
+def _channel_gaps(text: str, errors: dict[str, str]) -> dict[str, int]:
+    """Return seconds by channel of a text such as "whatsapp 24, email 72"."""
+    gaps: dict[str, int] = {}
+    for part in _words(text):
+        found = _CHANNEL_GAP.fullmatch(part)
+        hours = float(found[2]) if found and found[2].count(".") < 2 and found[2] != "." else -1.0
+        if not found or not 0 <= hours <= MAX_GAP_HOURS:
+            errors["session_gaps"] = (
+                f"Write a channel and hours from 0 to {MAX_GAP_HOURS}, such as “whatsapp 24, "
+                "email 72”."
+            )
+            return {}
+        gaps[" ".join(found[1].split()).lower().rstrip(" :=")] = round(hours * 3600)
+    return gaps
 
 
 def _inbound(
