@@ -104,6 +104,13 @@ class Report:
         return [row for row in self.open_actions if row.is_overdue(today)]
 
     @property
+    def unidentified_share(self) -> float | None:
+        """Share of the contacts of the period without a known customer, 0 to 1; None without any."""
+        contacts = sum(day.contacts for day in self.trend.days)
+        identified = sum(day.identified for day in self.trend.days)
+        return share(contacts - identified, contacts)
+
+    @property
     def handed_back(self) -> list[ActionRow]:
         """Open actions that a department handed back."""
         return [row for row in self.open_actions if row.status is ActionStatus.HANDED_BACK]
