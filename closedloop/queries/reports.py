@@ -105,7 +105,7 @@ class Report:
 
     @property
     def unidentified_share(self) -> float | None:
-        """Share of the contacts of the period without a known customer, 0 to 1; None without any."""
+        """Share of the contacts without a known customer, 0 to 1; None without contacts."""
         contacts = sum(day.contacts for day in self.trend.days)
         identified = sum(day.identified for day in self.trend.days)
         return share(contacts - identified, contacts)

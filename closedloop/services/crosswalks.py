@@ -80,33 +80,35 @@ class Crosswalk:
         self._db.execute("CREATE TABLE people (digest TEXT PRIMARY KEY, person INTEGER)")
         self._db.execute("BEGIN")
 
-    def read(self, path: Path) -> None:
-        """Read a file.
+    def read(self, path: Path, *, name: str = "", only_header: bool = False) -> None:
+        """Read a file, which people know as `name`.
 
         Raises
         ------
         Unreadable
             If it is no such file; the sentence says what to do.
         """
+        name = name or path.name
         try:
             with path.open(encoding="utf-8-sig", newline="") as stream:
                 first = stream.readline()
                 stream.seek(0)
                 delimiter = max(",;\t|", key=first.count)
-                self._read_rows(csv.reader(stream, delimiter=delimiter), path.name)
+                rows = csv.reader(stream, delimiter=delimiter)
+                self._read_rows(next(rows, []), () if only_header else rows, name)
         except UnicodeDecodeError as error:
             raise Unreadable(
-                f"{path.name} is not written in UTF-8. Save it as “CSV UTF-8” and try again."
+                f"{name} is not written in UTF-8. Save it as “CSV UTF-8” and try again."
             ) from error
         except csv.Error as error:
             raise Unreadable(
-                f"{path.name}: a row behind row {self.rows + 1} is no CSV ({error})."
+                f"{name}: a row behind row {self.rows + 1} is no CSV ({error})."
             ) from error
         except OSError as error:
-            raise Unreadable(f"{path.name} cannot be opened.") from error
+            raise Unreadable(f"{name} cannot be opened.") from error
 
-    def _read_rows(self, rows: Iterator[list[str]], name: str) -> None:
-        header = [cell.strip().lower().replace(" ", "_") for cell in next(rows, [])]
+    def _read_rows(self, first: list[str], rows: Iterable[list[str]], name: str) -> None:
+        header = [cell.strip().lower().replace(" ", "_") for cell in first]
         places = {column: header.index(column) for column in CROSSWALK_COLUMNS if column in header}
         if len(places) < 2:
             raise Unreadable(

@@ -36,6 +36,7 @@ from closedloop.services.rollups import roll_up_due
 from closedloop.services.theme_stats import find_stats_day, refresh_theme_stats
 
 __all__ = [
+    "check_crosswalk",
     "hash_customer",
     "link_again",
     "link_customers",
@@ -68,6 +69,18 @@ def read_rules(path: Path) -> MatchRules:
     except OSError as error:
         raise Unreadable(f"{path.name} cannot be opened.") from error
     return MatchRules.from_dict(settings)
+
+
+def check_crosswalk(path: Path, *, settings: Settings, rules: MatchRules, name: str) -> None:
+    """Refuse a file that is no crosswalk, by what its header says.
+
+    Raises
+    ------
+    Unreadable
+        With the name people know it by.
+    """
+    with closing(Crosswalk(settings, rules)) as crosswalk:
+        crosswalk.read(path, name=name, only_header=True)
 
 
 def link_customers(
