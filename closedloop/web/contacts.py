@@ -30,6 +30,7 @@ from closedloop.queries.contacts import (
 from closedloop.queries.imports import find_batch
 from closedloop.queries.site import get_data_span
 from closedloop.web import (
+    contacts_identities,
     contacts_import,
     contacts_repeats,
     import_jobs,
@@ -43,6 +44,7 @@ from closedloop.web.permissions import requires
 
 __all__ = [  # the modules add their pages to bp
     "bp",
+    "contacts_identities",
     "contacts_import",
     "contacts_repeats",
     "import_jobs",
