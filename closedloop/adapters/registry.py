@@ -53,6 +53,8 @@ def recognise(bundle: Bundle) -> tuple[Reader, FileFacts]:
     for reader in READERS:
         if (facts := reader.recognise(bundle)) is not None:
             return reader, facts
+    if not bundle.members:
+        raise UnreadableFile("The directory holds no files. Check the export and make it again.")
     titles = ", ".join(reader.title for reader in READERS)
     what = "The file is" if len(bundle.members) == 1 else "The files are"
     raise UnreadableFile(f"{what} of no kind that can be read here. Read can be: {titles}.")
