@@ -188,6 +188,8 @@ def _phone(rng: Random) -> tuple[str, str]:
     country = rng.choice(PHONE_COUNTRIES)
     kind = rng.choice((PhoneNumberType.MOBILE, PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE))
     number = phonenumbers.example_number_for_type(country, kind)
+    if number is None:
+        raise LookupError(f"There is no example of a phone number of {country}.")
     example = str(number.national_number)
     while True:
         number.national_number = int(example[:-5] + digits(rng, 5))

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-from py3langid.langid import (  # type: ignore[import-untyped]
+from py3langid.langid import (
     MODEL_FILE,
     LanguageIdentifier,
 )
