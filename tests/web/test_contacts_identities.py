@@ -148,12 +148,10 @@ def test_the_share_without_identity_stands_on_the_repeats_page_and_in_the_report
     manager, filled
 ) -> None:
     customers = [f"cust-{n}" for n in range(21)] + [""] * 6  # with the three before: 23 and 7
-    filled.take_in(
-        [row(f"c{n}", customer=who, hours=n) for n, who in enumerate(customers)], source="other"
-    )
-    # of the day that is mature by then, 15 contacts have a customer and one has none
+    rows = [row(f"c{n}", customer=who, hours=n) for n, who in enumerate(customers)]
+    filled.take_in([*rows, row("late", hours=24 * 40)], source="other")
     asked = "from=2026-03-02&to=2026-03-03"
     repeats = text_of(manager.get(f"/contacts/repeats?window=24h&{asked}"))
-    assert "6.3 % have none and enter no rate" in repeats
-    report = text_of(manager.get("/reports/?from=2026-03-02&to=2026-03-03"))
+    assert "23.3 % have none and enter no rate" in repeats
+    report = text_of(manager.get("/reports/?from=2026-03-02&to=2026-03-20"))
     assert "23.3 % of contacts have no known customer and enter no rate" in report
