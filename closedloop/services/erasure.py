@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from closedloop.adapters.kept_files import is_packed, kept_files, mentions, needles
+from closedloop.adapters.kept_files import SHORTEST, is_packed, kept_files, mentions, needles
 from closedloop.adapters.uploads import delete_upload, find_upload
 from closedloop.config import INSTANCE_FILE, Settings
 from closedloop.domain.audit import Actor
@@ -83,6 +83,8 @@ class Erased:
         Uploads that are compressed and in which nobody can look.
     mentioned : list of str
         Other files of the instance that hold the identifier; they are for you to delete.
+    tokens : list of str
+        Of the uploads that were deleted.
     """
 
     contacts: int = 0
@@ -97,6 +99,7 @@ class Erased:
     files: list[str] = field(default_factory=list)
     unsearched: list[str] = field(default_factory=list)
     mentioned: list[str] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -288,7 +291,7 @@ def _erase_rows(
     session.execute(sa.delete(_moves).where(_moves.c.customer_id.in_(customer_ids)))
     session.execute(sa.delete(_customers).where(_customers.c.id.in_(customer_ids)))
     session.execute(sa.delete(_rejects).where(_rejects.c.customer_key.in_(target.hashes)))
-    _empty_jobs(session, target.words)
+    _empty_jobs(session, target.words, files.tokens)
     mark_due(session, target.days)
     erased = replace(
         files,
@@ -348,19 +351,30 @@ def _empty_rejects(session: Session) -> int:
     return len(session.execute(emptied.returning(_rejects.c.id)).all())
 
 
-def _empty_jobs(session: Session, words: Collection[str]) -> None:
-    """Empty what jobs were asked and answered where it names the customer."""
+def _empty_jobs(session: Session, words: Collection[str], tokens: Collection[str]) -> None:
+    """Empty what jobs were asked and answered where it names the customer.
+
+    What jobs said of an upload that is gone is emptied, too: a try shows first rows of it.
+    """
+    wanted = [json.dumps(word)[1:-1] for word in words if len(word) >= SHORTEST]
     for job in session.scalars(sa.select(Job)):
         said = json.dumps([job.arguments, job.checkpoint, job.result, job.error])
-        if any(json.dumps(word)[1:-1] in said for word in words if len(word) >= 5):
+        if any(word in said for word in wanted):
             job.arguments, job.checkpoint, job.result, job.error = {}, {}, {}, ""
-    session.flush()  # before the transaction's other statements are counted as done
+        elif job.arguments.get("token") in tokens:
+            job.checkpoint, job.result = {}, {k: v for k, v in job.result.items() if _is_count(v)}
+    session.flush()  # statements that follow do not go by the loaded jobs
+
+
+def _is_count(value: object) -> bool:
+    return value is None or isinstance(value, int | float)
 
 
 def _erase_files(settings: Settings, target: _Target, *, dry_run: bool) -> Erased:
     """Delete uploads the customer stands in; name the files where somebody has to look."""
     wanted = needles(target.words)
     found = Erased()
+    _erase_picked_up(settings, wanted, found, dry_run=dry_run)
     database = sa.make_url(settings.url).database or ""
     skip = (INSTANCE_FILE, Path(database).name or INSTANCE_FILE)
     for path in kept_files(settings.instance, but=skip):
@@ -370,6 +384,25 @@ def _erase_files(settings: Settings, target: _Target, *, dry_run: bool) -> Erase
         elif wanted and mentions(path, wanted):
             found.mentioned.append(str(path.relative_to(settings.instance)))
     return found
+
+
+def _erase_picked_up(
+    settings: Settings, wanted: list[bytes], found: Erased, *, dry_run: bool
+) -> None:
+    """Delete files of the watched folder that were read; name those that wait to be."""
+    if not settings.watched_folder or not wanted:
+        return
+    folder = Path(settings.watched_folder)
+    for path in kept_files(folder, but=()):
+        name = str(path.relative_to(folder))
+        if not mentions(path, wanted):
+            continue
+        if name.startswith(("done/", "failed/")):
+            found.files.append(name)
+            if not dry_run:
+                path.unlink(missing_ok=True)
+        else:
+            found.mentioned.append(name)
 
 
 def _erase_upload(
@@ -386,6 +419,7 @@ def _erase_upload(
     is_read = upload is not None and upload.batch_id in target.batch_ids
     if is_read or (wanted and mentions(path, wanted)):
         found.files.append(name)
+        found.tokens.append(path.stem)
         if not dry_run:
             path.unlink(missing_ok=True)
             if upload:
