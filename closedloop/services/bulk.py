@@ -5,8 +5,8 @@ PostgreSQL speaks COPY, SQLite the driver's own executemany; both in the session
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -58,49 +58,33 @@ def read_columns(session: Session, statement: sa.Select[Any]) -> dict[str, Any]:
     """
     is_text = {c.name: isinstance(c.type, sa.String) for c in statement.selected_columns if c.name}
     if is_postgresql(session):
-        return _copy_out(session, statement, is_text)
-    sql = str(statement.compile(session.get_bind(), compile_kwargs={"literal_binds": True}))
-    cursor = _cursor(session)
-    columns: list[Any] = list(zip(*cursor.execute(sql).fetchall(), strict=True))
-    columns = columns or [()] * len(is_text)
+        dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+        sql = str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+        cursor = _cursor(session, binary=True)
+        rows = cursor.execute(sql.replace("%%", "%")).fetchall()
+    else:
+        sql = str(statement.compile(session.get_bind(), compile_kwargs={"literal_binds": True}))
+        rows = _cursor(session).execute(sql).fetchall()
+    columns: list[Any] = list(zip(*rows, strict=True)) or [()] * len(is_text)
     return {
         name: _as_texts(column) if text else np.fromiter(column, np.int64, len(column))
         for (name, text), column in zip(is_text.items(), columns, strict=True)
     }
 
 
-def _copy_out(
-    session: Session, statement: sa.Select[Any], is_text: Mapping[str, bool]
-) -> dict[str, Any]:
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    sql = str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
-    # COPY takes no parameters; a % that was doubled for the driver's sake is one again
-    sql = sql.replace("%%", "%")
-    with io.BytesIO() as found:
-        with _cursor(session).copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)") as copy:
-            for block in copy:
-                found.write(block)
-        if not found.tell():
-            return {n: _as_texts(()) if t else np.empty(0, np.int64) for n, t in is_text.items()}
-        found.seek(0)
-        table = pa_csv.read_csv(
-            found,
-            read_options=pa_csv.ReadOptions(column_names=list(is_text), use_threads=False),
-            parse_options=pa_csv.ParseOptions(newlines_in_values=True),
-            convert_options=pa_csv.ConvertOptions(
-                column_types={n: pa.string() if t else pa.int64() for n, t in is_text.items()},
-                strings_can_be_null=False,
-            ),
-        )
-    return {name: _as_column(table[name].combine_chunks(), is_text[name]) for name in is_text}
+@contextmanager
+def by_index(session: Session) -> Iterator[None]:
+    """Let PostgreSQL look joined rows up one by one instead of reading the whole other table.
 
-
-def _as_column(array: Any, is_text: bool) -> Any:
-    if not is_text:
-        return array.to_numpy(zero_copy_only=False)
-    encoded = array.dictionary_encode()
-    codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return Texts(codes, encoded.dictionary.to_pylist())
+    For some ten thousand rows of millions it believes the latter to be cheaper, as it would be
+    on a disk that turns.
+    """
+    settings = ("enable_hashjoin", "enable_mergejoin") if is_postgresql(session) else ()
+    for name in settings:
+        session.execute(sa.text(f"SET LOCAL {name} = off"))
+    yield
+    for name in settings:
+        session.execute(sa.text(f"SET LOCAL {name} = on"))
 
 
 def _as_texts(values: Sequence[str]) -> Texts:
@@ -160,6 +144,6 @@ def portions(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
         yield items[start : start + size]
 
 
-def _cursor(session: Session) -> Any:
+def _cursor(session: Session, **options: Any) -> Any:
     """Return a cursor of the driver, inside the session's transaction."""
-    return session.connection().connection.cursor()
+    return session.connection().connection.cursor(**options)

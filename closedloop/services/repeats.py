@@ -7,6 +7,7 @@ history, so that keeping up and starting afresh cannot differ. The rule is `serv
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import nullcontext
 from datetime import date, timedelta
 from itertools import islice
 from typing import Any, TypeVar
@@ -21,11 +22,11 @@ from closedloop.config import Settings
 from closedloop.domain.contacts import DAY, WINDOWS
 from closedloop.models import Contact, ContactLink, Customer, DueDay
 from closedloop.models.base import day_number, epoch_seconds
-from closedloop.services.bulk import Integers, delete_rows, read_columns, write_columns
+from closedloop.services.bulk import Integers, by_index, delete_rows, read_columns, write_columns
 from closedloop.services.links import NONE, find_tied, link
 
 IDS_PER_STATEMENT = 5_000
-CUSTOMERS_PER_PORTION = 200_000
+CUSTOMERS_PER_PORTION = 50_000
 TURN_KEY = 7_301_988
 """Number of the advisory lock behind `take_turn`; any constant of our own would do."""
 
@@ -102,8 +103,9 @@ def chain_contacts(
     take_turn(session)
     window = settings.repeat_window_days * DAY
     days: set[date] = set()
-    for condition in _portions_of_customers(session, customer_ids):
-        days |= _chain_portion(session, condition, window)
+    with by_index(session) if customer_ids is not None else nullcontext():
+        for condition in _portions_of_customers(session, customer_ids):
+            days |= _chain_portion(session, condition, window)
     mark_due(session, days)
     return days
 

@@ -21,7 +21,7 @@ from closedloop.domain.contacts import WINDOWS, Basis
 from closedloop.domain.jobs import Progress
 from closedloop.models import Contact, ContactLink, DailyRollup, DailySlice, DueDay
 from closedloop.models.base import day_number
-from closedloop.services.bulk import Integers, Texts, read_columns, write_columns
+from closedloop.services.bulk import Integers, Texts, by_index, read_columns, write_columns
 from closedloop.services.links import NONE
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.repeats import as_days, in_portions, take_turn
@@ -87,7 +87,8 @@ def roll_up_days(session: Session, *, days: Collection[date] | None) -> int:
     for portion in in_portions(sorted(set(days)), DAYS_PER_STATEMENT):
         for table in (_rollups, _slices, _due):
             session.execute(sa.delete(table).where(table.c.day.in_(portion)))
-        columns = read_columns(session, _select_contacts(portion))
+        with by_index(session):
+            columns = read_columns(session, _select_contacts(portion))
         rows += _write(session, _add_up(columns), ("rollups", "slices"))
     return rows
 
