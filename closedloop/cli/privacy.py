@@ -127,14 +127,14 @@ def _tell(
         print_json(
             {
                 "dry_run": dry_run,
-                "erased": [dataclasses.asdict(erased) for erased in done],
+                "erased": [_plain(erased) for erased in done],
                 "unknown": unknown,
                 "refused": [{"number": n, "sentence": sentence} for n, sentence in refused],
             }
         )
         return
     for erased in done:
-        facts = dataclasses.asdict(erased)
+        facts = _plain(erased)
         lists = {name: facts.pop(name) for name in ("files", "unsearched", "mentioned")}
         print_table(
             ["would go" if dry_run else "gone", "number"], [[k, v] for k, v in facts.items()]
@@ -155,6 +155,10 @@ def _tell(
         click.echo(f"Id {number}: {sentence}", err=True)
     if done and not dry_run:
         click.echo(_rest(site, vacuum))
+
+
+def _plain(erased: Erased) -> dict[str, Any]:
+    return {k: v for k, v in dataclasses.asdict(erased).items() if k != "tokens"}
 
 
 def _rest(site: Site, vacuum: bool) -> str:

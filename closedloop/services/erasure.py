@@ -377,7 +377,10 @@ def _erase_files(settings: Settings, target: _Target, *, dry_run: bool) -> Erase
     _erase_picked_up(settings, wanted, found, dry_run=dry_run)
     database = sa.make_url(settings.url).database or ""
     skip = (INSTANCE_FILE, Path(database).name or INSTANCE_FILE)
+    folder = Path(settings.watched_folder).resolve() if settings.watched_folder else None
     for path in kept_files(settings.instance, but=skip):
+        if folder is not None and path.is_relative_to(folder):
+            continue
         if path.parent == settings.uploads and path.suffix in (".upload", ".json"):
             if path.suffix == ".upload":
                 _erase_upload(settings, target, path, wanted, found, dry_run=dry_run)

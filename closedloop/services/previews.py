@@ -22,6 +22,7 @@ from closedloop.adapters.types import BadRow, ParsedContact, RawRow, Reject
 from closedloop.config import Settings
 from closedloop.domain.clock import utc_now
 from closedloop.domain.contacts import share
+from closedloop.domain.errors import Conflict
 from closedloop.domain.jobs import Progress
 from closedloop.services.contact_files import (
     Extent,
@@ -32,6 +33,7 @@ from closedloop.services.contact_files import (
 )
 from closedloop.services.contact_rows import CUSTOMER_TOKEN, CleanRow, RowCleaner
 from closedloop.services.intake import known_hashes, sort_rows
+from closedloop.services.key_state import find_key_state, key_problem
 from closedloop.services.long_work import Report, tell_nobody
 
 ROWS_AT_ONCE = 2_000
@@ -184,7 +186,12 @@ def preview_file(
     ------
     Unreadable, Invalid
         If the file or the mapping cannot be used.
+    Conflict
+        If the customers of this site are stored under other keys: every contact would look
+        changed.
     """
+    if problem := key_problem(find_key_state(session), settings):
+        raise Conflict(problem)
     now = utc_now()
     reasons: dict[str, RejectReason] = {}
     with open_contacts(path, mapping) as opened, closing(_SeenInFile()) as seen:
