@@ -27,7 +27,7 @@ from ml.text.redact_rules import (
     compile_pattern,
     kind_of,
 )
-from ml.text.redact_shapes import GAP, MAY_BE_IBAN, STRETCH, Finder, Span, merged
+from ml.text.redact_shapes import DIGITS, GAP, MAY_BE_IBAN, STRETCH, Finder, Span, merged
 from ml.text.redact_tokens import TOKEN, Tokens
 
 __all__ = [
@@ -186,12 +186,13 @@ class Redactor:
                 text = tokens.replace(text, "URL", find_urls(text))
             if may_spell_email(text):
                 text = tokens.replace(text, "EMAIL", find_emails(text))
-            if text.count(".") > 2:
+            digit = DIGITS.search(text)
+            has_number = digit is not None and STRETCH.search(text, digit.start()) is not None
+            if digit is not None and text.count(".") > 2:
                 text = tokens.replace(text, "IP", find_ips(text))
-            has_number = STRETCH.search(text) is not None
             if has_number:
                 text = _replace_all(text, self._checked, tokens)
-            elif MAY_BE_IBAN.search(text):
+            elif digit is not None and MAY_BE_IBAN.search(text, digit.start()):
                 text = tokens.replace(text, "IBAN", find_ibans(text))
             if names := list(self._names.find(text)):
                 text = tokens.replace_kinds(text, names)

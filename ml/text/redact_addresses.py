@@ -90,6 +90,7 @@ def find_addresses(text: str, words: Sequence[str]) -> Iterator[Span]:
         for match in _UK_CODE_ALONE.finditer(text):
             yield match.span()
     for parts, pattern in _FORMS:
-        if any(part in text for part in parts):
-            for match in pattern.finditer(text):
-                yield match.span()
+        for part in parts:
+            if part in text:
+                yield from (match.span() for match in pattern.finditer(text))
+                break

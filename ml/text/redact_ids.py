@@ -33,6 +33,7 @@ _NINO = re.compile(
     re.IGNORECASE,
 )
 _NINO_WINDOW = 8
+_FEWEST_DIGITS = 9
 _SSN = re.compile(r"(?!000|666|9)\d{3}(?!00)\d\d(?!0000)\d{4}")
 _ITIN = re.compile(r"9\d\d(?:5\d|6[0-5]|7\d|8[0-8]|9[0-24-9])\d{4}")
 _NORTH_AMERICAN = re.compile(r"[2-9]\d\d[2-9]\d{6}")
@@ -49,11 +50,13 @@ Groups = Sequence[Span]
 def find_national_ids(text: str) -> Iterator[Span]:
     """Find national identity numbers; a text without six digits in a row holds none."""
     for stretch in STRETCH.finditer(text):
-        at = max(0, stretch.start() - _NINO_WINDOW)
-        for nino in _NINO.finditer(text, at, stretch.end() + _NINO_WINDOW):
-            yield nino.span()
-        groups = [m.span() for m in DIGITS.finditer(text, *stretch.span())]
-        yield from _find_in_groups(text, groups)
+        start, end = stretch.span()
+        if any(map(str.isalpha, text[max(0, start - 3) : start])):
+            at = max(0, start - _NINO_WINDOW)
+            yield from (nino.span() for nino in _NINO.finditer(text, at, end + _NINO_WINDOW))
+        if end - start >= _FEWEST_DIGITS:
+            groups = [m.span() for m in DIGITS.finditer(text, start, end)]
+            yield from _find_in_groups(text, groups)
 
 
 def _find_in_groups(text: str, groups: Groups) -> Iterator[Span]:

@@ -174,7 +174,8 @@ class CueNames:
         """Return (kind, span) of each name and address."""
         lower = text.lower()
         words = lower.split()
-        if not _WORDS.isdisjoint(words) or not (text.isascii() or not _FAR_EAST.search(text)):
+        has_cue = not _WORDS.isdisjoint(words)
+        if has_cue or (not text.isascii() and _FAR_EAST.search(text)):
             for cue in _CUES:
                 for word in cue.words:
                     if word in lower:

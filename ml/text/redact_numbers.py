@@ -23,7 +23,7 @@ _ISSUED = re.compile(r"4|5[0-8]|6|3(?:0[0-59]|[4-9])|2(?:2[2-9]|[3-6]|7[01]|720)
 _CARD_DIGITS = range(13, 20)
 
 _FOURS = re.compile(
-    rf"(?<!\d)\d{{4}}(?:[{SPACE}{DASH}]\d{{4}}){{2,}}(?:[{SPACE}{DASH}]\d{{1,4}})?(?!\d)"
+    rf"\d(?<!\d\d)\d{{3}}(?:[{SPACE}{DASH}]\d{{4}}){{2,}}(?:[{SPACE}{DASH}]\d{{1,4}})?(?!\d)"
 )
 _PARCEL = re.compile(r"\b(?:1Z[0-9A-Z]{16}|[A-Z]{2}\d{9}[A-Z]{2})\b")
 _LONG_RUN = re.compile(r"\d{8,}")
@@ -41,7 +41,8 @@ _NAMED_SORT_CODE = re.compile(
     rf"\bsort\s*code{_NUMBER_WORD}(\d\d[ {DASH}]?\d\d[ {DASH}]?\d\d)(?!\d)", re.IGNORECASE
 )
 _SORT_CODE_AND_ACCOUNT = re.compile(
-    rf"(?<![\d/.-])\d\d([ {DASH}])\d\d\1\d\d[\s,;/&]*(?:and\s+)?(?:{_ACCOUNT_WORD})?{_NUMBER_WORD}"
+    rf"\d(?<![\d/.-]\d)\d([ {DASH}])\d\d\1\d\d[\s,;/&]*(?:and\s+)?"
+    rf"(?:{_ACCOUNT_WORD})?{_NUMBER_WORD}"
     r"\d{4}[ -]?\d{3,4}(?!\d)",
     re.IGNORECASE,
 )
@@ -137,6 +138,11 @@ def find_accounts(text: str) -> Iterator[Span]:
     for match in _FOURS.finditer(text):
         if not YEARS.fullmatch(match[0]):
             yield match.span()
+    if _LONG_RUN.search(text):
+        yield from _find_long_runs(text)
+
+
+def _find_long_runs(text: str) -> Iterator[Span]:
     parcels = [match.span() for match in _PARCEL.finditer(text)]
     for match in _LONG_RUN.finditer(text):
         if any(start <= match.start() < end for start, end in parcels):
