@@ -25,17 +25,20 @@ class Cells:
     """The cells of one row under their known names, constants filled in."""
 
     def __init__(self, raw: RawRow, mapping: Mapping) -> None:
-        self._raw = raw
-        self._mapping = mapping
+        self._fields = raw.fields
+        self.mapping = mapping
+        self._columns = mapping.columns
+        self._unknown = _unknown(mapping.unknown_values)
 
     def value(self, known: str) -> Any:
         """Return the cell as the file gives it."""
-        column = self._mapping.columns.get(known)
-        return None if column is None else self._raw.fields.get(column)
+        column = self._columns.get(known)
+        return None if column is None else self._fields.get(column)
 
     def text(self, known: str) -> str | None:
         """Return the cell as clean text, None when it is empty or means "no value"."""
-        value = self.value(known)
+        column = self._columns.get(known)
+        value = None if column is None else self._fields.get(column)
         if value is None:
             return None
         if isinstance(value, (dict, list)):
@@ -45,28 +48,31 @@ class Cells:
         if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
             value = int(value)  # JSON writers turn whole numbers into 12.0
         text = clean(str(value)).strip()
-        return None if text.lower() in _unknown(self._mapping.unknown_values) else text
+        # the whole of a long text in lower case would be made in vain
+        return None if text[:MAX_LABEL_CHARS].lower() in self._unknown else text
 
     def label(self, known: str) -> str | None:
         """Return a short text on one line, or the constant of the mapping."""
-        text = self.text(known) or self._mapping.constants.get(known)
-        return None if text is None else " ".join(text.split())[:MAX_LABEL_CHARS].strip() or None
+        text = self.text(known) or self.mapping.constants.get(known)
+        if text is None:
+            return None
+        return " ".join(text.split())[:MAX_LABEL_CHARS].strip() or None
 
     def identifiers(self) -> tuple[tuple[str, str], ...]:
         """Return (kind, value) of the further identifiers that have a value."""
         return tuple(
             (kind, text)
-            for kind, column in self._mapping.identifiers.items()
+            for kind, column in self.mapping.identifiers.items()
             if (text := self._identifier(column))
         )
 
     def _identifier(self, column: str) -> str | None:
         """Return one identifier; what is too long for one, or a list, identifies nobody."""
-        value = self._raw.fields.get(column)
+        value = self._fields.get(column)
         if value is None or isinstance(value, dict | list):
             return None
         text = clean(str(value)).strip()
-        is_known = text.lower() not in _unknown(self._mapping.unknown_values)
+        is_known = text.lower() not in self._unknown
         return text if is_known and len(text) <= MAX_ID_CHARS else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from collections.abc import Mapping as MappingOf
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -74,20 +75,32 @@ def _contact(raw: RawRow, mapping: Mapping, now: datetime) -> ParsedContact:
         agent=row.label("agent"),
         disposition=row.label("disposition"),
         turns=_turns(row),
-        handle_seconds=seconds_of(row, "handle_seconds", MAX_HANDLE_SECONDS),
-        csat=csat_of(row, mapping.csat_scale),
         team=row.label("team"),
         language=language_of(row),
-        wait_seconds=seconds_of(row, "wait_seconds", MAX_WAIT_SECONDS),
-        abandoned=flag_of(row, "abandoned"),
-        transfers=count_of(row, "transfers", MAX_TRANSFERS, "0 or more"),
-        resolved=flag_of(row, "resolved"),
-        survey_resolved=flag_of(row, "survey_resolved"),
-        nps=count_of(row, "nps", 10, "from 0 to 10"),
-        ces=scaled_of(row, "ces", 1, 7),
-        follows_contact_id=_follows(row),
-        identifiers=row.identifiers(),
+        identifiers=row.identifiers() if mapping.identifiers else (),
+        **{name: read(row) for name, read in _MEASURES.items() if name in mapping.columns},
     )
+
+
+def _follows(row: Cells) -> str | None:
+    """Return the contact this one follows; none follows itself."""
+    follows = _short_id(row, "follows_contact_id")
+    return None if follows is not None and follows == row.text("contact_id") else follows
+
+
+_MEASURES: dict[str, Callable[[Cells], Any]] = {
+    "handle_seconds": lambda row: seconds_of(row, "handle_seconds", MAX_HANDLE_SECONDS),
+    "csat": lambda row: csat_of(row, row.mapping.csat_scale),
+    "wait_seconds": lambda row: seconds_of(row, "wait_seconds", MAX_WAIT_SECONDS),
+    "abandoned": lambda row: flag_of(row, "abandoned"),
+    "transfers": lambda row: count_of(row, "transfers", MAX_TRANSFERS, "0 or more"),
+    "resolved": lambda row: flag_of(row, "resolved"),
+    "survey_resolved": lambda row: flag_of(row, "survey_resolved"),
+    "nps": lambda row: count_of(row, "nps", 10, "from 0 to 10"),
+    "ces": lambda row: scaled_of(row, "ces", 1, 7),
+    "follows_contact_id": _follows,
+}
+"""How what only some exports have is read; looked at where the mapping names it."""
 
 
 @lru_cache(maxsize=64)
@@ -156,12 +169,6 @@ def _started_at(row: Cells, mapping: Mapping, now: datetime) -> datetime:
             "Check the date order and the year.",
         )
     return started_at
-
-
-def _follows(row: Cells) -> str | None:
-    """Return the contact this one follows; none follows itself."""
-    follows = _short_id(row, "follows_contact_id")
-    return None if follows is not None and follows == row.text("contact_id") else follows
 
 
 def _turns(row: Cells) -> tuple[tuple[str, str], ...]:

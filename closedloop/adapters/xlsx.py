@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import openpyxl  # type: ignore[import-untyped]
+import openpyxl
 
 from closedloop.adapters.bundle import MAX_RATIO, ZIP_FAULTS
 from closedloop.adapters.sniff import (
