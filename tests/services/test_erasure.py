@@ -238,3 +238,31 @@ def test_follow_ups_of_others_no_longer_name_the_contact(site, session) -> None:
     session.commit()
     erase(site, "cust-778899")
     assert site.read(sa.select(Contact.follows_contact_id)) == [""]
+
+
+def test_read_files_of_the_watched_folder_go_and_waiting_ones_are_named(site, tmp_path) -> None:
+    site.take_in([row("a", customer="cust-778899")])
+    folder = tmp_path / "instance" / "watched"
+    for name in ("done/old.csv", "failed/bad.csv", "crm/new.csv", "done/others.csv"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("cust-1" if "others" in name else "cust-778899")
+    site.settings = dataclasses.replace(site.settings, watched_folder=str(folder))
+    erased = erase(site, "cust-778899")
+    assert erased.files == ["done/old.csv", "failed/bad.csv", "contacts.csv"]
+    assert erased.mentioned == ["crm/new.csv"]
+    left = [str(p.relative_to(folder)) for p in folder.rglob("*.csv")]
+    assert sorted(left) == ["crm/new.csv", "done/others.csv"]
+
+
+def test_what_a_job_showed_of_a_deleted_upload_is_emptied(site, session) -> None:
+    site.take_in([row("a", customer="cust-778899", text="The zebra")])
+    (upload,) = site.settings.uploads.glob("*.upload")
+    result = {"preview": {"sample": ["The zebra"]}, "added": 1}
+    arguments = {"token": upload.stem}
+    session.add(
+        Job(kind=JobKind.IMPORT_CONTACTS, queued_by="x", arguments=arguments, result=result)
+    )
+    session.commit()
+    erase(site, "cust-778899")
+    assert site.read(sa.select(Job.result)) == [{"added": 1}]
