@@ -16,6 +16,8 @@ COMMANDS = {
     "worker": ("serve", "worker"),
     "scheduler": ("serve", "scheduler"),
     "import": ("contacts", "import_contacts"),
+    "imports": ("imports", "imports"),
+    "mappings": ("mappings", "mappings"),
     "customers": ("customers", "customers"),
     "erase": ("privacy", "erase"),
     "texts": ("privacy", "texts"),

@@ -1,16 +1,22 @@
-"""`closedloop import FILE`."""
+"""`closedloop import FILE`: look at it, try it out, read it in; Ctrl-C stops at the next step."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from closedloop.adapters.mapping import DEFAULT_SOURCE, Mapping, source_from
+from closedloop.adapters.types import BadMapping
 from closedloop.cli.options import (
+    Site,
     Ticker,
     instance_option,
     json_option,
@@ -21,19 +27,41 @@ from closedloop.cli.options import (
 )
 from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.errors import Invalid
+from closedloop.domain.jobs import Progress
 from closedloop.jobs.work import assign_new
-from closedloop.queries.imports import BatchContacts, count_batch_contacts
+from closedloop.queries.imports import BatchContacts, count_batch_contacts, get_batch
+from closedloop.queries.mappings import get_mapping
+from closedloop.services.contact_files import RecognisedFile, measure_extent
 from closedloop.services.contacts import import_file, preview_file, recognise_file
+from closedloop.services.long_work import Cancelled
+from closedloop.services.mappings import save_mapping
+from closedloop.services.previews import ImportPreview
+from closedloop.services.replays import lines_to_try
+
+PREVIEWED_ROWS = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class _Wanted:
+    """What a command is to read, and how."""
+
+    file: Path
+    found: RecognisedFile
+    mapping: Mapping
+    mapping_name: str
+    source: str
+    replay_of_id: int | None
 
 
 @click.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
 @instance_option
 @click.option(
     "--mapping",
-    "mapping_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Which column is what; see docs/import/README.md. Guessed when left out.",
+    "mapping_name",
+    metavar="NAME|FILE",
+    help="A saved mapping, or a file that says which column is what; see docs/import/README.md. "
+    "Guessed when left out; exports of known systems need none.",
 )
 @click.option(
     "--source",
@@ -47,29 +75,42 @@ from closedloop.services.contacts import import_file, preview_file, recognise_fi
     type=float,
     help="The rows are messages: those of one customer at most this far apart are one contact.",
 )
+@click.option("--save-mapping", metavar="NAME", help="Keep how the file is read under a name.")
+@click.option("--preview", is_flag=True, help="Show the first rows beside what they become.")
 @click.option("--dry-run", is_flag=True, help="Say what would happen; change nothing.")
+@click.option(
+    "--replay-of",
+    type=int,
+    metavar="NUMBER",
+    help="Try the refused rows of an import again: with its own file only those rows are read.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask, and let a saved mapping be changed.")
 @click.option("--no-assign", is_flag=True, help="Do not give the new contacts their themes yet.")
 @json_option
 @speaks_plainly
 def import_contacts(
     file: Path,
     instance: Path | None,
-    mapping_file: Path | None,
+    mapping_name: str | None,
     source: str | None,
     zone: str | None,
     date_order: str | None,
     session_gap_hours: float | None,
+    save_mapping: str | None,
+    preview: bool,
     dry_run: bool,
+    replay_of: int | None,
+    yes: bool,
     no_assign: bool,
     as_json: bool,
 ) -> None:
-    """Take a CSV or JSON Lines file of contacts in.
+    """Take a file, an archive or a directory of contacts in.
 
     Importing the same file again changes nothing. Rows that cannot be read go to quarantine with
-    their line and the reason.
+    their line and the reason. After Ctrl-C, or any accident, the same command goes on where the
+    last one stopped.
     """
     site = open_site(instance)
-    mapping = Mapping.load(mapping_file) if mapping_file else recognise_file(file).mapping
     changes: dict[str, Any] = {}
     if zone:
         changes["zone"] = zone
@@ -77,65 +118,219 @@ def import_contacts(
         changes["date_order"] = date_order
     if session_gap_hours is not None:
         changes["session_gap_seconds"] = _gap_seconds(session_gap_hours)
+    wanted = _wanted(site, file, mapping_name, source, changes, replay_of)
+    if preview:
+        _show_sample(site, wanted, as_json)
+        return
+    if dry_run:
+        _print_preview(_try_out(site, wanted), as_json)
+        return
+    is_sure = yes or as_json or mapping_name or wanted.found.has_own_mapping
+    if not is_sure and sys.stdin.isatty():
+        _ask(wanted)
+    if save_mapping:
+        wanted = _save(site, wanted, save_mapping, replace=yes)
+    _read_in(site, wanted, no_assign=no_assign, as_json=as_json)
+
+
+def _wanted(
+    site: Site,
+    file: Path,
+    mapping_name: str | None,
+    source: str | None,
+    changes: dict[str, Any],
+    replay_of: int | None,
+) -> _Wanted:
+    """Return what to read, from the options, a saved mapping, or what the file looks like."""
+    found = recognise_file(file)
+    name = ""
+    if mapping_name and _is_file(mapping_name):
+        mapping = Mapping.load(Path(mapping_name))
+    elif mapping_name:
+        with site.database.reading() as session:
+            known = get_mapping(session, mapping_name)
+        mapping, name = Mapping.from_dict(known.mapping), known.name
+    elif replay_of is not None:
+        with site.database.reading() as session:
+            batch = get_batch(session, replay_of)
+            mapping = Mapping.from_dict({**batch.mapping, "source": batch.source})
+    else:
+        mapping = found.mapping
     mapping = dataclasses.replace(mapping, **changes)
     if not source:
         is_named = mapping.source != DEFAULT_SOURCE
         source = mapping.source if is_named else source_from(file.name)
-    if dry_run:
-        with site.database.reading() as session:
-            preview = preview_file(
-                session, settings=site.settings, path=file, mapping=mapping, source=source
-            )
-        _print_preview(preview, as_json)
-        return
-    ticker = Ticker()
-    batch = import_file(
-        site.database.transaction,
-        settings=site.settings,
-        path=file,
-        mapping=mapping,
-        source=source,
-        file_name=file.name,
-        by=COMMAND_LINE,
-        report=ticker,
-    )
-    if not no_assign:
-        assign_new(site.database, site.settings, COMMAND_LINE, ticker)
-    ticker.close()
-    facts = {
-        name: getattr(batch, name)
-        for name in (
-            "id",
-            "source",
-            "rows_read",
-            "added",
-            "unchanged",
-            "changed",
-            "rejected",
-            "unidentified",
-            "redactions",
-            "message",
+    return _Wanted(file, found, mapping, "" if changes else name, source, replay_of)
+
+
+def _is_file(text: str) -> bool:
+    return text.lower().endswith((".json", ".toml")) or Path(text).is_file()
+
+
+def _save(site: Site, wanted: _Wanted, name: str, *, replace: bool) -> _Wanted:
+    with site.database.transaction() as session:
+        saved = save_mapping(
+            session,
+            name=name,
+            format=wanted.found.facts.format,
+            header=wanted.found.facts.header,
+            mapping=dataclasses.replace(wanted.mapping, source=wanted.source),
+            by=COMMAND_LINE,
+            replace=replace,
         )
-    }
+        return dataclasses.replace(wanted, mapping_name=saved.name)
+
+
+def _ask(wanted: _Wanted) -> None:
+    """Show how the file would be read and ask whether that is right."""
+    click.echo(_recognised(wanted.found))
+    _print_columns(wanted.mapping)
+    if not click.confirm("Read it in like this?", default=True):
+        raise Invalid("Nothing was read. Say with --mapping which column is what.")
+
+
+def _recognised(found: RecognisedFile) -> str:
+    packed = f", {found.n_members:,} files" if found.n_members > 1 else ""
+    return f"{found.title}{packed}. {' '.join(found.facts.reasons)}"
+
+
+def _print_columns(mapping: Mapping) -> None:
+    print_table(["becomes", "column of the file"], [[k, v] for k, v in mapping.columns.items()])
+
+
+@contextmanager
+def _stoppable(ticker: Ticker) -> Iterator[Any]:
+    """Give a report that stops the work after Ctrl-C; a second one ends the process at once."""
+    asked = False
+
+    def ask(signum: int, frame: Any) -> None:
+        nonlocal asked
+        del signum, frame
+        asked = True
+        signal.signal(signal.SIGINT, before)
+        click.echo("\nStopping at the next step; Ctrl-C again stops at once.", err=True)
+
+    def report(progress: Progress) -> None:
+        ticker(progress)
+        if asked:
+            raise Cancelled("Stopped. What was read so far stays; the same command goes on there.")
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield report
+    finally:
+        signal.signal(signal.SIGINT, before)
+        ticker.close()
+
+
+def _lines(site: Site, wanted: _Wanted) -> frozenset[int] | None:
+    if wanted.replay_of_id is None:
+        return None
+    sha256 = measure_extent(wanted.file).sha256
+    with site.database.reading() as session:
+        return lines_to_try(session, replay_of_id=wanted.replay_of_id, sha256=sha256)
+
+
+def _try_out(site: Site, wanted: _Wanted) -> ImportPreview:
+    with _stoppable(Ticker()) as report, site.database.reading() as session:
+        return preview_file(
+            session,
+            settings=site.settings,
+            path=wanted.file,
+            mapping=wanted.mapping,
+            source=wanted.source,
+            sample=0,
+            only_lines=_lines(site, wanted),
+            report=report,
+        )
+
+
+def _show_sample(site: Site, wanted: _Wanted, as_json: bool) -> None:
+    """Show the first rows beside what they become, personal data hidden."""
+    try:
+        with site.database.reading() as session:
+            found = preview_file(
+                session,
+                settings=site.settings,
+                path=wanted.file,
+                mapping=wanted.mapping,
+                source=wanted.source,
+                sample=PREVIEWED_ROWS,
+                limit=PREVIEWED_ROWS,
+                only_lines=_lines(site, wanted),
+            )
+    except BadMapping as error:
+        raise Invalid(error.sentence) from error
+    if as_json:
+        print_json(
+            {
+                "format": wanted.found.facts.format,
+                "title": wanted.found.title,
+                "reasons": wanted.found.facts.reasons,
+                "mapping": wanted.mapping.to_dict(),
+                "rows": [row.to_dict() for row in found.sample],
+            }
+        )
+        return
+    click.echo(_recognised(wanted.found))
+    _print_columns(wanted.mapping)
+    for row in found.sample:
+        cells = "  ".join(f"{name}={value[:60]}" for name, value in row.raw.items() if value)
+        click.echo(f"\nLine {row.line}: {cells}")
+        if (contact := row.contact) is None:
+            click.echo(f"  no contact: {row.reason}")
+            continue
+        said = " / ".join(f"{speaker}: {text[:160]}" for speaker, text in contact.turns[:2])
+        who = f"customer {contact.customer_key[:6]}" if contact.customer_key else "unidentified"
+        parts = [contact.contact_id, f"{contact.started_at:%Y-%m-%d %H:%M} UTC", contact.channel]
+        click.echo(f"  contact {', '.join(filter(None, parts))}, {who}")
+        if said:
+            click.echo(f"  {said}")
+
+
+def _read_in(site: Site, wanted: _Wanted, *, no_assign: bool, as_json: bool) -> None:
+    with _stoppable(Ticker()) as report:
+        batch = import_file(
+            site.database.transaction,
+            settings=site.settings,
+            path=wanted.file,
+            mapping=wanted.mapping,
+            source=wanted.source,
+            file_name=wanted.file.name,
+            by=COMMAND_LINE,
+            report=report,
+            mapping_name=wanted.mapping_name,
+            replay_of_id=wanted.replay_of_id,
+        )
+        if not no_assign:
+            assign_new(site.database, site.settings, COMMAND_LINE, report)
+    names = ("id", "source", "rows_read", "added", "unchanged", "changed", "rejected")
+    facts = {n: getattr(batch, n) for n in (*names, "unidentified", "redactions", "message")}
     with site.database.reading() as session:
         opened = count_batch_contacts(session, batch.id)
     if as_json:
         print_json({**facts, "contacts": opened.contacts, "customers": opened.customers})
         return
     print_table(["", "rows"], [[name, value] for name, value in list(facts.items())[2:8]])
+    _say_result(batch, opened, wanted.mapping)
+
+
+def _say_result(batch: Any, opened: BatchContacts, mapping: Mapping) -> None:
     if batch.added:
-        click.echo(_say_opened(opened, is_messages=bool(mapping.session_gap_seconds)))
+        is_messages = bool(mapping.session_gap_seconds or mapping.session_gaps)
+        click.echo(_say_opened(opened, is_messages=is_messages))
     if not batch.rows_read:
         click.echo(batch.message)
     if batch.rejected:
         click.echo(
             f"Quarantine holds {_rows(batch.rejected)} of it, each with its line and reason: "
-            f"Contacts, Imports, no. {batch.id}."
+            f"closedloop imports show {batch.id}. To try them again: "
+            f"closedloop import FILE --replay-of {batch.id}"
         )
     if batch.changed:
         click.echo(
             f"In {_rows(batch.changed)} “{batch.source}” brings a known id with other content; "
-            f"the first version stays. See Contacts, Imports, no. {batch.id}, or import with "
+            f"the first version stays. See closedloop imports show {batch.id}, or import with "
             "another --source if the file comes from elsewhere."
         )
 
@@ -164,13 +359,24 @@ def _say_opened(opened: BatchContacts, *, is_messages: bool) -> str:
     return f"{said}."
 
 
-def _print_preview(preview: Any, as_json: bool) -> None:
+def _print_preview(preview: ImportPreview, as_json: bool) -> None:
     names = ("rows_read", "would_add", "unchanged", "changed", "rejected", "skipped")
     facts = {name: getattr(preview, name) for name in (*names, "unidentified", "is_whole")}
     rejects = [dataclasses.asdict(reason) for reason in preview.reasons]
     if as_json:
-        print_json({**facts, "rejects": rejects})
+        counts = {"channels": preview.channels, "languages": preview.languages}
+        print_json({**facts, **counts, "rejects": rejects})
         return
-    print_table(["nothing was changed", "rows"], [[k, v] for k, v in facts.items()])
+    share = preview.unidentified_rate
+    nobody = "" if share is None else f", no identity {share:.1%}"
+    click.echo(
+        f"Would add {preview.would_add:,}, change {preview.changed:,}, "
+        f"reject {preview.rejected:,}{nobody}. Nothing was changed."
+    )
+    print_table(["what", "rows"], [[k.replace("_", " "), v] for k, v in facts.items()])
+    for title, counts in (("channel", preview.channels), ("language", preview.languages)):
+        if set(counts) - {""}:
+            ranked = sorted(counts.items(), key=lambda item: -item[1])
+            print_table([title, "rows"], [[value or "not known", n] for value, n in ranked[:12]])
     for reason in preview.reasons:
         click.echo(f"{_rows(reason.rows)}: {reason.example}")

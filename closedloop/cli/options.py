@@ -23,6 +23,7 @@ from closedloop.services.migrations import database_revisions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 REPORT_SECONDS = 0.5
+BAR_WIDTH = 20
 
 
 @dataclass
@@ -84,42 +85,58 @@ def speaks_plainly(command: Command) -> Command:
 
 
 class Ticker:
-    """Shows progress on standard error: what, how far, how fast, how long is left."""
+    """Shows progress on standard error: what, how far as a bar, how fast, how long is left."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet or not sys.stderr.isatty()
         self.started = self.last = time.monotonic()
         self.doing = ""
+        self.total: int | None = None
+        self.begun = 0
 
     def __call__(self, progress: Progress) -> None:
         """Draw one line, at most twice a second; without a terminal one line a step."""
         now = time.monotonic()
+        if progress.total != self.total:  # another unit: time left is reckoned anew
+            self.started, self.total, self.begun = now, progress.total, progress.done
         if progress.doing != self.doing:
-            self.started, self.doing = now, progress.doing
+            self.doing = progress.doing
             if self.quiet:
                 click.echo(f"{progress.doing} …", err=True)
         if self.quiet or now - self.last < REPORT_SECONDS:
             return
         self.last = now
-        click.echo(f"\r\x1b[K{self.line(progress, now - self.started)}", nl=False, err=True)
+        line = self.line(progress, now - self.started, self.begun)
+        click.echo(f"\r\x1b[K{line}", nl=False, err=True)
 
     @staticmethod
-    def line(progress: Progress, seconds: float) -> str:
-        """Return the line for a progress after so many seconds."""
+    def line(progress: Progress, seconds: float, begun: int = 0) -> str:
+        """Return the line for a progress after so many seconds, of which `begun` was done before.
+
+        What is being done may say its own rate.
+        """
         if not progress.total:
-            return f"{progress.doing} {progress.done:,}"
-        share = progress.done / progress.total
-        rate = progress.done / seconds if seconds else 0
-        left = (progress.total - progress.done) / rate if rate else 0
-        return (
-            f"{progress.doing} {progress.done:,} of {progress.total:,} ({share:.0%}), "
-            f"{rate:,.0f} a second, {left:.0f} s left"
-        )
+            return f"{progress.doing} {progress.done:,}" if progress.done else progress.doing
+        share = min(progress.done / progress.total, 1)
+        bar = "█" * round(share * BAR_WIDTH)
+        parts = [f"▕{bar:<{BAR_WIDTH}}▏ {share:.0%} {progress.doing}"]
+        rate = (progress.done - begun) / seconds if seconds else 0
+        if " a second" not in progress.doing and rate:
+            parts.append(f"{rate:,.0f} a second")
+        if rate:
+            parts.append(f"{_time_left((progress.total - progress.done) / rate)} left")
+        return " · ".join(parts)
 
     def close(self) -> None:
         """End the line."""
         if not self.quiet:
             click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def _time_left(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def print_json(value: Any) -> None:

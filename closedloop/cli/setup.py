@@ -29,6 +29,7 @@ from closedloop.services.accounts import add_user
 from closedloop.services.claims import try_encoder
 from closedloop.services.migrations import database_revisions, upgrade_database
 from closedloop.services.redaction import describe_redaction
+from closedloop.services.watched_folder import look_at_folder
 
 
 @click.command("init")
@@ -109,6 +110,7 @@ def doctor(instance: Path | None, as_json: bool) -> None:
         _encoder(site),
         _redaction(site),
         _writable(site),
+        *_watched_folder(site),
     ]
     if as_json:
         print_json(checks)
@@ -178,3 +180,13 @@ def _writable(site: Any) -> dict[str, str]:
     except OSError as error:
         return _check("bad", "instance directory", f"cannot be written: {error.strerror}")
     return _check("ok", "instance directory", "can be written")
+
+
+def _watched_folder(site: Any) -> list[dict[str, str]]:
+    state = look_at_folder(site.settings)
+    if state is None:
+        return []
+    if state.problem:
+        return [_check("bad", "watched folder", state.problem)]
+    found = f"{len(state.waiting):,} waiting, {state.n_failed:,} that could not be read"
+    return [_check("note" if state.n_failed else "ok", "watched folder", found)]

@@ -1,0 +1,203 @@
+"""Imports at the command line: preview, saved mappings, replays, stopping, taking out, pick-up."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from closedloop.cli import main
+from closedloop.cli.contacts import _stoppable
+from closedloop.cli.options import Ticker
+from closedloop.domain.jobs import Progress
+from closedloop.services.long_work import Cancelled
+from tests.site import ROOT, SERVER
+
+FILE = (
+    "id,at,who,via,note\n"
+    "1,2026-03-01 10:00,ann,phone,mail ann@example.org\n"
+    "2,2026-03-02 10:00,ann,chat,again\n"
+    "3,soon,bob,chat,when\n"
+)
+
+
+@pytest.fixture
+def ready(tmp_path, monkeypatch, database_url):
+    """Run a command on an instance of this test's own: `ready("imports", "list")`."""
+    for name in [name for name in os.environ if name.startswith("CLOSEDLOOP_")]:
+        monkeypatch.delenv(name)
+    if SERVER:
+        monkeypatch.setenv("CLOSEDLOOP_DATABASE_URL", database_url)
+    instance = tmp_path / "instance"
+
+    def run_command(*arguments: str, ok: bool = True, typed: str = ""):
+        command = [*arguments, "--instance", str(instance)]
+        result = CliRunner().invoke(main, command, input=typed or None)
+        assert (result.exit_code == 0) is ok, result.output + str(result.exception)
+        return result
+
+    run_command.instance = instance
+    run_command("init")
+    return run_command
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "desk.csv"
+    path.write_text(FILE)
+    return path
+
+
+@pytest.fixture
+def mapping(tmp_path):
+    path = tmp_path / "desk.json"
+    columns = {"contact_id": "id", "started_at": "at", "customer_id": "who", "text": "note"}
+    path.write_text(json.dumps({"source": "desk", "columns": columns, "zone": "UTC"}))
+    return path
+
+
+def answer(result):
+    return json.loads(result.stdout)
+
+
+def test_a_preview_shows_rows_beside_contacts_and_stores_nothing(ready, file, mapping):
+    said = ready("import", str(file), "--mapping", str(mapping), "--preview").stdout
+    assert "separated by a comma" in said
+    assert "Line 2: id=1" in said
+    assert "contact 1, 2026-03-01 10:00 UTC" in said
+    assert "no contact: Line 4" in said
+    assert "ann@example.org" not in said
+    shown = answer(ready("import", str(file), "--mapping", str(mapping), "--preview", "--json"))
+    assert [row["line"] for row in shown["rows"]] == [2, 3, 4]
+    assert answer(ready("imports", "list", "--json")) == []
+
+
+def test_a_dry_run_says_it_in_one_line(ready, file, mapping):
+    said = ready("import", str(file), "--mapping", str(mapping), "--dry-run").stdout
+    assert "Would add 2, change 0, reject 1, no identity 0.0%." in said
+
+
+def test_a_mapping_is_saved_listed_used_by_name_and_deleted(ready, file, mapping, tmp_path):
+    ready("import", str(file), "--mapping", str(mapping), "--save-mapping", "Desk", "--no-assign")
+    (known,) = answer(ready("mappings", "list", "--json"))
+    assert (known["name"], known["source"], bool(known["last_used_at"])) == ("Desk", "desk", True)
+
+    again = answer(ready("import", str(file), "--mapping", "Desk", "--no-assign", "--json"))
+    assert (again["unchanged"], again["source"]) == (2, "desk")
+    assert answer(ready("imports", "list", "--json"))[0]["mapping"] == "Desk"
+
+    out = tmp_path / "out.toml"
+    ready("mappings", "export", "Desk", str(out))
+    ready("import", str(file), "--mapping", str(out), "--dry-run")
+    assert json.loads(ready("mappings", "show", "Desk").stdout)["columns"]["contact_id"] == "id"
+    ready("mappings", "rename", "Desk", "Help desk")
+    ready("mappings", "delete", "Help desk")
+    refused = ready("import", str(file), "--mapping", "Desk", ok=False)
+    assert "no saved mapping “Desk”. None has been saved yet." in refused.output
+
+
+def test_another_mapping_of_the_name_needs_yes(ready, file, mapping):
+    ready("import", str(file), "--mapping", str(mapping), "--save-mapping", "Desk", "--no-assign")
+    save = ("import", str(file), "--mapping", str(mapping), "--zone", "Asia/Jakarta")
+    refused = ready(*save, "--save-mapping", "Desk", ok=False)
+    assert "another mapping called “Desk”" in refused.output
+
+    ready(*save, "--save-mapping", "Desk", "--yes", "--no-assign")
+    assert json.loads(ready("mappings", "show", "Desk").stdout)["zone"] == "Asia/Jakarta"
+
+
+def test_refused_rows_are_shown_and_tried_again(ready, file, mapping, tmp_path):
+    said = ready("import", str(file), "--mapping", str(mapping), "--no-assign").stdout
+    assert "closedloop import FILE --replay-of 1" in said
+    shown = answer(ready("imports", "show", "1", "--json"))
+    assert [(r["line"], r["settled_by"]) for r in shown["rejects"]] == [(4, None)]
+
+    mended = tmp_path / "mended.csv"
+    mended.write_text("id,at,who,via,note\n3,2026-03-03 10:00,bob,chat,when\n")
+    again = answer(ready("import", str(mended), "--replay-of", "1", "--no-assign", "--json"))
+
+    assert (again["source"], again["added"]) == ("desk", 1)
+    assert answer(ready("imports", "show", "1", "--json"))["rejects"][0]["settled_by"] == 2
+
+
+def test_an_import_is_taken_out_only_when_it_is_meant(ready, file, mapping):
+    ready("import", str(file), "--mapping", str(mapping), "--no-assign")
+    assert answer(ready("imports", "roll-back", "1", "--dry-run", "--json"))["contacts"] == 2
+    refused = ready("imports", "roll-back", "1", ok=False, typed="n\n")
+    assert "Nothing was taken out." in refused.output
+
+    done = answer(ready("imports", "roll-back", "1", "--yes", "--json"))
+
+    assert (done["contacts"], done["customers"]) == (2, 1)
+    assert answer(ready("imports", "list", "--json"))[0]["state"] == "taken out"
+    assert "taken out before" in ready("imports", "roll-back", "1", "--yes", ok=False).output
+
+
+def test_a_folder_is_watched_and_the_doctor_looks_at_it(
+    ready, file, mapping, tmp_path, monkeypatch
+):
+    assert "No folder is watched" in ready("imports", "pick-up", ok=False).output
+    folder = tmp_path / "drop"
+    monkeypatch.setenv("CLOSEDLOOP_WATCHED_FOLDER", str(folder))
+    assert "is no directory" in ready("doctor", ok=False).output
+    (folder / "Desk").mkdir(parents=True)
+    ready("import", str(file), "--mapping", str(mapping), "--save-mapping", "Desk", "--no-assign")
+    (folder / "Desk" / "march.csv").write_text(FILE)
+    monkeypatch.setattr("closedloop.services.watched_folder.QUIET_SECONDS", 0)
+
+    (found,) = answer(ready("imports", "pick-up", "--json"))
+
+    assert (found["file"], found["outcome"]) == ("march.csv", "done")
+    assert "0 waiting, 0 that could not be read" in ready("doctor").output
+    assert "Nothing is waiting." in ready("imports", "pick-up").stdout
+
+
+def test_the_progress_line_has_a_bar_a_rate_and_the_time_left():
+    line = Ticker.line(Progress(30, 120, "30 rows read, 30 new · 10 rows a second"), 3)
+    assert line == "▕█████               ▏ 25% 30 rows read, 30 new · 10 rows a second · 9 s left"
+    assert Ticker.line(Progress(50, 100, "adding the days up"), 10, begun=40).endswith(
+        "· 1 a second · 50 s left"
+    )
+    assert Ticker.line(Progress(0, 0, "reading"), 1) == "reading"
+
+
+def test_an_interrupt_stops_at_the_next_step_and_leaves_the_handler_as_it_was():
+    before = signal.getsignal(signal.SIGINT)
+    with _stoppable(Ticker(quiet=True)) as report:
+        report(Progress(1, 3, "reading"))
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(Cancelled, match="the same command goes on"):
+            report(Progress(2, 3, "reading"))
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_in_the_middle_and_the_same_command_lose_and_double_nothing(ready, tmp_path):
+    big = tmp_path / "big.csv"
+    rows = (f"{n},2026-03-01 10:00,c{n % 97},phone,Message {n}\n" for n in range(40_000))
+    big.write_text("id,created,who,via,note\n" + "".join(rows))
+    log = tmp_path / "said.txt"
+    command = ("import", str(big), "--instance", str(ready.instance), "--zone", "UTC")
+    with log.open("w") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from closedloop.cli import main; main()", *command],
+            cwd=ROOT,
+            stderr=stream,
+        )
+        while "rows read" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 1
+    assert "the same command goes on there" in log.read_text()
+    (half,) = answer(ready("imports", "list", "--json"))
+    assert (half["state"], 0 < half["added"] < 40_000) == ("failed", True)
+
+    done = answer(ready("import", str(big), "--zone", "UTC", "--no-assign", "--json"))
+
+    assert (done["id"], done["rows_read"], done["added"]) == (half["id"], 40_000, 40_000)
