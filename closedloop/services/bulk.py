@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,24 @@ def _as_list(column: Column) -> list[Any]:
         found: list[Any] = column.tolist()  # a masked entry becomes None
         return found
     return list(column)
+
+
+def take_ids(session: Session, table: Any, n: int) -> list[int]:
+    """Return ids for rows that are about to be written; nobody else gets them.
+
+    On SQLite the transaction must be one that writes, and so the only one.
+    """
+    if is_postgresql(session):
+        sequence = sa.func.pg_get_serial_sequence(table.name, "id")
+        numbers = sa.func.generate_series(1, n).table_valued("n")
+        return list(session.scalars(sa.select(sa.func.nextval(sequence)).select_from(numbers)))
+    last = session.scalar(sa.select(sa.func.max(table.c.id))) or 0
+    return list(range(last + 1, last + n + 1))
+
+
+def as_instant(instant: datetime) -> str:
+    """Return an aware instant in UTC as the text both databases take."""
+    return instant.isoformat(" ", "seconds")[:19]
 
 
 def delete_rows(session: Session, column: Any, ids: Integers | Sequence[int]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
+from typing import Any
 
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.types import FileFacts, ParsedContact, Reject
@@ -38,7 +39,10 @@ RAW_CHARS = 2_000
 
 CUSTOMER_TOKEN = "[CUSTOMER]"  # noqa: S105 - what stands in place of a customer's id
 _ID_CHARS = 120
-_LABEL_CHARS = {"channel": 60, "queue": 60, "agent": 60, "disposition": 120}
+_LABEL_CHARS = {"channel": 60, "queue": 60, "agent": 60, "disposition": 120, "team": 60}
+SAID = ("wait_seconds", "abandoned", "transfers", "resolved", "survey_resolved", "nps", "ces")
+"""What a source may say beside the usual, all of it optional."""
+
 _SHORTEST_ID_IN_TEXT = 5
 _REDACTED_AT_ONCE = 8_000
 _LONGEST_FIND = 400
@@ -89,6 +93,10 @@ class CleanRow:
         How often what was found, by kind.
     identifiers : tuple of (kind, key)
         From `hash_customer`: what else is known of the customer.
+    follows_contact_id : str
+        As `contact_id`; empty where it follows none.
+    issue_text : str
+        What is embedded; empty without turns.
     """
 
     line: int
@@ -107,6 +115,16 @@ class CleanRow:
     redactions: dict[str, int] = field(default_factory=dict)
     identifiers: tuple[tuple[str, str], ...] = ()
     language: str = ""
+    team: str = ""
+    wait_seconds: int | None = None
+    abandoned: bool | None = None
+    transfers: int | None = None
+    resolved: bool | None = None
+    survey_resolved: bool | None = None
+    nps: int | None = None
+    ces: float | None = None
+    follows_contact_id: str = ""
+    issue_text: str = ""
 
     @property
     def raw(self) -> str:
@@ -121,6 +139,7 @@ class CleanRow:
                 "disposition": self.disposition,
                 "handle_seconds": self.handle_seconds,
                 "csat": self.csat,
+                **{name: value for name in SAID if (value := getattr(self, name)) is not None},
                 "turns": self.turns,
             },
             ensure_ascii=False,
@@ -169,9 +188,12 @@ class RowCleaner:
     def clean(self, row: ParsedContact) -> CleanRow:
         """Return a row without personal data."""
         counts: dict[str, int] = {}
-        labels = {name: self._clean_label(row, name, counts) for name in _LABEL_CHARS}
+        labels: dict[str, Any] = {
+            name: self._clean_label(row, name, counts) for name in _LABEL_CHARS
+        }
         turns = self._clean_turns(row, counts)
         first_key, identifiers = self._identify(row)
+        words = words_to_embed(turns) if turns else ""
         return CleanRow(
             line=row.line,
             contact_id=self._clean_id(row.contact_id),
@@ -184,7 +206,10 @@ class RowCleaner:
             content_hash=self._content_hash(row),
             redactions=counts,
             identifiers=identifiers,
-            language=row.language or _language_of(words_to_embed(turns)),
+            language=row.language or _language_of(words),
+            issue_text=words,
+            follows_contact_id=self._clean_id(row.follows_contact_id or ""),
+            **{name: getattr(row, name) for name in SAID},
             **labels,
         )
 
@@ -197,6 +222,8 @@ class RowCleaner:
             row.handle_seconds,
             row.csat,
             row.turns,
+            *(getattr(row, name) for name in SAID),
+            row.follows_contact_id,
         ]
         return hash_customer(json.dumps(content, ensure_ascii=False), self._keys)
 

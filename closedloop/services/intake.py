@@ -7,6 +7,7 @@ it is behind on is written down here.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -18,7 +19,8 @@ from sqlalchemy.orm import Session
 from closedloop.config import Settings
 from closedloop.domain.contacts import SessionGaps
 from closedloop.models import Contact, ContactText, ImportBatch, ImportReject, Message
-from closedloop.services.contact_rows import CleanReject, CleanRow, text_hash, words_to_embed
+from closedloop.services.bulk import as_instant, take_ids, write_columns
+from closedloop.services.contact_rows import SAID, CleanReject, CleanRow, text_hash
 from closedloop.services.customers import find_or_add_customers, note_identifiers, note_links
 from closedloop.services.key_state import require_keys
 from closedloop.services.repeats import chain_contacts, mark_due, take_turn
@@ -28,6 +30,10 @@ _contacts: Any = Contact.__table__
 _texts: Any = ContactText.__table__
 _messages: Any = Message.__table__
 _rejects: Any = ImportReject.__table__
+_AS_THEY_ARE = (
+    *("content_hash", "channel", "queue", "agent", "team", "disposition", "language"),
+    *("handle_seconds", "csat", "follows_contact_id", *SAID),
+)
 
 
 @dataclass
@@ -165,43 +171,34 @@ def _add_contacts(
     """Store rows each of which is a contact."""
     if not rows:
         return set()
-    insert = sa.insert(_contacts).returning(_contacts.c.source_contact_id, _contacts.c.id)
-    values = [_contact_values(batch, row, customers) for row in rows]
-    ids = _pairs(session.execute(insert, values))
-    texts = [_text_values(ids[row.contact_id], row) for row in rows if row.turns]
-    if texts:
-        session.execute(sa.insert(_texts), texts)
+    ids = take_ids(session, _contacts, len(rows))
+    write_columns(
+        session,
+        _contacts,
+        {
+            "id": ids,
+            "source": [batch.source] * len(rows),
+            "source_contact_id": [row.contact_id for row in rows],
+            "batch_id": [batch.id] * len(rows),
+            "customer_id": [row.customer_key and customers[row.customer_key] for row in rows],
+            "started_at": [as_instant(row.started_at) for row in rows],
+            "local_day": [row.local_day.isoformat() for row in rows],
+            "message_count": [1] * len(rows),
+            **{name: [getattr(row, name) for row in rows] for name in _AS_THEY_ARE},
+        },
+    )
+    spoken = [(i, row) for i, row in zip(ids, rows, strict=True) if row.turns]
+    write_columns(
+        session,
+        _texts,
+        {
+            "contact_id": [i for i, _ in spoken],
+            "turns": [json.dumps(row.turns, ensure_ascii=False) for _, row in spoken],
+            "issue_text": [row.issue_text for _, row in spoken],
+            "text_hash": [text_hash(row.issue_text) for _, row in spoken],
+        },
+    )
     return {row.local_day for row in rows}
-
-
-def _contact_values(batch: ImportBatch, row: CleanRow, customers: dict[str, int]) -> dict[str, Any]:
-    return {
-        "source": batch.source,
-        "source_contact_id": row.contact_id,
-        "batch_id": batch.id,
-        "content_hash": row.content_hash,
-        "customer_id": customers[row.customer_key] if row.customer_key else None,
-        "started_at": row.started_at,
-        "local_day": row.local_day,
-        "channel": row.channel,
-        "queue": row.queue,
-        "agent": row.agent,
-        "disposition": row.disposition,
-        "handle_seconds": row.handle_seconds,
-        "csat": row.csat,
-        "language": row.language,
-        "message_count": 1,
-    }
-
-
-def _text_values(contact_id: int, row: CleanRow) -> dict[str, Any]:
-    words = words_to_embed(row.turns)
-    return {
-        "contact_id": contact_id,
-        "turns": [list(turn) for turn in row.turns],
-        "issue_text": words,
-        "text_hash": text_hash(words),
-    }
 
 
 def _note_on_change(row: CleanRow) -> CleanReject:

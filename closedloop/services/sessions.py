@@ -25,9 +25,9 @@ _contacts: Any = Contact.__table__
 _links: Any = ContactLink.__table__
 _texts: Any = ContactText.__table__
 _messages: Any = Message.__table__
-_LABELS = ("channel", "queue", "agent", "disposition", "language")
-_SUMS = ("handle_seconds",)
-_FIRSTS = ("csat",)
+_LABELS = ("channel", "queue", "agent", "team", "disposition", "language", "follows_contact_id")
+_SUMS = ("handle_seconds", "wait_seconds", "transfers")
+_FIRSTS = ("csat", "nps", "ces", "abandoned", "resolved", "survey_resolved")
 PART_FIELDS = (*_LABELS, *_SUMS, *_FIRSTS)
 """What a message says of its contact beside its words."""
 
