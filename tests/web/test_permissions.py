@@ -17,7 +17,7 @@ from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.errors import Refusal
 from closedloop.domain.jobs import JobKind
 from closedloop.domain.themes import ThemeStatus
-from closedloop.models import Job, SignIn
+from closedloop.models import Job, LinkRun, SignIn
 from closedloop.services.tokens import add_token
 from closedloop.web.errors import STATUS as WEB_STATUS
 from closedloop.web.permissions import PUBLIC, permission_of, refuse_unmarked_routes
@@ -48,6 +48,9 @@ def world(session):
     session.flush()
     contact = make_contact(session, started_at=datetime(2026, 3, 2, 10, tzinfo=UTC))
     user = make_user(session, Role.EXECUTIVE)
+    run = LinkRun(file_name="rules.toml", rules={}, report={}, started_by="Test")
+    session.add(run)
+    session.flush()
     return {
         "key": {"themes": theme.key, "triage": theme.key, "default": action.key},
         "job_id": job.id,
@@ -55,6 +58,7 @@ def world(session):
         "contact_id": contact.id,
         "batch_id": make_batch(session).id,
         "measurement_id": measurement.id,
+        "run_id": run.id,
         "decision_id": 1,
         "user_id": user.id,
         "token_id": 1,
