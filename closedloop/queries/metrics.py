@@ -130,10 +130,10 @@ class Breakdown:
     total: int = 0
 
 
-def default_days(ground: Ground, window: Window) -> tuple[date, date]:
-    """Return the last 28 mature days, both ends inclusive, not before the data begin."""
+def default_days(ground: Ground, window: Window, days: int = PERIOD_DAYS) -> tuple[date, date]:
+    """Return the last mature days, both ends inclusive, not before the data begin."""
     last = max(mature_until(ground.cut, window), ground.first_data_day)
-    return max(last - timedelta(days=PERIOD_DAYS - 1), ground.first_data_day), last
+    return max(last - timedelta(days=days - 1), ground.first_data_day), last
 
 
 def counted_days(metric: Metric, wanted: MetricFilter, ground: Ground) -> tuple[date, date]:

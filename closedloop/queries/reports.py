@@ -14,7 +14,16 @@ from closedloop.domain.actions import OPEN_ACTIONS, ActionStatus
 from closedloop.domain.contacts import HEADLINE_WINDOW, Window, share
 from closedloop.domain.impact import Verdict
 from closedloop.domain.themes import ThemeStatus
-from closedloop.models import Comeback, Contact, ContactLink, Department, Theme, ThemeStats
+from closedloop.models import (
+    Comeback,
+    Contact,
+    ContactLink,
+    DailySlice,
+    Department,
+    DueDay,
+    Theme,
+    ThemeStats,
+)
 from closedloop.queries.actions import ActionFilter, ActionRow, list_actions
 from closedloop.queries.impact import ShippedAction, Total, list_shipped, total_of
 from closedloop.queries.repeats import RepeatFilter, Trend, get_trend, mature_until
@@ -268,44 +277,84 @@ class RepeatSummary:
 def get_repeat_summary(session: Session, *, window: Window, cut: date | None) -> RepeatSummary:
     """Return repeats over the whole history.
 
+    Read from the roll-up where it holds every contact; while days wait to be added up, or were
+    never, from the contacts themselves, which is exact too and slower.
+
     Parameters
     ----------
     cut : date or None
         Last reporting day that holds contacts; None without contacts.
     """
     last = mature_until(cut, window) if cut else None
-    identified = Contact.customer_id.is_not(None)
-    came_again = ContactLink.previous_gap_seconds <= window.seconds
-    mature = sa.and_(identified, Contact.local_day <= last) if last else sa.false()
-    row = session.execute(
-        sa.select(
-            sa.func.count(Contact.id),
-            _count_if(identified),
-            sa.func.count(sa.distinct(Contact.customer_id)),
-            _count_if(came_again),
-            sa.func.count(sa.distinct(sa.case((came_again, Contact.customer_id)))),
-            _count_if(mature),
-            _count_if(sa.and_(mature, ContactLink.next_gap_seconds <= window.seconds)),
-            _count_if(sa.and_(mature, ContactLink.next_same_gap_seconds <= window.seconds)),
-            sa.func.count(Contact.theme_id),
-        )
-        .select_from(Contact)
-        .outerjoin(ContactLink, ContactLink.contact_id == Contact.id)
-    ).one()
-    contacts, known, customers, again, repeating, matured, any_, same, themed = (
-        int(v or 0) for v in row
+    contacts = session.scalar(sa.select(sa.func.count()).select_from(Contact)) or 0
+    is_due = session.scalar(sa.select(sa.exists(sa.select(DueDay.day))))
+    found = None if is_due else _from_rollup(session, window, last)
+    if found is None or found["contacts"] != contacts:
+        found = _from_contacts(session, window, last)
+    known, matured = found["identified"], found["matured"]
+    customers = _count_rows(session, sa.select(Contact.customer_id).where(_IDENTIFIED))
+    repeating = _count_rows(
+        session,
+        sa.select(Contact.customer_id)
+        .join(ContactLink, ContactLink.contact_id == Contact.id)
+        .where(ContactLink.previous_gap_seconds <= window.seconds),
     )
     return RepeatSummary(
         window=window.key,
         contacts=contacts,
         identified_contacts=known,
         customers=customers,
-        repeat_share_any=share(again, known),
-        repeat_rate_any=share(any_, matured),
-        repeat_rate_same_theme=share(same, matured) if themed else None,
+        repeat_share_any=share(found["again"], known),
+        repeat_rate_any=share(found["any"], matured),
+        repeat_rate_same_theme=share(found["same"], matured) if found["themed"] else None,
         customers_repeating_share=share(repeating, customers),
         mature_until=last,
     )
+
+
+_IDENTIFIED = Contact.customer_id.is_not(None)
+
+
+def _count_rows(session: Session, rows: sa.Select[Any]) -> int:
+    return session.scalar(sa.select(sa.func.count()).select_from(rows.distinct().subquery())) or 0
+
+
+def _from_rollup(session: Session, window: Window, last: date | None) -> dict[str, int]:
+    s = DailySlice
+    mature = s.day <= last if last else sa.false()
+    opening = getattr(s, f"opening_any_{window.key}")
+    columns = {
+        "contacts": s.contacts,
+        "identified": s.identified,
+        "again": s.identified - opening,
+        "matured": sa.case((mature, s.identified), else_=0),
+        "any": sa.case((mature, getattr(s, f"any_{window.key}")), else_=0),
+        "same": sa.case((mature, getattr(s, f"same_{window.key}")), else_=0),
+        "themed": s.themed,
+    }
+    row = session.execute(
+        sa.select(*(sa.func.sum(column) for column in columns.values())).where(s.kind == "all")
+    ).one()
+    return {name: int(value or 0) for name, value in zip(columns, row, strict=True)}
+
+
+def _from_contacts(session: Session, window: Window, last: date | None) -> dict[str, int]:
+    mature = sa.and_(_IDENTIFIED, Contact.local_day <= last) if last else sa.false()
+    columns = {
+        "contacts": sa.func.count(Contact.id),
+        "identified": _count_if(_IDENTIFIED),
+        "again": _count_if(ContactLink.previous_gap_seconds <= window.seconds),
+        "matured": _count_if(mature),
+        "any": _count_if(sa.and_(mature, ContactLink.next_gap_seconds <= window.seconds)),
+        "same": _count_if(sa.and_(mature, ContactLink.next_same_gap_seconds <= window.seconds)),
+        "themed": _count_if(sa.and_(_IDENTIFIED, Contact.theme_id.is_not(None))),
+    }
+    row = session.execute(
+        sa.select(*columns.values())
+        .select_from(Contact)
+        .outerjoin(ContactLink, ContactLink.contact_id == Contact.id)
+    ).one()
+    return {name: int(value or 0) for name, value in zip(columns, row, strict=True)}
 
 
 def _count_if(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:

@@ -18,7 +18,7 @@ from closedloop.queries.figures import DIMENSIONS
 from closedloop.queries.metric_counts import MetricFilter
 from closedloop.queries.metric_terms import Terms, get_terms
 from closedloop.queries.metric_trend import Step
-from closedloop.queries.metrics import Ground, Reading, default_days
+from closedloop.queries.metrics import PERIOD_DAYS, Ground, Reading, default_days
 from closedloop.queries.site import DataSpan
 from closedloop.web.contacts_bp import read_day
 from closedloop.web.permissions import user_may
@@ -31,6 +31,9 @@ BY = {
     "team": "Team",
     "language": "Language",
 }
+STEP_DAYS = {"week": 91, "month": 365}
+"""How long the period is when only weeks or months are asked for."""
+
 _NAMES = ("window", "from", "to", "step", "by", "driver", *DIMENSIONS)
 
 
@@ -122,7 +125,7 @@ def _window(key: str) -> Window:
 def _period(
     values: Mapping[str, str], ground: Ground, window: Window, problems: list[str]
 ) -> tuple[date, date]:
-    first, last = default_days(ground, window)
+    first, last = default_days(ground, window, STEP_DAYS.get(values.get("step", ""), PERIOD_DAYS))
     asked_first = read_day(values.get("from", ""), "From", problems)
     asked_last = read_day(values.get("to", ""), "To", problems)
     first, last = asked_first or first, min(asked_last or last, ground.cut)

@@ -8,6 +8,7 @@ from closedloop.queries.metrics import Reading
 from closedloop.web.filters import UNKNOWN, money, n, pct, signed
 
 _DIGITS = {Unit.RATIO: 2, Unit.SCORE: 2, Unit.PER_1000: 1}
+_AFTER = {Unit.MINUTES: " min", Unit.PER_1000: " per 1,000"}
 
 
 def value_words(metric: Metric, value: float | None) -> str:
@@ -23,7 +24,7 @@ def value_words(metric: Metric, value: float | None) -> str:
         return f"{n(minutes)} min {seconds} s" if minutes else f"{seconds} s"
     if metric.unit is Unit.POINTS:
         return signed(value)
-    return n(value, _DIGITS.get(metric.unit, 0))
+    return n(value, _DIGITS.get(metric.unit, 0)) + _AFTER.get(metric.unit, "")
 
 
 def cell_words(metric: Metric, cell: Cell, k: int) -> str:

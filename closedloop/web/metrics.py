@@ -131,6 +131,7 @@ def show(key: str) -> str:
         chart_headings=_headings(metric, asked.step),
         legend=_legend(page),
         maturing_from=_maturing_from(page),
+        step_words=_step_words(page, asked.step),
         breakdown=_groups(metric, asked),
         by_names=BY,
         steps=STEPS,
@@ -217,6 +218,18 @@ def _chart(page: MetricPage, step: Step) -> dict[str, Any]:
 
 def _maturing_from(page: MetricPage) -> Any:
     return next((piece.first_day for piece in page.pieces if piece.is_maturing), None)
+
+
+def _step_words(page: MetricPage, step: Step) -> str:
+    """Say which of the pieces are not whole."""
+    said = []
+    if any(piece.is_maturing for piece in page.pieces):
+        said.append("Hatched: the window of these contacts is still open.")
+    if any(not piece.is_whole and not piece.is_maturing for piece in page.pieces):
+        adds_up = page.reading.metric.unit.adds_up
+        how = "left out of the line" if adds_up else "made from the days it has"
+        said.append(f"A {step.value} that is not whole is {how}.")
+    return " ".join(said) or f"Every {step.value} shown is whole."
 
 
 def _legend(page: MetricPage) -> list[tuple[str, str]]:

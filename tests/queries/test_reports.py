@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -10,10 +11,13 @@ from closedloop.domain.contacts import window_for
 from closedloop.domain.impact import Verdict
 from closedloop.domain.themes import ThemeStatus
 from closedloop.queries.reports import default_period, get_repeat_summary, get_report
-from tests.factories.contacts import make_contact, make_customer
+from closedloop.services.repeats import chain_contacts, mark_due
+from closedloop.services.rollups import roll_up_days
+from tests.factories.contacts import make_batch, make_contact, make_customer
 from tests.factories.impact import make_comeback, make_measurement
 from tests.factories.rollups import make_rollup
 from tests.factories.themes import make_action, make_intervention, make_stats, make_theme
+from tests.statements import count_statements
 
 FIRST, CUT = date(2025, 11, 10), date(2026, 5, 11)
 
@@ -179,3 +183,32 @@ def test_without_contacts_every_share_is_unknown(session):
     assert (found.contacts, found.customers) == (0, 0)
     assert found.repeat_share_any is None
     assert found.repeat_rate_any is None
+
+
+def test_the_summary_of_rolled_up_days_is_that_of_the_contacts(session, settings, database):
+    theme, batch, draw = make_theme(session), make_batch(session), random.Random(3)
+    customers = [make_customer(session) for _ in range(12)]
+    for i in range(120):
+        make_contact(
+            session,
+            batch=batch,
+            customer=draw.choice([*customers, None]),
+            theme=draw.choice([theme, None]),
+            text=None,
+            started_at=datetime(2026, 3, 2, tzinfo=UTC) + timedelta(hours=draw.randrange(900)),
+            source_contact_id=f"n{i}",
+        )
+    chain_contacts(session, settings=settings, customer_ids=None)
+    session.commit()
+    for key in ("24h", "7d", "30d"):
+        asked = {"window": window_for(key), "cut": date(2026, 4, 8)}
+        due = get_repeat_summary(session, **asked)  # every day still waits to be added up
+        roll_up_days(session, days=None)
+        session.commit()
+        with count_statements(database.engine) as seen, database.reading() as reading:
+            rolled = get_repeat_summary(reading, **asked)
+        assert rolled == due
+        assert due.repeat_share_any is not None
+        assert 0 < due.repeat_rate_same_theme < due.repeat_rate_any
+        assert not any("LEFT OUTER JOIN contact_links" in statement for statement in seen)
+        mark_due(session, {date(2026, 3, 3)})

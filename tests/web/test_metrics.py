@@ -72,7 +72,7 @@ def centre(session, settings, actor):
 
 
 def row_of(html: str, name: str) -> str:
-    found = re.search(rf"data-open>{re.escape(name)}</a></th>(.*?)</tr>", html, re.S)
+    found = re.search(rf"data-open>{re.escape(name)}</a>.*?</th>(.*?)</tr>", html, re.S)
     assert found is not None, name
     return " ".join(text_of(found[1]).split())
 
