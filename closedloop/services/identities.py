@@ -373,8 +373,7 @@ def _undo_portion(transactions: Transactions, settings: Settings, run_id: int) -
         ).all()
         if not rows:
             return 0
-        for row in rows:
-            _move_back(session, row.customer_id, row.before_id)
+        _move_back(session, rows)
         ids = [row.customer_id for row in rows]
         touched: Iterable[int] = {*ids, *(r.after_id for r in rows), *(r.before_id for r in rows)}
         chain_contacts(
@@ -386,13 +385,18 @@ def _undo_portion(transactions: Transactions, settings: Settings, run_id: int) -
         return len(rows)
 
 
-def _move_back(session: Session, customer: int, before: int | None) -> None:
-    session.execute(
-        sa.update(_customers).where(_customers.c.id == customer).values(merged_into_id=before)
+def _move_back(session: Session, rows: Sequence[Any]) -> None:
+    customer: Any = sa.bindparam("customer")
+    before: Any = sa.bindparam("before")
+    own = _contacts.c.own_customer_id == customer
+    connection = session.connection()
+    pairs = [{"customer": row.customer_id, "before": row.before_id} for row in rows]
+    connection.execute(
+        sa.update(_customers).where(_customers.c.id == customer).values(merged_into_id=before),
+        pairs,
     )
-    values = (
-        {"customer_id": before} if before else {"customer_id": customer, "own_customer_id": None}
-    )
-    session.execute(
-        sa.update(_contacts).where(_contacts.c.own_customer_id == customer).values(**values)
-    )
+    if alone := [{"customer": pair["customer"]} for pair in pairs if pair["before"] is None]:
+        back = {"customer_id": _contacts.c.own_customer_id, "own_customer_id": None}
+        connection.execute(sa.update(_contacts).where(own).values(**back), alone)
+    if linked := [pair for pair in pairs if pair["before"] is not None]:
+        connection.execute(sa.update(_contacts).where(own).values(customer_id=before), linked)
