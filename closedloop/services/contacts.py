@@ -236,8 +236,8 @@ class _Run:
                 f"{message[:350]} It stopped after {rows}, which stay. "
                 "Start it again to go on there.",
             )
-        except (SQLAlchemyError, OSError):  # what broke the import breaks this, too
-            logger.warning("import %s could not be closed", self._batch.id, exc_info=True)
+        except (SQLAlchemyError, OSError) as too:  # what broke the import breaks this, too
+            logger.warning("import %s could not be closed: %s", self._batch.id, type(too).__name__)
 
     @staticmethod
     def _refuse_change(is_changed: bool) -> None:
