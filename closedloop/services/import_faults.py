@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from concurrent.futures import BrokenExecutor
 
 from sqlalchemy.exc import DBAPIError
 
@@ -22,6 +23,10 @@ _WORDS = (
         "Somebody else kept the database busy for too long. Start it again when they are done.",
     ),
 )
+_STOPPED = (
+    "A process that checks the rows was stopped from outside, perhaps for want of memory. Start it "
+    "again."
+)
 _AWAY = "The database cannot be reached, or it was stopped. Start it again once it is back."
 
 
@@ -31,6 +36,8 @@ def as_refusal(error: Exception) -> Refusal | None:
         return error
     if isinstance(error, OSError) and error.errno in _FULL:
         return Unavailable(_NO_ROOM)
+    if isinstance(error, BrokenExecutor):
+        return Unavailable(_STOPPED)
     if not isinstance(error, DBAPIError):
         return None
     said = str(error.orig).lower()
