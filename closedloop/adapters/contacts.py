@@ -42,7 +42,7 @@ def read_contacts(
         One for each row that is not blank. With `first_event_per_contact` the first row of an
         id that makes a contact counts and later ones are skipped.
     """
-    outcomes = (_outcome(row, mapping, now) for row in read_rows(bundle, facts))
+    outcomes = (as_outcome(row, mapping, now) for row in read_rows(bundle, facts))
     if not mapping.first_event_per_contact:
         yield from outcomes
         return
@@ -54,7 +54,8 @@ def read_contacts(
                 yield outcome
 
 
-def _outcome(row: RawRow | BadRow, mapping: Mapping, now: datetime) -> Outcome:
+def as_outcome(row: RawRow | BadRow, mapping: Mapping, now: datetime) -> Outcome:
+    """Return what a row is; see `parse_row`."""
     if isinstance(row, BadRow):
         return Reject(row.line, "broken_row", None, row.reason, row.raw)
     return parse_row(row, mapping, now=now)

@@ -160,10 +160,10 @@ def _load(
     rows: Iterator[tuple[Any, ...]],
 ) -> None:
     """Write rows by COPY on PostgreSQL, by the driver's own executemany on SQLite."""
-    cursor = connection.connection.cursor()
+    cursor: Any = connection.connection.cursor()
     names = ", ".join(columns)
     if connection.dialect.name == "postgresql":
-        with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:  # type: ignore[attr-defined]
+        with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
         return

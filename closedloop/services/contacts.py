@@ -14,9 +14,8 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from closedloop.adapters.contacts import Outcome, read_contacts
+from closedloop.adapters.contacts import read_contacts, read_rows
 from closedloop.adapters.mapping import Mapping
-from closedloop.adapters.types import ParsedContact, Reject
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
@@ -25,6 +24,7 @@ from closedloop.domain.jobs import Progress
 from closedloop.models import ImportBatch
 from closedloop.models.contacts import BatchState
 from closedloop.services.audit import record_event
+from closedloop.services.cleaning import Cleaning, Item, Stretch
 from closedloop.services.contact_files import (
     Extent,
     RecognisedFile,
@@ -34,7 +34,7 @@ from closedloop.services.contact_files import (
     recognise_file,
     with_rows,
 )
-from closedloop.services.contact_rows import RowCleaner, hash_customer
+from closedloop.services.contact_rows import hash_customer
 from closedloop.services.import_batches import (
     close_broken_off,
     close_lost_imports,
@@ -46,7 +46,7 @@ from closedloop.services.import_batches import (
 )
 from closedloop.services.import_faults import as_refusal
 from closedloop.services.import_holds import TakenOver, keep_hold, new_holder
-from closedloop.services.intake import Stretch, gaps_of, store_stretch
+from closedloop.services.intake import gaps_of, store_stretch
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.previews import ImportPreview, preview_file
 from closedloop.services.repeats import take_turn
@@ -65,8 +65,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
-ROWS_PER_STRETCH = 2_000
-CHARACTERS_PER_STRETCH = 4_000_000
 
 
 def import_file(
@@ -206,16 +204,18 @@ class _Run:
         """Read to the end, add the days up, close the import."""
         with open_contacts(self._path, self._mapping) as opened:
             self._extent = with_rows(self._extent, opened)
-            cleaner = RowCleaner(self._settings, opened.facts, self._mapping)
             # the time of the first run, so that each run refuses the same rows
             now = self._batch.started_at
-            outcomes = read_contacts(opened.bundle, opened.facts, self._mapping, now=now)
+            how = Cleaning(self._settings, opened.facts, self._mapping, now)
+            items: Iterator[Item] = read_rows(opened.bundle, opened.facts)
+            if self._mapping.first_event_per_contact:  # which events came before matters
+                items = read_contacts(opened.bundle, opened.facts, self._mapping, now=now)
             with self._transactions() as session:
                 self._replay = open_replay(session, self._batch, opened)
             if self._replay:
-                outcomes = self._replay.only_wanted(outcomes)
-            rest = islice(outcomes, self._batch.rows_done, None)
-            for stretch in _stretches(rest, cleaner):
+                items = self._replay.only_wanted(items)
+            rest = islice(items, self._batch.rows_done, None)
+            for stretch in how.stretches(rest, n_bytes=self._extent.n_bytes):
                 self._refuse_change(fingerprint(self._path) != self._seen)
                 self._store(stretch)
         self._refuse_change(measure_extent(self._path).sha256 != self._batch.file_sha256)
@@ -297,21 +297,3 @@ class _Run:
                 },
             )
         return batch
-
-
-def _stretches(outcomes: Iterator[Outcome], cleaner: RowCleaner) -> Iterator[Stretch]:
-    """Yield the rest of a file in stretches of bounded size, cleaned."""
-    stretch, n_characters = Stretch(), 0
-    for outcome in outcomes:
-        stretch.n_read += 1
-        stretch.last_line = outcome.line
-        if isinstance(outcome, ParsedContact):
-            n_characters += sum(len(text) for _, text in outcome.turns)
-            stretch.rows.append(cleaner.clean(outcome))
-        elif isinstance(outcome, Reject):
-            stretch.rejects.append(cleaner.clean_reject(outcome))
-        if stretch.n_read >= ROWS_PER_STRETCH or n_characters >= CHARACTERS_PER_STRETCH:
-            yield stretch
-            stretch, n_characters = Stretch(), 0
-    if stretch.n_read:
-        yield stretch

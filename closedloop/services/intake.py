@@ -20,6 +20,7 @@ from closedloop.config import Settings
 from closedloop.domain.contacts import SessionGaps
 from closedloop.models import Contact, ContactText, ImportBatch, ImportReject, Message
 from closedloop.services.bulk import as_instant, take_ids, write_columns
+from closedloop.services.cleaning import Stretch
 from closedloop.services.contact_rows import SAID, CleanReject, CleanRow, text_hash
 from closedloop.services.customers import find_or_add_customers, note_identifiers, note_links
 from closedloop.services.key_state import require_keys
@@ -34,26 +35,6 @@ _AS_THEY_ARE = (
     *("content_hash", "channel", "queue", "agent", "team", "disposition", "language"),
     *("handle_seconds", "csat", "follows_contact_id", *SAID),
 )
-
-
-@dataclass
-class Stretch:
-    """A stretch of a file, cleaned.
-
-    Attributes
-    ----------
-    rows : list of CleanRow
-    rejects : list of CleanReject
-    n_read : int
-        Rows of the file it covers, those passed over included.
-    last_line : int
-        Physical line of the last of them.
-    """
-
-    rows: list[CleanRow] = field(default_factory=list)
-    rejects: list[CleanReject] = field(default_factory=list)
-    n_read: int = 0
-    last_line: int = 0
 
 
 @dataclass

@@ -12,12 +12,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from closedloop.adapters.contacts import Outcome, read_rows
+from closedloop.adapters.contacts import read_rows
 from closedloop.adapters.types import RawRow
 from closedloop.models import ImportBatch, ImportReject
 from closedloop.services.contact_files import OpenedFile, open_contacts
@@ -30,6 +30,14 @@ ROW_COLUMN = "closedloop_row"
 """Columns that the file of refused rows has beside those of the export."""
 
 _rejects: Any = ImportReject.__table__
+
+
+class _OnALine(Protocol):
+    @property
+    def line(self) -> int: ...
+
+
+_Item = TypeVar("_Item", bound=_OnALine)
 
 
 @dataclass
@@ -46,12 +54,12 @@ class Replay:
     _by_id: dict[str, int] = field(default_factory=dict)
     _by_line: dict[int, int] = field(default_factory=dict)
 
-    def only_wanted(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    def only_wanted(self, items: Iterable[_Item]) -> Iterator[_Item]:
         """Yield what is to be read."""
         if self.lines is None:
-            return iter(outcomes)
+            return iter(items)
         lines = self.lines
-        return (outcome for outcome in outcomes if outcome.line in lines)
+        return (item for item in items if item.line in lines)
 
     def settled(self, rows: Iterable[CleanRow]) -> list[int]:
         """Return ids of refused rows that have become contacts."""

@@ -32,7 +32,7 @@ from closedloop.models import (
     Model,
 )
 from closedloop.models.contacts import BatchState
-from closedloop.services import contacts as service
+from closedloop.services import cleaning
 from closedloop.services.contacts import hash_customer, import_file, open_import, recognise_file
 from closedloop.services.long_work import Cancelled, tell_nobody
 
@@ -332,7 +332,7 @@ def killed_after(stretches: int, error: BaseException):
 @pytest.fixture
 def small_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commit after every 100 rows."""
-    monkeypatch.setattr(service, "ROWS_PER_STRETCH", 100)
+    monkeypatch.setattr(cleaning, "ROWS_PER_STRETCH", 100)
 
 
 @pytest.mark.usefixtures("small_stretches")

@@ -28,10 +28,11 @@ from closedloop.models import (
     ImportBatch,
     LinkRun,
 )
+from closedloop.services.cleaning import Stretch
 from closedloop.services.contact_rows import RowCleaner
 from closedloop.services.identifiers import hash_customer, normalise_identifier
 from closedloop.services.identities import link_customers, read_rules, undo_link_run
-from closedloop.services.intake import Stretch, store_stretch
+from closedloop.services.intake import store_stretch
 from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollups import roll_up_due
 

@@ -14,7 +14,7 @@ from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.extensions import Database
 from closedloop.models import Contact, ImportBatch, ImportReject
-from closedloop.services import contacts as service
+from closedloop.services import cleaning
 from closedloop.services.contacts import import_file, preview_file
 from closedloop.services.replays import Refused, lines_to_try, refused_rows
 from closedloop.services.rollback import roll_back_import
@@ -153,7 +153,7 @@ def test_a_row_that_could_not_be_split_comes_back_whole(take_in, database, tmp_p
 def test_a_replay_killed_in_the_middle_goes_on_over_the_same_rows(
     take_in, database, monkeypatch
 ) -> None:
-    monkeypatch.setattr(service, "ROWS_PER_STRETCH", 2)
+    monkeypatch.setattr(cleaning, "ROWS_PER_STRETCH", 2)
     rows = "".join(f"{n},03/0{n}/2026 10:00,ann,fine\n" for n in range(1, 10))
     first = take_in(HEAD + rows)
     assert first.rejected == 9

@@ -18,8 +18,9 @@ from closedloop.config import Settings
 from closedloop.domain.contacts import MessageTime, SessionGaps, gather_sessions
 from closedloop.extensions import Database
 from closedloop.models import Contact, ContactText, Customer, DueDay, ImportReject, Message
+from closedloop.services.cleaning import Stretch
 from closedloop.services.contact_rows import RowCleaner
-from closedloop.services.intake import Stretch, store_stretch
+from closedloop.services.intake import store_stretch
 from tests.factories.contacts import make_batch
 from tests.factories.themes import make_theme
 

@@ -1,0 +1,230 @@
+"""Check and clean the rows of a file in stretches, in a process beside where that is worth it.
+
+Reading and writing keep one core busy, checking and redacting another.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import BrokenExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from multiprocessing import connection
+from typing import Any
+
+from closedloop.adapters.contacts import Outcome, as_outcome
+from closedloop.adapters.mapping import Mapping
+from closedloop.adapters.types import BadRow, FileFacts, ParsedContact, RawRow, Reject
+from closedloop.config import Settings
+from closedloop.services.contact_rows import CleanReject, CleanRow, RowCleaner
+
+ROWS_PER_STRETCH = 2_000
+CHARACTERS_PER_STRETCH = 4_000_000
+BYTES_WORTH_A_PROCESS = 2_000_000
+STRETCHES_AHEAD = 3
+"""How many stretches are cleaned while one is written: what bounds the memory."""
+
+Item = RawRow | BadRow | Outcome
+
+
+@dataclass
+class Stretch:
+    """A stretch of a file, cleaned.
+
+    Attributes
+    ----------
+    rows : list of CleanRow
+    rejects : list of CleanReject
+    n_read : int
+        Rows of the file it covers, those passed over included.
+    last_line : int
+        Physical line of the last of them.
+    """
+
+    rows: list[CleanRow] = field(default_factory=list)
+    rejects: list[CleanReject] = field(default_factory=list)
+    n_read: int = 0
+    last_line: int = 0
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """How the rows of one file are checked and cleaned.
+
+    Attributes
+    ----------
+    now : datetime
+        Of the first run, so that each run refuses the same rows.
+    """
+
+    settings: Settings
+    facts: FileFacts
+    mapping: Mapping
+    now: datetime
+
+    def stretches(self, items: Iterable[Item], *, n_bytes: int) -> Iterator[Stretch]:
+        """Yield the rest of a file in stretches of bounded size, in the order of reading.
+
+        Parameters
+        ----------
+        items : iterable
+            Rows, or what they were found to be.
+        n_bytes : int
+            Size of the file, which tells whether a process beside is worth its start.
+        """
+        portions = _portions(items)
+        if n_bytes < BYTES_WORTH_A_PROCESS or (os.cpu_count() or 1) < 2:
+            cleaner = RowCleaner(self.settings, self.facts, self.mapping)
+            return (_clean(portion, self, cleaner) for portion in portions)
+        return _beside(portions, self)
+
+
+def _portions(items: Iterable[Item]) -> Iterator[list[Item]]:
+    portion: list[Item] = []
+    n_characters = 0
+    for item in items:
+        portion.append(item)
+        n_characters += _size(item)
+        if len(portion) >= ROWS_PER_STRETCH or n_characters >= CHARACTERS_PER_STRETCH:
+            yield portion
+            portion, n_characters = [], 0
+    if portion:
+        yield portion
+
+
+def _size(item: Item) -> int:
+    """Return about how many characters an item holds."""
+    if isinstance(item, RawRow):
+        return sum(map(_length, item.fields.values()))
+    if isinstance(item, ParsedContact):
+        return sum(len(text) for _, text in item.turns)
+    return len(item.raw) if isinstance(item, BadRow | Reject) else 0
+
+
+def _length(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(map(_length, value.values()))
+    return sum(map(_length, value)) if isinstance(value, list) else 8
+
+
+def _clean(portion: list[Item], how: Cleaning, cleaner: RowCleaner) -> Stretch:
+    stretch = Stretch(n_read=len(portion), last_line=portion[-1].line)
+    for item in portion:
+        if isinstance(item, RawRow | BadRow):
+            outcome = as_outcome(item, how.mapping, how.now)
+        else:
+            outcome = item
+        if isinstance(outcome, ParsedContact):
+            stretch.rows.append(cleaner.clean(outcome))
+        elif isinstance(outcome, Reject):
+            stretch.rejects.append(cleaner.clean_reject(outcome))
+    return stretch
+
+
+def _beside(portions: Iterator[list[Item]], how: Cleaning) -> Iterator[Stretch]:
+    """Clean in a process beside, some stretches ahead of whoever takes them."""
+    helper = _Helper(how)
+    ahead = 0
+    try:
+        for portion in portions:
+            helper.hand_over(portion)
+            ahead += 1
+            if ahead > STRETCHES_AHEAD:
+                yield helper.take_back()
+                ahead -= 1
+        for _ in range(ahead):
+            yield helper.take_back()
+    finally:
+        helper.close()
+
+
+_BEGIN = (
+    "import sys; from closedloop.services.cleaning import serve; serve(*map(int, sys.argv[1:]))"
+)
+
+
+class _Helper:
+    """A Python process that cleans one portion after the other, in order.
+
+    Not of `multiprocessing`: that would run the main module again, whoever's it is. It ends by
+    itself when this process is gone, as its pipe is closed then.
+    """
+
+    def __init__(self, how: Cleaning) -> None:
+        work, self._work = connection.Pipe(duplex=False)
+        done, answers = connection.Pipe(duplex=False)
+        self._process = subprocess.Popen(  # noqa: S603 - this Python, words of ours
+            [sys.executable, "-c", _BEGIN, str(work.fileno()), str(answers.fileno())],
+            pass_fds=(work.fileno(), answers.fileno()),
+            stdin=subprocess.DEVNULL,
+        )
+        work.close()
+        answers.close()
+        self._answers: queue.SimpleQueue[Stretch | BaseException] = queue.SimpleQueue()
+        # reads all the time: two processes that both wait to be read would wait for ever
+        threading.Thread(target=self._listen, args=(done,), daemon=True).start()
+        self._send(how)
+
+    def hand_over(self, portion: list[Item]) -> None:
+        """Give it a portion to clean."""
+        self._send(portion)
+
+    def take_back(self) -> Stretch:
+        """Return the next portion, cleaned."""
+        answer = self._answers.get()
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        """End it; what it was doing is of no use any more."""
+        self._work.close()
+        self._process.kill()
+        self._process.wait()
+
+    def _send(self, message: Any) -> None:
+        try:
+            self._work.send(message)
+        except OSError as error:
+            raise HelperStopped from error
+
+    def _listen(self, done: connection.Connection) -> None:
+        with done:
+            while True:
+                try:
+                    self._answers.put(done.recv())
+                except (EOFError, OSError):
+                    self._answers.put(HelperStopped())
+                    return
+
+
+class HelperStopped(BrokenExecutor):
+    """The process beside was stopped from outside."""
+
+
+def serve(work_handle: int, answers_handle: int) -> None:
+    """Clean what comes until nothing comes any more; the process beside does nothing else."""
+    work = connection.Connection(work_handle, writable=False)
+    answers = connection.Connection(answers_handle, readable=False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one that started it decides
+    how: Cleaning = work.recv()
+    cleaner = RowCleaner(how.settings, how.facts, how.mapping)
+    while True:
+        try:
+            portion = work.recv()
+        except EOFError:
+            return
+        try:
+            answers.send(_clean(portion, how, cleaner))
+        except BrokenPipeError:
+            return
+        except Exception as error:  # it belongs to whoever handed the portion over
+            answers.send(error)
