@@ -23,6 +23,7 @@ from closedloop.models import (
 from closedloop.queries.contact_page import get_contact_page
 from closedloop.services import expiry as service
 from closedloop.services.expiry import Expired, expire_texts
+from closedloop.services.impact import reproduce_measurement
 from closedloop.services.theme_stats import find_stats_day, refresh_theme_stats
 from tests.factories.themes import make_theme
 from tests.privacy_sites import PrivacySite, row
@@ -82,6 +83,21 @@ def test_counts_themes_and_figures_are_the_same_afterwards(site, session) -> Non
     )
     session.commit()
     assert (site.figures(), site.chains(), session.execute(sa.select(*columns)).all()) == before
+    session.commit()
+
+
+def test_a_measurement_made_before_is_reproduced_bit_for_bit(site, session) -> None:
+    from tests.services.test_impact import Site, measure
+
+    measured = Site(session)
+    measured.add_sibling(mean=14, change=0.1)
+    found = measure(measured, site.settings)
+    session.commit()
+    site.take_in([row(f"c{n}", hours=n) for n in range(5)])
+    assert expire(site).texts == 5
+    session.expire_all()
+    again = reproduce_measurement(session, measurement_id=found.id)
+    assert again.same, again.differences
     session.commit()
 
 
