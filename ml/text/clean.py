@@ -207,7 +207,12 @@ def issue_text(turns: Sequence[tuple[str, str]], max_words: int = MAX_WORDS) -> 
         nothing but courtesies.
     """
     best = _Block("", 0)
-    for said, asked in _customer_blocks(turns):
+    blocks = _customer_blocks(turns)
+    if len(blocks) == 1 and len(blocks[0][0]) == 1 and not blocks[0][1]:
+        # nothing to choose from, so that how much it looks like an issue need not be known
+        only = _strip_courtesies(blocks[0][0][0])
+        blocks, best = [], _Block(only if _says_something(only) else "", 1)
+    for said, asked in blocks:
         block = _judge(said, asked)
         if block.score > best.score:
             best = block
@@ -260,6 +265,13 @@ def _strip_courtesies(text: str) -> str:
     return " ".join(sentences)
 
 
+def _says_something(text: str) -> bool:
+    """Whether one turn has a weight above 0 where nobody asked for anything."""
+    if all(word in _NEUTRAL for word in _WORD.findall(text.lower())):
+        return False
+    return bool(_ISSUE.search(text)) or not _IDENTITY.search(text)
+
+
 def _weight(text: str, is_check: bool) -> int:
     """Say how much one turn looks like a stated issue, from 0 (a courtesy) to 5."""
     words = _WORD.findall(text.lower())
@@ -267,7 +279,7 @@ def _weight(text: str, is_check: bool) -> int:
     if content == 0:
         return 0
     has_issue = bool(_ISSUE.search(text))
-    if _IDENTITY.search(text) and not has_issue:
+    if not has_issue and _IDENTITY.search(text):
         return 0
     if is_check and not (has_issue and content >= 4):
         return 0

@@ -3,9 +3,15 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ml.text.clean import decode_entities, issue_text, normalise
 
+PIECES = (
+    *("Hi there.", "thanks", "my name is Ann Smith,", "ok", "the parcel", "did not come.", "why?"),
+    *("my account number is 7", "can you help me?", "I called again last week.", "[CARD]", "box"),
+)
 STATEMENT = "My new card still hasn't arrived. Where is it?"
 
 CHAT = [
@@ -160,3 +166,8 @@ def test_decode_entities_takes_a_deep_nest_in_little_time():
 
     assert decode_entities("&" + "amp;" * 200_000 + "lt;") == "<"
     assert time.perf_counter() - started < 1
+
+
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=12).map(" ".join))
+def test_one_turn_alone_gives_what_it_gives_after_an_agent_who_asked_nothing(text: str) -> None:
+    assert issue_text([("customer", text)]) == issue_text([("agent", "."), ("customer", text)])
