@@ -31,7 +31,7 @@ from closedloop.models import (
 from closedloop.services.cleaning import Stretch
 from closedloop.services.contact_rows import RowCleaner
 from closedloop.services.identifiers import hash_customer, normalise_identifier
-from closedloop.services.identities import link_customers, read_rules, undo_link_run
+from closedloop.services.identities import link_again, link_customers, read_rules, undo_link_run
 from closedloop.services.intake import store_stretch
 from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollups import roll_up_due
@@ -211,7 +211,6 @@ def test_linking_twice_changes_nothing_and_the_oldest_customer_survives(site) ->
     site.take_in((0, "b"), (5, "a"), (9, "c"))
     rows = [{"customer_id": "c", "account": "1"}, {"customer_id": "b", "account": "2"}]
     rows += [{"customer_id": "a", "email": "x@example.org"}]
-    oldest = site.read(sa.select(sa.func.min(Customer.id)))
     seen = {"account": "1", "email": "x@example.org"}
     site.take_in((10, None, seen))
     first, _ = site.link(crosswalk=rows)
@@ -220,7 +219,6 @@ def test_linking_twice_changes_nothing_and_the_oldest_customer_survives(site) ->
     assert first.joined == 2  # c, a and the one known by account 1 are one
     assert (again.joined, again.contacts_moved) == (0, 0)
     assert site.picture() == before
-    del oldest
 
 
 def test_customers_seen_with_the_same_identifier_are_linked_without_a_crosswalk(site) -> None:
@@ -316,6 +314,27 @@ def test_a_contact_that_came_after_the_link_goes_back_too(site) -> None:
     assert site.chains() == [["c1", "c3", "c4", "c5"], ["c2"]]
     undo_link_run(site.database.transaction, settings=site.settings, run_id=run, by=site.actor)
     assert site.chains() == [["c1"], ["c2"], ["c3", "c4"], ["c5"]]
+
+
+def test_the_night_links_newcomers_by_the_rules_in_force_and_keeps_no_empty_run(site) -> None:
+    def night() -> int:
+        return link_again(site.database.transaction, settings=site.settings, by=site.actor)
+
+    shared = {"phone": "07911 123456"}
+    site.take_in((0, "a", shared), (1, "b", shared))
+    assert night() == 0  # nobody has said yet what links customers
+    site.link(MatchRules((IdentifierKind.PHONE,)))
+    assert night() == 0
+    site.take_in((2, "c", shared))
+    assert site.chains() == [["c1", "c2"], ["c3"]]
+    assert night() == 1
+    assert site.chains() == [["c1", "c2", "c3"]]
+    assert site.read(sa.select(sa.func.count(LinkRun.id))) == [2]
+    undo = {"settings": site.settings, "by": site.actor}
+    for number in site.read(sa.select(LinkRun.id).order_by(LinkRun.id.desc())):
+        undo_link_run(site.database.transaction, run_id=number, **undo)
+    assert night() == 0
+    assert site.chains() == [["c1"], ["c2"], ["c3"]]
 
 
 def test_links_and_chains_from_scratch_agree(site) -> None:
