@@ -105,13 +105,13 @@ def write_history(database: Database, history: History) -> None:
         )  # fmt: skip
         session.flush()
         n = int(history.customers.max())
-        _load(
+        load_rows(
             session.connection(),
             Customer.__table__,
             ("id", "key_hash", "key_version"),
             ((i, f"{i:064x}", 1) for i in range(1, n + 1)),
         )
-        _load(session.connection(), Contact.__table__, COLUMNS, contact_rows(history, batch.id))
+        load_rows(session.connection(), Contact.__table__, COLUMNS, contact_rows(history, batch.id))
         if session.get_bind().dialect.name == "postgresql":
             for table in ("customers", "contacts"):
                 session.execute(
@@ -122,6 +122,18 @@ def write_history(database: Database, history: History) -> None:
                 )
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")
+
+
+def write_more(database: Database, history: History, last_id: int) -> tuple[list[int], set[date]]:
+    """Write further contacts of known customers; return the customers and reporting days."""
+    with database.transaction() as session:
+        batch_id = session.scalar(sa.select(sa.func.max(ImportBatch.id))) or 0
+        rows = contact_rows(history, batch_id, first_id=last_id + 1)
+        load_rows(session.connection(), Contact.__table__, COLUMNS, rows)
+    customers = sorted({*history.customers.tolist()} - {0})
+    first = date(1970, 1, 1)
+    numbers = np.unique(history.starts // 86_400).tolist()
+    return customers, {first + timedelta(days=number) for number in numbers}
 
 
 COLUMNS = (
@@ -153,7 +165,7 @@ def contact_rows(history: History, batch_id: int, first_id: int = 1) -> Iterator
         )  # fmt: skip
 
 
-def _load(
+def load_rows(
     connection: sa.Connection,
     table: Any,
     columns: tuple[str, ...],

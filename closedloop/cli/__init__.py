@@ -25,6 +25,7 @@ COMMANDS = {
     "themes": ("themes", "themes"),
     "measure": ("impact", "measure"),
     "report": ("reports", "report"),
+    "bench": ("bench", "bench"),
     "jobs": ("jobs", "jobs"),
     "users": ("users", "users"),
 }

@@ -1,0 +1,63 @@
+"""`closedloop bench NAME`: proofs with peers in the same run, as a table and as JSON."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+small_option = click.option("--small", is_flag=True, help="Seconds instead of an hour.")
+json_option = click.option(
+    "--json", "to", type=click.Path(dir_okay=False, path_type=Path), help="Write JSON, too."
+)
+
+
+@click.group()
+def bench() -> None:
+    """Measure what the product claims, against a named peer in the same run."""
+
+
+@bench.command()
+@small_option
+@json_option
+@click.option(
+    "--database",
+    "databases",
+    type=click.Choice(["sqlite", "postgresql"]),
+    multiple=True,
+    help="Measure on this one only; may be given twice.  [default: both]",
+)
+def contacts(small: bool, to: Path | None, databases: tuple[str, ...]) -> None:
+    """Imports, repeats, roll-ups and pages at millions of contacts."""
+    proof = importlib.import_module("closedloop.bench.contacts")
+    _show(proof, proof.run(small=small, databases=databases, tell=_tell), to)
+
+
+@bench.command()
+@small_option
+@json_option
+@click.option(
+    "--narratives",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Directory with complaints as CSV, to count false marks in.",
+)
+@click.option("--without-peer", is_flag=True, help="Do not install presidio to compare with.")
+def redaction(small: bool, to: Path | None, narratives: Path | None, without_peer: bool) -> None:
+    """Recall, precision, false marks and speed of redaction."""
+    proof = importlib.import_module("closedloop.bench.redaction")
+    report = proof.run(small, narratives=narratives, with_peer=not without_peer)
+    _show(proof, report, to)
+
+
+def _tell(doing: str) -> None:
+    click.echo(doing, err=True)
+
+
+def _show(proof: Any, report: dict[str, Any], to: Path | None) -> None:
+    click.echo(proof.as_table(report))
+    if to is not None:
+        to.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        click.echo(f"JSON is in {to}.", err=True)
