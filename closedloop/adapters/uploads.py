@@ -75,9 +75,13 @@ def save_upload(directory: Path, stream: IO[bytes], *, file_name: str) -> Upload
     """Copy a stream into the directory in bounded memory, under a random name."""
     directory.mkdir(parents=True, exist_ok=True)
     upload = Upload(secrets.token_hex(16), directory, _plain_name(file_name), 0)
-    with upload.path.open("xb") as target:
-        shutil.copyfileobj(stream, target, _CHUNK_BYTES)
-    return note(upload, size=upload.path.stat().st_size)
+    try:
+        with upload.path.open("xb") as target:
+            shutil.copyfileobj(stream, target, _CHUNK_BYTES)
+        return note(upload, size=upload.path.stat().st_size)
+    except OSError:  # a full disk keeps no half of a file
+        delete_upload(upload)
+        raise
 
 
 def find_upload(directory: Path, token: str) -> Upload | None:

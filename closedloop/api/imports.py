@@ -25,6 +25,7 @@ from closedloop.queries.imports import count_rejects, get_batch, list_batches, l
 from closedloop.queries.mappings import get_mapping
 from closedloop.services.contact_files import check_mapping
 from closedloop.services.contacts import open_import, recognise_file
+from closedloop.services.import_faults import faults_in_words
 from closedloop.services.jobs import queue_job
 from closedloop.services.rollback import begin_roll_back
 
@@ -125,9 +126,10 @@ def create_import_view(sent: ImportForm) -> tuple[JobOut, int, dict[str, str]]:
     """Keep the file and queue the job that reads it; ask /jobs/ID how far it is."""
     named = _read_mapping(sent.mapping)
     stream: Any = sent.file
-    upload = save_upload(
-        current_settings().uploads, stream.stream, file_name=stream.filename or "contacts"
-    )
+    with faults_in_words():
+        upload = save_upload(
+            current_settings().uploads, stream.stream, file_name=stream.filename or "contacts"
+        )
     try:
         job = _queue(upload, named or _own_mapping(upload), sent)
     except Refusal:

@@ -44,7 +44,7 @@ from closedloop.services.import_batches import (
     outcome_in_words,
     resume_import,
 )
-from closedloop.services.import_faults import as_refusal
+from closedloop.services.import_faults import as_refusal, faults_in_words
 from closedloop.services.import_holds import TakenOver, keep_hold, new_holder
 from closedloop.services.intake import gaps_of, store_stretch
 from closedloop.services.long_work import Report, Transactions, tell_nobody
@@ -129,16 +129,18 @@ def import_file(
             if (known := get_open_import(session, batch_id)).state is BatchState.DONE:
                 return known  # its file may be gone by now
     seen, extent = fingerprint(path), measure_extent(path)
-    if batch_id is None:
-        with transactions() as session:
-            batch_id = find_broken_off(
-                session,
-                sha256=extent.sha256,
-                mapping=mapping,
-                source=source,
-                replay_of_id=replay_of_id,
-            ) or (
-                open_import(
+    with new_holder() as holder, faults_in_words():
+        with transactions() as session:  # opened and held at once: killed here, it can go on
+            if batch_id is None:
+                batch_id = find_broken_off(
+                    session,
+                    sha256=extent.sha256,
+                    mapping=mapping,
+                    source=source,
+                    replay_of_id=replay_of_id,
+                )
+            if batch_id is None:
+                batch_id = open_import(
                     session,
                     path=path,
                     mapping=mapping,
@@ -150,9 +152,6 @@ def import_file(
                     replay_of_id=replay_of_id,
                     extent=extent,
                 ).id
-            )
-    with new_holder() as holder:
-        with transactions() as session:
             batch = resume_import(
                 session, batch_id=batch_id, sha256=extent.sha256, mapping=mapping, holder=holder
             )
@@ -165,9 +164,7 @@ def import_file(
             raise
         except Exception as error:
             run.give_up(error)
-            if (refusal := as_refusal(error)) is None or refusal is error:
-                raise
-            raise refusal from error
+            raise
 
 
 class _Run:

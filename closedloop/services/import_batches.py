@@ -106,7 +106,8 @@ def find_broken_off(
     )
     if last is None or last.state is BatchState.DONE or last.mapping != mapping.to_dict():
         return None
-    return None if is_being_read(last) or not last.rows_done else last.id
+    has_begun = last.beat_at is not None  # others wait for the worker they were queued for
+    return last.id if has_begun and not is_being_read(last) else None
 
 
 def get_open_import(session: Session, batch_id: int) -> ImportBatch:

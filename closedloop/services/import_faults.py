@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError
 
@@ -48,3 +50,15 @@ def as_refusal(error: Exception) -> Refusal | None:
     if error.connection_invalidated or kind in ("OperationalError", "AdminShutdown"):
         return Unavailable(_AWAY)
     return None
+
+
+@contextmanager
+def faults_in_words() -> Iterator[None]:
+    """Raise faults of disk and database as refusals that say what to do; others as they are."""
+    try:
+        yield
+    except Exception as error:
+        refusal = as_refusal(error)
+        if refusal is None or refusal is error:
+            raise
+        raise refusal from error

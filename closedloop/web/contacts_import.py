@@ -22,6 +22,7 @@ from closedloop.queries.mappings import find_mapping, find_mappings_for
 from closedloop.services.contact_files import RecognisedFile, fits_in_a_page, measure_extent
 from closedloop.services.contact_rows import RowCleaner
 from closedloop.services.contacts import open_import, preview_file, recognise_file
+from closedloop.services.import_faults import faults_in_words
 from closedloop.services.jobs import queue_job
 from closedloop.services.mappings import save_mapping
 from closedloop.services.previews import ImportPreview, SampleRow
@@ -98,9 +99,10 @@ def import_upload() -> BaseResponse | tuple[str, int]:
 
 def save_sent(sent: FileStorage) -> Upload:
     """Keep a file that came with a form."""
-    return save_upload(
-        current_settings().uploads, sent.stream, file_name=sent.filename or "unnamed file"
-    )
+    with faults_in_words():
+        return save_upload(
+            current_settings().uploads, sent.stream, file_name=sent.filename or "unnamed file"
+        )
 
 
 @bp.errorhandler(RequestEntityTooLarge)
