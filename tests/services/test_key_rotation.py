@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import random
 import stat
@@ -301,7 +302,7 @@ def test_whatever_the_history_rotating_changes_no_chain(site, seed, portion, kil
     usual, service.ROWS_AT_ONCE = service.ROWS_AT_ONCE, portion
     try:
         for n in kills:
-            with pytest.raises(Killed):
+            with contextlib.suppress(Killed):  # it may be through before
                 rotate(site, report=kill_at(n))
         rotate(site)
     finally:
