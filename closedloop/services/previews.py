@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -261,8 +262,7 @@ def _count(preview: ImportPreview, new: Sequence[CleanRow]) -> None:
     preview.unidentified += sum(row.customer_key is None for row in new)
     for row in new:
         preview.channels[row.channel] = preview.channels.get(row.channel, 0) + 1
-        language = getattr(row, "language", "")
-        preview.languages[language] = preview.languages.get(language, 0) + 1
+        preview.languages[row.language] = preview.languages.get(row.language, 0) + 1
     times = [row.started_at for row in new]
     if times:
         preview.first_at = min(filter(None, (preview.first_at, min(times))))
@@ -307,6 +307,8 @@ def _cells(raw: RawRow, mapping: Mapping, cleaner: RowCleaner) -> dict[str, str]
 
 
 def _as_text(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
     return "" if value is None else str(value)
 
 

@@ -19,6 +19,8 @@ PAGES: dict[str, list[tuple[str, str]]] = {
         ("contacts.repeats", "/contacts/repeats"),
         ("contacts.import_new", "/contacts/import"),
         ("contacts.import_show", "{import}"),
+        ("contacts.import_roll_back", "{import}/roll-back"),
+        ("contacts.mappings", "/contacts/mappings"),
         ("metrics.index", "/metrics/"),
         ("metrics.show", "/metrics/repeat_rate_any"),
         ("metrics.show", "/metrics/snowball_minutes?step=week&by=theme"),
@@ -84,7 +86,9 @@ SEEN_ON_JOURNEYS = {
 }
 """Pages that stand in the middle of something; test_journeys.py looks at them closely."""
 
-NOT_PAGES = re.compile(r"static|api\..*|.*\.export|.*csv|themes\.trend|contacts\.import_rejects")
+NOT_PAGES = re.compile(
+    r"static|api\..*|.*\.export|.*csv|themes\.trend|contacts\.(import_rejects|import_to_correct|mapping_file)"
+)
 STORIES = {
     "fell": "new card is posted",
     "moved": "label off card payments",
