@@ -25,6 +25,7 @@ from closedloop.domain.errors import (
     Unavailable,
     Unreadable,
 )
+from closedloop.services.import_holds import TakenOver
 from closedloop.services.long_work import Cancelled
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ STATUS: dict[type[Refusal], int] = {
     InvalidTransition: 409,
     NotMeasurable: 409,
     Cancelled: 409,
+    TakenOver: 409,
     TooLarge: 413,
     Invalid: 422,
     Unreadable: 422,

@@ -364,8 +364,8 @@ def _print_preview(preview: ImportPreview, as_json: bool) -> None:
     facts = {name: getattr(preview, name) for name in (*names, "unidentified", "is_whole")}
     rejects = [dataclasses.asdict(reason) for reason in preview.reasons]
     if as_json:
-        counts = {"channels": preview.channels, "languages": preview.languages}
-        print_json({**facts, **counts, "rejects": rejects})
+        by = {"channels": preview.channels, "languages": preview.languages}
+        print_json({**facts, **by, "rejects": rejects})
         return
     share = preview.unidentified_rate
     nobody = "" if share is None else f", no identity {share:.1%}"

@@ -22,6 +22,7 @@ from closedloop.domain.errors import (
     Unavailable,
     Unreadable,
 )
+from closedloop.services.import_holds import TakenOver
 from closedloop.services.long_work import Cancelled
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ STATUS: dict[type[Refusal], int] = {
     Conflict: 409,
     NotMeasurable: 409,
     Cancelled: 409,
+    TakenOver: 409,
     Unreadable: 422,
     TooLarge: 413,
     TooManyAttempts: 429,

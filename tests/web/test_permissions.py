@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
+from closedloop.adapters.mapping import Mapping
 from closedloop.api.auth import PUBLIC as API_PUBLIC
 from closedloop.api.errors import STATUS as API_STATUS
 from closedloop.domain.accounts import PERMISSIONS, Role
@@ -18,6 +19,7 @@ from closedloop.domain.errors import Refusal
 from closedloop.domain.jobs import JobKind
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import Job, LinkRun, SignIn
+from closedloop.services.mappings import save_mapping
 from closedloop.services.tokens import add_token
 from closedloop.web.errors import STATUS as WEB_STATUS
 from closedloop.web.permissions import PUBLIC, permission_of, refuse_unmarked_routes
@@ -51,7 +53,17 @@ def world(session):
     run = LinkRun(file_name="rules.toml", rules={}, report={}, started_by="Test")
     session.add(run)
     session.flush()
+    saved = save_mapping(
+        session,
+        name="Desk",
+        format="csv",
+        header=["a"],
+        mapping=Mapping({"contact_id": "a"}),
+        by=COMMAND_LINE,
+    )
     return {
+        "name": saved.name,
+        "import_id": make_batch(session).id,
         "key": {"themes": theme.key, "triage": theme.key, "default": action.key},
         "job_id": job.id,
         "kind": "jobs.housekeeping",
