@@ -104,7 +104,7 @@ def _detail(page: ContactPage, *, with_text: bool) -> ContactDetail:
         disposition=contact.disposition,
         customer=page.customer_hash,
         theme=_ref(theme.key, theme.name) if theme else None,
-        episode_position=contact.chain_position,
+        episode_position=contact.link.chain_position if contact.link else None,
         handle_seconds=contact.handle_seconds,
         turns=turns if with_text else None,
         around=[
