@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import io
 
 import pytest
 
-from closedloop.adapters.uploads import delete_upload, find_upload, note, save_upload
+from closedloop.adapters.uploads import (
+    copy_upload,
+    delete_upload,
+    find_upload,
+    find_upload_of,
+    note,
+    save_upload,
+)
 
 
 def save(directory, data=b"a,b\n1,2\n", name="export.csv"):
@@ -53,3 +61,29 @@ def test_a_deleted_upload_leaves_nothing(tmp_path):
 def test_a_name_without_anything_to_show_gets_one(tmp_path):
     assert save(tmp_path, name="\n\t").file_name == "unnamed file"
     assert save(tmp_path, name="C:\\temp\\Mai.csv").file_name == "Mai.csv"
+
+
+class FullDisk(io.BytesIO):
+    """A stream behind which no room is left."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_keeps_no_half_of_an_upload(tmp_path) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        save_upload(tmp_path, FullDisk(), file_name="calls.csv")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_copy_outlives_the_upload_and_an_upload_is_found_by_its_import(tmp_path) -> None:
+    first = note(save_upload(tmp_path, io.BytesIO(b"a,b\n"), file_name="calls.csv"), batch_id=7)
+    copy = copy_upload(first)
+
+    assert find_upload_of(tmp_path, 7).token == first.token
+    assert (copy.file_name, copy.batch_id, copy.mapping) == ("calls.csv", None, None)
+    delete_upload(first)
+    assert copy.path.read_bytes() == b"a,b\n"
+    assert find_upload_of(tmp_path, 7) is None
+    assert find_upload_of(tmp_path / "nowhere", 7) is None

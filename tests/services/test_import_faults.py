@@ -1,0 +1,51 @@
+"""Faults of disk and database become sentences; what is none of them stays what it is."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from closedloop.domain.errors import Conflict, Unavailable
+from closedloop.services.import_faults import as_refusal, faults_in_words
+
+
+def of_database(text: str) -> OperationalError:
+    return OperationalError("SELECT 1", {}, sqlite3.OperationalError(text))
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        (of_database("database or disk is full"), "no room left on the disk"),
+        (of_database("could not extend file: No space left on device"), "no room left"),
+        (of_database("disk I/O error"), "cannot be written"),
+        (of_database("attempt to write a readonly database"), "cannot be written"),
+        (of_database("database is locked"), "kept the database busy"),
+        (of_database("canceling statement due to lock timeout"), "kept the database busy"),
+        (of_database("server closed the connection unexpectedly"), "cannot be reached"),
+        (OSError(errno.ENOSPC, "No space left on device"), "no room left"),
+        (BrokenProcessPool("terminated abruptly"), "stopped from outside"),
+    ],
+)
+def test_a_fault_says_what_to_do(fault, sentence) -> None:
+    found = as_refusal(fault)
+
+    assert isinstance(found, Unavailable)
+    assert sentence in found.sentence
+    assert found.sentence.endswith(".")
+
+
+def test_refusals_and_other_faults_stay_what_they_are() -> None:
+    refusal = Conflict("Another one was faster.")
+    assert as_refusal(refusal) is refusal
+    assert as_refusal(ZeroDivisionError()) is None
+    assert as_refusal(OSError(errno.EACCES, "Permission denied")) is None
+    assert as_refusal(IntegrityError("INSERT", {}, sqlite3.IntegrityError("UNIQUE"))) is None
+    with pytest.raises(ZeroDivisionError), faults_in_words():
+        raise ZeroDivisionError
+    with pytest.raises(Unavailable, match="no room left"), faults_in_words():
+        raise OSError(errno.ENOSPC, "No space left on device")
