@@ -186,6 +186,7 @@ def sites(migrated: str, settings: Settings, tmp_path: Path) -> Iterator[Any]:
         site.database.engine.dispose()
 
 
+@pytest.mark.slow
 def test_killed_at_random_points_and_begun_again_an_import_ends_like_one_undisturbed(
     sites, tmp_path
 ) -> None:
