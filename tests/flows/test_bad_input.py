@@ -451,13 +451,13 @@ def test_an_import_killed_in_the_middle_and_begun_again_loses_and_doubles_nothin
 
     counts = shell.take_in(path.read_bytes(), "--no-assign")
 
-    assert (counts["unchanged"], counts["added"]) == (stored, 12_000 - stored)
+    assert (counts["unchanged"], counts["added"]) == (0, 12_000)  # it went on where it stopped
     for entity in (Contact.id, ContactText.contact_id):
         assert shell.ask(sa.select(sa.func.count(entity))) == [12_000]
     assert sum(shell.ask(sa.select(DailyRollup.contacts))) == 12_000
     assert shell.ask(sa.select(sa.func.count(sa.distinct(Contact.source_contact_id)))) == [12_000]
     states = shell.ask(sa.select(ImportBatch.state).order_by(ImportBatch.id))
-    assert states == [BatchState.FAILED, BatchState.DONE]
+    assert states == [BatchState.DONE]
 
 
 @pytest.mark.slow
