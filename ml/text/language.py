@@ -17,7 +17,7 @@ from py3langid.langid import (
     LanguageIdentifier,
 )
 
-from ml.text.clean import MARKS
+from ml.text.clean import without_marks
 from ml.text.language_words import language_by_small_words
 
 LANGUAGES = (
@@ -63,7 +63,7 @@ def detect_language(text: str, among: Iterable[str] | None = None) -> str:
     >>> detect_language("ok")
     ''
     """
-    plain = MARKS.sub(" ", text[:_MAX_CHARACTERS])
+    plain = without_marks(text[:_MAX_CHARACTERS])
     codes = _LANGUAGES if among is None else tuple(sorted(set(among)))
     language = language_by_small_words(plain)
     if language in codes:
