@@ -13,7 +13,17 @@ from closedloop.api.openapi import init_openapi
 from closedloop.config import Settings
 from closedloop.extensions import csrf
 
-FEATURES = ("contacts", "repeats", "themes", "actions", "impact", "imports", "jobs", "openapi")
+FEATURES = (
+    "contacts",
+    "repeats",
+    "metrics",
+    "themes",
+    "actions",
+    "impact",
+    "imports",
+    "jobs",
+    "openapi",
+)
 
 
 def init_app(app: APIFlask, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""`closedloop report` and `closedloop report repeats`."""
+"""`closedloop report`, `closedloop report repeats` and `closedloop report metrics`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from closedloop.cli.metrics import metrics
 from closedloop.cli.options import (
     Site,
     instance_option,
@@ -207,3 +208,6 @@ def repeats(parent: Path | None, instance: Path | None, window: str, as_json: bo
     for name, value in dataclasses.asdict(found).items():
         words = f"{value:.1%}" if isinstance(value, float) else value
         click.echo(f"{name.replace('_', ' ')}: {'–' if words is None else words}")
+
+
+report.add_command(metrics)

@@ -1,0 +1,91 @@
+"""`closedloop report metrics`: the same facts as the API gives, and a table for people."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+
+import pytest
+from click.testing import CliRunner
+
+from closedloop.cli import main
+from closedloop.domain.metric_table import METRICS
+from closedloop.services.repeats import chain_contacts
+from closedloop.services.rollups import roll_up_days
+from tests.factories.contacts import make_batch, make_contact, make_customer
+
+
+@pytest.fixture
+def run(settings, monkeypatch):
+    """Run `closedloop report metrics` on this test's database."""
+    for name in [name for name in os.environ if name.startswith("CLOSEDLOOP_")]:
+        monkeypatch.delenv(name)
+    for name in ("secret_key", "customer_key", "database_url", "reporting_zone"):
+        monkeypatch.setenv(f"CLOSEDLOOP_{name.upper()}", getattr(settings, name))
+
+    def run_command(*arguments: str, status: int = 0) -> str:
+        instance = ("--instance", str(settings.instance))
+        result = CliRunner().invoke(main, ["report", "metrics", *arguments, *instance])
+        assert result.exit_code == status, result.output + str(result.exception)
+        return result.output
+
+    return run_command
+
+
+@pytest.fixture
+def centre(session, settings):
+    """Make ten customers by phone who come twice, ten by chat who come once, a long time ago."""
+    batch = make_batch(session)
+    for i in range(20):
+        customer = make_customer(session)
+        for day in (2, 5) if i < 10 else (2,):
+            make_contact(
+                session,
+                customer=customer,
+                batch=batch,
+                started_at=datetime(2026, 1, day, 10, tzinfo=UTC),
+                channel="phone" if i < 10 else "chat",
+            )
+    make_contact(session, batch=batch, started_at=datetime(2026, 1, 20, tzinfo=UTC))
+    chain_contacts(session, settings=settings, customer_ids=None)
+    roll_up_days(session, days=None)
+    session.commit()
+
+
+def test_json_has_every_metric_and_its_parts(run, centre):
+    found = json.loads(run("--json", "--window", "72h", "--by", "channel"))
+
+    assert [one["key"] for one in found["metrics"]] == [metric.key for metric in METRICS]
+    rate = found["metrics"][0]
+    assert rate["window"] == "72h"
+    assert rate["cell"]["value"] == pytest.approx(10 / 30)
+    assert {g["value"]: g["cell"]["value"] for g in rate["groups"]} == {"phone": 0.5, "chat": 0.0}
+    assert found["data_to"] == "2026-01-20"
+
+
+def test_one_metric_comes_with_its_trend(run, centre):
+    arguments = ("--metric", "repeat_rate_any", "--step", "week", "--channel", "phone")
+    found = json.loads(run("--json", *arguments))["metrics"]
+
+    assert [one["key"] for one in found] == ["repeat_rate_any"]
+    assert found[0]["trend"][0]["cell"]["n"] == 10
+    words = run(*arguments)
+    assert "50.0%" in words
+    assert "within 7 days" in words
+
+
+def test_the_table_says_why_a_value_is_not_there(run, centre):
+    words = run("--by", "channel")
+
+    assert "33.3%" in words
+    assert "No customer answered this question." in words
+
+
+def test_refusals_are_a_sentence(run, session, centre):
+    assert "no metric magic" in run("--metric", "magic", status=1)
+    assert "lies after" in run("--from", "2026-01-05", "--to", "2026-01-02", status=1)
+
+
+def test_an_empty_site_says_what_to_do(run):
+    assert "Import some first" in run(status=1)
