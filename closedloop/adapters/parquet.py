@@ -18,7 +18,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from closedloop.adapters import parquet_child
 from closedloop.adapters.bundle import MAX_RATIO
 from closedloop.adapters.json_stream import is_too_deep, with_plain_keys
 from closedloop.adapters.sniff import SAMPLE_ROWS, as_text, refuse_odd_number_of_columns
@@ -31,6 +30,7 @@ REUSED_WITHIN_SECONDS = 20
 
 _SMALL = 64 * 1024 * 1024
 _MAGIC = b"PAR1"
+_CHILD = Path(__file__).with_name("parquet_child.py")  # importing it would load its library here
 _idle: list[_Child] = []
 
 
@@ -43,7 +43,7 @@ class _Child:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - our own program, no shell
-            [sys.executable, "-I", parquet_child.__file__],
+            [sys.executable, "-I", str(_CHILD)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -12,8 +12,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import openpyxl
-
 from closedloop.adapters.bundle import MAX_RATIO, ZIP_FAULTS
 from closedloop.adapters.sniff import (
     SAMPLE_ROWS,
@@ -155,6 +153,8 @@ def _refuse_entities(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
+    import openpyxl  # here, as it takes its time and most files are no workbooks
+
     with path.open("rb") as stream:
         try:
             with warnings.catch_warnings():

@@ -139,8 +139,9 @@ class _MemoryWatch:
 
 
 def _resident_kb(pid: int) -> int:
+    """Return the memory a process holds, its share of what several hold in common."""
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        maps = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
         return 0
-    return next((int(s.split()[1]) for s in status.splitlines() if s.startswith("VmRSS")), 0)
+    return next((int(s.split()[1]) for s in maps.splitlines() if s.startswith("Pss:")), 0)

@@ -184,7 +184,7 @@ class Contact(Model):
         sa.UniqueConstraint("source", "source_contact_id"),
         sa.Index("ix_contacts_customer_started", "customer_id", "started_at", "id"),
         sa.Index("ix_contacts_started", "started_at", "id"),
-        sa.Index("ix_contacts_local_day", "local_day"),
+        sa.Index("ix_contacts_day_customer", "local_day", "customer_id"),
         sa.Index("ix_contacts_theme_started", "theme_id", "started_at", "id"),
         sa.Index("ix_contacts_theme_day", "theme_id", "local_day"),
         sa.Index("ix_contacts_batch", "batch_id"),

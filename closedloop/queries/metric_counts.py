@@ -132,6 +132,8 @@ class _Asked:
 def _rows(
     session: Session, asked: _Asked, *, by: str | None, daily: bool
 ) -> list[tuple[tuple[Any, ...], Counts]]:
+    if asked.scope in _LISTS and not asked.terms.periods(_LISTS[asked.scope]):
+        return []  # no list was ever fixed, so no contact is of this scope
     if asked.scope is Scope.CUSTOMERS:
         statement, names = _customers(asked, by, daily)
     else:
@@ -149,8 +151,7 @@ def _number(value: Any) -> float:
 
 
 def _figures(asked: _Asked, by: str | None, daily: bool) -> tuple[sa.Select[Any], list[str]]:
-    touched = _TOUCHED.get(asked.scope)
-    source = find_figures(asked.wanted.values, by, (touched,) if touched else ())
+    source = find_figures(asked.wanted.values, by, _touched(asked))
     table = source.table
     keys = [*([source.of(by)] if by else []), *([table.day] if daily else [])]
     kept = sorted(set(asked.columns) - _MADE)
@@ -159,6 +160,16 @@ def _figures(asked: _Asked, by: str | None, daily: bool) -> tuple[sa.Select[Any]
     where = [*source.between(asked.first_day, asked.last_day), *_within(asked, source)]
     statement = sa.select(*keys, *sums.values()).where(*where)
     return (statement.group_by(*keys) if keys else statement), list(sums)
+
+
+def _touched(asked: _Asked) -> tuple[str, ...]:
+    """Return the dimensions the scope asks for: none where every contact is treated alike."""
+    if asked.scope is Scope.JUDGED and not asked.terms.judged_themes:
+        return ()
+    if asked.scope is Scope.PRICED and not any(row.channel for row in asked.terms.costs):
+        return ()
+    touched = _TOUCHED.get(asked.scope)
+    return (touched,) if touched else ()
 
 
 def _within(asked: _Asked, source: Figures) -> list[sa.ColumnElement[bool]]:
@@ -195,6 +206,8 @@ def _extra(asked: _Asked, source: Figures) -> dict[str, sa.ColumnElement[Any]]:
     """Return the sums that no column of the roll-up holds."""
     table = source.table
     if asked.scope is Scope.JUDGED:
+        if not asked.terms.judged_themes:
+            return {"judged": sa.literal(0), "failure": sa.literal(0)}
         theme = source.of("theme")
         groups = {"judged": asked.terms.judged_themes, "failure": asked.terms.failure_themes}
         return {
@@ -202,7 +215,8 @@ def _extra(asked: _Asked, source: Figures) -> dict[str, sa.ColumnElement[Any]]:
             for name, ids in groups.items()
         }
     if asked.scope is Scope.PRICED:
-        price = _price(asked.terms, source.of("channel"), table.day)
+        channel = source.of("channel") if _touched(asked) else None
+        price = _price(asked.terms, channel, table.day)
         if price is None:
             return {"priced": sa.literal(0), "pence": sa.literal(0)}
         return {
@@ -285,10 +299,20 @@ def _contact_is(name: str, value: str) -> sa.ColumnElement[bool]:
     return Contact.theme_id == int(value) if value else Contact.theme_id.is_(None)
 
 
+def _count_span(
+    session: Session, wanted: MetricFilter, terms: Terms, first_day: date, last_day: date
+) -> Counts:
+    asked = _Asked(Scope.CUSTOMERS, [], wanted, terms, first_day, last_day)
+    return _rows(session, asked, by=None, daily=False)[0][1]
+
+
 def count_customers(
     session: Session, wanted: MetricFilter, terms: Terms, spans: Sequence[tuple[date, date]]
 ) -> list[Counts]:
-    """Return contacts, identified and distinct customers of each span of days, in one statement.
+    """Return contacts, identified and distinct customers of each span of days.
+
+    One or two spans take a statement each, which reads its days straight from the index; more of
+    them take one together.
 
     Parameters
     ----------
@@ -298,7 +322,9 @@ def count_customers(
     nothing: Counts = {"contacts": 0, "identified": 0, "customers": 0}
     if not spans:
         return []
-    if len(spans) > 1 and all(first == last for first, last in spans):
+    if len(spans) <= 2:
+        return [_count_span(session, wanted, terms, *span) for span in spans]
+    if all(first == last for first, last in spans):
         days = sorted(first for first, _ in spans)
         asked = _Asked(Scope.CUSTOMERS, [], wanted, terms, days[0], days[-1])
         daily = {key[0]: counts for key, counts in _rows(session, asked, by=None, daily=True)}

@@ -11,8 +11,6 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv as pa_csv
 import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.dialects import postgresql
@@ -104,6 +102,10 @@ def write_columns(session: Session, table: Any, columns: Mapping[str, Column]) -
         return 0
     names = ", ".join(f'"{name}"' for name in columns)
     if is_postgresql(session):
+        # imported here: it takes its time and 40 MB, and SQLite does without it
+        import pyarrow as pa
+        import pyarrow.csv as pa_csv
+
         arrow = pa.table({name: _as_arrow(column) for name, column in columns.items()})
         sink = pa.BufferOutputStream()
         pa_csv.write_csv(arrow, sink, pa_csv.WriteOptions(include_header=False))
@@ -120,6 +122,8 @@ def write_columns(session: Session, table: Any, columns: Mapping[str, Column]) -
 
 
 def _as_arrow(column: Column) -> Any:
+    import pyarrow as pa
+
     if isinstance(column, np.ma.MaskedArray):
         return pa.array(column.data, mask=np.ma.getmaskarray(column))
     return pa.array(column)

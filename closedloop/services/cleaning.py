@@ -1,6 +1,6 @@
-"""Check and clean the rows of a file in stretches, in a process beside where that is worth it.
+"""Check and clean the rows of a file in stretches, in processes beside where they are worth it.
 
-Reading and writing keep one core busy, checking and redacting another.
+Reading and writing keep one core busy, checking and redacting what others there are.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import BrokenExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import cycle
 from multiprocessing import connection
 from typing import Any
 
@@ -27,7 +30,8 @@ from closedloop.services.contact_rows import CleanReject, CleanRow, RowCleaner
 ROWS_PER_STRETCH = 2_000
 CHARACTERS_PER_STRETCH = 4_000_000
 BYTES_WORTH_A_PROCESS = 2_000_000
-STRETCHES_AHEAD = 3
+MOST_HELPERS = 4
+STRETCHES_AHEAD = 5
 """How many stretches are cleaned while one is written: what bounds the memory."""
 
 Item = RawRow | BadRow | Outcome
@@ -76,7 +80,7 @@ class Cleaning:
         items : iterable
             Rows, or what they were found to be.
         n_bytes : int
-            Size of the file, which tells whether a process beside is worth its start.
+            Size of the file, which tells whether processes beside are worth their start.
         """
         portions = _portions(items)
         if n_bytes < BYTES_WORTH_A_PROCESS or (os.cpu_count() or 1) < 2:
@@ -130,20 +134,18 @@ def _clean(portion: list[Item], how: Cleaning, cleaner: RowCleaner) -> Stretch:
 
 
 def _beside(portions: Iterator[list[Item]], how: Cleaning) -> Iterator[Stretch]:
-    """Clean in a process beside, some stretches ahead of whoever takes them."""
-    helper = _Helper(how)
-    ahead = 0
-    try:
-        for portion in portions:
+    """Clean in processes beside, some stretches ahead of whoever takes them, in turn."""
+    with ExitStack() as ending:
+        n = min(os.cpu_count() or 1, MOST_HELPERS)
+        helpers = [ending.enter_context(closing(_Helper(how))) for _ in range(n)]
+        busy: deque[_Helper] = deque()
+        for portion, helper in zip(portions, cycle(helpers), strict=False):
             helper.hand_over(portion)
-            ahead += 1
-            if ahead > STRETCHES_AHEAD:
-                yield helper.take_back()
-                ahead -= 1
-        for _ in range(ahead):
-            yield helper.take_back()
-    finally:
-        helper.close()
+            busy.append(helper)
+            if len(busy) > STRETCHES_AHEAD:
+                yield busy.popleft().take_back()
+        while busy:
+            yield busy.popleft().take_back()
 
 
 _BEGIN = (

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, render_template, request
 
 from closedloop.domain.contacts import HEADLINE_WINDOW, WINDOWS
-from closedloop.domain.metric_table import get_metric
+from closedloop.domain.metric_table import METRICS, get_metric
 from closedloop.domain.metrics import Better, Metric, Scope
 from closedloop.extensions import current_settings, db
 from closedloop.queries.contacts import get_filter_options
@@ -35,6 +35,9 @@ from closedloop.web.permissions import requires
 
 __all__ = ["bp", "metrics_settings"]
 
+OVERVIEW = tuple(metric for metric in METRICS if metric.scope is not Scope.CUSTOMERS)
+"""Distinct customers alone are counted from the contacts: on their own page, when asked for."""
+
 STEPS = {Step.DAY: "Days", Step.WEEK: "Weeks", Step.MONTH: "Months"}
 
 
@@ -60,12 +63,13 @@ def index() -> str:
     asked = read_asked(request.args, span, None)
     if asked is None:
         return render_template("metrics/index.html", asked=None)
-    readings = list_readings(db.session, asked.wanted, ground=asked.ground)
+    readings = list_readings(db.session, asked.wanted, ground=asked.ground, metrics=OVERVIEW)
     return render_template(
         "metrics/index.html",
         asked=asked,
         k=asked.ground.k,
-        families=[(f, list(rows)) for f, rows in groupby(readings, lambda r: r.metric.family)],
+        families=[(f, list(rows)) for f, rows in groupby(METRICS, lambda m: m.family)],
+        readings={reading.metric.key: reading for reading in readings},
         headline=next(r for r in readings if r.metric.key == "repeat_rate_any"),
         contacts=next(r for r in readings if r.metric.key == "contacts"),
         windows=WINDOWS,
@@ -84,7 +88,7 @@ def index_csv() -> Response:
         *("Metric", "Window", "First day", "Last day", "Value", "Unit", "Contacts or answers"),
         *("Covers", "Change", "Goal", "Rule"),
     )
-    readings = list_readings(db.session, asked.wanted, ground=asked.ground)
+    readings = list_readings(db.session, asked.wanted, ground=asked.ground, metrics=OVERVIEW)
     return csv_response("metrics.csv", headings, [_csv_row(r, asked.ground.k) for r in readings])
 
 
@@ -177,6 +181,8 @@ def _choices(asked: Asked, span: DataSpan) -> dict[str, list[tuple[str, str]]]:
 
 
 def _groups(metric: Metric, asked: Asked) -> Breakdown:
+    if metric.scope is Scope.CUSTOMERS and "by" not in asked.values:
+        return Breakdown()  # it reads the contacts themselves, so only when somebody asks
     return list_groups(db.session, metric, asked.wanted, by=asked.by, ground=asked.ground)
 
 

@@ -175,7 +175,7 @@ def test_a_child_that_dies_costs_the_rows_of_its_group(tmp_path, monkeypatch):
         .read_text()
         .replace("    for batch in", "    if group == 1:\n        os.abort()\n    for batch in")
     )
-    monkeypatch.setattr(parquet_child, "__file__", str(program))
+    monkeypatch.setattr(parquet_reader, "_CHILD", program)
     monkeypatch.setattr(parquet_reader, "REUSED_WITHIN_SECONDS", 0)
 
     rows = list(read_rows(path, facts))

@@ -352,6 +352,20 @@ def test_without_a_list_net_figures_and_teams_say_so(session, centre):
         assert "under Metrics, Lists" in reading.cell.found.why
 
 
+def test_one_price_for_all_and_no_judged_theme_need_no_dimension(session, centre):
+    everywhere = [row for row in centre.terms.costs if not row.channel]
+    plain = Ground(FIRST, CUT, 1, Terms(costs=tuple(everywhere), default_pence=62.0))
+    metrics = [get_metric("cost_per_contact"), get_metric("failure_share"), get_metric("aht")]
+
+    later = asked(first=PRICE_FROM)
+    cost, judged, aht = list_readings(session, later, ground=plain, metrics=metrics)
+
+    assert cost.cell.value == pytest.approx(aht.cell.value / 60 * 30)
+    assert "has been judged" in judged.cell.found.why
+    groups = list_groups(session, metrics[0], later, by="team", ground=plain).groups
+    assert {group.value for group in groups} == {"Blue", "Red", ""}
+
+
 def test_a_list_holds_until_the_next_one(session, centre):
     """From 23 March on nothing is left out any more, so net is gross from there."""
     session.add(
