@@ -391,6 +391,10 @@ def upgrade() -> None:
         ),
     )
     op.execute(FILL_LINKS)
+    op.drop_index("ix_contacts_local_day", table_name="contacts")
+    op.create_index(
+        "ix_contacts_day_customer", "contacts", ["local_day", "customer_id"], unique=False
+    )
     op.drop_index(op.f("ix_contacts_chain"), table_name="contacts")
     op.drop_column("contacts", "chain_id")
     op.drop_column("contacts", "next_gap_seconds")
@@ -813,6 +817,8 @@ def downgrade() -> None:
         ),
     )
     op.create_index(op.f("ix_contacts_chain"), "contacts", ["chain_id"], unique=False)
+    op.drop_index("ix_contacts_day_customer", table_name="contacts")
+    op.create_index("ix_contacts_local_day", "contacts", ["local_day"], unique=False)
     op.drop_column("contacts", "follows_contact_id")
     op.drop_column("contacts", "ces")
     op.drop_column("contacts", "nps")
