@@ -30,7 +30,6 @@ _HINT = re.compile(r"[@\[<]|https?:|www\.|XX|__")
 _ENTITY = re.compile(r"&(?:#\d{1,8};?|#[xX][0-9a-fA-F]{1,7};?|[A-Za-z][A-Za-z0-9]{1,31};)")
 # An ampersand written as one, however often: taken in one go, as nests would cost a pass each.
 _AMPERSAND = re.compile(r"&(?:(?:amp|AMP|#0{0,5}38|#[xX]0{0,4}26);)+")
-_SPACE = re.compile(r"\s+")
 _SPACE_BEFORE_STOP = re.compile(r"\s+([,.;!?])(?!\w)")
 _DANGLING = re.compile(r"^[\s,;:.\-–]+|[\s,;:\-–]+$")
 _QUOTES = str.maketrans("’‘ʼ´`“”", "'''''\"\"")
