@@ -186,7 +186,6 @@ REPEATS = (
         compute=_snowball,
         needs_window=True,
         below="known",
-        forks="After Price; an exact published formula was not found.",
     ),
     Metric(
         key="snowball_minutes",

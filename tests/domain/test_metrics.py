@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -120,3 +121,12 @@ def test_two_hidden_cells_cover_each_other():
 def test_a_cell_without_contacts_covers_nothing():
     cells = show_all([value(20, 90), value(1, 3), value(0, 0)], Unit.SHARE, 5)
     assert [cell.state for cell in cells] == ["cover", "few", "none"]
+
+
+def test_the_page_of_the_documentation_has_every_rule_as_the_code_has_it():
+    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text("utf-8")
+    for metric in METRICS:
+        rule = metric.rule.replace("{window}", "7 days" if metric.fixed_window else "W")
+        for words in (f"### {metric.name}", f"`{metric.key}`", rule, metric.source, metric.forks):
+            assert words in page, (metric.key, words)
+    assert page.count("### ") == len(METRICS)
