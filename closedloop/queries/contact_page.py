@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from closedloop.domain.errors import NotFound
 from closedloop.models import Contact, ContactLink, ContactText, Customer, ImportBatch, Theme
@@ -109,6 +109,7 @@ def get_contact_page(session: Session, contact_id: int) -> ContactPage:
         .outerjoin(ContactText, ContactText.contact_id == Contact.id)
         .outerjoin(Customer, Customer.id == Contact.customer_id)
         .outerjoin(Theme, Theme.id == Contact.theme_id)
+        .options(joinedload(Contact.link))
         .where(Contact.id == contact_id)
     ).one_or_none()
     if row is None:
