@@ -8,8 +8,9 @@ from typing import Any
 from flask import Response, render_template, request
 
 from closedloop.domain.contacts import HEADLINE_WINDOW, WINDOWS
+from closedloop.domain.home import Change
 from closedloop.domain.metric_table import METRICS, get_metric
-from closedloop.domain.metrics import Better, Metric, Scope
+from closedloop.domain.metrics import Better, Metric, Scope, Unit
 from closedloop.extensions import current_settings, db
 from closedloop.queries.contacts import get_filter_options
 from closedloop.queries.metric_trend import MetricPage, Piece, Step, get_metric_page
@@ -144,6 +145,7 @@ def show(key: str) -> str:
         goals=asked.ground.terms.goals_of(metric, asked.wanted.window),
         has_goal=metric.better is not Better.NEITHER,
         needs_driver=metric.scope is Scope.DRIVEN,
+        may_be_chance=_may_be_chance(reading),
         looks_back=_looks_back(metric, reading, asked),
     )
 
@@ -186,6 +188,12 @@ def _groups(metric: Metric, asked: Asked) -> Breakdown:
     return list_groups(db.session, metric, asked.wanted, by=asked.by, ground=asked.ground)
 
 
+def _may_be_chance(reading: Reading) -> bool:
+    """Return whether a share that moved may have done so by chance alone."""
+    moved = abs(reading.difference or 0.0) >= 0.0005
+    return moved and reading.metric.unit is Unit.SHARE and reading.change is Change.FLAT
+
+
 def _looks_back(metric: Metric, reading: Reading, asked: Asked) -> bool:
     """Return whether the first days have less than a window of data behind them."""
     names = {"opening_any", "opening_same"} & set(metric.counts)
@@ -213,7 +221,7 @@ def _chart(page: MetricPage, step: Step) -> dict[str, Any]:
     return {
         "days": [piece.first_day for piece in pieces],
         "unit": chart_unit(metric, current_settings().currency),
-        "rate": metric.unit.value == "share",
+        "rate": metric.unit is Unit.SHARE,
         "digits": chart_digits(metric),
         "step": step.value,
         "series": series,

@@ -118,6 +118,7 @@ def test_the_page_of_a_metric_says_it_in_a_sentence(manager, centre):
     assert "50.0 %" not in words  # nothing of 10 to 24 March is followed but the unknown
     assert "0.0 % in the 15 days to 24 March 2026" in words or "0.0 % in the 15 days" in words
     assert "The goal is 30.0 %, met" in words
+    assert "chance" not in words.split("Repeat window")[0]  # no period before to compare with
     assert "Without customer 13.0 %" in words
     assert "from 10 Mar 2026 30.0 %, board" in words
 
@@ -346,3 +347,20 @@ def test_a_list_is_fixed_from_today_on(manager, centre):
     answer = manager.post("/metrics/settings/lists", {**form, "entries": "Test"}, 422)
     assert "from today (2026-04-01) on, not before" in text_of(answer.text)
     manager.post("/metrics/settings/lists", {**form, "kind": "x"}, 422)
+
+
+def test_a_change_that_chance_may_bring_is_called_no_more(manager, session, centre):
+    for day, happy in ((16, 5), (17, 6)):
+        for i in range(10):
+            make_contact(
+                session,
+                started_at=datetime(2026, 3, day, 10, tzinfo=UTC),
+                csat=5 if i < happy else 2,
+            )
+    roll_up_days(session, days=None)
+
+    words = text_of(manager.get("/metrics/csat?from=2026-03-17&to=2026-03-17"))
+    assert "+10.0 points against the 1 day before, no more than chance may bring" in words
+    words = text_of(manager.get("/metrics/repeat_rate_any?from=2026-03-04&to=2026-03-05"))
+    assert "−100.0 points against the 2 days before" in words
+    assert "no more than chance" not in words
