@@ -55,18 +55,18 @@ def propose(manager, theme_name: str, title: str) -> str:
 
 ROLES = {
     "cx_manager": (
-        ["Home", "Contacts", "Themes", "Triage", "Actions", "Impact", "Reports"],
+        ["Home", "Contacts", "Metrics", "Themes", "Triage", "Actions", "Impact", "Reports"],
         "Decide",
         {"Jobs"},
     ),
     "stakeholder": (
-        ["Home", "Contacts", "Themes", "Triage", "Actions", "Impact", "Reports"],
+        ["Home", "Contacts", "Metrics", "Themes", "Triage", "Actions", "Impact", "Reports"],
         "Report",
         set(),
     ),
-    "executive": (["Home", "Themes", "Actions", "Impact", "Reports"], "Report", set()),
+    "executive": (["Home", "Metrics", "Themes", "Actions", "Impact", "Reports"], "Report", set()),
     "admin": (
-        ["Home", "Contacts", "Themes", "Triage", "Actions", "Impact", "Reports"],
+        ["Home", "Contacts", "Metrics", "Themes", "Triage", "Actions", "Impact", "Reports"],
         "Decide",
         {"Jobs", "Admin"},
     ),

@@ -129,7 +129,8 @@ def shell(tmp_path, monkeypatch, database_url) -> Iterator[Shell]:
 def _zipped() -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("xl/worksheets/sheet1.xml", GOOD)
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        archive.writestr("xl/workbook.xml", "<workbook/>")
     return packed.getvalue()
 
 
@@ -142,8 +143,8 @@ NO_FILES = {
     "blank lines": (b"\n\n  \r\n", "The file is empty."),
     "a byte order mark alone": (b"\xef\xbb\xbf", "The file is empty."),
     "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20, "The file is a picture"),
-    "a spreadsheet": (_zipped(), "The file is a spreadsheet or a zip archive"),
-    "packed": (gzip.compress(GOOD.encode()), "The file is packed with gzip"),
+    "a broken spreadsheet": (_zipped(), "The workbook cannot be read: it is broken"),
+    "half an archive": (gzip.compress(GOOD.encode() * 99)[:60], "The .gz file cannot be unpacked"),
     "NUL bytes": (b"contact_id,started_at\n\x00\x01\x02\x00" * 50, "The file is binary"),
     "noise": (_noise(), "The file is binary"),
     "a web page": (b"<!doctype html>\n<p>Please sign in\n", "The file has a single column."),
@@ -151,13 +152,10 @@ NO_FILES = {
         line(1).encode() + line(2).encode(),
         "The first line does not name the columns",
     ),
-    "a JSON list": (
-        json.dumps([{"contact_id": 1, "started_at": "2026-03-02"}]).encode(),
-        "The file is one JSON list. Save it with one object on each line",
-    ),
-    "JSON over many lines": (
+    "a JSON list of numbers": (b"[1, 2, 3]", "No record of the JSON list can be read."),
+    "one JSON object over many lines": (
         json.dumps({"contact_id": 1, "started_at": "2026-03-02"}, indent=2).encode(),
-        "The file looks like JSON, but its lines are not whole objects. Save it",
+        "The file looks like JSON, but holds neither a list of objects nor one whole object",
     ),
     "a quotation mark never closed": (
         b'"contact_id,started_at\n1,2026-03-02T10:00:00Z\n',
