@@ -28,10 +28,10 @@ from closedloop.config import Settings
 from closedloop.services.contact_rows import CleanReject, CleanRow, RowCleaner
 
 ROWS_PER_STRETCH = 2_000
-CHARACTERS_PER_STRETCH = 4_000_000
+CHARACTERS_PER_STRETCH = 2_000_000
 BYTES_WORTH_A_PROCESS = 2_000_000
 MOST_HELPERS = 4
-STRETCHES_AHEAD = 5
+STRETCHES_AHEAD = 3
 """How many stretches are cleaned while one is written: what bounds the memory."""
 
 Item = RawRow | BadRow | Outcome
