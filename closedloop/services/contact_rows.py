@@ -183,7 +183,8 @@ class RowCleaner:
         self._identifier_columns = {column: kind for kind, column in mapping.identifiers.items()}
         self._redactor = site_redactor(settings)
         # agents and dispositions repeat all through a file
-        self._label = lru_cache(maxsize=4096)(self._redactor.redact)
+        labels = site_redactor(settings, with_names=False)
+        self._label = lru_cache(maxsize=4096)(labels.redact)
 
     def clean(self, row: ParsedContact) -> CleanRow:
         """Return a row without personal data."""

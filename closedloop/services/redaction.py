@@ -15,10 +15,11 @@ from ml.text.redact_listed import is_list_installed
 _NO_FILE = ("", 0)
 
 
-def site_redactor(settings: Settings) -> Redactor:
+def site_redactor(settings: Settings, *, with_names: bool = True) -> Redactor:
     """Return the redactor under the rules of a site, made once for each version of its file.
 
-    The countries of phone numbers are those of the rules and of the settings.
+    The countries of phone numbers are those of the rules and of the settings. Names stay with
+    `with_names` false: in a label they are those of teams and agents, who would become one.
 
     Raises
     ------
@@ -30,15 +31,16 @@ def site_redactor(settings: Settings) -> Redactor:
         version = (str(path), path.stat().st_mtime_ns) if path else _NO_FILE
     except OSError as error:
         raise Invalid(f"The redaction rules {path} cannot be opened: {error.strerror}.") from error
-    return _redactor(*version, settings.phone_regions)
+    return _redactor(*version, settings.phone_regions, with_names)
 
 
 @lru_cache(maxsize=8)
-def _redactor(path: str, _version: int, countries: tuple[str, ...]) -> Redactor:
+def _redactor(path: str, _version: int, countries: tuple[str, ...], with_names: bool) -> Redactor:
     rules = _read_rules(Path(path)) if path else RedactionRules()
     known = tuple(dict.fromkeys((*countries, *rules.countries)))
+    names = rules.names if with_names else "off"
     try:
-        return Redactor.from_rules(replace(rules, countries=known))
+        return Redactor.from_rules(replace(rules, countries=known, names=names))
     except UnusableRules as error:
         raise Invalid(f"The redaction rules {Path(path).name}: {error}") from error
 

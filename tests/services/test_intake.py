@@ -78,3 +78,13 @@ def test_a_change_in_what_is_said_is_noticed(take_in, session) -> None:
     take_in([ALL])
     again = take_in([{**ALL, "abandoned": "yes"}, {**ALL, "contact_id": "new"}])
     assert (again.added, again.changed) == (1, 1)
+
+
+def test_two_agents_or_teams_with_names_do_not_become_one(take_in, session) -> None:
+    take_in([{**ALL, "team": "Mr Lee"}, {**ALL, "contact_id": "b", "team": "Ms Ray"}])
+    assert set(session.scalars(sa.select(Contact.team))) == {"Mr Lee", "Ms Ray"}
+
+
+def test_a_number_in_a_label_is_hidden_all_the_same(take_in, session) -> None:
+    take_in([{**ALL, "team": "call +44 7700 900123"}])
+    assert session.scalars(sa.select(Contact.team)).one() == "call [PHONE]"
