@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,11 @@ _CSAT_REPEAT = (0.26, 0.48, 0.68, 0.87)
 _HANDLE_MEDIAN = {"phone": 390.0, "chat": 560.0, "message": 310.0}  # seconds
 _HANDLE_SPREAD = {"phone": 0.55, "chat": 0.45, "message": 0.60}  # sd of the logarithm
 _HANDLE_REPEAT = 1.3
+_MEAN_WAIT_SECONDS = 95.0
+_TRANSFERS = (0.88, 0.1, 0.02)  # not at all, once, twice
+_RESOLVED_FIRST, _RESOLVED_REPEAT = 0.86, 0.71
+_FURTHER = 0x5EED
+"""Parts what else is drawn for a contact from how it is told."""
 _PRIVATE_SHARE = 0.045
 
 
@@ -78,7 +84,8 @@ class DemoCentre:
 
         Fields: contact_id, started_at (ISO 8601 with offset), customer_id (None if unknown),
         channel, queue, agent, disposition, turns (each with speaker and text), handle_seconds,
-        and csat (1 to 5) where the customer answered.
+        team, language, resolved, wait_seconds and transfers where there is a queue, and csat (1
+        to 5), nps, ces and survey_resolved where the customer answered.
         """
         for number, i in enumerate(self._kept.tolist()):
             yield self._row(i, int(self._intent[i]), _contact_id(number))
@@ -217,8 +224,10 @@ class DemoCentre:
             "turns": render_turns(self._facts(i, intent_code, AGENTS[agent])),
             "handle_seconds": int(details.handle_seconds[i]),
         }
+        rng = Random(int(details.seed[i]) ^ _FURTHER)  # noqa: S311 - to be the same each time
+        row |= _served(rng, channel, queue, agent, is_repeat=bool(self.contacts.ordinal[i] > 0))
         if details.csat[i]:
-            row["csat"] = int(details.csat[i])
+            row |= _answered(rng, int(details.csat[i]))
         return row
 
     def _facts(self, i: int, intent_code: int, agent: str) -> Facts:
@@ -299,6 +308,29 @@ def _draw_csat(rng: np.random.Generator, contacts: Contacts) -> NDArray[np.int8]
     repeat = 1 + np.searchsorted(_CSAT_REPEAT, u, side="right")
     answered = rng.random(len(contacts)) < _CSAT_ANSWERED
     return np.where(answered, np.where(contacts.ordinal > 0, repeat, first), 0).astype(np.int8)
+
+
+def _served(rng: Random, channel: str, queue: str, agent: int, *, is_repeat: bool) -> Row:
+    """Return how a contact was served: by which team, after what wait, how often handed on."""
+    served: Row = {
+        "team": f"{queue} {'A' if agent // len(QUEUES) % 2 == 0 else 'B'}",
+        "language": "en",
+        "resolved": rng.random() < (_RESOLVED_REPEAT if is_repeat else _RESOLVED_FIRST),
+    }
+    if channel != "message":
+        served["wait_seconds"] = round(rng.expovariate(1 / _MEAN_WAIT_SECONDS))
+        served["transfers"] = rng.choices((0, 1, 2), _TRANSFERS)[0]
+    return served
+
+
+def _answered(rng: Random, csat: int) -> Row:
+    """Return what a customer who rated a contact said beside it, which goes with the rating."""
+    return {
+        "csat": csat,
+        "nps": min(10, max(0, 2 * csat + rng.randint(-2, 1))),
+        "ces": min(7, max(1, csat + rng.randint(0, 2))),
+        "survey_resolved": rng.random() < 0.12 + 0.17 * csat,
+    }
 
 
 def _contact_id(number: int) -> str:

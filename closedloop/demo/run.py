@@ -280,7 +280,8 @@ def _take_in(site: _Site, last: date, file_name: str) -> None:
 def _mapping() -> Mapping:
     names = (
         *("contact_id", "started_at", "customer_id", "channel", "queue", "agent"),
-        *("disposition", "turns", "handle_seconds", "csat"),
+        *("disposition", "turns", "handle_seconds", "csat", "team", "language", "wait_seconds"),
+        *("transfers", "resolved", "survey_resolved", "nps", "ces"),
     )
     return Mapping(columns={name: name for name in names}, source=SOURCE, date_order="iso")
 

@@ -32,7 +32,13 @@ REQUIRED = {
     "disposition",
     "turns",
     "handle_seconds",
+    "team",
+    "language",
+    "resolved",
 }
+ANSWERS = {"csat", "nps", "ces", "survey_resolved"}
+QUEUED = {"wait_seconds", "transfers"}
+SCALES = {(nps, ces) for nps in range(11) for ces in range(1, 8)}
 DIGEST = """
 import hashlib, itertools, json
 from closedloop.demo.centre import generate
@@ -84,7 +90,11 @@ def test_rows_come_in_order_of_time_with_ids_of_their_own(all_rows):
 
 def test_every_row_has_the_documented_fields(all_rows):
     for row in all_rows:
-        assert row.keys() - {"csat"} == REQUIRED
+        assert row.keys() - ANSWERS - QUEUED == REQUIRED
+        assert row.keys() & ANSWERS in (set(), ANSWERS)
+        assert row.keys() & QUEUED == (set() if row["channel"] == "message" else QUEUED)
+        assert row["team"].startswith(row["queue"])
+        assert (row.get("nps", 0), row.get("ces", 1)) in SCALES
         assert row["channel"] in CHANNELS
         assert row["queue"] in QUEUES
         assert row["disposition"] in DISPOSITIONS
