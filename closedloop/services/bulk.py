@@ -5,10 +5,11 @@ PostgreSQL speaks COPY, SQLite the driver's own executemany; both in the session
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 import numpy as np
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ Integers = NDArray[np.int64]
 Column = Integers | Sequence[Any]
 """Integers, of which a masked array keeps its gaps; or values of any kind, None for no value."""
 
+_Item = TypeVar("_Item")
 _PARAMETERS_AT_ONCE = 5_000
 
 
@@ -101,32 +103,18 @@ def write_columns(session: Session, table: Any, columns: Mapping[str, Column]) -
     if not n:
         return 0
     names = ", ".join(f'"{name}"' for name in columns)
+    rows = zip(*(_as_list(column) for column in columns.values()), strict=True)
     if is_postgresql(session):
-        # imported here: it takes its time and 40 MB, and SQLite does without it
-        import pyarrow as pa
-        import pyarrow.csv as pa_csv
-
-        arrow = pa.table({name: _as_arrow(column) for name, column in columns.items()})
-        sink = pa.BufferOutputStream()
-        pa_csv.write_csv(arrow, sink, pa_csv.WriteOptions(include_header=False))
-        with _cursor(session).copy(f"COPY {table.name} ({names}) FROM STDIN (FORMAT csv)") as copy:
-            copy.write(sink.getvalue())
+        with _cursor(session).copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
         return n
     marks = ", ".join("?" * len(columns))
-    rows = zip(*(_as_list(column) for column in columns.values()), strict=True)
     _cursor(session).executemany(
         f"INSERT INTO {table.name} ({names}) VALUES ({marks})",  # noqa: S608 - names of ours
         rows,
     )
     return n
-
-
-def _as_arrow(column: Column) -> Any:
-    import pyarrow as pa
-
-    if isinstance(column, np.ma.MaskedArray):
-        return pa.array(column.data, mask=np.ma.getmaskarray(column))
-    return pa.array(column)
 
 
 def _as_list(column: Column) -> list[Any]:
@@ -157,14 +145,15 @@ def as_instant(instant: datetime) -> str:
 def delete_rows(session: Session, column: Any, ids: Integers | Sequence[int]) -> None:
     """Delete the rows of a table whose column is one of many ids."""
     table = column.table
-    for portion in portions(list(map(int, ids)), _PARAMETERS_AT_ONCE):
+    for portion in in_portions(list(map(int, ids)), _PARAMETERS_AT_ONCE):
         session.execute(sa.delete(table).where(column.in_(portion)))
 
 
-def portions(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    """Yield the items in pieces of at most `size`."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def in_portions(items: Collection[_Item], size: int) -> Iterator[list[_Item]]:
+    """Yield the items in lists of at most `size`."""
+    rest = iter(items)
+    while portion := list(islice(rest, size)):
+        yield portion
 
 
 def _cursor(session: Session, **options: Any) -> Any:

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from closedloop.domain.identities import MatchRules
 from closedloop.models import Contact, Customer, CustomerKey, LinkMove, LinkRun
+from closedloop.services.bulk import in_portions
 from closedloop.services.contact_rows import CleanRow
-from closedloop.services.repeats import IDS_PER_STATEMENT, in_portions, insert_into
+from closedloop.services.repeats import IDS_PER_STATEMENT, insert_into
 
 _contacts: Any = Contact.__table__
 _customers: Any = Customer.__table__

@@ -35,12 +35,13 @@ from closedloop.models import (
 )
 from closedloop.models.contacts import BatchState
 from closedloop.services.audit import record_event
+from closedloop.services.bulk import in_portions
 from closedloop.services.contact_rows import CUSTOMER_TOKEN
 from closedloop.services.identifiers import hash_customer, normalise_identifier
 from closedloop.services.import_holds import is_being_read
 from closedloop.services.key_state import require_keys
 from closedloop.services.long_work import Report, Transactions, tell_nobody
-from closedloop.services.repeats import in_portions, mark_due, take_turn
+from closedloop.services.repeats import mark_due, take_turn
 from closedloop.services.rollups import roll_up_due
 from closedloop.services.session_removal import delete_contacts
 from closedloop.services.text_removal import (

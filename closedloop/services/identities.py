@@ -25,13 +25,14 @@ from closedloop.domain.identities import LinkReport, MatchRules
 from closedloop.domain.jobs import Progress
 from closedloop.models import Contact, Customer, CustomerKey, LinkMove, LinkRun
 from closedloop.services.audit import record_event
+from closedloop.services.bulk import in_portions
 from closedloop.services.crosswalks import Crosswalk
 from closedloop.services.customers import find_rules_in_force
 from closedloop.services.identifiers import hash_customer, normalise_identifier
 from closedloop.services.key_state import require_keys
 from closedloop.services.link_plans import LinkPlan, plan_links
 from closedloop.services.long_work import Report, Transactions, tell_nobody
-from closedloop.services.repeats import chain_contacts, in_portions, insert_into, take_turn
+from closedloop.services.repeats import chain_contacts, insert_into, take_turn
 from closedloop.services.rollups import roll_up_due
 from closedloop.services.theme_stats import find_stats_day, refresh_theme_stats
 

@@ -23,7 +23,8 @@ from closedloop.domain.metric_table import get_metric
 from closedloop.domain.metrics import Better, ListKind, Metric, is_goal
 from closedloop.models import ChannelCost, DriverDay, MetricGoal, MetricList
 from closedloop.services.audit import record_event
-from closedloop.services.repeats import in_portions, insert_into
+from closedloop.services.bulk import in_portions
+from closedloop.services.repeats import insert_into
 
 MOST_NOTE, MOST_NAME, MOST_ENTRIES = 300, 120, 200
 MOST_PENCE = 100_000

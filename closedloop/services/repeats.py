@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import nullcontext
 from datetime import date, timedelta
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -22,7 +21,14 @@ from closedloop.config import Settings
 from closedloop.domain.contacts import DAY, WINDOWS
 from closedloop.models import Contact, ContactLink, Customer, DueDay
 from closedloop.models.base import day_number, epoch_seconds
-from closedloop.services.bulk import Integers, by_index, delete_rows, read_columns, write_columns
+from closedloop.services.bulk import (
+    Integers,
+    by_index,
+    delete_rows,
+    in_portions,
+    read_columns,
+    write_columns,
+)
 from closedloop.services.links import NONE, find_tied, link
 
 IDS_PER_STATEMENT = 5_000
@@ -40,7 +46,6 @@ _GAPS = (
 _LINKED = (*_GAPS, "chain_id", "chain_position")
 _contacts: Any = Contact.__table__
 _links: Any = ContactLink.__table__
-_Item = TypeVar("_Item")
 
 
 def take_turn(session: Session) -> None:
@@ -52,13 +57,6 @@ def take_turn(session: Session) -> None:
     if session.get_bind().dialect.name == "postgresql":
         session.execute(sa.text("SET LOCAL lock_timeout = 0"))
         session.execute(sa.select(sa.func.pg_advisory_xact_lock(TURN_KEY)))
-
-
-def in_portions(items: Collection[_Item], size: int) -> Iterator[list[_Item]]:
-    """Yield the items in lists of at most `size`."""
-    rest = iter(items)
-    while portion := list(islice(rest, size)):
-        yield portion
 
 
 def insert_into(session: Session, table: Any) -> Any:

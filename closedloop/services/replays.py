@@ -20,9 +20,10 @@ from sqlalchemy.orm import Session
 from closedloop.adapters.contacts import read_rows
 from closedloop.adapters.types import RawRow
 from closedloop.models import ImportBatch, ImportReject
+from closedloop.services.bulk import in_portions
 from closedloop.services.contact_files import OpenedFile, open_contacts
 from closedloop.services.contact_rows import CleanRow
-from closedloop.services.repeats import IDS_PER_STATEMENT, in_portions
+from closedloop.services.repeats import IDS_PER_STATEMENT
 
 LINE_COLUMN = "closedloop_line"
 REASON_COLUMN = "closedloop_reason"

@@ -30,9 +30,10 @@ from closedloop.models import (
 )
 from closedloop.models.contacts import BatchState
 from closedloop.services.audit import record_event
+from closedloop.services.bulk import in_portions
 from closedloop.services.import_holds import is_being_read
 from closedloop.services.long_work import Report, Transactions, tell_nobody
-from closedloop.services.repeats import chain_contacts, in_portions, mark_due, take_turn
+from closedloop.services.repeats import chain_contacts, mark_due, take_turn
 from closedloop.services.rollups import roll_up_due
 from closedloop.services.session_removal import (
     IDS_AT_ONCE,

@@ -21,10 +21,17 @@ from closedloop.domain.contacts import WINDOWS, Basis
 from closedloop.domain.jobs import Progress
 from closedloop.models import Contact, ContactLink, DailyRollup, DailySlice, DueDay
 from closedloop.models.base import day_number
-from closedloop.services.bulk import Integers, Texts, by_index, read_columns, write_columns
+from closedloop.services.bulk import (
+    Integers,
+    Texts,
+    by_index,
+    in_portions,
+    read_columns,
+    write_columns,
+)
 from closedloop.services.links import NONE
 from closedloop.services.long_work import Report, Transactions, tell_nobody
-from closedloop.services.repeats import as_days, in_portions, take_turn
+from closedloop.services.repeats import as_days, take_turn
 
 DAYS_PER_STATEMENT = 20
 DAYS_PER_TRANSACTION = 60

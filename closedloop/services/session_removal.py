@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session
 from closedloop.domain.clock import local_day
 from closedloop.domain.contacts import MessageTime, SessionGaps, gather_sessions
 from closedloop.models import Contact, ContactLink, ContactText, ImportBatch, Message, ThemeEvidence
+from closedloop.services.bulk import in_portions
 from closedloop.services.intake import gaps_of
-from closedloop.services.repeats import in_portions
 from closedloop.services.sessions import (
     PART_FIELDS,
     GatheredContact,

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.models import ContactText, EncodedText, ThemeEvidence
-from closedloop.services.repeats import in_portions
+from closedloop.services.bulk import in_portions
 
 IDS_AT_ONCE = 1_000
 

@@ -484,7 +484,7 @@ def test_a_large_file_is_read_in_bounded_memory(shell):
 
     assert json.loads(done.stdout)["added"] == 3_000
     peak_mb = int(done.stderr.strip().splitlines()[-1]) / 1024
-    assert peak_mb < 300  # 40 of them are the library that writes to PostgreSQL
+    assert peak_mb < 250
 
 
 def test_a_file_beyond_the_limit_of_the_wizard_is_told_the_way_round(manager, app, settings):
