@@ -10,7 +10,7 @@ from closedloop.models.accounts import (
 )
 from closedloop.models.actions import Action
 from closedloop.models.audit import AuditEvent
-from closedloop.models.base import Model, UtcDateTime, seconds_between
+from closedloop.models.base import Model, UtcDateTime
 from closedloop.models.contacts import (
     BatchState,
     Contact,
@@ -91,5 +91,4 @@ __all__ = [
     "TriageDecision",
     "User",
     "UtcDateTime",
-    "seconds_between",
 ]

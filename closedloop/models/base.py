@@ -55,27 +55,6 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class seconds_between(FunctionElement[int]):  # noqa: N801 - reads as the SQL function it is
-    """Whole seconds from the second instant to the first: `seconds_between(later, earlier)`."""
-
-    type = sa.BigInteger()
-    inherit_cache = True
-
-
-@compiles(seconds_between, "sqlite")
-def _seconds_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    later, earlier = (compiler.process(clause, **kw) for clause in element.clauses)
-    return (
-        f"(CAST(strftime('%s', {later}) AS INTEGER) - CAST(strftime('%s', {earlier}) AS INTEGER))"
-    )
-
-
-@compiles(seconds_between)
-def _seconds_other(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    later, earlier = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"CAST(EXTRACT(EPOCH FROM ({later} - {earlier})) AS BIGINT)"
-
-
 class epoch_seconds(FunctionElement[int]):  # noqa: N801 - reads as the SQL function it is
     """Whole seconds since 1970 of an instant."""
 

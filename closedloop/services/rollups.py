@@ -96,7 +96,7 @@ def roll_up_days(session: Session, *, days: Collection[date] | None) -> int:
             session.execute(sa.delete(table).where(table.c.day.in_(portion)))
         with by_index(session):
             columns = read_columns(session, _select_contacts(portion))
-        rows += _write(session, _add_up(columns), ("rollups", "slices"))
+        rows += _write(session, _add_up(columns))
     return rows
 
 
@@ -109,25 +109,6 @@ def _days_with_contacts(session: Session) -> list[date]:
         days.append(day)
         day = session.scalar(sa.select(sa.func.min(c)).where(c > day))
     return days
-
-
-def slice_rollups(session: Session, days: Collection[date] | None) -> None:
-    """Add each dimension of some days (None is all) up alone, from the roll-up of all of them."""
-    if days is None:
-        days = session.scalars(sa.select(_rollups.c.day).distinct()).all()
-    for portion in in_portions(sorted(set(days)), DAYS_PER_STATEMENT):
-        session.execute(sa.delete(_slices).where(_slices.c.day.in_(portion)))
-        r = _rollups.c
-        columns = read_columns(
-            session,
-            sa.select(
-                day_number(r.day).label("day"),
-                sa.func.coalesce(r.theme_id, 0).label("theme"),
-                *(r[name] for name in (*_TEXTS, *FIGURES)),
-            ).where(r.day.in_(portion)),
-        )
-        figures = {name: columns[name] for name in FIGURES}
-        _write(session, _Cells(_dimensions(columns), figures), ("slices",))
 
 
 def _select_contacts(days: Collection[date]) -> sa.Select[Any]:
@@ -248,17 +229,16 @@ def _figures(of: dict[str, Any]) -> Iterator[tuple[str, NDArray[Any]]]:
                 yield f"beyond_seconds_{window.key}", np.where(known & ~opens, handle, 0)
 
 
-def _write(session: Session, cells: _Cells, into: Collection[str]) -> int:
+def _write(session: Session, cells: _Cells) -> int:
     d = cells.dimensions
     days = np.array([int(day) for day in d["day"].values], dtype=np.int64)
-    if "rollups" in into:
-        themes = np.array([int(theme) for theme in d["theme"].values], dtype=np.int64)
-        keys: dict[str, Any] = {
-            "day": as_days(days[d["day"].codes]),
-            "theme_id": np.ma.masked_equal(themes[d["theme"].codes], 0),
-            **{name: _spelled(d[name]) for name in _TEXTS},
-        }
-        write_columns(session, _rollups, keys | cells.figures)
+    themes = np.array([int(theme) for theme in d["theme"].values], dtype=np.int64)
+    keys: dict[str, Any] = {
+        "day": as_days(days[d["day"].codes]),
+        "theme_id": np.ma.masked_equal(themes[d["theme"].codes], 0),
+        **{name: _spelled(d[name]) for name in _TEXTS},
+    }
+    write_columns(session, _rollups, keys | cells.figures)
     for kind in ("all", *DIMENSIONS):
         by = [d["day"]] if kind == "all" else [d["day"], d[kind]]
         cell, first = _group(by)

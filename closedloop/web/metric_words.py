@@ -121,8 +121,3 @@ def read_goal(metric: Metric, typed: str) -> float:
     if metric.unit is Unit.SHARE:
         return round(number / 100, 6)
     return round(number * 100, 4) if metric.unit is Unit.PENCE else number
-
-
-def goal_unit(metric: Metric, currency: str) -> str:
-    """Return the unit a goal is typed in."""
-    return {Unit.SHARE: "%", Unit.PENCE: currency}.get(metric.unit, metric.unit.words)

@@ -74,18 +74,6 @@ def detect_language(text: str, among: Iterable[str] | None = None) -> str:
     return str(language) if confidence >= MIN_CONFIDENCE else ""
 
 
-def detect_languages(texts: Iterable[str], among: Iterable[str] | None = None) -> list[str]:
-    """Return the language of each text, as `detect_language` does; equal texts cost once."""
-    codes = None if among is None else tuple(among)
-    known: dict[str, str] = {}
-    found: list[str] = []
-    for text in texts:
-        if text not in known:
-            known[text] = detect_language(text, codes)
-        found.append(known[text])
-    return found
-
-
 def _has_enough_letters(text: str) -> bool:
     n_letters = len(_LETTER.findall(text))
     if n_letters >= MIN_LETTERS or text.isascii():

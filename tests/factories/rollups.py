@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -17,7 +18,7 @@ from closedloop.models import (
     ThemeLikeness,
 )
 from closedloop.models.themes import EvidenceKind
-from closedloop.services.rollups import FIGURES, slice_rollups
+from closedloop.services.rollups import DIMENSIONS, FIGURES
 
 
 def make_rollup(session: Session, theme: Theme, day: date, contacts: int, **values) -> DailyRollup:
@@ -49,9 +50,17 @@ def make_rollup(session: Session, theme: Theme, day: date, contacts: int, **valu
 def slice_again(session: Session, days: Sequence[date] | None = None) -> None:
     """Add each dimension up alone again, after rows of the roll-up were written by hand."""
     session.flush()
-    old = sa.true() if days is None else DailySlice.day.in_(days)
+    of = DailyRollup.day.in_(days) if days is not None else sa.true()
+    old = DailySlice.day.in_(days) if days is not None else sa.true()
     session.execute(sa.delete(DailySlice).where(old))
-    slice_rollups(session, days)
+    for kind in ("all", *DIMENSIONS):
+        value: Any = getattr(DailyRollup, "theme_id" if kind == "theme" else kind, sa.literal(""))
+        text = sa.func.coalesce(sa.cast(value, sa.String), "")
+        sums = [sa.func.sum(getattr(DailyRollup, name)) for name in FIGURES]
+        by = [DailyRollup.day] if kind == "all" else [DailyRollup.day, value]
+        rows = sa.select(DailyRollup.day, sa.literal(kind), text, *sums).where(of).group_by(*by)
+        columns = ["day", "kind", "value", *FIGURES]
+        session.execute(sa.insert(DailySlice).from_select(columns, rows))
 
 
 def make_evidence(
