@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from flask import Response, render_template, request
+from flask import Response, render_template, request, url_for
 
 from closedloop.domain.contacts import HEADLINE_WINDOW, WINDOWS
 from closedloop.domain.home import Change
@@ -32,7 +32,7 @@ from closedloop.web.metric_words import (
     value_words,
 )
 from closedloop.web.metrics_bp import bp
-from closedloop.web.permissions import requires
+from closedloop.web.permissions import requires, user_may
 
 __all__ = ["bp", "metrics_settings"]
 
@@ -147,7 +147,28 @@ def show(key: str) -> str:
         needs_driver=metric.scope is Scope.DRIVEN,
         may_be_chance=_may_be_chance(reading),
         looks_back=_looks_back(metric, reading, asked),
+        is_bare=reading.days > 0
+        and reading.cell.state == "none"
+        and all(piece.cell.value is None for piece in page.pieces),
+        remedy=_remedy(metric),
     )
+
+
+def _remedy(metric: Metric) -> tuple[str, str] | None:
+    """Return the words and the address of the page that gives a metric what it needs."""
+    if metric.scope is Scope.JUDGED:
+        return ("Judge themes in Triage", url_for("triage.index"))
+    settings = {
+        Scope.NET: ("Say which codes are left out", "metrics.lists"),
+        Scope.TEAMS: ("Say which queues they are", "metrics.lists"),
+        Scope.DRIVEN: ("Import volumes", "metrics.drivers"),
+        Scope.PRICED: ("Say what a minute costs", "metrics.costs"),
+    }.get(metric.scope)
+    if settings:
+        return (settings[0], url_for(settings[1])) if user_may("metrics.manage") else None
+    if user_may("contacts.import"):
+        return ("Import a file that says it", url_for("contacts.import_new"))
+    return None
 
 
 @bp.get("/<key>/groups.csv")

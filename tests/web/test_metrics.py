@@ -364,3 +364,22 @@ def test_a_change_that_chance_may_bring_is_called_no_more(manager, session, cent
     words = text_of(manager.get("/metrics/repeat_rate_any?from=2026-03-04&to=2026-03-05"))
     assert "−100.0 points against the 2 days before" in words
     assert "no more than chance" not in words
+
+
+@pytest.mark.parametrize(
+    ("key", "remedy"),
+    [
+        ("call_resolution", "Import a file that says it"),
+        ("repeat_rate_net", "Say which codes are left out"),
+        ("resolution_team_repeats", "Say which queues they are"),
+        ("contact_rate", "Import volumes"),
+    ],
+)
+def test_a_metric_without_data_says_what_it_needs_and_where_to_give_it(
+    manager, centre, key, remedy
+):
+    html = manager.get(f"/metrics/{key}")
+
+    assert "Nothing to count yet" in html
+    assert re.search(rf'<a class="btn btn-primary" href="/[^"]+">{remedy}</a>', html)
+    assert 'id="trend-data"' not in html
