@@ -100,6 +100,22 @@ def read_day(raw: str, name: str, problems: list[str]) -> date | None:
         return None
 
 
+def told_of(contact: Any) -> list[tuple[str, str]]:
+    """Return what is known of a contact beside its head: the term, and what there is to say."""
+    yes_no = {True: "yes", False: "no"}
+    told = [
+        ("Language", language_name(contact.language) if contact.language else ""),
+        ("Waited", "" if contact.wait_seconds is None else gap_words(contact.wait_seconds)),
+        ("Gave up waiting", yes_no.get(contact.abandoned, "")),
+        ("Handed on", "" if contact.transfers is None else plural(contact.transfers, "time")),
+        ("Resolved, says the source", yes_no.get(contact.resolved, "")),
+        ("Resolved, says the customer", yes_no.get(contact.survey_resolved, "")),
+        ("Would recommend", "" if contact.nps is None else f"{n(contact.nps)} of 10"),
+        ("Made it easy", "" if contact.ces is None else f"{contact.ces:.3g} of 7"),
+    ]
+    return [(term, what) for term, what in told if what]
+
+
 @bp.context_processor
 def words() -> dict[str, Callable[..., Any]]:
     """Give the templates of contacts their words."""
@@ -112,4 +128,5 @@ def words() -> dict[str, Callable[..., Any]]:
         "redaction_words": redaction_words,
         "without_line": without_line,
         "language_name": language_name,
+        "told_of": told_of,
     }

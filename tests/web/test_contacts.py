@@ -271,3 +271,20 @@ def test_the_list_tells_no_text_from_thanks_alone(manager, session):
 
     make_contact(session, text=None)
     assert "no text" in text_of(manager.get("/contacts/"))
+
+
+def test_a_contact_shows_what_the_source_and_the_customer_said_beside_it(manager, session):
+    contact = make_contact(
+        session, language="de", wait_seconds=45, transfers=2, resolved=True, nps=3, ces=5.5,
+        survey_resolved=False, team="Blue", csat=2.0, follows_contact_id="T-1",
+    )  # fmt: skip
+
+    html = manager.get(f"/contacts/{contact.id}")
+    words = text_of(html)
+
+    assert "team Blue, agent a1" in words
+    assert "Language German Waited 45 seconds Handed on 2 times" in words
+    assert "Resolved, says the source yes Resolved, says the customer no" in words
+    assert "Would recommend 3 of 10 Made it easy 5.5 of 7" in words
+    assert "Gave up" not in words
+    assert 'href="/contacts/?q=T-1"' in html
