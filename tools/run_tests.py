@@ -17,10 +17,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 ONCE = (
-    *("tests/ml", "tests/domain", "tests/adapters", "tests/demo", "tests/extras"),
+    *("tests/ml", "tests/domain", "tests/adapters", "tests/demo", "tests/extras", "tests/bench"),
     "tests/browser/test_every_page.py",
 )
-"""What never opens a database, or looks at looks only: the run on SQLite is enough."""
+"""What opens no database or one of its own, or looks at looks only: once is enough."""
 SERVER = "CLOSEDLOOP_TEST_DATABASE_URL"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -128,12 +128,16 @@ def write_more(database: Database, history: History, last_id: int) -> tuple[list
     """Write further contacts of known customers; return the customers and reporting days."""
     with database.transaction() as session:
         batch_id = session.scalar(sa.select(sa.func.max(ImportBatch.id))) or 0
+        n_customers = session.scalar(sa.select(sa.func.count(Customer.id))) or 1
+        known = history.customers > 0
+        customers = np.where(known, (history.customers - 1) % n_customers + 1, 0)
+        history = replace(history, customers=customers)
         rows = contact_rows(history, batch_id, first_id=last_id + 1)
         load_rows(session.connection(), Contact.__table__, COLUMNS, rows)
-    customers = sorted({*history.customers.tolist()} - {0})
+    came = sorted({*history.customers.tolist()} - {0})
     first = date(1970, 1, 1)
     numbers = np.unique(history.starts // 86_400).tolist()
-    return customers, {first + timedelta(days=number) for number in numbers}
+    return came, {first + timedelta(days=number) for number in numbers}
 
 
 COLUMNS = (

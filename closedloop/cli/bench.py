@@ -11,7 +11,10 @@ import click
 
 small_option = click.option("--small", is_flag=True, help="Seconds instead of an hour.")
 json_option = click.option(
-    "--json", "to", type=click.Path(dir_okay=False, path_type=Path), help="Write JSON, too."
+    "--json",
+    "to",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the JSON there instead of below the table.",
 )
 
 
@@ -58,6 +61,9 @@ def _tell(doing: str) -> None:
 
 def _show(proof: Any, report: dict[str, Any], to: Path | None) -> None:
     click.echo(proof.as_table(report))
-    if to is not None:
-        to.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        click.echo(f"JSON is in {to}.", err=True)
+    written = json.dumps(report, indent=2, ensure_ascii=False)
+    if to is None:
+        click.echo(f"\n{written}")
+        return
+    to.write_text(written + "\n", encoding="utf-8")
+    click.echo(f"JSON is in {to}.", err=True)
