@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from closedloop.config import Settings
 from closedloop.domain.accounts import Role
 from closedloop.domain.audit import Actor, ActorKind
+from closedloop.domain.clock import set_today
 from closedloop.extensions import Database
 from closedloop.factory import create_app
 from closedloop.models import Model
@@ -28,6 +29,13 @@ def demo_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoSite]:
     """The whole demo, built once a run by its own command; do not change what others read."""
     with demo_database(f"closedloop_demo_{os.getpid()}") as environment:
         yield build(tmp_path_factory.mktemp("demo") / "instance", environment)
+
+
+@pytest.fixture(autouse=True)
+def own_day() -> Iterator[None]:
+    """Let no test live on the day that a command of another one has set for its process."""
+    yield
+    set_today(None)
 
 
 @pytest.fixture
