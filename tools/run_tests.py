@@ -35,6 +35,10 @@ def postgresql() -> Iterator[str]:
 
     with tempfile.TemporaryDirectory(prefix="closedloop-pg-", ignore_cleanup_errors=True) as where:
         server = pgserver.get_server(Path(where) / "data")
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            # it is thrown away: waiting for the disk would be most of what the tests do
+            server.psql(f"ALTER SYSTEM SET {setting} = off")
+        server.psql("SELECT pg_reload_conf()")
         try:
             yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
         finally:
