@@ -17,10 +17,10 @@ from closedloop.domain.audit import Actor, ActorKind
 from closedloop.domain.clock import set_today
 from closedloop.extensions import Database
 from closedloop.factory import create_app
-from closedloop.models import Model
 from closedloop.services.migrations import upgrade_database
+from tests.databases import empty_postgresql
 from tests.factories.accounts import make_user
-from tests.pages import PageClient
+from tests.pages import TEMPLATES, PageClient
 from tests.site import SERVER, DemoSite, build, demo_database
 
 
@@ -77,11 +77,7 @@ def database_url(migrated: str, tmp_path: Path) -> Iterator[str]:
         yield f"sqlite:///{copy}"
         return
     yield migrated
-    engine = sa.create_engine(migrated)
-    tables = ", ".join(Model.metadata.tables)
-    with engine.begin() as connection:
-        connection.execute(sa.text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
-    engine.dispose()
+    empty_postgresql(migrated)
 
 
 @pytest.fixture
@@ -121,6 +117,7 @@ def app(settings: Settings):
     (settings.instance / "uploads").mkdir(parents=True)
     app = create_app(settings)
     app.config["TESTING"] = True
+    app.jinja_env.bytecode_cache = TEMPLATES
     yield app
     app.extensions["closedloop_database"].engine.dispose()
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from types import CodeType
 from xml.etree import ElementTree
 
 import html5lib
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
@@ -13,6 +16,25 @@ from closedloop.models import User
 from closedloop.services.accounts import open_session
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
+
+
+class CompiledTemplates(BytecodeCache):
+    """Templates compiled once a run: each test has its own application, all have one source."""
+
+    def __init__(self) -> None:
+        self._code: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Give the code of a template whose source has not changed."""
+        bucket.code = self._code.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep the code of a template."""
+        assert bucket.code is not None
+        self._code[bucket.key, bucket.checksum] = bucket.code
+
+
+TEMPLATES = CompiledTemplates()
 
 
 class PageClient:
@@ -23,6 +45,7 @@ class PageClient:
         self.session = session
         self.client = app.test_client()
         self.user: User | None = None
+        self._tokens: dict[str, str] = {}
 
     def sign_in(self, user: User) -> None:
         """Sign in as somebody, without the form."""
@@ -59,6 +82,17 @@ class PageClient:
         return response
 
     def _token(self) -> str:
+        """Return the token a page showed, and ask for a page again only in another session."""
+        with self.client.session_transaction() as cookie:
+            seed = cookie.get("csrf_token", "")
+        if seed not in self._tokens:
+            token = self._ask_for_token()
+            with self.client.session_transaction() as cookie:
+                seed = cookie["csrf_token"]
+            self._tokens[seed] = token
+        return self._tokens[seed]
+
+    def _ask_for_token(self) -> str:
         for url in ("/profile", "/sign-in"):
             text = self.client.get(url).text
             found = re.search(r'name="csrf[-_]token"[^>]*?(?:value|content)="([^"]+)"', text)

@@ -1,23 +1,17 @@
 """Whatever happens to an import, what was committed is whole and the next run ends like none had.
 
-`CLOSEDLOOP_KILLS=50` kills it at fifty points instead of five.
+`CLOSEDLOOP_KILLS=50` kills it at fifty points each way instead of six.
 """
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import itertools
-import json
 import os
 import random
 import shutil
 import sqlite3
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,137 +19,17 @@ import pytest
 import sqlalchemy as sa
 
 from closedloop.config import Settings
-from closedloop.extensions import Database
-from closedloop.models import (
-    AuditEvent,
-    Contact,
-    ContactLink,
-    ContactText,
-    Customer,
-    DailyRollup,
-    DailySlice,
-    DueDay,
-    ImportBatch,
-    ImportReject,
-    Message,
-    Model,
-)
+from closedloop.models import ContactLink, DailyRollup, DailySlice
 from closedloop.models.contacts import BatchState
 from closedloop.services.migrations import upgrade_database
 from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollups import roll_up_days
+from tests.databases import empty_postgresql
+from tests.flows.import_sites import Site, ended, left_behind, rows_of, wait_for_file, write
 from tests.flows.killed_import import PHASES
-from tests.site import ROOT, SERVER
+from tests.site import SERVER
 
-KILLS = int(os.environ.get("CLOSEDLOOP_KILLS", "5"))
-COLUMNS = ("contact_id", "started_at", "customer_id", "channel", "queue", "handle_seconds", "text")
-MAPPING = {
-    "source": "crm",
-    "columns": {name: name for name in COLUMNS},
-    "session_gaps": {"whatsapp": 6 * 3600},
-}
-START = datetime(2026, 3, 2, 10, tzinfo=UTC)
-
-
-def rows_of(first: int, last: int) -> list[dict[str, str]]:
-    """Contacts and messages of a few customers in no order of time, some rows no contacts."""
-    chance = random.Random(7)
-    made = []
-    for number in range(last):
-        at = START + timedelta(minutes=chance.randrange(60 * 24 * 60))
-        made.append(
-            {
-                "contact_id": f"c{number}",
-                "started_at": "soon" if number % 41 == 0 else at.isoformat(),
-                "customer_id": "" if number % 17 == 0 else f"cust-{chance.randrange(40)}",
-                "channel": chance.choice(["phone", "whatsapp", "whatsapp", "chat"]),
-                "queue": chance.choice(["cards", "loans", ""]),
-                "handle_seconds": chance.choice(["", "60", "300"]),
-                "text": f"Message {number}, mail me at ann{number}@example.org",
-            }
-        )
-    made[5]["contact_id"] = made[3]["contact_id"]  # one id with other content
-    return made[first:]
-
-
-def write(path: Path, rows: list[dict[str, str]]) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
-class Site:
-    """A database of this test's own, and imports into it in processes of their own."""
-
-    def __init__(self, settings: Settings, tmp_path: Path) -> None:
-        self.settings = settings
-        self.tmp_path = tmp_path
-        settings.instance.mkdir(exist_ok=True)
-        self.database = Database().open(settings.url)
-
-    def wanted(self, path: Path, **values: Any) -> str:
-        names = ("secret_key", "customer_key", "database_url", "reporting_zone")
-        kept = {name: getattr(self.settings, name) for name in names}
-        kept["instance"] = str(self.settings.instance)
-        return json.dumps({"settings": kept, "path": str(path), "mapping": MAPPING, **values})
-
-    def start(self, path: Path, **values: Any) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "tests.flows.killed_import", self.wanted(path, **values)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, path: Path, **values: Any) -> tuple[int, dict[str, Any]]:
-        """Import and return exit status and what came of it."""
-        return ended(self.start(path, **values))
-
-    def picture(self) -> dict[str, list[str]]:
-        """Everything there is, by what it is called outside the database."""
-        with self.database.reading() as session:
-            keys = dict(session.execute(sa.select(Customer.id, Customer.key_hash)).all())
-            ids = dict(session.execute(sa.select(Contact.id, Contact.source_contact_id)).all())
-
-            def rows(table: Any, *left_out: str, **named: dict[Any, Any]) -> list[str]:
-                columns = [c for c in table.__table__.c if c.key not in ("id", *left_out)]
-                found = session.execute(sa.select(*columns)).mappings()
-                return sorted(
-                    str({k: named[k].get(v) if k in named else v for k, v in row.items()})
-                    for row in found
-                )
-
-            told = ("held_by", "beat_at", "started_at", "finished_at", "file_sha256", "file_name")
-            return {
-                "contacts": rows(Contact, "batch_id", customer_id=keys),
-                "links": rows(ContactLink, contact_id=ids, chain_id=ids),
-                "texts": rows(ContactText, contact_id=ids),
-                "messages": rows(Message, "batch_id", contact_id=ids),
-                "customers": sorted(keys.values()),
-                "rollups": rows(DailyRollup),
-                "slices": rows(DailySlice),
-                "due": rows(DueDay),
-                "rejects": rows(ImportReject, "batch_id"),
-                "imports": rows(ImportBatch, *told),
-                "events": list(session.scalars(sa.select(AuditEvent.summary))),
-            }
-
-    def state(self) -> tuple[BatchState, int]:
-        with self.database.reading() as session:
-            batch = session.scalars(sa.select(ImportBatch)).one()
-            return batch.state, batch.rows_done
-
-
-def ended(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any]]:
-    """Wait for a process and return its exit status and the last thing it said."""
-    out, err = process.communicate(timeout=120)
-    assert "Traceback" not in err, err[-3000:]
-    lines = out.strip().splitlines()
-    last = lines[-1] if lines else ""
-    return process.returncode, json.loads(last) if last.startswith("{") else {}
+KILLS = int(os.environ.get("CLOSEDLOOP_KILLS", "6"))
 
 
 @pytest.fixture
@@ -169,11 +43,7 @@ def sites(migrated: str, settings: Settings, tmp_path: Path) -> Iterator[Any]:
             site.database.engine.dispose()
         url = settings.database_url
         if SERVER:
-            engine = sa.create_engine(url)
-            with engine.begin() as connection:
-                tables = ", ".join(Model.metadata.tables)
-                connection.execute(sa.text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
-            engine.dispose()
+            empty_postgresql(url)
         else:
             copy = tmp_path / f"site-{next(numbers)}.sqlite3"
             shutil.copy(migrated, copy)
@@ -187,32 +57,60 @@ def sites(migrated: str, settings: Settings, tmp_path: Path) -> Iterator[Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("beside", [False, True], ids=["in one process", "with processes beside"])
 def test_killed_at_random_points_and_begun_again_an_import_ends_like_one_undisturbed(
-    sites, tmp_path
+    sites, tmp_path, beside
 ) -> None:
     path = write(tmp_path / "crm.csv", rows_of(0, 650))
     site = sites()
-    code, done = site.run(path, counts_points=True)
+    code, done = site.run(path, points=str(tmp_path / "undisturbed"), beside=beside)
     undisturbed, points = site.picture(), done["points"]
     assert code == 0
     assert set(points) == set(PHASES)
+    assert len(list((tmp_path / "undisturbed").glob("beside-*"))) == (2 if beside else 0)
     assert undisturbed["due"] == []
-    chance = random.Random(f"kills {KILLS}")
+    chance = random.Random(f"kills {KILLS} {beside}")
     phases = list(PHASES)
 
     for number in range(KILLS):
         phase = phases[number % len(phases)]
         at = chance.randint(1, points[phase])
+        folder = tmp_path / f"kill-{number}"
         site = sites()
-        code, _ = site.run(path, counts_points=True, phase=phase, at=at)
+        code, _ = site.run(path, points=str(folder), phase=phase, at=at, beside=beside)
         assert code == -9, f"{phase} {at} of {points[phase]}: it was not killed"
+        assert left_behind(folder) == [], f"after a kill in {phase}, call {at}"
 
-        code, _ = site.run(path)
+        code, _ = site.run(path, beside=beside)
 
         assert code == 0
-        found = site.picture()
-        for name, rows in undisturbed.items():
-            assert found[name] == rows, f"{name} differ after a kill in {phase}, call {at}"
+        assert site.differences(undisturbed) == [], f"after a kill in {phase}, call {at}"
+
+
+@pytest.mark.slow
+def test_a_process_beside_that_is_killed_is_named_and_the_import_goes_on(sites, tmp_path) -> None:
+    path = write(tmp_path / "crm.csv", rows_of(0, 650))
+    site = sites()
+    counts = tmp_path / "undisturbed"
+    site.run(path, points=str(counts), beside=True, victim="beside")
+    undisturbed = site.picture()
+    chance = random.Random(f"helpers {KILLS}")
+
+    for number in range(max(1, KILLS // 5)):
+        phase = ("redacting", "parsing")[number % 2]
+        at = chance.randint(1, (counts / phase).stat().st_size)
+        folder = tmp_path / f"kill-{number}"
+        site = sites()
+        code, said = site.run(
+            path, points=str(folder), phase=phase, at=at, beside=True, victim="beside"
+        )
+        assert code == 0
+        assert "was stopped from outside" in said["refused"]
+        assert left_behind(folder) == [], f"after a kill in {phase}, call {at}"
+        assert site.state()[0] is BatchState.FAILED
+
+        assert site.run(path, beside=True)[0] == 0
+        assert site.differences(undisturbed, "events") == [], f"{phase}, call {at}"
 
 
 def test_two_imports_of_overlapping_files_at_once_double_nothing_and_end(sites, tmp_path) -> None:
@@ -284,14 +182,6 @@ def test_a_database_that_somebody_holds_is_named_and_the_import_goes_on(sites, t
     assert site.state() == (BatchState.DONE, 400)
 
 
-def wait_for_file(path: Path, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert process.poll() is None, process.communicate()[1][-3000:]
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 @pytest.mark.slow
 def test_a_server_that_stops_is_named_and_the_import_goes_on_once_it_is_back(
     settings, tmp_path
@@ -320,3 +210,40 @@ def test_a_server_that_stops_is_named_and_the_import_goes_on_once_it_is_back(
         site.database.engine.dispose()
     finally:
         server.cleanup()
+
+
+@pytest.mark.skipif(not SERVER, reason="only a server has states of its own")
+def test_a_full_server_that_speaks_another_language_is_understood(sites, tmp_path) -> None:
+    path = write(tmp_path / "crm.csv", rows_of(0, 400))
+    site = sites()
+    site.run(path)
+    undisturbed = site.picture()
+    site = sites()
+    with site.database.transaction() as session:
+        session.execute(
+            sa.text(
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                "IF (SELECT count(*) FROM contacts) > 150 THEN "
+                "RAISE 'konnte Datei nicht erweitern' USING ERRCODE = '53100'; END IF; "
+                "RETURN NEW; END $$"
+            )
+        )
+        session.execute(
+            sa.text(
+                "CREATE TRIGGER full_up BEFORE INSERT ON contact_texts "
+                "FOR EACH ROW EXECUTE FUNCTION refuse()"
+            )
+        )
+    try:
+        code, said = site.run(path)
+    finally:
+        with site.database.transaction() as session:
+            session.execute(sa.text("DROP FUNCTION refuse() CASCADE"))
+
+    assert code == 0
+    assert "no room left on the disk" in said["refused"]
+    state, rows_done = site.state()
+    assert state is BatchState.FAILED
+    assert 0 < rows_done < 400
+    assert site.run(path)[0] == 0
+    assert site.differences(undisturbed, "events") == []
