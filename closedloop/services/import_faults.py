@@ -13,23 +13,33 @@ from closedloop.domain.errors import Refusal, Unavailable
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_ROOM = "There is no room left on the disk. Make room and start it again."
-_WORDS = (
-    (("disk is full", "no space left", "could not extend file"), _NO_ROOM),
-    (
-        ("disk i/o error", "readonly database", "read-only"),
-        "The disk of the database cannot be written: it is full, read-only or broken. Look at it "
-        "and start it again.",
-    ),
-    (
-        ("database is locked", "lock timeout", "lock_not_available", "deadlock"),
-        "Somebody else kept the database busy for too long. Start it again when they are done.",
-    ),
+_UNWRITABLE = (
+    "The disk of the database cannot be written: it is full, read-only or broken. Look at it "
+    "and start it again."
 )
+_BUSY = "Somebody else kept the database busy for too long. Start it again when they are done."
+_AWAY = "The database cannot be reached, or it was stopped. Start it again once it is back."
 _STOPPED = (
     "A process that checks the rows was stopped from outside, perhaps for want of memory. Start it "
     "again."
 )
-_AWAY = "The database cannot be reached, or it was stopped. Start it again once it is back."
+_STATES = {
+    "53100": _NO_ROOM,
+    "25006": _UNWRITABLE,
+    "58030": _UNWRITABLE,
+    "40P01": _BUSY,
+    "55P03": _BUSY,
+    "57P01": _AWAY,
+    "57P02": _AWAY,
+    "57P03": _AWAY,
+}
+"""By SQLSTATE of a server, whose words are in the language it was set up in."""
+_WORDS = (
+    (("disk is full", "no space left", "could not extend file"), _NO_ROOM),
+    (("disk i/o error", "readonly database", "read-only"), _UNWRITABLE),
+    (("database is locked", "lock timeout", "lock_not_available", "deadlock"), _BUSY),
+)
+_DRIVERS = ("sqlite3", "psycopg")
 
 
 def as_refusal(error: Exception) -> Refusal | None:
@@ -40,16 +50,25 @@ def as_refusal(error: Exception) -> Refusal | None:
         return Unavailable(_NO_ROOM)
     if isinstance(error, BrokenExecutor):
         return Unavailable(_STOPPED)
-    if not isinstance(error, DBAPIError):
-        return None
-    said = str(error.orig).lower()
+    if isinstance(error, DBAPIError):
+        sentence = _AWAY if error.connection_invalidated else ""
+        return _of_database(error.orig, sentence)
+    if type(error).__module__.partition(".")[0] in _DRIVERS:  # many rows go past SQLAlchemy
+        return _of_database(error)
+    return None
+
+
+def _of_database(fault: BaseException | None, otherwise: str = "") -> Refusal | None:
+    """Return what a fault that a driver raised means to people, if it is one of the site."""
+    if sentence := _STATES.get(getattr(fault, "sqlstate", None) or ""):
+        return Unavailable(sentence)
+    said = str(fault).lower()
     for signs, sentence in _WORDS:
         if any(sign in said for sign in signs):
             return Unavailable(sentence)
-    kind = type(error.orig).__name__
-    if error.connection_invalidated or kind in ("OperationalError", "AdminShutdown"):
-        return Unavailable(_AWAY)
-    return None
+    if type(fault).__name__ == "OperationalError":
+        otherwise = _AWAY
+    return Unavailable(otherwise) if otherwise else None
 
 
 @contextmanager

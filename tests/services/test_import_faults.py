@@ -6,6 +6,7 @@ import errno
 import sqlite3
 from concurrent.futures.process import BrokenProcessPool
 
+import psycopg
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
@@ -27,6 +28,12 @@ def of_database(text: str) -> OperationalError:
         (of_database("database is locked"), "kept the database busy"),
         (of_database("canceling statement due to lock timeout"), "kept the database busy"),
         (of_database("server closed the connection unexpectedly"), "cannot be reached"),
+        (sqlite3.OperationalError("database or disk is full"), "no room left on the disk"),
+        (psycopg.errors.DiskFull("Auf dem Gerät ist kein Speicherplatz mehr"), "no room left"),
+        (psycopg.errors.LockNotAvailable("Sperre nicht erhalten"), "kept the database busy"),
+        (psycopg.errors.CannotConnectNow("Das System fährt hoch"), "cannot be reached"),
+        (psycopg.errors.CrashShutdown("Ein anderer Prozess stürzte ab"), "cannot be reached"),
+        (psycopg.OperationalError("consuming input failed"), "cannot be reached"),
         (OSError(errno.ENOSPC, "No space left on device"), "no room left"),
         (BrokenProcessPool("terminated abruptly"), "stopped from outside"),
     ],
@@ -44,6 +51,8 @@ def test_refusals_and_other_faults_stay_what_they_are() -> None:
     assert as_refusal(refusal) is refusal
     assert as_refusal(ZeroDivisionError()) is None
     assert as_refusal(OSError(errno.EACCES, "Permission denied")) is None
+    assert as_refusal(psycopg.errors.UniqueViolation("twice")) is None
+    assert as_refusal(sqlite3.ProgrammingError("closed")) is None
     assert as_refusal(IntegrityError("INSERT", {}, sqlite3.IntegrityError("UNIQUE"))) is None
     with pytest.raises(ZeroDivisionError), faults_in_words():
         raise ZeroDivisionError
