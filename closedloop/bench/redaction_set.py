@@ -291,7 +291,11 @@ def _url(rng: Random) -> tuple[str, str]:
 
 
 def _ip(rng: Random) -> tuple[str, str]:
-    return "v4", f"{rng.choice((31, 81, 92, 151))}.{rng.randrange(256)}.{rng.randrange(256)}.9"
+    if rng.random() < 0.5:
+        return "v4", f"{rng.choice((31, 81, 92, 151))}.{rng.randrange(256)}.{rng.randrange(256)}.9"
+    net = rng.choice(("2a00:23c6", "2600:1f18", "2409:8a00"))
+    ends = [f"{rng.randrange(1, 65536):x}" for _ in range(6)]
+    return "v6", f"{net}:{':'.join(ends) if rng.random() < 0.5 else f'{ends[0]}::{ends[1]}'}"
 
 
 def _name(rng: Random) -> tuple[str, str]:

@@ -19,6 +19,7 @@ COMMANDS = {
     "imports": ("imports", "imports"),
     "mappings": ("mappings", "mappings"),
     "customers": ("customers", "customers"),
+    "drivers": ("drivers", "drivers"),
     "erase": ("privacy", "erase"),
     "texts": ("privacy", "texts"),
     "keys": ("privacy", "keys"),

@@ -15,7 +15,14 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from ml.text.redact_ids import find_national_ids
-from ml.text.redact_links import find_emails, find_ips, find_urls, may_spell_email
+from ml.text.redact_links import (
+    find_emails,
+    find_ips,
+    find_ipv6s,
+    find_urls,
+    may_hold_ipv6,
+    may_spell_email,
+)
 from ml.text.redact_listed import is_list_installed, listed_names
 from ml.text.redact_names import CueNames, NameFinder, NoNames
 from ml.text.redact_numbers import find_accounts, find_cards, find_ibans, find_sort_codes
@@ -188,6 +195,8 @@ class Redactor:
                 text = tokens.replace(text, "EMAIL", find_emails(text))
             digit = DIGITS.search(text)
             has_number = digit is not None and STRETCH.search(text, digit.start()) is not None
+            if digit is not None and may_hold_ipv6(text):
+                text = tokens.replace(text, "IP", find_ipv6s(text))
             if digit is not None and text.count(".") > 2:
                 text = tokens.replace(text, "IP", find_ips(text))
             if has_number:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, IPv6Network
 
 from ml.text.redact_shapes import Span
 
@@ -81,6 +81,13 @@ _SPACED_DOMAIN = re.compile(
 )
 
 _IP = re.compile(r"(?<![\w.-])\d{1,3}(?:\.\d{1,3}){3}(?![\w-]|\.\d)")
+_IPV6 = re.compile(
+    r"(?<![\w.-])(?<!::)(?:[0-9a-f]{1,4}:|::)(?:[0-9a-f]{0,4}:){0,7}"
+    r"(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f]{0,4})(?![0-9a-z_:]|\.\d)",
+    re.IGNORECASE,
+)
+_IPV6_IN_USE = IPv6Network("2000::/3")
+"""Everything that is routed today; a time or `add::face` in source code lies outside."""
 _VERSION_END = re.compile(
     r"(?:\bv|version|firmware|release|build|rel|ver|software|ios|android|app)\W{0,3}(?:is\s)?$",
     re.IGNORECASE,
@@ -162,3 +169,22 @@ def find_ips(text: str) -> Iterator[Span]:
             continue
         if address.is_global and address.packed[0] > 9:
             yield match.span()
+
+
+def may_hold_ipv6(text: str) -> bool:
+    """Whether a text has the colons of an IPv6 address, cheaply."""
+    return "::" in text or text.count(":") > 6
+
+
+def find_ipv6s(text: str) -> Iterator[Span]:
+    """Find public IPv6 addresses, with the brackets a web address puts around them."""
+    for match in _IPV6.finditer(text):
+        try:
+            address = IPv6Address(match[0])
+        except AddressValueError:
+            continue
+        inner = address.ipv4_mapped
+        if inner.is_global if inner else address in _IPV6_IN_USE and address.is_global:
+            start, end = match.span()
+            is_bracketed = text[start - 1 : start] == "[" and text[end : end + 1] == "]"
+            yield start - is_bracketed, end + is_bracketed
