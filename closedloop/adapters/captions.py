@@ -173,7 +173,7 @@ def _with_turns(row: RawRow, manifest: _Manifest, files: _Files) -> RawRow | Bad
     where = f"line {row.line} of “{manifest.member.name}”"
     cell = str(row.fields.get(manifest.column, "")).strip()
     if not cell:
-        return replace(row, where=where)
+        return row._replace(where=where)
     member = files.find(cell)
     if member is None:
         problem = "names a file that is not among those that were brought"
@@ -181,7 +181,7 @@ def _with_turns(row: RawRow, manifest: _Manifest, files: _Files) -> RawRow | Bad
     else:
         turns, problem = _read_file(member.path, _names(row.fields))
         if not problem:
-            return replace(row, fields={**row.fields, TURNS: turns}, where=where)
+            return row._replace(fields={**row.fields, TURNS: turns}, where=where)
         remedy = "Export the file again."
     reason = f"Line {row.line} of the list: column “{manifest.column}” {problem}. {remedy}"
     return BadRow(row.line, reason, as_raw_text(row))
@@ -225,5 +225,5 @@ READER = Reader(
     recognise=recognise,
     read_rows=read_rows,
     mapping=mapping,
-    has_lines=True,
+    unit="line",
 )

@@ -41,13 +41,9 @@ class Cells:
         value = None if column is None else self._fields.get(column)
         if value is None:
             return None
-        if isinstance(value, (dict, list)):
-            raise Refused(
-                "nested_value", known, "holds a list or an object", "Give one value per column."
-            )
-        if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-            value = int(value)  # JSON writers turn whole numbers into 12.0
-        text = clean(str(value)).strip()
+        if not isinstance(value, str):
+            value = _written(value, known)
+        text = clean(value).strip()
         # the whole of a long text in lower case would be made in vain
         return None if text[:MAX_LABEL_CHARS].lower() in self._unknown else text
 
@@ -74,6 +70,16 @@ class Cells:
         text = clean(str(value)).strip()
         is_known = text.lower() not in self._unknown
         return text if is_known and len(text) <= MAX_ID_CHARS else None
+
+
+def _written(value: Any, known: str) -> str:
+    if isinstance(value, (dict, list)):
+        raise Refused(
+            "nested_value", known, "holds a list or an object", "Give one value per column."
+        )
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        value = int(value)  # JSON writers turn whole numbers into 12.0
+    return str(value)
 
 
 def clean(text: str) -> str:

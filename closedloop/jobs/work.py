@@ -211,7 +211,7 @@ def nightly_round(
 ) -> dict[str, Any]:
     """Assign, roll up, bring parked themes back, measure, watch: the loop's own night."""
     with database.transaction() as session:
-        close_lost_imports(session, by=by)
+        close_lost_imports(session, settings=settings, by=by)
     picked_up = _pick_up_at_night(database, settings, by, report)
     roll_up_due(database.transaction, report=report)
     linked = link_again(database.transaction, settings=settings, by=by, report=report)

@@ -5,6 +5,7 @@ PostgreSQL speaks COPY, SQLite the driver's own executemany; both in the session
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -22,7 +23,7 @@ Column = Integers | Sequence[Any]
 """Integers, of which a masked array keeps its gaps; or values of any kind, None for no value."""
 
 _Item = TypeVar("_Item")
-_PARAMETERS_AT_ONCE = 5_000
+_IDS_AT_ONCE = 5_000
 
 
 class Texts:
@@ -71,6 +72,25 @@ def read_columns(session: Session, statement: sa.Select[Any]) -> dict[str, Any]:
         name: _as_texts(column) if text else np.fromiter(column, np.int64, len(column))
         for (name, text), column in zip(is_text.items(), columns, strict=True)
     }
+
+
+def among(session: Session, column: Any, values: Collection[Any]) -> sa.ColumnElement[bool]:
+    """Return the condition that a column is one of many numbers or texts.
+
+    All of them are one parameter, so that the statement is the same however many there are, and
+    is written and understood once.
+    """
+    found: sa.ColumnElement[bool]
+    if not is_postgresql(session):
+        each = sa.func.json_each(json.dumps(list(values))).table_valued("value")
+        found = column.in_(sa.select(each.c.value))
+    elif isinstance(column.type, sa.String):
+        texts = sa.bindparam(None, list(values), type_=postgresql.ARRAY(sa.Text))
+        found = column == sa.any_(texts)
+    else:
+        numbers = sa.literal(f"{{{','.join(map(str, values))}}}", sa.Text)
+        found = column == sa.any_(sa.cast(numbers, postgresql.ARRAY(sa.BigInteger)))
+    return found
 
 
 @contextmanager
@@ -145,8 +165,8 @@ def as_instant(instant: datetime) -> str:
 def delete_rows(session: Session, column: Any, ids: Integers | Sequence[int]) -> None:
     """Delete the rows of a table whose column is one of many ids."""
     table = column.table
-    for portion in in_portions(list(map(int, ids)), _PARAMETERS_AT_ONCE):
-        session.execute(sa.delete(table).where(column.in_(portion)))
+    for portion in in_portions(list(map(int, ids)), _IDS_AT_ONCE):
+        session.execute(sa.delete(table).where(among(session, column, portion)))
 
 
 def in_portions(items: Collection[_Item], size: int) -> Iterator[list[_Item]]:

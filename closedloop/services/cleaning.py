@@ -105,7 +105,7 @@ def _portions(items: Iterable[Item]) -> Iterator[list[Item]]:
 def _size(item: Item) -> int:
     """Return about how many characters an item holds."""
     if isinstance(item, RawRow):
-        return sum(map(_length, item.fields.values()))
+        return sum(len(v) if type(v) is str else _length(v) for v in item.fields.values())
     if isinstance(item, ParsedContact):
         return sum(len(text) for _, text in item.turns)
     return len(item.raw) if isinstance(item, BadRow | Reject) else 0
@@ -171,13 +171,17 @@ class _Helper:
         work.close()
         answers.close()
         self._answers: queue.SimpleQueue[Stretch | BaseException] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Cleaning | list[Item] | None] = queue.SimpleQueue()
         # reads all the time: two processes that both wait to be read would wait for ever
         threading.Thread(target=self._listen, args=(done,), daemon=True).start()
-        self._send(how)
+        # a pipe holds far less than a portion: who fills it waits until the process is free
+        self._speaking = threading.Thread(target=self._speak, daemon=True)
+        self._speaking.start()
+        self._waiting.put(how)
 
     def hand_over(self, portion: list[Item]) -> None:
-        """Give it a portion to clean."""
-        self._send(portion)
+        """Give it a portion to clean, when it is done with those before."""
+        self._waiting.put(portion)
 
     def take_back(self) -> Stretch:
         """Return the next portion, cleaned."""
@@ -188,15 +192,18 @@ class _Helper:
 
     def close(self) -> None:
         """End it; what it was doing is of no use any more."""
-        self._work.close()
         self._process.kill()
         self._process.wait()
+        self._waiting.put(None)
+        self._speaking.join()
 
-    def _send(self, message: Any) -> None:
-        try:
-            self._work.send(message)
-        except OSError as error:
-            raise HelperStopped from error
+    def _speak(self) -> None:
+        with self._work:
+            while (message := self._waiting.get()) is not None:
+                try:
+                    self._work.send(message)
+                except OSError:  # it is gone, which the other thread tells
+                    return
 
     def _listen(self, done: connection.Connection) -> None:
         with done:

@@ -8,11 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.types import FileFacts, ParsedContact, Reject
@@ -43,6 +46,12 @@ _LABEL_CHARS = {"channel": 60, "queue": 60, "agent": 60, "disposition": 120, "te
 SAID = ("wait_seconds", "abandoned", "transfers", "resolved", "survey_resolved", "nps", "ces")
 """What a source may say beside the usual, all of it optional."""
 
+_NOTHING: MappingOf[str, int] = MappingProxyType({})
+_said = attrgetter(*SAID)
+_hashed_labels = attrgetter(*_LABEL_CHARS)
+as_json = json.JSONEncoder(ensure_ascii=False).encode
+"""What `json.dumps` would give, without making an encoder for every row."""
+
 _SHORTEST_ID_IN_TEXT = 5
 _REDACTED_AT_ONCE = 8_000
 _LONGEST_FIND = 400
@@ -66,8 +75,7 @@ def words_to_embed(turns: Sequence[tuple[str, str]]) -> str:
     return issue_text(turns)
 
 
-@dataclass(frozen=True, slots=True)
-class CleanRow:
+class CleanRow(NamedTuple):
     """One row as it may be stored.
 
     Attributes
@@ -112,7 +120,7 @@ class CleanRow:
     csat: float | None
     turns: tuple[tuple[str, str], ...]
     content_hash: str
-    redactions: dict[str, int] = field(default_factory=dict)
+    redactions: MappingOf[str, int] = _NOTHING
     identifiers: tuple[tuple[str, str], ...] = ()
     language: str = ""
     team: str = ""
@@ -210,7 +218,7 @@ class RowCleaner:
             language=row.language or _language_of(words),
             issue_text=words,
             follows_contact_id=self._clean_id(row.follows_contact_id or ""),
-            **{name: getattr(row, name) for name in SAID},
+            **dict(zip(SAID, _said(row), strict=True)),
             **labels,
         )
 
@@ -219,14 +227,14 @@ class RowCleaner:
         content = [
             row.started_at.isoformat(),
             row.customer_id,
-            *(getattr(row, name) for name in _LABEL_CHARS),
+            *_hashed_labels(row),
             row.handle_seconds,
             row.csat,
             row.turns,
-            *(getattr(row, name) for name in SAID),
+            *_said(row),
             row.follows_contact_id,
         ]
-        return hash_customer(json.dumps(content, ensure_ascii=False), self._keys)
+        return hash_customer(as_json(content), self._keys)
 
     def _identify(self, row: ParsedContact) -> tuple[str | None, tuple[tuple[str, str], ...]]:
         """Return the customer's hash under the first key, and the other identifiers' keys.

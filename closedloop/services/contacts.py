@@ -39,6 +39,7 @@ from closedloop.services.import_batches import (
     close_lost_imports,
     find_broken_off,
     get_open_import,
+    left_behind,
     open_import,
     outcome_in_words,
     resume_import,
@@ -48,7 +49,7 @@ from closedloop.services.import_holds import TakenOver, keep_hold, new_holder
 from closedloop.services.intake import gaps_of, store_stretch
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.previews import ImportPreview, preview_file
-from closedloop.services.repeats import take_turn
+from closedloop.services.repeats import chain_contacts, find_unchained, take_turn
 from closedloop.services.replays import Replay, open_replay, settle_rejects
 from closedloop.services.rollups import roll_up_due
 
@@ -64,6 +65,9 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+CHAIN_AFTER = 100_000
+"""How many customers may wait until their contacts are chained, all at once."""
 
 
 def import_file(
@@ -193,6 +197,7 @@ class _Run:
         self._holder = holder
         self._seen = seen
         self._replay: Replay | None = None
+        self._unchained: set[int] = set()
         self._began = time.monotonic()
         self._done_before = batch.rows_done
 
@@ -208,6 +213,8 @@ class _Run:
                 items = read_contacts(opened.bundle, opened.facts, self._mapping, now=now)
             with self._transactions() as session:
                 self._replay = open_replay(session, self._batch, opened)
+                # of a run that was killed before it came to them
+                self._unchained |= set(find_unchained(session, left_behind(session, self._batch)))
             if self._replay:
                 items = self._replay.only_wanted(items)
             rest = islice(items, self._batch.rows_done, None)
@@ -215,6 +222,7 @@ class _Run:
                 self._refuse_change(fingerprint(self._path) != self._seen)
                 self._store(stretch)
         self._refuse_change(measure_extent(self._path).sha256 != self._batch.file_sha256)
+        self._chain()
         roll_up_due(self._transactions, report=self._report)
         return self._close(BatchState.DONE, "")
 
@@ -226,6 +234,7 @@ class _Run:
         else:
             message = f"The import met a fault it did not expect ({type(error).__name__})."
         with self._even_if_it_fails():
+            self._chain()
             roll_up_due(self._transactions)
         with self._even_if_it_fails():
             self._close(
@@ -260,6 +269,7 @@ class _Run:
                 batch_id=self._batch.id,
                 gaps=gaps_of(self._mapping.to_dict()),
                 stretch=stretch,
+                chain_later=True,
             )
             if self._replay:
                 refused = {row.line for row in found.changed}
@@ -267,12 +277,21 @@ class _Run:
                 settle_rejects(session, self._replay, batch_id=self._batch.id, rows=taken)
             batch = session.get_one(ImportBatch, self._batch.id)
         self._batch = batch
+        self._unchained |= set(found.customer_ids)
+        if len(self._unchained) >= CHAIN_AFTER:
+            self._chain()
         seconds = time.monotonic() - self._began
         rate = (batch.rows_done - self._done_before) / seconds if seconds else 0
         self._tell(
             stretch.last_line,
             f"{batch.rows_read:,} rows read, {batch.added:,} new · {rate:,.0f} rows a second",
         )
+
+    def _chain(self) -> None:
+        """Bring the repeats of the customers up to date whose contacts came in since."""
+        with self._transactions() as session:
+            chain_contacts(session, settings=self._settings, customer_ids=list(self._unchained))
+        self._unchained = set()
 
     def _tell(self, line: int, doing: str) -> None:
         self._report(Progress(self._extent.bytes_up_to(line), self._extent.total, doing))

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from closedloop.domain.identities import MatchRules
 from closedloop.models import Contact, Customer, CustomerKey, LinkMove, LinkRun
-from closedloop.services.bulk import in_portions
+from closedloop.services.bulk import among, in_portions, take_ids, write_columns
 from closedloop.services.contact_rows import CleanRow
 from closedloop.services.repeats import IDS_PER_STATEMENT, insert_into
 
@@ -74,16 +74,17 @@ def find_or_add_customers(
     missing = [key for key in wanted if key not in found]
     if missing:
         linked = _linked_by_identifier(session, missing)
-        values = [
+        added = dict(zip(missing, take_ids(session, _customers, len(missing)), strict=True))
+        write_columns(
+            session,
+            _customers,
             {
-                "key_hash": key,
-                "key_version": key_version,
-                "merged_into_id": linked[key][0] if key in linked else None,
-            }
-            for key in missing
-        ]
-        insert = sa.insert(_customers).returning(_customers.c.key_hash, _customers.c.id)
-        added = {row[0]: row[1] for row in session.execute(insert, values)}
+                "id": list(added.values()),
+                "key_hash": missing,
+                "key_version": [key_version] * len(missing),
+                "merged_into_id": [linked[k][0] if k in linked else None for k in missing],
+            },
+        )
         moves = [
             {"link_run_id": run, "customer_id": added[key], "before_id": None, "after_id": root}
             for key, (root, run) in linked.items()
@@ -102,7 +103,9 @@ def _look_up(session: Session, keys: Collection[str]) -> dict[str, tuple[int, in
     found: dict[str, tuple[int, int | None]] = {}
     columns = (_customers.c.key_hash, _customers.c.id, _customers.c.merged_into_id)
     for portion in in_portions(keys, IDS_PER_STATEMENT):
-        rows = session.execute(sa.select(*columns).where(_customers.c.key_hash.in_(portion)))
+        rows = session.execute(
+            sa.select(*columns).where(among(session, _customers.c.key_hash, portion))
+        )
         found |= {key: (own, root) for key, own, root in rows}
     return found
 
@@ -117,7 +120,7 @@ def _linked_by_identifier(session: Session, keys: Sequence[str]) -> dict[str, tu
         rows = session.execute(
             sa.select(_keys.c.key_hash, _keys.c.kind, _keys.c.link_run_id, root)
             .join(_customers, _customers.c.id == _keys.c.customer_id)
-            .where(_keys.c.key_hash.in_(portion))
+            .where(among(session, _keys.c.key_hash, portion))
         )
         for key, kind, run, customer_id in rows:
             roots[key].add(customer_id)

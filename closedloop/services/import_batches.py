@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from closedloop.adapters.mapping import MAX_SOURCE_CHARS, Mapping
 from closedloop.adapters.parse import clean
+from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict, Invalid, NotFound
@@ -19,6 +20,7 @@ from closedloop.models.contacts import BatchState
 from closedloop.services.audit import record_event
 from closedloop.services.contact_files import Extent, check_mapping, measure_extent
 from closedloop.services.import_holds import hold_import, is_being_read
+from closedloop.services.repeats import chain_contacts, find_unchained
 
 
 def open_import(
@@ -150,21 +152,23 @@ def resume_import(
     return batch
 
 
-def close_lost_imports(session: Session, *, by: Actor) -> int:
-    """Close imports that broke off and that nobody began again.
+def close_lost_imports(session: Session, *, settings: Settings, by: Actor) -> int:
+    """Close imports that broke off and that nobody began again; chain what they left behind.
 
     Returns
     -------
     int
         Imports closed: those still said to be running a day after they began.
     """
-    lost = session.scalars(
-        sa.select(ImportBatch).where(
-            ImportBatch.state == BatchState.RUNNING,
-            ImportBatch.started_at < utc_now() - timedelta(days=1),
-        )
+    yesterday = utc_now() - timedelta(days=1)
+    recent = sa.and_(ImportBatch.state == BatchState.FAILED, ImportBatch.finished_at > yesterday)
+    broken = session.scalars(
+        sa.select(ImportBatch).where(sa.or_(ImportBatch.state == BatchState.RUNNING, recent))
     ).all()
-    lost = [batch for batch in lost if not is_being_read(batch)]
+    left = [batch for batch in broken if not is_being_read(batch)]
+    if unchained := find_unchained(session, [batch.id for batch in left]):
+        chain_contacts(session, settings=settings, customer_ids=unchained)
+    lost = [b for b in left if b.state is BatchState.RUNNING and b.started_at < yesterday]
     for batch in lost:
         batch.state, batch.finished_at = BatchState.FAILED, utc_now()
         batch.message = (
@@ -191,6 +195,11 @@ def _broken_off(session: Session, batch: ImportBatch) -> Sequence[ImportBatch]:
         .where(ImportBatch.rows_done > 0)
         .order_by(ImportBatch.id)
     ).all()
+
+
+def left_behind(session: Session, batch: ImportBatch) -> list[int]:
+    """Return the imports that may have left contacts unchained: this one and those before it."""
+    return [batch.id, *(other.id for other in _broken_off(session, batch))]
 
 
 def close_broken_off(session: Session, batch: ImportBatch) -> None:

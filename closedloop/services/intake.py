@@ -7,7 +7,6 @@ it is behind on is written down here.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -19,9 +18,9 @@ from sqlalchemy.orm import Session
 from closedloop.config import Settings
 from closedloop.domain.contacts import SessionGaps
 from closedloop.models import Contact, ContactText, ImportBatch, ImportReject, Message
-from closedloop.services.bulk import as_instant, take_ids, write_columns
+from closedloop.services.bulk import among, as_instant, take_ids, write_columns
 from closedloop.services.cleaning import Stretch
-from closedloop.services.contact_rows import SAID, CleanReject, CleanRow, text_hash
+from closedloop.services.contact_rows import SAID, CleanReject, CleanRow, as_json, text_hash
 from closedloop.services.customers import find_or_add_customers, note_identifiers, note_links
 from closedloop.services.key_state import require_keys
 from closedloop.services.repeats import chain_contacts, mark_due, take_turn
@@ -39,9 +38,10 @@ _AS_THEY_ARE = (
 
 @dataclass
 class Sorted:
-    """Rows by what is known of their ids."""
+    """Rows by what is known of their ids, and the customers whose contacts are to be chained."""
 
     new: list[CleanRow] = field(default_factory=list)
+    customer_ids: list[int] = field(default_factory=list)
     unchanged: int = 0
     changed: list[CleanRow] = field(default_factory=list)
 
@@ -71,10 +71,10 @@ def sort_rows(rows: Iterable[CleanRow], known: dict[str, str]) -> Sorted:
 def known_hashes(session: Session, source: str, ids: Sequence[str]) -> dict[str, str]:
     """Return the content hash of those ids the source has brought before, as either kind."""
     contacts = sa.select(_contacts.c.source_contact_id, _contacts.c.content_hash).where(
-        _contacts.c.source == source, _contacts.c.source_contact_id.in_(ids)
+        _contacts.c.source == source, among(session, _contacts.c.source_contact_id, ids)
     )
     messages = sa.select(_messages.c.source_message_id, _messages.c.content_hash).where(
-        _messages.c.source == source, _messages.c.source_message_id.in_(ids)
+        _messages.c.source == source, among(session, _messages.c.source_message_id, ids)
     )
     return _pairs(session.execute(contacts)) | _pairs(session.execute(messages))
 
@@ -97,6 +97,7 @@ def store_stretch(
     batch_id: int,
     gaps: SessionGaps,
     stretch: Stretch,
+    chain_later: bool = False,
 ) -> Sorted:
     """Store a stretch and count it; rows that are known already change nothing.
 
@@ -108,6 +109,9 @@ def store_stretch(
     gaps : SessionGaps
         Rows whose channel has one above 0 are messages that are gathered into contacts.
     stretch : Stretch
+    chain_later : bool
+        Whether the caller chains the customers, many stretches at once; those of messages are
+        chained here all the same, as contacts may have been joined.
 
     Returns
     -------
@@ -139,7 +143,10 @@ def store_stretch(
         note_links(session, batch.source, found.new, found_customers)
     note_identifiers(session, stretch.rows, found_customers, key_version=key_version)
     mark_due(session, days)
-    chain_contacts(session, settings=settings, customer_ids=list(customers.values()))
+    found.customer_ids = list(customers.values())
+    if messages or not chain_later:
+        chain_contacts(session, settings=settings, customer_ids=found.customer_ids)
+        found.customer_ids = []
     _quarantine(session, batch_id, [*stretch.rejects, *map(_note_on_change, found.changed)])
     _count(batch, stretch, found)
     session.flush()
@@ -153,19 +160,20 @@ def _add_contacts(
     if not rows:
         return set()
     ids = take_ids(session, _contacts, len(rows))
+    given = dict(zip(CleanRow._fields, zip(*rows, strict=True), strict=True))
     write_columns(
         session,
         _contacts,
         {
             "id": ids,
             "source": [batch.source] * len(rows),
-            "source_contact_id": [row.contact_id for row in rows],
+            "source_contact_id": given["contact_id"],
             "batch_id": [batch.id] * len(rows),
             "customer_id": [row.customer_key and customers[row.customer_key] for row in rows],
-            "started_at": [as_instant(row.started_at) for row in rows],
-            "local_day": [row.local_day.isoformat() for row in rows],
+            "started_at": list(map(as_instant, given["started_at"])),
+            "local_day": [day.isoformat() for day in given["local_day"]],
             "message_count": [1] * len(rows),
-            **{name: [getattr(row, name) for row in rows] for name in _AS_THEY_ARE},
+            **{name: given[name] for name in _AS_THEY_ARE},
         },
     )
     spoken = [(i, row) for i, row in zip(ids, rows, strict=True) if row.turns]
@@ -174,12 +182,12 @@ def _add_contacts(
         _texts,
         {
             "contact_id": [i for i, _ in spoken],
-            "turns": [json.dumps(row.turns, ensure_ascii=False) for _, row in spoken],
+            "turns": [as_json(row.turns) for _, row in spoken],
             "issue_text": [row.issue_text for _, row in spoken],
             "text_hash": [text_hash(row.issue_text) for _, row in spoken],
         },
     )
-    return {row.local_day for row in rows}
+    return set(given["local_day"])
 
 
 def _note_on_change(row: CleanRow) -> CleanReject:

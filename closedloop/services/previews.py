@@ -62,19 +62,23 @@ class SampleRow:
         None when the row is no contact.
     reason : str
         Why it is none; empty when it is one.
+    place : str
+        Where it is, for a person: `Line 4`, `Record 3`, `Row 5 of sheet “May”`.
     """
 
     line: int
     raw: dict[str, str]
     contact: CleanRow | None
     reason: str
+    place: str
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as JSON keeps it."""
-        found = asdict(self)
-        if found["contact"]:
+        contact = self.contact._asdict() if self.contact else None
+        found: dict[str, Any] = {**vars(self), "contact": contact}
+        if contact:
             for name in ("started_at", "local_day"):
-                found["contact"][name] = found["contact"][name].isoformat()
+                contact[name] = contact[name].isoformat()
         return found
 
     @classmethod
@@ -86,7 +90,7 @@ class SampleRow:
             contact["local_day"] = date.fromisoformat(contact["local_day"])
             contact["turns"] = tuple((speaker, text) for speaker, text in contact["turns"])
         made = CleanRow(**contact) if contact else None
-        return cls(found["line"], dict(found["raw"]), made, found["reason"])
+        return cls(found["line"], dict(found["raw"]), made, found["reason"], found["place"])
 
 
 @dataclass
@@ -285,16 +289,18 @@ def _sample(
         if only_lines is not None and raw.line not in only_lines:
             continue
         if isinstance(raw, BadRow):
+            place = f"{opened.reader.unit.capitalize()} {raw.line}"
             found = cleaner.clean_reject(Reject(raw.line, "broken_row", None, raw.reason, raw.raw))
-            shown.append(SampleRow(raw.line, {"": found.raw}, None, found.reason))
+            shown.append(SampleRow(raw.line, {"": found.raw}, None, found.reason, place))
             continue
         outcome = parse_row(raw, mapping, now=now)
         if isinstance(outcome, ParsedContact):
             clean = cleaner.clean(outcome)
-            shown.append(SampleRow(raw.line, _cells(raw, mapping, cleaner), clean, ""))
+            cells = _cells(raw, mapping, cleaner)
+            shown.append(SampleRow(raw.line, cells, clean, "", raw.place))
         elif isinstance(outcome, Reject):
             cells = _cells(raw, mapping, cleaner)
-            shown.append(SampleRow(raw.line, cells, None, outcome.reason))
+            shown.append(SampleRow(raw.line, cells, None, outcome.reason, raw.place))
     return shown
 
 

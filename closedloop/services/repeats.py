@@ -23,6 +23,7 @@ from closedloop.models import Contact, ContactLink, Customer, DueDay
 from closedloop.models.base import day_number, epoch_seconds
 from closedloop.services.bulk import (
     Integers,
+    among,
     by_index,
     delete_rows,
     in_portions,
@@ -108,6 +109,23 @@ def chain_contacts(
     return days
 
 
+def find_unchained(session: Session, batch_ids: Collection[int]) -> list[int]:
+    """Return the customers of imports that were killed before they chained their contacts."""
+    c = _contacts.c
+    return list(
+        session.scalars(
+            sa.select(c.customer_id)
+            .distinct()
+            .select_from(_contacts.outerjoin(_links, _links.c.contact_id == c.id))
+            .where(
+                c.batch_id.in_(batch_ids),
+                c.customer_id.is_not(None),
+                _links.c.contact_id.is_(None),
+            )
+        )
+    )
+
+
 def _portions_of_customers(
     session: Session, customer_ids: Sequence[int] | None
 ) -> Iterator[sa.ColumnElement[bool]]:
@@ -115,7 +133,7 @@ def _portions_of_customers(
     of = _contacts.c.customer_id
     if customer_ids is not None:
         for ids in in_portions(sorted(set(customer_ids)), IDS_PER_STATEMENT):
-            yield of.in_(ids)
+            yield among(session, of, ids)
         return
     last = 0
     while True:
@@ -187,7 +205,7 @@ def _ties(session: Session, ids: Integers, customers: Integers, starts: Integers
     names: dict[int, tuple[str, str]] = {}
     for portion in in_portions(ids[tied].tolist(), IDS_PER_STATEMENT):
         rows = session.execute(
-            sa.select(c.id, c.source, c.source_contact_id).where(c.id.in_(portion))
+            sa.select(c.id, c.source, c.source_contact_id).where(among(session, c.id, portion))
         )
         names |= {row.id: (row.source, row.source_contact_id) for row in rows}
     in_order = sorted(tied.tolist(), key=lambda place: names[int(ids[place])])

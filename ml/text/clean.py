@@ -30,8 +30,9 @@ _HINT = re.compile(r"[@\[<]|https?:|www\.|XX|__")
 _ENTITY = re.compile(r"&(?:#\d{1,8};?|#[xX][0-9a-fA-F]{1,7};?|[A-Za-z][A-Za-z0-9]{1,31};)")
 # An ampersand written as one, however often: taken in one go, as nests would cost a pass each.
 _AMPERSAND = re.compile(r"&(?:(?:amp|AMP|#0{0,5}38|#[xX]0{0,4}26);)+")
-_SPACE_BEFORE_STOP = re.compile(r"\s+([,.;!?])(?!\w)")
-_DANGLING = re.compile(r"^[\s,;:.\-–]+|[\s,;:\-–]+$")
+_SPACE_BEFORE_STOP = re.compile(r" ([,.;!?])(?!\w)")
+_DANGLING = (" ,;:.-–", " ,;:-–")
+"""What a mark that was left out may have held together, at the beginning and at the end."""
 _QUOTES = str.maketrans("’‘ʼ´`“”", "'''''\"\"")
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
@@ -67,16 +68,20 @@ _NEUTRAL_WORDS = (
     "you've your yours yup "
 )
 _NEUTRAL = frozenset(_NEUTRAL_WORDS.split())
-_ISSUE = re.compile(
-    r"\b(?:not?|never|nothing works|cannot|can't|cant|won't|wont|don't|dont|doesn't|doesnt|didn't"
-    r"|didnt|isn't|isnt|wasn't|hasn't|haven't|couldn't|couldnt|shouldn't|shouldnt|aren't|need"
-    r"|want|would like|wanted|wanting|trying"
-    r"|tried|how|why|when|where|which|what|who|is there|are there|do you|does|lost|stolen"
-    r"|missing|wrong"
-    r"|broken|late|failed|fails?|declined|refused|blocked|stuck|error|charged|cancel|refund|change"
-    r"|update|order|pay|still|problem with|issue with|trouble|help (?:me )?(?:with|to))\b|\?",
+_WORDS_OF_ISSUES = (
+    "no not never cannot cant wont dont doesnt didnt isnt couldnt shouldnt need want wanted "
+    "wanting trying tried how why when where which what who does lost stolen missing wrong "
+    "broken late failed fail fails declined refused blocked stuck error charged cancel refund "
+    "change update order pay still"
+)
+_ISSUE_WORDS = frozenset(_WORDS_OF_ISSUES.split())
+_ISSUE_PHRASES = re.compile(
+    r"\b(?:can't|won't|don't|doesn't|didn't|isn't|wasn't|hasn't|haven't|couldn't|shouldn't|aren't"
+    r"|nothing works|would like|is there|are there|do you|problem with|issue with"
+    r"|help (?:me )?(?:with|to))\b",
     re.IGNORECASE,
 )
+_TOKEN = re.compile(r"\w+")
 _VAGUE = re.compile(
     r"^(?:(?:can|could|would|will) (?:you|u|someone|anyone) (?:please |pls )?(?:help|assist)"
     r"|(?:please |pls )?help(?: me)?\b(?! to| with)|i (?:have|had|'ve got) (?:a|another|one more"
@@ -168,7 +173,8 @@ def normalise(text: str) -> str:
         text = "".join(map(_visible, text))
     found = " ".join(without_marks(text).split())
     if len(found) < len(text):
-        found = _DANGLING.sub("", _SPACE_BEFORE_STOP.sub(r"\1", found))
+        found = _SPACE_BEFORE_STOP.sub(r"\1", found)
+        found = found.lstrip(_DANGLING[0]).rstrip(_DANGLING[1])
     return found
 
 
@@ -263,18 +269,31 @@ def _strip_courtesies(text: str) -> str:
     sentences = _SENTENCE_END.split(plain)
     if len(sentences) == 1:
         return plain
-    while sentences and _weight(sentences[0], False) == 0:
+    while sentences and not _says_something(sentences[0]):
         del sentences[0]
-    while sentences and _weight(sentences[-1], False) == 0:
+    while sentences and not _says_something(sentences[-1]):
         del sentences[-1]
     return " ".join(sentences)
 
 
 def _says_something(text: str) -> bool:
     """Whether one turn has a weight above 0 where nobody asked for anything."""
-    if all(word in _NEUTRAL for word in _WORD.findall(text.lower())):
+    lower = text.lower()
+    # what stands between blanks and is all letters is a word, and found far faster than by pattern
+    has_content = any(map(str.isalpha, set(lower.split()) - _NEUTRAL))
+    if not has_content and _NEUTRAL.issuperset(_WORD.findall(lower)):
         return False
-    return bool(_ISSUE.search(text)) or not _IDENTITY.search(text)
+    return _states_issue(text) or not _IDENTITY.search(text)
+
+
+def _states_issue(text: str) -> bool:
+    """Whether words that go with an issue, or a question, stand in a text."""
+    lower = text.lower()
+    if "?" in text or not _ISSUE_WORDS.isdisjoint(lower.split()):
+        return True
+    if not _ISSUE_WORDS.isdisjoint(_TOKEN.findall(lower)):
+        return True
+    return bool(_ISSUE_PHRASES.search(text))
 
 
 def _weight(text: str, is_check: bool) -> int:
@@ -283,7 +302,7 @@ def _weight(text: str, is_check: bool) -> int:
     content = sum(word not in _NEUTRAL for word in words)
     if content == 0:
         return 0
-    has_issue = bool(_ISSUE.search(text))
+    has_issue = _states_issue(text)
     if not has_issue and _IDENTITY.search(text):
         return 0
     if is_check and not (has_issue and content >= 4):

@@ -10,8 +10,11 @@ import pytest
 import sqlalchemy as sa
 
 from closedloop.adapters.mapping import Mapping
-from closedloop.models import Contact
+from closedloop.models import Contact, ContactLink, ImportBatch
+from closedloop.models.contacts import BatchState
+from closedloop.services import contacts
 from closedloop.services.contacts import import_file
+from closedloop.services.import_batches import close_lost_imports
 
 COLUMNS = (
     *("contact_id", "started_at", "customer_id", "channel", "team", "wait_seconds", "abandoned"),
@@ -88,3 +91,48 @@ def test_two_agents_or_teams_with_names_do_not_become_one(take_in, session) -> N
 def test_a_number_in_a_label_is_hidden_all_the_same(take_in, session) -> None:
     take_in([{**ALL, "team": "call +44 7700 900123"}])
     assert session.scalars(sa.select(Contact.team)).one() == "call [PHONE]"
+
+
+TWICE = (ALL, {**ALL, "contact_id": "b", "started_at": "2026-03-03T10:00:00Z"})
+
+
+@pytest.fixture
+def killed_import(take_in, monkeypatch):
+    """Contacts are in, but the process was killed before it came to chain them."""
+
+    def stopped(run) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(contacts._Run, "_chain", stopped)
+        with pytest.raises(SystemExit):
+            take_in(TWICE)
+
+
+def gaps(session) -> list[int | None]:
+    session.expire_all()
+    links = sa.select(ContactLink).order_by(ContactLink.contact_id)
+    return [link.previous_gap_seconds for link in session.scalars(links)]
+
+
+@pytest.mark.usefixtures("killed_import")
+def test_the_night_chains_what_a_killed_import_left_behind(session, settings, actor) -> None:
+    assert session.scalar(sa.select(sa.func.count()).select_from(Contact)) == 2
+    assert gaps(session) == []
+    close_lost_imports(session, settings=settings, by=actor)
+    assert gaps(session) == [None, 86_400]
+    assert session.scalars(sa.select(ImportBatch.state)).one() == BatchState.RUNNING
+
+
+@pytest.mark.usefixtures("killed_import")
+def test_an_import_that_goes_on_chains_what_it_left_behind(session, take_in) -> None:
+    assert take_in(TWICE).added == 2
+    assert gaps(session) == [None, 86_400]
+
+
+@pytest.mark.usefixtures("killed_import")
+def test_a_new_import_of_the_same_file_chains_what_the_killed_one_left(session, take_in) -> None:
+    other = Mapping({name: name for name in COLUMNS if name != "csat"}, zone="Europe/London")
+    again = take_in(TWICE, other)
+    assert (again.added, again.unchanged) == (0, 2)
+    assert gaps(session) == [None, 86_400]
