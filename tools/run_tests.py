@@ -1,4 +1,6 @@
-"""Run the whole suite on SQLite and on PostgreSQL, side by side, and fail if either does.
+"""Run the whole suite on SQLite and on PostgreSQL, side by side, and fail if any of it does.
+
+What needs neither, or one of its own, is a third run, so that no core idles at the end.
 
 PostgreSQL is the server named by CLOSEDLOOP_TEST_DATABASE_URL, or one from a wheel that is started
 in a temporary directory and thrown away. Arguments go to pytest.
@@ -18,9 +20,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 ONCE = (
     *("tests/ml", "tests/domain", "tests/adapters", "tests/demo", "tests/extras", "tests/bench"),
-    "tests/browser/test_every_page.py",
+    "tests/flows/test_full_server.py",
 )
-"""What opens no database or one of its own, or looks at looks only: once is enough."""
+"""What opens no database or one of its own: once is enough."""
+LOOKS = "tests/browser/test_every_page.py"
+"""What looks at looks only: once is enough, where the demo is built anyway."""
 SERVER = "CLOSEDLOOP_TEST_DATABASE_URL"
 
 
@@ -61,14 +65,14 @@ def main() -> int:
     base["OPENBLAS_NUM_THREADS"] = "1"  # the two runs share the cores; threads would only wait
     started = time.monotonic()
     with postgresql() as url:
+        others = arguments or [f"--ignore={path}" for path in ONCE]
+        looks = [] if arguments else [f"--ignore={LOOKS}"]
         runs = {
-            "sqlite": start("sqlite", base, arguments),
-            "postgresql": start(
-                "postgresql",
-                {**base, SERVER: url},
-                arguments or [f"--ignore={folder}" for folder in ONCE],
-            ),
+            "sqlite": start("sqlite", base, others),
+            "postgresql": start("postgresql", {**base, SERVER: url}, [*others, *looks]),
         }
+        if not arguments:
+            runs["once"] = start("once", base, list(ONCE))
         codes = {name: run.wait() for name, run in runs.items()}
     for name in runs:
         print(f"\n=== {name} " + "=" * 60)

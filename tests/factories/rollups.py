@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -12,7 +11,6 @@ from sqlalchemy.orm import Session
 from closedloop.models import (
     Contact,
     DailyRollup,
-    DailySlice,
     Theme,
     ThemeEvidence,
     ThemeLikeness,
@@ -47,20 +45,30 @@ def make_rollup(session: Session, theme: Theme, day: date, contacts: int, **valu
     return row
 
 
+def _slices_of(kind: str) -> str:
+    column = {"all": "", "theme": "theme_id"}.get(kind, kind)
+    value = f"COALESCE(CAST({column} AS VARCHAR), '')" if column else "''"
+    sums = ", ".join(f"SUM({name})" for name in FIGURES)
+    return (
+        f"SELECT day, '{kind}', {value}, {sums} FROM daily_rollups"
+        f" WHERE day BETWEEN :first AND :last GROUP BY {', '.join(filter(None, ('day', column)))}"
+    )
+
+
+_DAYS = [sa.bindparam(name, type_=sa.Date) for name in ("first", "last")]
+_FORGET = sa.text("DELETE FROM daily_slices WHERE day BETWEEN :first AND :last").bindparams(*_DAYS)
+_SLICE = sa.text(
+    f"INSERT INTO daily_slices (day, kind, value, {', '.join(FIGURES)}) "
+    + " UNION ALL ".join(_slices_of(kind) for kind in ("all", *DIMENSIONS))
+).bindparams(*_DAYS)
+
+
 def slice_again(session: Session, days: Sequence[date] | None = None) -> None:
     """Add each dimension up alone again, after rows of the roll-up were written by hand."""
     session.flush()
-    of = DailyRollup.day.in_(days) if days is not None else sa.true()
-    old = DailySlice.day.in_(days) if days is not None else sa.true()
-    session.execute(sa.delete(DailySlice).where(old))
-    for kind in ("all", *DIMENSIONS):
-        value: Any = getattr(DailyRollup, "theme_id" if kind == "theme" else kind, sa.literal(""))
-        text = sa.func.coalesce(sa.cast(value, sa.String), "")
-        sums = [sa.func.sum(getattr(DailyRollup, name)) for name in FIGURES]
-        by = [DailyRollup.day] if kind == "all" else [DailyRollup.day, value]
-        rows = sa.select(DailyRollup.day, sa.literal(kind), text, *sums).where(of).group_by(*by)
-        columns = ["day", "kind", "value", *FIGURES]
-        session.execute(sa.insert(DailySlice).from_select(columns, rows))
+    between = {"first": min(days or [date.min]), "last": max(days or [date.max])}
+    session.execute(_FORGET, between)
+    session.execute(_SLICE, between)
 
 
 def make_evidence(

@@ -40,8 +40,9 @@ def add_days(
     handle_seconds: int = 300,
     same_rate: float = 0.2,
     channel: str = "phone",
+    is_sliced: bool = True,
 ) -> None:
-    """Write a roll-up row for each day that has contacts."""
+    """Write a roll-up row for each day that has contacts; slices may wait for the last theme."""
     rows = [
         {
             **dict.fromkeys(FIGURES, 0),
@@ -63,7 +64,8 @@ def add_days(
         if count
     ]
     session.execute(sa.insert(DailyRollup), rows)
-    slice_again(session, [row["day"] for row in rows])
+    if is_sliced:
+        slice_again(session, [row["day"] for row in rows])
 
 
 def make_definitions(
@@ -100,8 +102,9 @@ def make_controls(
     for n in range(number):
         theme = make_theme(session, ThemeStatus.CANDIDATE)
         counts = draw_counts(seed + n, mean=6 + 2 * n, first_day=first_day, n_days=n_days)
-        add_days(session, theme, first_day, counts)
+        add_days(session, theme, first_day, counts, is_sliced=False)
         themes.append(theme)
+    slice_again(session, [first_day, first_day + timedelta(n_days - 1)])
     return themes
 
 
