@@ -20,7 +20,7 @@ from closedloop.config import Settings
 from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.errors import Refusal
 from closedloop.domain.jobs import Progress
-from closedloop.services import cleaning
+from closedloop.services import cleaning, contacts
 from closedloop.services.contacts import import_file
 
 PHASES = {
@@ -98,8 +98,9 @@ def serve_watched(told: str, work_handle: int, answers_handle: int) -> None:
 
 
 def set_up(wanted: dict[str, Any]) -> Points | None:
-    """Make stretches small, processes beside wanted, and count points where that is asked for."""
+    """Make stretches small, chains due soon, processes beside wanted; count points if asked."""
     cleaning.ROWS_PER_STRETCH = wanted.get("rows_per_stretch", 100)
+    contacts.CHAIN_AFTER = 40  # of the customers there are: some stretches wait, some do not
     extensions.BUSY_TIMEOUT_MS = wanted.get("busy_timeout_ms", extensions.BUSY_TIMEOUT_MS)
     if wanted.get("beside"):
         cleaning.BYTES_WORTH_A_PROCESS = 0
