@@ -251,5 +251,5 @@ READER = table_reader(
     guide="csv",
     sniff=sniff_csv,
     read=read_rows,
-    has_lines=True,
+    unit="line",
 )

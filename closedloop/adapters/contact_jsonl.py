@@ -118,6 +118,6 @@ READER = table_reader(
     guide="xlsx-parquet-json",
     sniff=sniff_jsonl,
     read=read_rows,
-    has_lines=True,
+    unit="line",
     same_header=False,
 )

@@ -237,4 +237,5 @@ READER = table_reader(
     guide="xlsx-parquet-json",
     sniff=sniff_parquet,
     read=read_rows,
+    unit="row",
 )

@@ -30,8 +30,8 @@ class Reader:
         read is a `BadRow`. Must not raise on any content.
     mapping : function of FileFacts to Mapping, optional
         For formats whose columns are known; the others are guessed from their header.
-    has_lines : bool
-        Whether `RawRow.line` is a line of a text file.
+    unit : str
+        What `RawRow.line` counts: 'line' of a text file, 'row' of a sheet, or 'record'.
     """
 
     format: str
@@ -40,4 +40,9 @@ class Reader:
     recognise: Callable[[Bundle], FileFacts | None]
     read_rows: Callable[[Bundle, FileFacts], Iterator[RawRow | BadRow]]
     mapping: Callable[[FileFacts], Mapping] | None = None
-    has_lines: bool = False
+    unit: str = "record"
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether `RawRow.line` is a line of a text file."""
+        return self.unit == "line"

@@ -27,7 +27,7 @@ def table_reader(
     guide: str,
     sniff: Sniff,
     read: Read,
-    has_lines: bool = False,
+    unit: str = "record",
     same_header: bool = True,
 ) -> Reader:
     """Return the reader of one kind of table, alone or several of them in a bundle.
@@ -40,8 +40,8 @@ def table_reader(
         None when the file is of another kind; raises `UnreadableFile` when it is of this kind
         and broken, or of no kind.
     read : function of a path and FileFacts to rows
-    has_lines : bool
-        Whether `RawRow.line` is a line of the file.
+    unit : str
+        What `RawRow.line` counts in one file: 'line', 'row' or 'record'.
     same_header : bool
         Whether only files with the same columns belong together; otherwise columns add up.
     """
@@ -57,9 +57,9 @@ def table_reader(
         found = _tables(bundle, sniff)
         if same_header:
             found = [(member, own) for member, own in found if own.header == facts.header]
-        return _numbered(found, read, has_lines)
+        return _numbered(found, read, unit)
 
-    return Reader(format, title, guide, recognise, read_rows, has_lines=has_lines)
+    return Reader(format, title, guide, recognise, read_rows, unit=unit)
 
 
 def _tables(bundle: Bundle, sniff: Sniff) -> list[tuple[Member, FileFacts]]:
@@ -127,7 +127,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _numbered(
-    tables: Sequence[tuple[Member, FileFacts]], read: Read, has_lines: bool
+    tables: Sequence[tuple[Member, FileFacts]], read: Read, unit: str
 ) -> Iterator[RawRow | BadRow]:
     """Yield the rows of several tables under numbers that go on from file to file."""
     before = last = 0
@@ -135,14 +135,14 @@ def _numbered(
         before = last
         for row in read(member.path, facts):
             last = before + row.line
-            yield _placed(row, last, member.name if len(tables) > 1 else "", has_lines)
+            yield _placed(row, last, member.name if len(tables) > 1 else "", unit)
 
 
-def _placed(row: RawRow | BadRow, line: int, name: str, has_lines: bool) -> RawRow | BadRow:
+def _placed(row: RawRow | BadRow, line: int, name: str, unit: str) -> RawRow | BadRow:
     """Return a row with its number in the bundle and its place in its own file."""
     if not name:
         return row
     if isinstance(row, RawRow):
-        here = f"line {row.line}" if has_lines else row.where or f"record {row.line}"
-        return replace(row, line=line, where=f"{here} of “{name}”")
+        here = row.where or f"{unit} {row.line}"
+        return row._replace(line=line, where=f"{here} of “{name}”")
     return replace(row, line=line, reason=f"In “{name}”: {row.reason}")

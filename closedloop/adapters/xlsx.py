@@ -298,4 +298,5 @@ READER = table_reader(
     guide="xlsx-parquet-json",
     sniff=sniff_xlsx,
     read=read_rows,
+    unit="row",
 )

@@ -276,7 +276,7 @@ def _show_sample(site: Site, wanted: _Wanted, as_json: bool) -> None:
     _print_columns(wanted.mapping)
     for row in found.sample:
         cells = "  ".join(f"{name}={value[:60]}" for name, value in row.raw.items() if value)
-        click.echo(f"\nLine {row.line}: {cells}")
+        click.echo(f"\n{row.place}: {cells}")
         if (contact := row.contact) is None:
             click.echo(f"  no contact: {row.reason}")
             continue

@@ -81,9 +81,9 @@ def redaction_words(counts: dict[str, Any]) -> list[tuple[str, int]]:
     return sorted(named, key=lambda item: (-item[1], item[0]))
 
 
-def without_line(reason: str) -> str:
-    """Return the reason of a reject without its line, where the line stands beside it."""
-    rest = re.sub(r"^Line \d+: ", "", reason)
+def without_line(reason: str, place: str = "") -> str:
+    """Return the reason of a reject without its place, where that stands beside it."""
+    rest = re.sub(r"^(?:Line|Row|Record) \d+: ", "", reason.removeprefix(f"{place}: "))
     return rest[:1].upper() + rest[1:]
 
 

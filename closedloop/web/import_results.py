@@ -11,6 +11,7 @@ from flask import Response, flash, render_template, request, url_for
 from werkzeug import Response as BaseResponse
 
 from closedloop.adapters.mapping import Mapping
+from closedloop.adapters.registry import reader_named
 from closedloop.adapters.types import BadMapping
 from closedloop.adapters.uploads import (
     Upload,
@@ -72,6 +73,7 @@ def _result_page(batch_id: int, error: str = "") -> str:
         k=current_settings().privacy_k,
         counts=count_rejects(db.session, batch_id),
         rejects=shown,
+        unit=reader_named(batch.format).unit.capitalize(),
         kept=_kept(batch_id),
         replays=list_replays(db.session, batch_id),
         error=error,
@@ -96,7 +98,8 @@ def import_rejects(batch_id: int) -> Response:
     ]
     if len(rejects) > REJECTS_EXPORTED:
         rows.append([f"Only the first {REJECTS_EXPORTED:,} rows are in this file."])
-    headings = ("File", "Line", "Reason", "Row, personal data hidden")
+    unit = reader_named(batch.format).unit.capitalize()
+    headings = ("File", unit, "Reason", "Row, personal data hidden")
     return csv_response(f"rejects-of-import-{batch_id}.csv", headings, rows)
 
 

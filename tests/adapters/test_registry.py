@@ -53,6 +53,14 @@ PIGEON = Reader(
 )
 
 
+def test_only_text_formats_of_a_row_a_line_count_lines():
+    units = {reader.format: reader.unit for reader in READERS}
+    assert {name for name, unit in units.items() if unit == "line"} == {"csv", "jsonl", "captions"}
+    assert {name for name, unit in units.items() if unit == "row"} == {"xlsx", "parquet"}
+    assert units["zendesk"] == units["json"] == "record"
+    assert all(reader.has_lines == (reader.unit == "line") for reader in READERS)
+
+
 def test_a_new_reader_is_a_file_and_a_line(tmp_path, monkeypatch):
     path = tmp_path / "upload"
     path.write_text("PIGEON\np-1@2026-03-02T10:00:00Z\np-2@never\n")

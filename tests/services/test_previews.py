@@ -13,6 +13,7 @@ from closedloop.adapters.mapping import Mapping
 from closedloop.domain.errors import Invalid
 from closedloop.models import Model
 from closedloop.services.contacts import import_file, preview_file
+from closedloop.services.previews import SampleRow
 
 MAPPING = Mapping(
     {"contact_id": "id", "started_at": "at", "customer_id": "who", "text": "said"},
@@ -110,9 +111,24 @@ def test_preview_file_shows_rows_beside_contacts_without_personal_data(
     assert first.contact.turns == (("customer", "Ring [PHONE] about my card."),)
     assert seen.sample[4].contact is None
     assert "Line 6" in seen.sample[4].reason
+    assert seen.sample[4].place == "Line 6"
     shown = repr(seen.sample)
     assert "cust-778899" not in shown
     assert "900123" not in shown
+
+
+def test_preview_file_names_rows_by_what_the_format_counts(
+    database, settings, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text(f"[\n{line('a', said='x')},\n7,\n{line('b', at='never')}\n]")
+    with database.reading() as session:
+        seen = preview_file(session, settings=settings, path=path, mapping=MAPPING, source="crm")
+    assert [row.place for row in seen.sample] == ["Record 1", "Record 2", "Record 3"]
+    assert seen.sample[1].reason.startswith("Record 2 ")
+    assert seen.sample[2].reason.startswith("Record 3: ")
+    kept = SampleRow.from_dict(json.loads(json.dumps(seen.sample[2].to_dict())))
+    assert kept == seen.sample[2]
 
 
 def test_preview_file_of_the_beginning_says_that_it_is_not_the_whole(

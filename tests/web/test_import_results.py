@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import json
 import re
 
 import pytest
@@ -148,6 +149,29 @@ def test_a_file_that_is_no_longer_kept_leaves_the_redacted_list(manager, read_in
     )
     assert "Line" in manager.raw(f"/contacts/imports/{first}/rejects.csv").text
     manager.post(f"/contacts/imports/{first}/again", {"kept": "1"}, 422)
+
+
+def test_rows_of_a_list_of_records_are_no_lines(manager, session, run_jobs) -> None:
+    rows = [
+        {"id": "1", "created": "2026-03-02T10:00:00Z", "customer_id": "ann", "note": "a"},
+        {"id": "2", "created": "never", "customer_id": "bob", "note": "b"},
+    ]
+    token = token_of(upload(manager, json.dumps(rows, indent=1), name="desk.json"))
+    html = manager.get(f"/contacts/import/{token}")
+    manager.post(f"/contacts/import/{token}", fields_of(html))
+    words = text_of(manager.get(f"/contacts/import/{token}/check"))
+    assert "Record 1 id 1" in words
+    assert "Record 2 id 2" in words
+    assert "No contact Column “created”" in words  # its place stands beside it
+    manager.post(f"/contacts/import/{token}/run")
+    run_jobs()
+
+    batch_id = session.scalar(sa.select(sa.func.max(ImportBatch.id)))
+    words = text_of(manager.get(f"/contacts/imports/{batch_id}"))
+    assert "Record Reason The row, personal data hidden 2 Column “created”" in words
+    assert "Line" not in words
+    listed = manager.raw(f"/contacts/imports/{batch_id}/rejects.csv").text
+    assert listed.lstrip("\ufeff").startswith("File,Record,Reason,")
 
 
 def test_a_corrected_file_that_is_none_is_not_kept(manager, read_in, settings) -> None:
