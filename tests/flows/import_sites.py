@@ -167,7 +167,7 @@ def left_behind(folder: Path) -> list[int]:
 
 def _lives(number: int) -> bool:
     try:  # of one that ended and that nobody took notice of, this is empty
-        return b"killed_import" in Path(f"/proc/{number}/cmdline").read_bytes()
+        return b"serve_watched" in Path(f"/proc/{number}/cmdline").read_bytes()
     except OSError:
         return False
 

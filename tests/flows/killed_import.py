@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from closedloop import extensions
@@ -22,79 +21,13 @@ from closedloop.domain.errors import Refusal
 from closedloop.domain.jobs import Progress
 from closedloop.services import cleaning, contacts
 from closedloop.services.contacts import import_file
-
-PHASES = {
-    "handing over": ("services/cleaning.py",),
-    "parsing": ("adapters/parse.py", "adapters/cells.py", "adapters/times.py"),
-    "redacting": ("services/contact_rows.py", "text/redact.py"),
-    "writing": ("services/intake.py", "services/bulk.py", "services/sessions.py"),
-    "flagging": ("services/repeats.py", "services/links.py"),
-    "rolling up": ("services/rollups.py",),
-}
-"""By phase, the modules whose calls count as points at which a process may be killed."""
-
-_BEGIN_WATCHED = (
-    "import sys; from tests.flows.killed_import import serve_watched; "
-    "serve_watched({!r}, *map(int, sys.argv[1:]))"
-)
-
-
-class Points:
-    """Counts calls and returns by phase in all processes of an import, and kills at one of them.
-
-    A point adds a byte to the file of its phase; where that byte came to lie is the point's
-    number, which no other process can get, and which stays when everybody is dead.
-
-    Parameters
-    ----------
-    folder : str
-        Where the files are.
-    phase, at : str, int
-        The point to kill at, the first being 1; without a phase, all are only counted.
-    victim : int
-        Process to kill; 0 for the one that comes to the point.
-    """
-
-    def __init__(self, folder: str, phase: str = "", at: int = 0, victim: int = 0) -> None:
-        self.folder, self.at, self.victim = Path(folder), at, victim
-        self.folder.mkdir(exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        names = [phase] if phase else list(PHASES)
-        self.files = {name: os.open(self.folder / name, flags) for name in names}
-        self.file_of: dict[Any, int] = {}
-
-    def watch(self, frame: FrameType, event: str, _argument: object) -> None:
-        if event not in ("call", "return"):
-            return
-        code = frame.f_code
-        file = self.file_of.get(code)
-        if file is None:
-            name = code.co_filename
-            found = (self.files.get(p, 0) for p, ends in PHASES.items() if name.endswith(ends))
-            file = self.file_of[code] = next(found, 0)
-        if file:
-            os.write(file, b".")
-            if os.lseek(file, 0, os.SEEK_CUR) == self.at:
-                os.kill(self.victim or os.getpid(), signal.SIGKILL)
-
-    def seen(self) -> dict[str, int]:
-        """Return how many points there were, by phase."""
-        return {name: (self.folder / name).stat().st_size for name in self.files}
+from tests.flows.points import BEGIN_WATCHED, Points
 
 
 def say(line: str) -> None:
     """Print a line at once."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-
-
-def serve_watched(told: str, work_handle: int, answers_handle: int) -> None:
-    """Be a process beside whose points are counted, and which leaves its number behind."""
-    wanted = json.loads(told)
-    points = Points(**wanted)
-    (points.folder / f"beside-{os.getpid()}").touch()
-    sys.setprofile(points.watch)
-    cleaning.serve(work_handle, answers_handle)
 
 
 def set_up(wanted: dict[str, Any]) -> Points | None:
@@ -113,10 +46,10 @@ def set_up(wanted: dict[str, Any]) -> Points | None:
         "at": wanted.get("at", 0),
     }
     if wanted.get("victim") == "beside":
-        cleaning._BEGIN = _BEGIN_WATCHED.format(json.dumps(asked))
+        cleaning._BEGIN = BEGIN_WATCHED.format(json.dumps(asked))
         return None  # what happens here does not count then
     asked["victim"] = os.getpid()
-    cleaning._BEGIN = _BEGIN_WATCHED.format(json.dumps(asked))
+    cleaning._BEGIN = BEGIN_WATCHED.format(json.dumps(asked))
     return Points(**asked)
 
 

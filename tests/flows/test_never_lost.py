@@ -26,7 +26,7 @@ from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollups import roll_up_days
 from tests.databases import empty_postgresql
 from tests.flows.import_sites import Site, ended, left_behind, rows_of, wait_for_file, write
-from tests.flows.killed_import import PHASES
+from tests.flows.points import PHASES
 from tests.site import SERVER
 
 KILLS = int(os.environ.get("CLOSEDLOOP_KILLS", "3"))

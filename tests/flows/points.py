@@ -1,0 +1,83 @@
+"""Points at which an import may be killed, in its own process and in those beside it.
+
+What a process beside needs to start, and no more, so that it starts fast.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from closedloop.services import cleaning
+
+PHASES = {
+    "handing over": ("services/cleaning.py",),
+    "parsing": ("adapters/parse.py", "adapters/cells.py", "adapters/times.py"),
+    "redacting": ("services/contact_rows.py", "text/redact.py"),
+    "writing": ("services/intake.py", "services/bulk.py", "services/sessions.py"),
+    "flagging": ("services/repeats.py", "services/links.py"),
+    "rolling up": ("services/rollups.py",),
+}
+"""By phase, the modules whose calls count as points at which a process may be killed."""
+
+BEGIN_WATCHED = (
+    "import sys; from tests.flows.points import serve_watched; "
+    "serve_watched({!r}, *map(int, sys.argv[1:]))"
+)
+
+
+class Points:
+    """Counts calls and returns by phase in all processes of an import, and kills at one of them.
+
+    A point adds a byte to the file of its phase; where that byte came to lie is the point's
+    number, which no other process can get, and which stays when everybody is dead.
+
+    Parameters
+    ----------
+    folder : str
+        Where the files are.
+    phase, at : str, int
+        The point to kill at, the first being 1; without a phase, all are only counted.
+    victim : int
+        Process to kill; 0 for the one that comes to the point.
+    """
+
+    def __init__(self, folder: str, phase: str = "", at: int = 0, victim: int = 0) -> None:
+        self.folder, self.at, self.victim = Path(folder), at, victim
+        self.folder.mkdir(exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        names = [phase] if phase else list(PHASES)
+        self.files = {name: os.open(self.folder / name, flags) for name in names}
+        self.file_of: dict[Any, int] = {}
+
+    def watch(self, frame: FrameType, event: str, _argument: object) -> None:
+        if event not in ("call", "return"):
+            return
+        code = frame.f_code
+        file = self.file_of.get(code)
+        if file is None:
+            name = code.co_filename
+            found = (self.files.get(p, 0) for p, ends in PHASES.items() if name.endswith(ends))
+            file = self.file_of[code] = next(found, 0)
+        if file:
+            os.write(file, b".")
+            if os.lseek(file, 0, os.SEEK_CUR) == self.at:
+                os.kill(self.victim or os.getpid(), signal.SIGKILL)
+
+    def seen(self) -> dict[str, int]:
+        """Return how many points there were, by phase."""
+        return {name: (self.folder / name).stat().st_size for name in self.files}
+
+
+def serve_watched(told: str, work_handle: int, answers_handle: int) -> None:
+    """Be a process beside whose points are counted, and which leaves its number behind."""
+    wanted = json.loads(told)
+    points = Points(**wanted)
+    (points.folder / f"beside-{os.getpid()}").touch()
+    sys.setprofile(points.watch)
+    cleaning.serve(work_handle, answers_handle)
