@@ -22,6 +22,7 @@ PAGES: dict[str, list[tuple[str, str]]] = {
         ("contacts.import_roll_back", "{import}/roll-back"),
         ("contacts.mappings", "/contacts/mappings"),
         ("contacts.identities", "/contacts/identities"),
+        ("contacts.link_job", "{link_job}"),
         ("metrics.index", "/metrics/"),
         ("metrics.show", "/metrics/repeat_rate_any"),
         ("metrics.show", "/metrics/snowball_minutes?step=week&by=theme"),
@@ -87,9 +88,6 @@ SEEN_ON_JOURNEYS = {
 }
 """Pages that stand in the middle of something; test_journeys.py looks at them closely."""
 
-LIKE_ANOTHER = {"contacts.link_job"}
-"""The progress of a job, as on the page of an import's."""
-
 NOT_PAGES = re.compile(
     r"static|api\..*|.*\.export|.*csv|themes\.trend|contacts\.(import_rejects|import_to_correct|mapping_file)"
 )
@@ -123,7 +121,18 @@ def examples_for_managers(visitor, known: dict[str, str]) -> dict[str, str]:
         "measurement": visitor.find(f"/impact/{known['fell']}", r"/impact/measurements/\d+"),
         "candidate": candidate,
         "other": other,
+        "link_job": try_links(visitor),
     }
+
+
+def try_links(visitor) -> str:
+    """Try the linking of customers out, wait for the answer, return where it is."""
+    page = visitor.open("/contacts/identities")
+    page.locator("#link-phone").check()
+    page.get_by_role("button", name="Try it out").click()
+    page.wait_for_url("**/identities/job/*")
+    page.get_by_role("heading", name="What would be joined").wait_for()
+    return page.url.removeprefix(visitor.address)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +169,7 @@ def test_every_page_of_the_application_is_looked_at(app):
         if "GET" in rule.methods and not NOT_PAGES.fullmatch(rule.endpoint)
     }
     looked_at = {endpoint for pages in PAGES.values() for endpoint, _ in pages}
-    assert pages - looked_at == SEEN_ON_JOURNEYS | LIKE_ANOTHER
+    assert pages - looked_at == SEEN_ON_JOURNEYS
 
 
 def test_a_close_look_sees_planted_faults(visit):

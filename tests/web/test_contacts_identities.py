@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 import sqlalchemy as sa
@@ -54,6 +55,13 @@ def form(**values) -> dict:
 def n_chains(session) -> int:
     session.rollback()
     return session.scalar(sa.select(sa.func.count(sa.distinct(ContactLink.chain_id))))
+
+
+def test_the_form_can_be_sent_without_any_file(manager) -> None:
+    html = manager.get("/contacts/identities")
+    files = re.findall(r'<input type="file"[^>]*>', html)
+    assert len(files) == 2
+    assert not any(" required" in tag for tag in files)
 
 
 def test_rules_are_tried_out_then_applied_then_taken_back(
