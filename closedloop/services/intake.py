@@ -192,7 +192,7 @@ def _add_contacts(
 
 def _note_on_change(row: CleanRow) -> CleanReject:
     reason = (
-        f"Line {row.line}: the contact {row.contact_id} was taken in before with other content. "
+        f"The contact {row.contact_id} was taken in before with other content. "
         "The first version stays. If this one is right, give it an id of its own."
     )
     return CleanReject(row.line, "changed", reason[:500], row.raw, row.customer_key)
