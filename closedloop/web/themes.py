@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from flask import Blueprint, Response, flash, render_template, request, url_for
+from flask import Response, flash, render_template, request, url_for
 from werkzeug import Response as BaseResponse
 
 from closedloop.domain.contacts import HEADLINE_WINDOW, Basis, Measure, rule_in_words
@@ -43,8 +43,9 @@ from closedloop.web.csv_files import csv_response
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
+from closedloop.web.themes_bp import bp
 
-bp = Blueprint("themes", __name__, url_prefix="/themes")
+__all__ = ["bp"]  # modules named here add their pages to bp
 
 Choice = TypeVar("Choice", bound=StrEnum)
 RULES = {
