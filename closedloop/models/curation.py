@@ -155,6 +155,10 @@ class RunLabels(Model):
     )
     hashes: Mapped[bytes] = mapped_column(sa.LargeBinary, comment="32 bytes a text, sorted.")
     labels: Mapped[bytes] = mapped_column(sa.LargeBinary, comment="int32 a text, -1 left over.")
+    counts: Mapped[bytes] = mapped_column(sa.LargeBinary, comment="int32 a text: contacts read.")
+    themes: Mapped[bytes] = mapped_column(
+        sa.LargeBinary, comment="int32 a text: theme before the run, 0 none."
+    )
     names: Mapped[list[Any]] = mapped_column(default=list, comment="Of label 0, 1, ….")
     model: Mapped[bytes | None] = mapped_column(sa.LargeBinary, deferred=True)
 
@@ -170,6 +174,7 @@ class ThemeWeek(Model):
     week: Mapped[date] = mapped_column(primary_key=True, comment="Monday.")
     definition_set_id: Mapped[int] = mapped_column(ForeignKey("definition_sets.id"))
     contacts: Mapped[int] = mapped_column(comment="With text.")
+    customers: Mapped[int] = mapped_column(comment="Distinct; each unidentified contact is one.")
     confidence: Mapped[float] = mapped_column(comment="Sum over them.")
 
 

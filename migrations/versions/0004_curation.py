@@ -19,6 +19,15 @@ def upgrade() -> None:
         sa.Column(
             "labels", sa.LargeBinary(), nullable=False, comment="int32 a text, -1 left over."
         ),
+        sa.Column(
+            "counts", sa.LargeBinary(), nullable=False, comment="int32 a text: contacts read."
+        ),
+        sa.Column(
+            "themes",
+            sa.LargeBinary(),
+            nullable=False,
+            comment="int32 a text: theme before the run, 0 none.",
+        ),
         sa.Column("names", sa.JSON(), nullable=False, comment="Of label 0, 1, …."),
         sa.Column("model", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -64,6 +73,12 @@ def upgrade() -> None:
         sa.Column("week", sa.Date(), nullable=False, comment="Monday."),
         sa.Column("definition_set_id", sa.Integer(), nullable=False),
         sa.Column("contacts", sa.Integer(), nullable=False, comment="With text."),
+        sa.Column(
+            "customers",
+            sa.Integer(),
+            nullable=False,
+            comment="Distinct; each unidentified contact is one.",
+        ),
         sa.Column("confidence", sa.Double(), nullable=False, comment="Sum over them."),
         sa.ForeignKeyConstraint(
             ["definition_set_id"],
