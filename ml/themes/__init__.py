@@ -1,7 +1,7 @@
 """Themes behind contacts: found, named, and recognised again in new texts."""
 
 from ml.themes.discover import discover_themes
-from ml.themes.evidence import Evidence, pick_evidence
+from ml.themes.evidence import Evidence, keyword_fit, pick_evidence
 from ml.themes.model import ThemeModel
 from ml.themes.types import FoundThemes, Theme
 
@@ -11,5 +11,6 @@ __all__ = [
     "Theme",
     "ThemeModel",
     "discover_themes",
+    "keyword_fit",
     "pick_evidence",
 ]

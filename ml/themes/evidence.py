@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.themes.graph import Floats
-from ml.themes.label import different
+from ml.themes.label import TOO_SIMILAR
+
+DIVERSITY = 0.3
+"""How much likeness to a row picked before costs, against the worth of the row itself (MMR)."""
+
+KEYWORD_WORTH = 0.3
+SURENESS_WORTH = 0.1
+"""What the theme's own words and a clear assignment add to nearness, which is a cosine."""
+
+STEM_CUT = 3
+SHORTEST_STEM = 4
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Rows to show beside one theme.
+    """Rows to show beside one theme, the first to show first.
 
     Attributes
     ----------
     typical : tuple of int
-        Members nearest to the theme, no two nearly the same.
+        Members near the theme that hold its words and differ from each other.
     boundary : tuple of int
         Members that the model is least sure of.
     contrary : tuple of int
@@ -30,6 +42,36 @@ class Evidence:
     contrary: tuple[int, ...]
 
 
+def keyword_fit(text: str, keywords: Sequence[str]) -> float:
+    """Return how much of a theme's keywords a text holds, 0–1.
+
+    The first keyword weighs most (1, 1/2, 1/3, …). A keyword of several words counts when all
+    of them are there, in any order and with other endings; one of a script that writes without
+    spaces counts wherever it stands.
+
+    Parameters
+    ----------
+    text : str
+    keywords : sequence of str
+        Most telling first.
+    """
+    weights = [1 / (place + 1) for place in range(len(keywords))]
+    said = text.casefold()
+    held = sum(
+        weight
+        for weight, keyword in zip(weights, keywords, strict=True)
+        if keyword.split() and all(_holds(said, word) for word in keyword.casefold().split())
+    )
+    return held / sum(weights) if keywords else 0.0
+
+
+def _holds(said: str, word: str) -> bool:
+    if not word.isascii() and len(word) <= SHORTEST_STEM:
+        return word in said
+    stem = word[: max(SHORTEST_STEM, len(word) - STEM_CUT)]
+    return re.search(rf"\b{re.escape(stem)}", said) is not None
+
+
 def pick_evidence(
     vectors: Floats,
     prototypes: Floats,
@@ -37,8 +79,13 @@ def pick_evidence(
     is_member: NDArray[np.bool_],
     *,
     n_each: int = 5,
+    n_spare: int = 0,
+    fit: NDArray[np.float64] | None = None,
+    people: NDArray[np.int64] | None = None,
 ) -> Evidence:
     """Choose typical, boundary and contrary rows for one theme.
+
+    No two rows, of whatever kind, are nearly the same or of one person.
 
     Parameters
     ----------
@@ -51,19 +98,52 @@ def pick_evidence(
     is_member : bool (n,)
         Whether a row was put in this theme.
     n_each : int
-        Most rows of each kind; there are fewer where the theme has fewer different ones. No row
-        is both typical and boundary.
+        Most rows of each kind; there are fewer where the theme has fewer different ones.
+    n_spare : int
+        So many more of each kind stand behind those, to take the place of one that a person
+        rejects. They are picked last, so that no kind takes what another shows.
+    fit : float (n,), optional
+        `keyword_fit` of each row with the theme's keywords; typical rows have a high one.
+    people : int (n,), optional
+        Who each row is of; without it each row is of somebody else.
     """
     nearness = (vectors @ prototypes.T).max(axis=1, initial=-1.0)
-    members = np.flatnonzero(is_member)
-    strangers = np.flatnonzero(~is_member)
-    central = members[np.lexsort((members, -nearness[members]))]
-    typical = different(vectors, central, n_each)
-    doubtful = members[np.lexsort((members, confidence[members]))]
-    doubtful = doubtful[~np.isin(doubtful, typical)]
-    near = strangers[np.lexsort((strangers, -nearness[strangers]))]
-    return Evidence(
-        tuple(typical),
-        tuple(different(vectors, doubtful, n_each)),
-        tuple(different(vectors, near, n_each)),
+    fit = np.zeros(len(vectors)) if fit is None else fit
+    people = np.arange(len(vectors)) if people is None else people
+    picker = _Picker(vectors, people, np.ones(len(vectors), np.bool_))
+    kinds = (
+        (is_member, nearness + KEYWORD_WORTH * fit + SURENESS_WORTH * confidence, []),
+        (is_member, 1.0 - confidence, []),
+        (~is_member, nearness, []),
     )
+    rows: list[int]
+    for most in (n_each, n_each + n_spare):
+        for among, worth, rows in kinds:
+            picker.add(rows, worth, among, most)
+    typical, boundary, contrary = (tuple(rows) for _, _, rows in kinds)
+    return Evidence(typical, boundary, contrary)
+
+
+@dataclass
+class _Picker:
+    """Picks rows one by one, each the best that is still allowed: maximal marginal relevance."""
+
+    vectors: Floats
+    people: NDArray[np.int64]
+    allowed: NDArray[np.bool_]
+    likeness: dict[int, Floats] = field(default_factory=dict)
+
+    def add(
+        self, rows: list[int], worth: NDArray[np.float64], among: NDArray[np.bool_], most: int
+    ) -> None:
+        """Fill `rows` up to `most`; of equal worth the first row is taken."""
+        while len(rows) < most and (self.allowed & among).any():
+            value = (1 - DIVERSITY) * worth
+            if rows:
+                value = value - DIVERSITY * np.max([self.likeness[row] for row in rows], axis=0)
+            best = int(np.argmax(np.where(self.allowed & among, value, -np.inf)))
+            rows.append(best)
+            self.likeness[best] = self.vectors @ self.vectors[best]
+            self.allowed &= self.likeness[best] < TOO_SIMILAR
+            self.allowed &= self.people != self.people[best]
+            self.allowed[best] = False
