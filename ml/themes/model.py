@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.themes.branches import Branch, grow_branch, pack, unpack
 from ml.themes.graph import Floats, Ints
 from ml.themes.prototypes import fit_prototypes, fit_thresholds
 from ml.themes.vectors import DenseSpace, unit
@@ -82,8 +83,15 @@ class ThemeModel:
     theme. The model is a pure function of the vectors: it never changes after it is made.
     """
 
-    def __init__(self, parts: Sequence[_Part], n_themes: int, dimensions: int) -> None:
+    def __init__(
+        self,
+        parts: Sequence[_Part],
+        n_themes: int,
+        dimensions: int,
+        branches: Sequence[Branch] = (),
+    ) -> None:
         self._parts = tuple(parts)
+        self._branches = tuple(branches)
         self.n_themes = n_themes
         self.dimensions = dimensions
 
@@ -142,6 +150,8 @@ class ThemeModel:
             block = slice(start, start + ROWS_PER_BLOCK)
             for part in self._parts:
                 found, certainty = _assign_part(part, vectors[block])
+                for branch in self._branches:
+                    found = branch.apply(found, vectors[block])
                 is_better = (found >= 0) & (certainty > confidence[block])
                 labels[block][is_better] = found[is_better]
                 confidence[block][is_better] = certainty[is_better]
@@ -150,6 +160,8 @@ class ThemeModel:
     def confidence(self, vectors: Floats, labels: Ints) -> NDArray[np.float64]:
         """Return how sure it is (n,) that texts have the labels (n,) they are said to have."""
         vectors = self._checked(vectors)
+        for branch in reversed(self._branches):  # how near it lies is known of the source
+            labels = np.where(labels == branch.label, branch.source, labels)
         confidence = np.zeros(len(vectors))
         for part in self._parts:
             owner_labels = part.labels[part.starts]
@@ -165,7 +177,55 @@ class ThemeModel:
     def prototypes(self, label: int) -> Floats:
         """Return float32 (n_prototypes, dimensions) of one theme, rows of length 1."""
         self._check_label(label)
-        return unit(np.vstack([part.vectors[part.labels == label] for part in self._parts]))
+        own = [branch.leaving for branch in self._branches if branch.label == label]
+        found = np.vstack([*own, *(part.vectors[part.labels == label] for part in self._parts)])
+        for branch in self._branches:
+            if branch.source == label and not (leaves := branch.leaves(found)).all():
+                found = found[~leaves]
+        return unit(found)
+
+    def branch(self, label: int, *, members: Floats, examples: Floats) -> ThemeModel:
+        """Return a model in which the texts of a theme that are like the examples have a label
+        of their own, the next one. Labels and confidence of all other texts stay as they are.
+
+        Parameters
+        ----------
+        label : int
+        members : float32 (n, dimensions)
+            Texts of the theme, or a fair draw of them.
+        examples : float32 (m, dimensions)
+            Texts that are to leave.
+
+        Raises
+        ------
+        ValueError
+            If there is no such theme or no example, or all texts are like the examples.
+        """
+        self._check_label(label)
+        new = grow_branch(label, self.n_themes, self._checked(members), self._checked(examples))
+        branches = (*self._branches, new)
+        return ThemeModel(self._parts, self.n_themes + 1, self.dimensions, branches)
+
+    def rejoin(self, labels: Sequence[int]) -> ThemeModel:
+        """Return a model in which labels that `branch` made are part of their theme again.
+
+        The numbers of other labels do not change: a label that was not the last stays as one
+        that no text has.
+
+        Raises
+        ------
+        ValueError
+            If something was branched off one of them since.
+        """
+        gone = set(labels)
+        kept = [branch for branch in self._branches if branch.label not in gone]
+        for branch in kept:
+            if branch.source in gone:
+                raise ValueError(f"Label {branch.label} was branched off label {branch.source}.")
+        n_themes = self.n_themes
+        while n_themes - 1 in gone:
+            n_themes -= 1
+        return ThemeModel(self._parts, n_themes, self.dimensions, kept)
 
     def restrict(self, labels: Sequence[int]) -> ThemeModel:
         """Return a model of these themes alone, numbered 0, 1, ... in the order given.
@@ -182,7 +242,17 @@ class ThemeModel:
         renumber[chosen] = np.arange(len(chosen))
         parts = [_restrict_part(part, renumber[part.labels]) for part in self._parts]
         kept = [part for part in parts if (part.labels >= 0).any()]
-        return ThemeModel(kept, len(chosen), self.dimensions)
+        branches = [
+            branch.renumber(int(renumber[branch.source]), int(renumber[branch.label]))
+            for branch in self._branches
+        ]
+        for branch in branches:
+            if branch.source < 0 <= branch.label:
+                raise ValueError(
+                    "restrict() was given a theme that branched off another, but not that one."
+                )
+        branches = [branch for branch in branches if branch.source >= 0]
+        return ThemeModel(kept, len(chosen), self.dimensions, branches)
 
     @classmethod
     def combine(cls, models: Sequence[ThemeModel]) -> ThemeModel:
@@ -199,13 +269,17 @@ class ThemeModel:
                 "only hold themes of one encoder. Fit them again with one encoder."
             )
         parts: list[_Part] = []
+        branches: list[Branch] = []
         shift = 0
         for model in models:
+            for branch in model._branches:
+                label = branch.label + shift if branch.label >= 0 else -1
+                branches.append(branch.renumber(branch.source + shift, label))
             for part in model._parts:
                 labels = np.where(part.labels >= 0, part.labels + shift, -1)
                 _add_part(parts, replace(part, labels=labels))
             shift += model.n_themes
-        return cls(parts, shift, models[0].dimensions)
+        return cls(parts, shift, models[0].dimensions, branches)
 
     def to_bytes(self) -> bytes:
         """Return the model as an npz archive; equal models give equal bytes."""
@@ -216,6 +290,7 @@ class ThemeModel:
                 if field.name == "vectors":
                     value = value.astype(np.float16)
                 arrays[f"{number}.{field.name}"] = np.asarray(value)
+        arrays |= pack(self._branches)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
         return buffer.getvalue()
@@ -238,7 +313,7 @@ class ThemeModel:
             values = {field.name: arrays[f"{number}.{field.name}"] for field in fields(_Part)}
             values["vectors"] = values["vectors"].astype(np.float32)
             parts.append(_Part(**values | {"source": str(values["source"])}))
-        return cls(parts, n_themes, dimensions)
+        return cls(parts, n_themes, dimensions, unpack(arrays))
 
     def save(self, path: str | Path) -> None:
         """Write the model to a file."""
