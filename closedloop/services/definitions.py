@@ -47,6 +47,19 @@ class Model(Protocol):
         """Return (n_prototypes, dimensions): what texts of the label look like."""
         ...
 
+    def branch(
+        self, label: int, /, *, members: NDArray[np.float32], examples: NDArray[np.float32]
+    ) -> Model:
+        """Return a model in which texts of the label like the examples have the next label.
+
+        Raises ValueError when all of them are like the examples.
+        """
+        ...
+
+    def rejoin(self, labels: Sequence[int], /) -> Model:
+        """Return a model in which labels that `branch` made are part of theirs again."""
+        ...
+
     def to_bytes(self) -> bytes:
         """Return what `read_model` reads back."""
         ...

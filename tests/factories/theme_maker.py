@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from closedloop.services.definitions import ThemeMaker
+from ml.themes.branches import Branch, grow_branch, pack, unpack
 
 DIMENSIONS = 64
 
@@ -39,41 +40,76 @@ def word_vector(word: str) -> np.ndarray:
 
 @dataclass
 class TopicModel:
-    """A label a topic word: a text belongs to the nearest one of cosine .6 or more."""
+    """A label a topic word: a text belongs to the nearest one of cosine .6 or more.
 
-    topics: list[str]
+    A label that was branched off another has no topic, but a branch.
+    """
+
+    topics: list[str | None]
+    branches: list[Branch] = field(default_factory=list)
 
     @property
     def n_themes(self) -> int:
         return len(self.topics)
 
     def assign(self, vectors):
-        if not self.topics:
+        if not any(self.topics):
             return np.full(len(vectors), -1), np.zeros(len(vectors))
-        centres = np.array([word_vector(topic) for topic in self.topics])
+        centres = np.array([word_vector(t) if t else -np.ones(DIMENSIONS) for t in self.topics])
         centres /= np.linalg.norm(centres, axis=1, keepdims=True)
         cosines = vectors @ centres.T
         best = cosines.argmax(axis=1)
         confidence = cosines[np.arange(len(best)), best]
-        return np.where(confidence >= 0.6, best, -1), confidence
+        labels = np.where(confidence >= 0.6, best, -1)
+        for branch in self.branches:
+            labels = branch.apply(labels, vectors)
+        return labels, confidence
 
     def restrict(self, labels):
-        return TopicModel([self.topics[label] for label in labels])
+        place = {label: new for new, label in enumerate(labels)}
+        branches = [
+            branch.renumber(place[branch.source], place.get(branch.label, -1))
+            for branch in self.branches
+            if branch.source in place
+        ]
+        return TopicModel([self.topics[label] for label in labels], branches)
+
+    def branch(self, label, *, members, examples):
+        new = grow_branch(label, self.n_themes, members, examples)
+        return TopicModel([*self.topics, None], [*self.branches, new])
+
+    def rejoin(self, labels):
+        topics = list(self.topics)
+        while len(topics) - 1 in labels:
+            topics.pop()
+        return TopicModel(topics, [b for b in self.branches if b.label not in labels])
 
     def prototypes(self, label):
+        for branch in self.branches:
+            if branch.label == label:
+                return branch.leaving
         vector = word_vector(self.topics[label])[None]
         return (vector / np.linalg.norm(vector)).astype(np.float32)
 
     def to_bytes(self) -> bytes:
-        return json.dumps(self.topics).encode()
+        arrays = {name: array.tolist() for name, array in pack(tuple(self.branches)).items()}
+        return json.dumps([self.topics, arrays]).encode()
 
     @staticmethod
     def from_bytes(content: bytes) -> TopicModel:
-        return TopicModel(json.loads(content))
+        topics, arrays = json.loads(content)
+        packed = {name: np.array(values) for name, values in arrays.items()}
+        return TopicModel(topics, list(unpack(packed)))
 
     @staticmethod
     def combine(models) -> TopicModel:
-        return TopicModel([topic for model in models for topic in model.topics])
+        topics, branches = [], []
+        for model in models:
+            for branch in model.branches:
+                label = branch.label + len(topics) if branch.label >= 0 else -1
+                branches.append(branch.renumber(branch.source + len(topics), label))
+            topics += model.topics
+        return TopicModel(topics, branches)
 
 
 @dataclass
@@ -82,8 +118,9 @@ class Discoverer:
 
     calls: list[dict] = field(default_factory=list)
 
-    def __call__(self, texts, *, encoder, seed, embeddings, dispositions):
-        self.calls.append({"texts": list(texts), "seed": seed, "dispositions": list(dispositions)})
+    def __call__(self, texts, *, encoder, seed, embeddings, dispositions, **links):
+        given = {"texts": list(texts), "seed": seed, "dispositions": list(dispositions)}
+        self.calls.append(given | links)
         assert embeddings.shape == (len(texts), encoder.dimensions)
         sizes: dict[str, int] = {}
         for text in texts:

@@ -74,7 +74,7 @@ def test_a_split_survives_saving_restricting_and_combining(split, data):
 
 
 def test_texts_of_a_part_that_is_dropped_fall_to_nobody(split, data):
-    vectors, kinds = data
+    vectors, _ = data
     before, _ = split.assign(vectors)
     found, _ = split.restrict([0]).assign(vectors)
     assert (found[before == 5] == -1).all()
@@ -84,7 +84,7 @@ def test_texts_of_a_part_that_is_dropped_fall_to_nobody(split, data):
 
 
 def test_a_part_can_be_split_again_and_only_the_last_taken_back(split, data):
-    vectors, kinds = data
+    vectors, _ = data
     members = vectors[split.assign(vectors)[0] == 5]
     twice = split.branch(5, members=members, examples=members[:1])
     found, _ = twice.assign(vectors)
