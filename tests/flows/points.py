@@ -16,12 +16,12 @@ from typing import Any
 from closedloop.services import cleaning
 
 PHASES = {
-    "handing over": ("services/cleaning.py",),
     "parsing": ("adapters/parse.py", "adapters/cells.py", "adapters/times.py"),
     "redacting": ("services/contact_rows.py", "text/redact.py"),
     "writing": ("services/intake.py", "services/bulk.py", "services/sessions.py"),
     "flagging": ("services/repeats.py", "services/links.py"),
     "rolling up": ("services/rollups.py",),
+    "handing over": ("services/cleaning.py",),
 }
 """By phase, the modules whose calls count as points at which a process may be killed."""
 
