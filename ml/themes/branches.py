@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ml.themes.graph import Floats, Ints
 from ml.themes.prototypes import fit_prototypes
@@ -42,7 +45,7 @@ class Branch:
         labels[rows[self.leaves(vectors[rows])]] = self.label
         return labels
 
-    def leaves(self, vectors: Floats) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def leaves(self, vectors: Floats) -> NDArray[np.bool_]:
         """Return which of the vectors (n, dimensions) lie nearer to what leaves."""
         found = (vectors @ self.leaving.T).max(axis=1) > (vectors @ self.staying.T).max(axis=1)
         return np.asarray(found, np.bool_)
@@ -98,9 +101,40 @@ def _centre(vectors: Floats) -> Floats:
     return np.asarray(vectors.mean(axis=0, dtype=np.float64), np.float32)
 
 
+def restrict_branches(
+    branches: Sequence[Branch], kept: Collection[int]
+) -> tuple[list[Branch], dict[int, int]]:
+    """Return what is left of rules when only some labels are kept, under their old numbers.
+
+    A label that is dropped comes out as -1. Where it is the source of one that is kept, that one
+    takes its place before the rules are applied, and a rule the other way round turns away what
+    would have stayed.
+
+    Returns
+    -------
+    branches : list of Branch
+    instead : dict of int to int
+        Which kept label takes the place of a dropped source.
+    """
+    known = set(kept)
+    instead: dict[int, int] = {}
+    found: list[Branch] = []
+    for branch in reversed(branches):
+        label = instead.get(branch.label, branch.label)
+        label = label if label in known else -1
+        if branch.source in known:
+            found.append(branch.renumber(branch.source, label))
+        elif branch.source in instead:
+            found.append(branch.renumber(instead[branch.source], label))
+        elif label >= 0:
+            instead[branch.source] = label
+            found.append(Branch(label, -1, leaving=branch.staying, staying=branch.leaving))
+    return found[::-1], instead
+
+
 def pack(
     branches: tuple[Branch, ...],
-) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]:
+) -> dict[str, NDArray[Any]]:
     """Return the arrays that `unpack` reads back; none for no branches."""
     arrays = {}
     for number, branch in enumerate(branches):
@@ -111,7 +145,7 @@ def pack(
 
 
 def unpack(
-    arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]],
+    arrays: dict[str, NDArray[Any]],
 ) -> tuple[Branch, ...]:
     """Return the branches that `pack` packed, in their order."""
     found = []

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.themes.branches import Branch, grow_branch, pack, unpack
+from ml.themes.branches import Branch, grow_branch, pack, restrict_branches, unpack
 from ml.themes.graph import Floats, Ints
 from ml.themes.prototypes import fit_prototypes, fit_thresholds
 from ml.themes.vectors import DenseSpace, unit
@@ -161,7 +161,8 @@ class ThemeModel:
         """Return how sure it is (n,) that texts have the labels (n,) they are said to have."""
         vectors = self._checked(vectors)
         for branch in reversed(self._branches):  # how near it lies is known of the source
-            labels = np.where(labels == branch.label, branch.source, labels)
+            if branch.label >= 0:
+                labels = np.where(labels == branch.label, branch.source, labels)
         confidence = np.zeros(len(vectors))
         for part in self._parts:
             owner_labels = part.labels[part.starts]
@@ -240,18 +241,13 @@ class ThemeModel:
             raise ValueError("restrict() was given the same theme twice; name each theme once.")
         renumber = np.full(self.n_themes + 1, -1)
         renumber[chosen] = np.arange(len(chosen))
-        parts = [_restrict_part(part, renumber[part.labels]) for part in self._parts]
+        branches, instead = restrict_branches(self._branches, chosen)
+        of_parts = renumber.copy()
+        for gone, label in instead.items():
+            of_parts[gone] = renumber[label]
+        parts = [_restrict_part(part, of_parts[part.labels]) for part in self._parts]
         kept = [part for part in parts if (part.labels >= 0).any()]
-        branches = [
-            branch.renumber(int(renumber[branch.source]), int(renumber[branch.label]))
-            for branch in self._branches
-        ]
-        for branch in branches:
-            if branch.source < 0 <= branch.label:
-                raise ValueError(
-                    "restrict() was given a theme that branched off another, but not that one."
-                )
-        branches = [branch for branch in branches if branch.source >= 0]
+        branches = [b.renumber(int(renumber[b.source]), int(renumber[b.label])) for b in branches]
         return ThemeModel(kept, len(chosen), self.dimensions, branches)
 
     @classmethod

@@ -79,8 +79,22 @@ def test_texts_of_a_part_that_is_dropped_fall_to_nobody(split, data):
     found, _ = split.restrict([0]).assign(vectors)
     assert (found[before == 5] == -1).all()
     assert (found[before == 0] == 0).all()
-    with pytest.raises(ValueError, match="branched off"):
-        split.restrict([5])
+
+
+def test_a_part_claims_what_it_claimed_when_the_theme_it_left_is_dropped(split, data):
+    vectors, _ = data
+    members = vectors[split.assign(vectors)[0] == 0]
+    twice = split.branch(0, members=members, examples=members[:10])
+    inner = vectors[twice.assign(vectors)[0] == 6]
+    thrice = twice.branch(6, members=inner, examples=inner[:1])
+    before, _ = thrice.assign(vectors)
+    assert {0, 5, 6, 7} <= set(before.tolist())
+    for kept in ([5], [5, 6], [6], [7], [7, 5], [0, 7], [3, 6, 7]):
+        renumber = np.full(9, -1)
+        renumber[kept] = np.arange(len(kept))
+        restricted = ThemeModel.from_bytes(thrice.restrict(kept).to_bytes())
+        np.testing.assert_array_equal(restricted.assign(vectors)[0], renumber[before], str(kept))
+        assert restricted.confidence(vectors, np.full(len(vectors), -1)).max() == 0
 
 
 def test_a_part_can_be_split_again_and_only_the_last_taken_back(split, data):
