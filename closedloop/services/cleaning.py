@@ -224,12 +224,15 @@ def serve(work_handle: int, answers_handle: int) -> None:
     work = connection.Connection(work_handle, writable=False)
     answers = connection.Connection(answers_handle, readable=False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one that started it decides
-    how: Cleaning = work.recv()
+    try:
+        how: Cleaning = work.recv()
+    except (EOFError, OSError):  # whoever started it was killed before a whole message was sent
+        return
     cleaner = RowCleaner(how.settings, how.facts, how.mapping)
     while True:
         try:
             portion = work.recv()
-        except EOFError:
+        except (EOFError, OSError):
             return
         try:
             answers.send(_clean(portion, how, cleaner))
