@@ -24,7 +24,9 @@ def make_engine(url: str, *, echo: bool = False) -> sa.Engine:
     transaction that will write with BEGIN IMMEDIATE: a reader that turned writer half-way
     would fail at once when another one wrote in between.
     """
-    arguments: dict[str, Any] = {"echo": echo, "pool_pre_ping": not url.startswith("sqlite")}
+    # what a statement was given may be what a customer said, and is for no log
+    arguments: dict[str, Any] = {"echo": echo, "hide_parameters": True}
+    arguments["pool_pre_ping"] = not url.startswith("sqlite")
     if url.startswith("postgresql"):
         arguments["connect_args"] = {"options": "-c timezone=UTC -c lock_timeout=30000"}
     engine = sa.create_engine(url, **arguments)
