@@ -18,6 +18,7 @@ FEATURES = (
     "repeats",
     "metrics",
     "themes",
+    "themes_next",
     "actions",
     "impact",
     "imports",

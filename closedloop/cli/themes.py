@@ -17,6 +17,7 @@ from closedloop.cli.options import (
     print_table,
     speaks_plainly,
 )
+from closedloop.cli.themes_next import faq, map_, next_
 from closedloop.domain.audit import COMMAND_LINE
 from closedloop.jobs.work import assign_new
 from closedloop.queries.themes import ThemeFilter, ThemeRow, ThemeView, list_themes
@@ -26,6 +27,11 @@ from closedloop.services.themes import discover_themes
 @click.group("themes")
 def themes() -> None:
     """Find themes in repeat contacts, and give contacts their themes."""
+
+
+themes.add_command(next_)
+themes.add_command(faq)
+themes.add_command(map_)
 
 
 @themes.command("discover")

@@ -59,8 +59,10 @@ from closedloop.services.actions import (
 )
 from closedloop.services.audit import record_event
 from closedloop.services.contacts import import_file
+from closedloop.services.followers import renew_followers
 from closedloop.services.impact import measure_due, measure_intervention, watch_comebacks
 from closedloop.services.long_work import Report, Transactions
+from closedloop.services.theme_map import renew_theme_map
 from closedloop.services.themes import (
     assign_contacts,
     describe_cause,
@@ -179,6 +181,7 @@ def _live_through(site: _Site) -> None:
         _act(site, last + timedelta(days=1))
     with _on(TODAY, hour=2):
         _measure(site, LAST_DAY)
+        _draw_themes(site)
 
 
 @contextmanager
@@ -275,6 +278,13 @@ def _take_in(site: _Site, last: date, file_name: str) -> None:
     assign_contacts(site.transactions, settings=site.settings, by=NIGHTLY_ROUND, report=site.report)
     with site.transactions() as session:
         refresh_theme_stats(session, settings=site.settings, as_of=last)
+
+
+def _draw_themes(site: _Site) -> None:
+    """Count what comes next after each theme and draw their map, as the night does."""
+    with site.transactions() as session:
+        renew_followers(session, settings=site.settings)
+    renew_theme_map(site.transactions, settings=site.settings, report=site.report)
 
 
 def _mapping() -> Mapping:

@@ -28,6 +28,7 @@ from closedloop.queries.site import get_data_span
 from closedloop.services.contact_files import measure_extent
 from closedloop.services.contacts import close_lost_imports, import_file, preview_file
 from closedloop.services.expiry import expire_texts
+from closedloop.services.followers import renew_followers
 from closedloop.services.identities import link_again, link_customers, undo_link_run
 from closedloop.services.impact import measure_due, watch_comebacks
 from closedloop.services.jobs import clean_up
@@ -35,6 +36,7 @@ from closedloop.services.long_work import Report
 from closedloop.services.replays import lines_to_try
 from closedloop.services.rollback import roll_back_import
 from closedloop.services.rollups import roll_up_due
+from closedloop.services.theme_map import renew_theme_map
 from closedloop.services.themes import assign_contacts, discover_themes, refresh_theme_stats
 from closedloop.services.triage import return_parked
 from closedloop.services.watched_folder import PickedUp, pick_up_files
@@ -155,6 +157,7 @@ def discover(
         seed=int(arguments.get("seed", 0)),
         report=report,
     )
+    draw_themes(database, settings, report)
     return {"found": found.found, "candidates": found.candidates, "left_over": found.left_over}
 
 
@@ -166,6 +169,15 @@ def assign_new(database: Database, settings: Settings, by: Actor, report: Report
         if span.last_day:
             refresh_theme_stats(session, settings=settings, as_of=span.last_day)
     return {"assigned": assigned.assigned, "with_theme": assigned.with_theme}
+
+
+def draw_themes(database: Database, settings: Settings, report: Report) -> dict[str, int]:
+    """Count which theme follows which, and draw the map of themes where none stands."""
+    report(Progress(0, 0, "counting what comes next"))
+    with database.transaction() as session:
+        pairs = renew_followers(session, settings=settings)
+    points = renew_theme_map(database.transaction, settings=settings, report=report)
+    return {"pairs": pairs, "points": points}
 
 
 def assign(
@@ -216,6 +228,7 @@ def nightly_round(
     roll_up_due(database.transaction, report=report)
     linked = link_again(database.transaction, settings=settings, by=by, report=report)
     done = assign_new(database, settings, by, report)
+    draw_themes(database, settings, report)
     # behind the themes: a contact that came in late keeps the theme its text gave it
     expired = expire_texts(database.transaction, settings=settings, by=by, report=report)
     report(Progress(0, 0, "bringing parked themes back"))

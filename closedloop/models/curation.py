@@ -239,6 +239,6 @@ class ThemeMap(Model):
     as_of: Mapped[date]
     n_points: Mapped[int]
     points: Mapped[bytes] = mapped_column(
-        sa.LargeBinary, deferred=True, comment="npz: x, y float32, contact_id int64."
+        sa.LargeBinary, deferred=True, comment="npz: x, y, label a contact; theme_id a label."
     )
     made_at: Mapped[datetime] = mapped_column(default=utc_now)

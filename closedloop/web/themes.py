@@ -38,6 +38,7 @@ from closedloop.queries.themes import (
 )
 from closedloop.services.jobs import queue_job
 from closedloop.services.themes import describe_cause, rename_theme
+from closedloop.web import themes_faq, themes_map, themes_next
 from closedloop.web.asked import row_id
 from closedloop.web.csv_files import csv_response
 from closedloop.web.htmx import see_other
@@ -45,7 +46,7 @@ from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
 from closedloop.web.themes_bp import bp
 
-__all__ = ["bp"]  # modules named here add their pages to bp
+__all__ = ["bp", "themes_faq", "themes_map", "themes_next"]  # the modules add their pages to bp
 
 Choice = TypeVar("Choice", bound=StrEnum)
 RULES = {

@@ -48,7 +48,7 @@ def upgrade() -> None:
             "points",
             sa.LargeBinary(),
             nullable=False,
-            comment="npz: x, y float32, contact_id int64.",
+            comment="npz: x, y, label a contact; theme_id a label.",
         ),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(

@@ -1,0 +1,197 @@
+"""What customers come back about after each theme, and whether that is more than chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from closedloop.domain.contacts import share
+from closedloop.domain.followers import chance_of_as_many, stand_out
+from closedloop.models import Theme, ThemeFollower, ThemeStats
+from closedloop.queries.theme_figures import GONE_STATUSES
+
+
+@dataclass(frozen=True)
+class Follower:
+    """One theme that comes next after another.
+
+    Attributes
+    ----------
+    contacts, followed, customers : int
+        Mature contacts of the theme before; those whose next contact within 7 days was about
+        the other; distinct customers among these.
+    expected : float
+        Followed if it were as after any contact.
+    is_more_than_chance : bool
+        Stands out among all pairs of different themes; never said of a theme after itself.
+    strategy : str
+        The lever agreed for the theme that comes next, empty while none is.
+    """
+
+    key: str
+    name: str
+    next_key: str
+    next_name: str
+    strategy: str
+    contacts: int
+    followed: int
+    customers: int
+    expected: float
+    is_more_than_chance: bool = False
+
+    @property
+    def probability(self) -> float:
+        """Share 0–1 of the contacts before."""
+        return self.followed / self.contacts
+
+    @property
+    def lift(self) -> float:
+        """How many times as often as after any contact."""
+        return self.followed / self.expected
+
+    @property
+    def is_same(self) -> bool:
+        """Whether it is the same theme again: a repeat, not a next issue."""
+        return self.key == self.next_key
+
+
+@dataclass(frozen=True)
+class FollowerList:
+    """All pairs that may be shown, those that stand out first, then by customers.
+
+    Attributes
+    ----------
+    as_of : date or None
+        Last day counted; None before the first count.
+    too_small : int
+        Pairs of fewer than k customers, which are not told.
+    """
+
+    rows: tuple[Follower, ...]
+    as_of: date | None
+    too_small: int
+
+    @property
+    def marked(self) -> tuple[Follower, ...]:
+        """Pairs of different themes that are more than chance."""
+        return tuple(row for row in self.rows if row.is_more_than_chance)
+
+    def after(self, key: str) -> tuple[Follower, ...]:
+        """Return what comes after one theme, the same theme included."""
+        return tuple(row for row in self.rows if row.key == key)
+
+
+def list_followers(session: Session, *, k: int) -> FollowerList:
+    """Return which theme follows which.
+
+    Parameters
+    ----------
+    session : Session
+    k : int
+        Fewest distinct customers of a pair that may be shown, and of either theme.
+
+    Returns
+    -------
+    FollowerList
+    """
+    pairs = _read(session, k)
+    others = [row for row, *_ in pairs if not row.is_same]
+    tests = len({row.key for row, *_ in pairs}) * max(
+        len({row.next_key for row, *_ in pairs}) - 1, 1
+    )
+    p_values = [chance_of_as_many(r.customers, r.followed, r.expected) for r in others]
+    marked = {
+        (row.key, row.next_key)
+        for row, is_marked in zip(others, stand_out(p_values, max(tests, len(others))), strict=True)
+        if is_marked
+    }
+    rows = [
+        _with_mark(row, (row.key, row.next_key) in marked)
+        for row, _, is_large in pairs
+        if is_large and row.customers >= k
+    ]
+    rows.sort(key=lambda r: (not r.is_more_than_chance, -r.customers, r.key, r.next_key))
+    as_of = pairs[0][1] if pairs else None
+    return FollowerList(tuple(rows), as_of, len(pairs) - len(rows))
+
+
+def _with_mark(row: Follower, is_marked: bool) -> Follower:
+    return Follower(**{**vars(row), "is_more_than_chance": is_marked and row.lift > 1})
+
+
+def _read(session: Session, k: int) -> list[tuple[Follower, date, bool]]:
+    """Return every pair of themes that stand, with whether both describe k people or more."""
+    first, then = aliased(Theme), aliased(Theme)
+    stats, next_stats = aliased(ThemeStats), aliased(ThemeStats)
+    rows: Sequence[Any] = session.execute(
+        sa.select(
+            first.key,
+            first.name,
+            then.key,
+            then.name,
+            then.strategy,
+            ThemeFollower.contacts,
+            ThemeFollower.followed,
+            ThemeFollower.customers,
+            ThemeFollower.expected,
+            ThemeFollower.as_of,
+            sa.func.coalesce(stats.people, k) >= k,
+            sa.func.coalesce(next_stats.people, k) >= k,
+        )
+        .join(first, first.id == ThemeFollower.theme_id)
+        .join(then, then.id == ThemeFollower.next_id)
+        .outerjoin(stats, stats.theme_id == first.id)
+        .outerjoin(next_stats, next_stats.theme_id == then.id)
+        .where(first.status.not_in(GONE_STATUSES), then.status.not_in(GONE_STATUSES))
+        .order_by(ThemeFollower.theme_id, ThemeFollower.next_id)
+    ).all()
+    return [
+        (
+            Follower(*row[:4], row[4].label if row[4] else "", *row[5:9]),
+            row[9],
+            bool(row[10] and row[11]),
+        )
+        for row in rows
+    ]
+
+
+@dataclass(frozen=True)
+class NextIssues:
+    """What comes after one theme, for its page.
+
+    Attributes
+    ----------
+    again : Follower or None
+        The same theme again.
+    rows : tuple of Follower
+        Other themes, those that are more than chance first.
+    """
+
+    again: Follower | None
+    rows: tuple[Follower, ...]
+    as_of: date | None
+
+    @property
+    def contacts(self) -> int | None:
+        """Contacts these are shares of; None when nothing may be told."""
+        shown = (*self.rows, *((self.again,) if self.again else ()))
+        return shown[0].contacts if shown else None
+
+    @property
+    def probability(self) -> float | None:
+        """Share 0–1 followed by another theme that stands out; None when none does."""
+        marked = [row for row in self.rows if row.is_more_than_chance]
+        return share(sum(row.followed for row in marked), marked[0].contacts) if marked else None
+
+
+def find_next_issues(session: Session, key: str, *, k: int, most: int = 5) -> NextIssues:
+    """Return what customers come back about after one theme."""
+    found = list_followers(session, k=k)
+    after = found.after(key)
+    again = next((row for row in after if row.is_same), None)
+    return NextIssues(again, tuple(r for r in after if not r.is_same)[:most], found.as_of)

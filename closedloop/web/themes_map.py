@@ -1,0 +1,65 @@
+"""Page: contacts by theme in two dimensions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, make_response, render_template, request, url_for
+
+from closedloop.domain.themes import STATS_DAYS
+from closedloop.extensions import current_settings, db
+from closedloop.queries.theme_map import Picture, find_picture
+from closedloop.web.permissions import requires
+from closedloop.web.themes_bp import bp
+
+
+@bp.get("/map")
+@requires("themes.view")
+def theme_map() -> str:
+    """Show the map and, as a table, what it shows."""
+    k = current_settings().privacy_k
+    picture = find_picture(db.session, k=k)
+    return render_template(
+        "themes/map.html",
+        picture=picture,
+        map_data=_data(picture) if picture and picture.islands else None,
+        k=k,
+        days=STATS_DAYS,
+    )
+
+
+@bp.get("/map/points")
+@requires("themes.view")
+def map_points() -> Response:
+    """Give the points of the map: x of each, then y of each, little-endian uint16.
+
+    They stand theme by theme in the order of the page; nothing says whose contact a point is.
+    """
+    picture = find_picture(db.session, k=current_settings().privacy_k)
+    response = make_response(picture.points if picture else b"")
+    response.mimetype = "application/octet-stream"
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.add_etag()
+    return response.make_conditional(request)
+
+
+def _data(picture: Picture) -> dict[str, Any]:
+    return {
+        "points": url_for("themes.map_points"),
+        "width": picture.width,
+        "height": picture.height,
+        "themes": [
+            {
+                "key": island.key,
+                "name": island.name,
+                "quadrant": island.quadrant,
+                "contacts": island.figures.contacts,
+                "n": island.n,
+                "x": island.x,
+                "y": island.y,
+                "r": island.r,
+                "url": url_for("themes.show", key=island.key),
+            }
+            for island in picture.islands
+        ],
+    }
