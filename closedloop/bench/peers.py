@@ -21,8 +21,12 @@ def peers_directory() -> Path:
     return Path(base) / "closedloop" / "peers"
 
 
-def peer_python(name: str, *requirements: str, directory: Path | None = None) -> Path:
+def peer_python(
+    name: str, *requirements: str, alone: tuple[str, ...] = (), directory: Path | None = None
+) -> Path:
     """Return the Python of an environment with the requirements, made where it is missing.
+
+    Those ``alone`` are installed without what they require themselves.
 
     Raises
     ------
@@ -31,7 +35,7 @@ def peer_python(name: str, *requirements: str, directory: Path | None = None) ->
     """
     home = (directory or peers_directory()) / name
     python, done = home / "bin" / "python", home / "installed.txt"
-    wanted = "\n".join(requirements)
+    wanted = "\n".join((*requirements, *alone))
     if done.is_file() and done.read_text(encoding="utf-8") == wanted:
         return python
     uv = shutil.which(
@@ -42,6 +46,9 @@ def peer_python(name: str, *requirements: str, directory: Path | None = None) ->
     shutil.rmtree(home, ignore_errors=True)
     _run([uv, "venv", "--quiet", "--python", sys.executable, str(home)], name)
     _run([uv, "pip", "install", "--quiet", "--python", str(python), *requirements], name)
+    if alone:
+        bare = [uv, "pip", "install", "--quiet", "--no-deps", "--python", str(python), *alone]
+        _run(bare, name)
     done.write_text(wanted, encoding="utf-8")
     return python
 

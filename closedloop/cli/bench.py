@@ -55,6 +55,38 @@ def redaction(small: bool, to: Path | None, narratives: Path | None, without_pee
     _show(proof, report, to)
 
 
+@bench.command()
+@small_option
+@json_option
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Directory with the public sets; without it a made-up set is measured.",
+)
+@click.option("--only", multiple=True, help="Sets whose name begins so; may be given twice.")
+@click.option("--without-peers", is_flag=True, help="Do not install peers to compare with.")
+@click.option("--scale", is_flag=True, help="Also theme a million made-up contacts.")
+def themes(
+    small: bool,
+    to: Path | None,
+    data: Path | None,
+    only: tuple[str, ...],
+    without_peers: bool,
+    scale: bool,
+) -> None:
+    """How good, stable, well named and fast the themes are."""
+    proof = importlib.import_module("closedloop.bench.themes")
+    report = proof.run(
+        data=data,
+        small=small,
+        only=only,
+        with_peers=not without_peers,
+        scale=scale,
+        tell=_tell,
+    )
+    _show(proof, report, to)
+
+
 def _tell(doing: str) -> None:
     click.echo(doing, err=True)
 
