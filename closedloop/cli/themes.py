@@ -17,6 +17,8 @@ from closedloop.cli.options import (
     print_table,
     speaks_plainly,
 )
+from closedloop.cli.themes_codes import codes
+from closedloop.cli.themes_leftovers import emerging, unassigned
 from closedloop.cli.themes_next import faq, map_, next_
 from closedloop.domain.audit import COMMAND_LINE
 from closedloop.jobs.work import assign_new
@@ -32,6 +34,9 @@ def themes() -> None:
 themes.add_command(next_)
 themes.add_command(faq)
 themes.add_command(map_)
+themes.add_command(unassigned)
+themes.add_command(emerging)
+themes.add_command(codes)
 
 
 @themes.command("discover")

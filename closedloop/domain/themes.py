@@ -9,6 +9,11 @@ from closedloop.domain.errors import InvalidTransition
 
 STATS_DAYS = 90
 K_THRESHOLD_DEFAULT = 5
+QUOTES_SHOWN = {"typical": 3, "boundary": 3, "contrary": 1}
+"""Quotes of each kind that stand beside a theme."""
+
+SMALLEST_SAMPLE, SAMPLE_SIZE, LARGEST_SAMPLE = 5, 25, 200
+"""Contacts drawn to check by hand whether they belong to a theme."""
 
 
 class ThemeStatus(StrEnum):

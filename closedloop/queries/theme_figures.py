@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.contacts import share
-from closedloop.domain.themes import STATS_DAYS, Quadrant, ThemeStatus, quadrant_for
+from closedloop.domain.themes import (
+    QUOTES_SHOWN,
+    STATS_DAYS,
+    Quadrant,
+    ThemeStatus,
+    quadrant_for,
+)
 from closedloop.models import (
     Contact,
     ContactLink,
     ContactText,
+    QuoteRejection,
     Theme,
     ThemeEvidence,
     ThemeLikeness,
@@ -138,7 +146,13 @@ def quadrant_of(theme: Theme) -> Quadrant | None:
 
 @dataclass(frozen=True)
 class Quote:
-    """A redacted sentence or two of a customer, standing for or against a theme."""
+    """A redacted sentence or two of a customer, standing for or against a theme.
+
+    Attributes
+    ----------
+    speaker : str
+        "customer", or "unknown" where the source does not say who of them said it.
+    """
 
     kind: str
     text: str
@@ -147,37 +161,101 @@ class Quote:
     contact_id: int
     confidence: float
     chain_position: int | None
+    speaker: str = "customer"
 
 
 def list_quotes(session: Session, theme_ids: list[int]) -> dict[int, list[Quote]]:
     """Return the evidence of each theme, typical, boundary, contrary, best first.
 
-    The caller asks only for themes with enough customers. Expired texts are left out.
+    So many of each kind as `QUOTES_SHOWN` says, without those that were rejected. The caller
+    asks only for themes with enough customers. Expired texts are left out.
     """
+    chosen = _chosen_quotes(theme_ids)
     rows = session.execute(
         sa.select(
-            ThemeEvidence.theme_id,
-            ThemeEvidence.kind,
+            chosen.c.theme_id,
+            chosen.c.kind,
             ContactText.issue_text,
             Contact.local_day,
             Contact.channel,
             Contact.id,
-            ThemeEvidence.confidence,
+            chosen.c.confidence,
             ContactLink.chain_position,
+            ContactText.turns,
         )
-        .join(Contact, Contact.id == ThemeEvidence.contact_id)
+        .join(Contact, Contact.id == chosen.c.contact_id)
         .join(ContactText, ContactText.contact_id == Contact.id)
         .outerjoin(ContactLink, ContactLink.contact_id == Contact.id)
-        .where(ThemeEvidence.theme_id.in_(theme_ids))
-        .order_by(ThemeEvidence.theme_id, ThemeEvidence.rank, ThemeEvidence.id)
+        .where(sa.or_(*(_is_shown(chosen, kind, most) for kind, most in QUOTES_SHOWN.items())))
+        .order_by(chosen.c.theme_id, chosen.c.place)
     ).all()
     quotes: dict[int, list[Quote]] = {theme_id: [] for theme_id in theme_ids}
     for row in rows:
-        theme_id, kind, text, day, channel, contact_id, confidence, position = row
-        quotes[theme_id].append(
-            Quote(kind.value, shorten(text), day, channel, contact_id, confidence, position)
-        )
+        theme_id, kind, text, *facts, turns = row
+        quotes[theme_id].append(Quote(kind.value, shorten(text), *facts, _speaker(turns)))
     return quotes
+
+
+def _chosen_quotes(theme_ids: Sequence[int]) -> sa.Subquery:
+    """Say the place of each quote among those of its theme and kind that can be shown."""
+    is_rejected = sa.exists().where(
+        QuoteRejection.theme_id == ThemeEvidence.theme_id,
+        QuoteRejection.contact_id == ThemeEvidence.contact_id,
+    )
+    place = sa.func.row_number().over(
+        partition_by=(ThemeEvidence.theme_id, ThemeEvidence.kind),
+        order_by=(ThemeEvidence.rank, ThemeEvidence.id),
+    )
+    return (
+        sa.select(
+            ThemeEvidence.theme_id,
+            ThemeEvidence.kind,
+            ThemeEvidence.contact_id,
+            ThemeEvidence.confidence,
+            place.label("place"),
+        )
+        .join(ContactText, ContactText.contact_id == ThemeEvidence.contact_id)
+        .where(ThemeEvidence.theme_id.in_(theme_ids), ~is_rejected)
+        .subquery()
+    )
+
+
+def _is_shown(chosen: sa.Subquery, kind: str, most: int) -> sa.ColumnElement[bool]:
+    return sa.and_(chosen.c.kind == kind, chosen.c.place <= most)
+
+
+def _speaker(turns: Sequence[Sequence[str]]) -> str:
+    """Return whose words a quote is: speakers nobody knows stand in where no customer is named."""
+    return "customer" if any(turn[0] == "customer" for turn in turns) else "unknown"
+
+
+@dataclass(frozen=True)
+class RejectedQuote:
+    """A quote that somebody took out of the evidence of a theme."""
+
+    contact_id: int
+    text: str
+    day: date
+    rejected_by: str
+    rejected_at: datetime
+
+
+def list_rejected_quotes(session: Session, theme_id: int) -> list[RejectedQuote]:
+    """Return the quotes of a theme that were rejected, newest first; expired texts left out."""
+    rows = session.execute(
+        sa.select(
+            Contact.id,
+            ContactText.issue_text,
+            Contact.local_day,
+            QuoteRejection.rejected_by,
+            QuoteRejection.rejected_at,
+        )
+        .join(Contact, Contact.id == QuoteRejection.contact_id)
+        .join(ContactText, ContactText.contact_id == Contact.id)
+        .where(QuoteRejection.theme_id == theme_id)
+        .order_by(QuoteRejection.rejected_at.desc(), Contact.id)
+    ).all()
+    return [RejectedQuote(row[0], shorten(row[1]), *row[2:]) for row in rows]
 
 
 def shorten(text: str, length: int = QUOTE_LENGTH) -> str:

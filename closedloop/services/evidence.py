@@ -1,12 +1,13 @@
 """What stands beside a theme: quotes for and against it, and the themes it is like.
 
+More quotes are picked than shown, so that another stands ready when a person rejects one.
 Everything is picked from at most `SAMPLE` contacts of each theme, read theme by theme, so the
 memory needed does not grow with the history.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,13 @@ from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
 from closedloop.domain.jobs import Progress
-from closedloop.domain.themes import STATS_DAYS, ThemeStatus
+from closedloop.domain.themes import QUOTES_SHOWN, STATS_DAYS, ThemeStatus
 from closedloop.models import (
     Contact,
     ContactText,
     EncodedText,
     EvidenceKind,
+    QuoteRejection,
     Theme,
     ThemeEvidence,
     ThemeLikeness,
@@ -39,19 +41,25 @@ if TYPE_CHECKING:
 SAMPLE = 2_000
 FRINGE = 50
 NEAREST = 3
-QUOTES = {EvidenceKind.TYPICAL: 3, EvidenceKind.BOUNDARY: 3, EvidenceKind.CONTRARY: 1}
-SPARE = 12
+SPARE = 5
+"""Quotes of each kind that stand ready behind those shown."""
+
+QUOTES = {kind: QUOTES_SHOWN[kind.value] + SPARE for kind in EvidenceKind}
 
 GONE = (ThemeStatus.MERGED, ThemeStatus.RETIRED)
 
 
 @dataclass(frozen=True)
 class _Sample:
-    """Contacts: ids (n,), who made them (n,), confidence (n,) and vectors (n, dimensions)."""
+    """Contacts: ids, who made them, confidence, fit (all n,) and vectors (n, dimensions).
+
+    Fit is how much of the theme's keywords each holds, 0–1.
+    """
 
     contacts: NDArray[np.int64]
     people: NDArray[np.int64]
     confidence: NDArray[np.float64]
+    fit: NDArray[np.float64]
     vectors: NDArray[np.float32]
 
     def at(self, places: Sequence[int] | NDArray[np.int64]) -> _Sample:
@@ -61,56 +69,60 @@ class _Sample:
             self.contacts[where],
             self.people[where],
             self.confidence[where],
+            self.fit[where],
             self.vectors[where],
         )
 
-    def one_each(self) -> _Sample:
-        """Return the first contact of each person."""
-        _, first = np.unique(self.people, return_index=True)
-        return self.at(np.sort(first))
+    def without(self, contacts: set[int], people: set[int]) -> _Sample:
+        """Return those that are neither one of some contacts nor of one of some people."""
+        unwanted = np.isin(self.contacts, list(contacts)) | np.isin(self.people, list(people))
+        return self.at(np.flatnonzero(~unwanted))
 
 
 @dataclass
 class _Quotes:
-    """Quotes picked for one theme, no two of one person."""
+    """Quotes picked for one theme, no two of one person, none that was rejected."""
 
     prototypes: NDArray[np.float32]
+    rejected: set[int]
     rows: list[tuple[EvidenceKind, int, int, float]] = field(default_factory=list)
     people: set[int] = field(default_factory=set)
 
     def pick_inside(self, sample: _Sample) -> None:
         """Pick typical and boundary quotes from contacts of the theme."""
-        found = self._pick(sample, is_member=True, n_each=QUOTES[EvidenceKind.TYPICAL])
+        sample = sample.without(self.rejected, set())
+        found = self._pick(sample, is_member=True, n_each=QUOTES_SHOWN[EvidenceKind.TYPICAL.value])
         self._take(EvidenceKind.TYPICAL, sample, found.typical, sample.confidence)
         self._take(EvidenceKind.BOUNDARY, sample, found.boundary, sample.confidence)
 
     def pick_outside(self, sample: _Sample) -> None:
         """Pick the contrary quote from contacts that are not in the theme."""
+        sample = sample.without(self.rejected, self.people)
         nearness = np.clip((sample.vectors @ self.prototypes.T).max(axis=1), 0.0, 1.0)
-        # More than is shown: the nearest may be of somebody who is quoted already.
-        found = self._pick(sample, is_member=False, n_each=SPARE)
+        found = self._pick(sample, is_member=False, n_each=1)
         self._take(EvidenceKind.CONTRARY, sample, found.contrary, nearness)
 
     def _pick(self, sample: _Sample, *, is_member: bool, n_each: int) -> Evidence:
         # Imported here: it brings scikit-learn, which web workers need not load.
         from ml.themes.evidence import pick_evidence
 
-        membership = np.full(len(sample.contacts), is_member)
         return pick_evidence(
-            sample.vectors, self.prototypes, sample.confidence, membership, n_each=n_each
+            sample.vectors,
+            self.prototypes,
+            sample.confidence,
+            np.full(len(sample.contacts), is_member),
+            n_each=n_each,
+            n_spare=SPARE,
+            fit=sample.fit,
+            people=sample.people,
         )
 
     def _take(
         self, kind: EvidenceKind, sample: _Sample, places: Iterable[int], value: NDArray[Any]
     ) -> None:
-        rank = 0
-        for place in places:
-            person = int(sample.people[place])
-            if rank < QUOTES[kind] and person not in self.people:
-                rank += 1
-                self.people.add(person)
-                contact = int(sample.contacts[place])
-                self.rows.append((kind, rank, contact, float(value[place])))
+        for rank, place in enumerate(places, 1):
+            self.people.add(int(sample.people[place]))
+            self.rows.append((kind, rank, int(sample.contacts[place]), float(value[place])))
 
 
 def renew_evidence(
@@ -118,8 +130,9 @@ def renew_evidence(
 ) -> int:
     """Pick the quotes of every theme in use anew, and say which themes are alike.
 
-    Typical quotes lie nearest the theme; of boundary ones the assignment was least sure; the
-    contrary one comes nearest of those that are not in the theme. A theme with fewer than
+    Typical quotes lie near the theme, hold its keywords and differ from each other; of boundary
+    ones the assignment was least sure; the contrary one comes nearest of those that are not in
+    the theme. What a person rejected is not picked again. A theme with fewer than
     `settings.privacy_k` people in the last `STATS_DAYS` days gets none.
 
     Parameters
@@ -133,7 +146,7 @@ def renew_evidence(
     Returns
     -------
     int
-        Quotes picked.
+        Quotes picked, those that stand ready included.
     """
     with transactions() as session:
         current = find_current_set(session, with_model=True)
@@ -146,20 +159,22 @@ def renew_evidence(
             session.scalars(sa.select(Theme.id).where(Theme.status.not_in(GONE)).order_by(Theme.id))
         )
         people = _count_people(session, since)
-        outside = {0: _read_sample(session, encoder, since, None)}
+        keywords, rejected = _read_keywords(session), _read_rejected(session)
+        outside = {0: _read_sample(session, encoder, since, None, ())}
     centres: dict[int, NDArray[np.float32]] = {}
     quotes: dict[int, _Quotes] = {}
     for done, theme in enumerate(themes, 1):
         with transactions() as session:
-            sample = _read_sample(session, encoder, since, theme)
+            sample = _read_sample(session, encoder, since, theme, keywords.get(theme, ()))
         report(Progress(done, len(themes), "Picking quotes"))
         labels = labels_of(owners, theme)
         if len(sample.contacts) == 0 or not labels:
             continue
         centres[theme] = _centre(sample)
         if people.get(theme, 0) >= settings.privacy_k:
-            quotes[theme] = _Quotes(np.vstack([model.prototypes(label) for label in labels]))
-            quotes[theme].pick_inside(sample.one_each())
+            prototypes = np.vstack([model.prototypes(label) for label in labels])
+            quotes[theme] = _Quotes(prototypes, rejected.get(theme, set()))
+            quotes[theme].pick_inside(sample)
             outside[theme] = sample.at(np.argsort(sample.confidence, kind="stable")[:FRINGE])
     for theme, picked in quotes.items():
         others = [s for owner, s in outside.items() if owner != theme and len(s.contacts)]
@@ -176,6 +191,7 @@ def _join(samples: Sequence[_Sample]) -> _Sample:
         np.concatenate([s.contacts for s in samples]),
         np.concatenate([s.people for s in samples]),
         np.concatenate([s.confidence for s in samples]),
+        np.concatenate([s.fit for s in samples]),
         np.concatenate([s.vectors for s in samples]),
     )
 
@@ -191,7 +207,47 @@ def _count_people(session: Session, since: date) -> dict[int, int]:
     return {theme: int(n) for theme, n in rows if theme is not None}
 
 
-def _read_sample(session: Session, encoder: str, since: date, theme: int | None) -> _Sample:
+def _read_keywords(session: Session) -> dict[int, list[list[str]]]:
+    """Return the keywords of each theme, and of those that were merged into it."""
+    rows = session.execute(
+        sa.select(Theme.id, Theme.merged_into_id, Theme.keywords).order_by(Theme.id)
+    ).all()
+    into: Mapping[int, int | None] = {theme: other for theme, other, _ in rows}
+    found: dict[int, list[list[str]]] = {}
+    for theme, _, keywords in rows:
+        owner, seen = theme, {theme}
+        while (further := into[owner]) is not None and further not in seen:
+            owner = further
+            seen.add(owner)
+        found.setdefault(owner, []).append([str(word) for word in keywords])
+    return found
+
+
+def _read_rejected(session: Session) -> dict[int, set[int]]:
+    found: dict[int, set[int]] = {}
+    for theme, contact in session.execute(
+        sa.select(QuoteRejection.theme_id, QuoteRejection.contact_id)
+    ):
+        found.setdefault(theme, set()).add(contact)
+    return found
+
+
+def _fit(texts: Sequence[str], keywords: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+    """Return how much of the keywords of the theme each text holds, or of one merged into it."""
+    # Imported here: it brings scikit-learn, which web workers need not load.
+    from ml.themes.evidence import keyword_fit
+
+    best = (max((keyword_fit(text, words) for words in keywords), default=0.0) for text in texts)
+    return np.fromiter(best, np.float64, len(texts))
+
+
+def _read_sample(
+    session: Session,
+    encoder: str,
+    since: date,
+    theme: int | None,
+    keywords: Sequence[Sequence[str]],
+) -> _Sample:
     """Read contacts of a theme, or left over ones; ordered by text hash, they are a fair draw."""
     belongs = (
         sa.and_(Contact.theme_id.is_(None), Contact.cluster == -1)
@@ -199,7 +255,13 @@ def _read_sample(session: Session, encoder: str, since: date, theme: int | None)
         else Contact.theme_id == theme
     )
     rows = session.execute(
-        sa.select(Contact.id, Contact.customer_id, Contact.theme_confidence, EncodedText.vector)
+        sa.select(
+            Contact.id,
+            Contact.customer_id,
+            Contact.theme_confidence,
+            EncodedText.vector,
+            ContactText.issue_text,
+        )
         .join(ContactText, ContactText.contact_id == Contact.id)
         .join(EncodedText, EncodedText.text_hash == ContactText.text_hash)
         .where(belongs, Contact.local_day >= since, EncodedText.encoder == encoder)
@@ -210,6 +272,7 @@ def _read_sample(session: Session, encoder: str, since: date, theme: int | None)
         np.array([row[0] for row in rows], np.int64),
         np.array([-row[0] if row[1] is None else row[1] for row in rows], np.int64),
         np.array([row[2] or 0.0 for row in rows], np.float64),
+        _fit([row[4] for row in rows], keywords),
         unpack([row[3] for row in rows]),
     )
 

@@ -23,8 +23,10 @@ from closedloop.domain.themes import (
 )
 from closedloop.extensions import current_settings, db
 from closedloop.queries.accounts import list_departments, list_users
+from closedloop.queries.checks import Precision, get_precisions
 from closedloop.queries.contacts import has_words
 from closedloop.queries.site import get_data_span
+from closedloop.queries.theme_figures import list_rejected_quotes
 from closedloop.queries.theme_page import ThemePage, find_theme
 from closedloop.queries.themes import (
     ThemeFilter,
@@ -38,15 +40,32 @@ from closedloop.queries.themes import (
 )
 from closedloop.services.jobs import queue_job
 from closedloop.services.themes import describe_cause, rename_theme
-from closedloop.web import themes_faq, themes_map, themes_next
+from closedloop.web import (
+    themes_check,
+    themes_codes,
+    themes_faq,
+    themes_leftovers,
+    themes_map,
+    themes_next,
+    themes_quotes,
+)
 from closedloop.web.asked import row_id
 from closedloop.web.csv_files import csv_response
 from closedloop.web.htmx import see_other
-from closedloop.web.permissions import requires
+from closedloop.web.permissions import requires, user_may
 from closedloop.web.session import current_actor
 from closedloop.web.themes_bp import bp
 
-__all__ = ["bp", "themes_faq", "themes_map", "themes_next"]  # the modules add their pages to bp
+__all__ = [  # the modules add their pages to bp
+    "bp",
+    "themes_check",
+    "themes_codes",
+    "themes_faq",
+    "themes_leftovers",
+    "themes_map",
+    "themes_next",
+    "themes_quotes",
+]
 
 Choice = TypeVar("Choice", bound=StrEnum)
 RULES = {
@@ -56,6 +75,10 @@ RULES = {
     "any": rule_in_words(Measure.REPEAT_RATE, Basis.ANY, HEADLINE_WINDOW),
     "minutes": f"Handle time of the contacts of the last {STATS_DAYS} days, where it is known.",
     "rising": "Contacts of the last 28 days against the 28 days before.",
+    "precision": (
+        "Share of the theme's contacts that belong to it: 95 % interval, from contacts drawn at "
+        "random and judged by people."
+    ),
     "priority": PRIORITY_RULE,
 }
 FIRST_ASCENDING = frozenset({ThemeSort.NAME})
@@ -83,6 +106,7 @@ def index() -> str:
         heading=_heading_maker(wanted),
         chart_data=_map_data(found),
         busiest=_busiest(found),
+        precisions=get_precisions(db.session, [row.id for row in found.rows if row.figures]),
         rules=RULES,
         has_data=get_data_span(db.session).last_day is not None,
         has_words=has_words(db.session),
@@ -95,7 +119,9 @@ def export() -> Response:
     """Give the themes that the filters let through as CSV."""
     k = current_settings().privacy_k
     found = list_themes(db.session, replace(_wanted(), after=""), k=k, limit=None)
-    return csv_response("themes.csv", CSV_HEADINGS, (_csv_row(row, k) for row in found.rows))
+    checked = get_precisions(db.session, [row.id for row in found.rows if row.figures])
+    rows = (_csv_row(row, k, checked.get(row.id)) for row in found.rows)
+    return csv_response("themes.csv", CSV_HEADINGS, rows)
 
 
 @bp.post("/discoveries")
@@ -173,10 +199,13 @@ def _show(
     key: str, typed: dict[str, str] | None = None, errors: dict[str, str] | None = None
 ) -> str:
     page = _page(key)
+    theme_id, is_curator = page.theme.id, user_may("themes.curate")
     return render_template(
         "themes/show.html",
         page=page,
         theme=page.theme,
+        precision=get_precisions(db.session, [theme_id]).get(theme_id),
+        rejected=list_rejected_quotes(db.session, theme_id) if page.figures and is_curator else [],
         moves=THEME_MOVES[page.theme.status],
         chart_data=_trend_data(page),
         k=current_settings().privacy_k,
@@ -325,22 +354,32 @@ CSV_HEADINGS = (
     "agent_minutes_90_days",
     "change_4_weeks",
     "priority",
+    "precision_low",
+    "precision_high",
+    "precision_looked_at",
+    "precision_is_stale",
     "last_verdict",
     "note",
 )
 
 
-def _csv_row(row: ThemeRow, k: int) -> list[Any]:
+def _csv_row(row: ThemeRow, k: int, checked: Precision | None) -> list[Any]:
     words = [row.key, row.name, row.status, row.demand_type, row.quadrant]
     names = [row.department_name, row.owner_name]
     f = row.figures
     if f is None:
         note = f"fewer than {k} customers" if row.is_small else "not counted"
-        return [*words, *names, *[""] * 8, row.verdict, note]
+        return [*words, *names, *[""] * 12, row.verdict, note]
     rates = [None if r is None else round(r, 4) for r in (f.repeat_same, f.repeat_any)]
     change = None if f.change is None else round(f.change, 4)
     minutes = None if f.minutes is None else round(f.minutes)
     customers = f.customers if f.knows_customers else None
     numbers = [f.as_of, f.contacts, customers, *rates, minutes, change, f.priority]
     note = f"{f.unidentified} contacts without a known customer" if f.unidentified else ""
-    return [*words, *names, *numbers, row.verdict, note]
+    return [*words, *names, *numbers, *_precision_cells(checked), row.verdict, note]
+
+
+def _precision_cells(checked: Precision | None) -> list[Any]:
+    if checked is None:
+        return [""] * 4
+    return [round(checked.low, 4), round(checked.high, 4), checked.looked_at, checked.is_stale]

@@ -545,6 +545,7 @@ def test_quotes_are_typical_boundary_and_contrary_of_different_people(
             sa.select(ThemeEvidence.kind, ThemeEvidence.rank, Contact.theme_id, Contact.customer_id)
             .join(Contact, Contact.id == ThemeEvidence.contact_id)
             .where(ThemeEvidence.theme_id == card.id)
+            .where(ThemeEvidence.rank <= sa.case((ThemeEvidence.kind == "contrary", 1), else_=3))
         ).all()
         boundary = session.scalar(
             sa.select(ThemeEvidence.contact_id).where(

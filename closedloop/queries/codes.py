@@ -1,0 +1,420 @@
+"""Wrap-up codes against themes over a span, from the roll-up: the table, and what stands out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.domain.codes import (
+    LEAST_SHARE_SPREAD,
+    ElsewhereCell,
+    SpreadCode,
+    find_elsewhere,
+    find_spread,
+    hide_small,
+)
+from closedloop.domain.errors import Invalid
+from closedloop.domain.themes import STATS_DAYS
+from closedloop.models import DailyRollup, Theme, ThemeStats
+from closedloop.queries.site import get_data_span
+from closedloop.queries.theme_figures import GONE_STATUSES
+
+MOST_LINES = 25
+"""Themes, and codes, that have a line of their own; the others are put together."""
+
+LEAST_CONTACTS = 10
+"""Fewer contacts in a cell are no matter for a conversation."""
+
+
+@dataclass(frozen=True)
+class CodeColumn:
+    """A wrap-up code; `others` counts the codes put together, whose `code` is empty."""
+
+    code: str
+    contacts: int
+    others: int = 0
+
+
+@dataclass(frozen=True)
+class CodeCell:
+    """Contacts of one theme under one code.
+
+    Attributes
+    ----------
+    contacts : int or None
+        None: hidden, because they are few or would give away a cell that is.
+    share : float or None
+        Of the theme's contacts in the table, 0–1.
+    mark : {'', 'spread', 'elsewhere'}
+    reason : str
+        Why it is marked, a sentence.
+    """
+
+    contacts: int | None
+    share: float | None
+    mark: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class CodeRow:
+    """A theme; `others` counts the themes put together, which have neither key nor id."""
+
+    theme_id: int | None
+    key: str
+    name: str
+    contacts: int
+    cells: tuple[CodeCell, ...]
+    others: int = 0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is worth a conversation, in words, with what to open.
+
+    Attributes
+    ----------
+    kind : {'spread', 'elsewhere'}
+    code : str
+    theme_id : int or None
+        Of the theme under it; None for a code as a whole.
+    key : str
+    contacts : int
+        In the cell, or of the code.
+    reason : str
+    residual, q_value : float or None
+        Of the test, where there was one.
+    """
+
+    kind: str
+    code: str
+    theme_id: int | None
+    key: str
+    contacts: int
+    reason: str
+    residual: float | None = None
+    q_value: float | None = None
+
+
+@dataclass(frozen=True)
+class CodeMatrix:
+    """The table: rows are themes, columns are codes, the largest first.
+
+    Attributes
+    ----------
+    first_day, last_day : date
+        Inclusive.
+    without_code : int or None
+        Contacts of themes without a code, which are not in the table; None below k.
+    """
+
+    first_day: date
+    last_day: date
+    columns: tuple[CodeColumn, ...]
+    rows: tuple[CodeRow, ...]
+    findings: tuple[Finding, ...]
+    without_code: int | None
+
+    @property
+    def contacts(self) -> int:
+        """Contacts in the table."""
+        return sum(row.contacts for row in self.rows)
+
+    @property
+    def hides_any(self) -> bool:
+        """Whether a cell is hidden."""
+        return any(cell.contacts is None for row in self.rows for cell in row.cells)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Counts by theme (row) and code (column), each by falling size.
+
+    The themes that may have a line come first, the ids of the others follow in `small`.
+    """
+
+    themes: list[int]
+    small: list[int]
+    codes: list[str]
+    counts: list[list[int]]
+
+    @property
+    def by_theme(self) -> list[int]:
+        """Contacts of each row."""
+        return [sum(row) for row in self.counts]
+
+    @property
+    def by_code(self) -> list[int]:
+        """Contacts of each column."""
+        return [sum(column) for column in zip(*self.counts, strict=True)]
+
+
+def find_code_matrix(
+    session: Session, *, first_day: date | None, last_day: date | None, k: int
+) -> CodeMatrix | None:
+    """Return the table of the days asked for, by default the last 90 that hold contacts.
+
+    Parameters
+    ----------
+    session : Session
+    first_day, last_day : date or None
+        Inclusive.
+    k : int
+
+    Returns
+    -------
+    CodeMatrix or None
+        None before there are contacts.
+
+    Raises
+    ------
+    Invalid
+        If the first day lies after the last one.
+    """
+    span = get_data_span(session)
+    if span.last_day is None:
+        return None
+    last = last_day or span.last_day
+    first = first_day or date.fromordinal(max(1, last.toordinal() - STATS_DAYS + 1))
+    if first > last:
+        sentence = f"“from” ({first}) lies after “to” ({last}), so no contact can fit. Swap them."
+        raise Invalid(sentence, {"from": sentence})
+    return get_code_matrix(session, first_day=first, last_day=last, k=k)
+
+
+def get_code_matrix(session: Session, *, first_day: date, last_day: date, k: int) -> CodeMatrix:
+    """Return how the contacts of each theme were coded.
+
+    Themes of fewer than `k` people, and themes and codes with fewer than `k` contacts in the
+    span, have no line of their own. What stands out is looked for among all others, also
+    beyond the `MOST_LINES` that are shown, and said where its cells are shown.
+
+    Parameters
+    ----------
+    session : Session
+    first_day, last_day : date
+        Inclusive.
+    k : int
+        Fewest contacts that a cell shows.
+    """
+    counts = _read_counts(session, first_day, last_day)
+    names, small = _read_themes(session, k)
+    without = sum(n for (theme, code), n in counts.items() if not code and theme in names)
+    view = _look(_tabulate(counts, names, small), names, k)
+    findings = _find(view, max(k, LEAST_CONTACTS))
+    return CodeMatrix(
+        first_day=first_day,
+        last_day=last_day,
+        columns=_columns(view),
+        rows=_rows(view, findings),
+        findings=findings,
+        without_code=without if without >= k or without == 0 else None,
+    )
+
+
+def _read_counts(session: Session, first_day: date, last_day: date) -> dict[tuple[int, str], int]:
+    rows = session.execute(
+        sa.select(DailyRollup.theme_id, DailyRollup.disposition, sa.func.sum(DailyRollup.contacts))
+        .where(DailyRollup.day.between(first_day, last_day), DailyRollup.theme_id.is_not(None))
+        .group_by(DailyRollup.theme_id, DailyRollup.disposition)
+    )
+    return {(theme, code): int(n) for theme, code, n in rows if theme is not None}
+
+
+def _read_themes(session: Session, k: int) -> tuple[dict[int, tuple[str, str]], set[int]]:
+    """Return key and name of the themes in use, and which have too few people for a line."""
+    rows = session.execute(
+        sa.select(Theme.id, Theme.key, Theme.name, ThemeStats.people)
+        .outerjoin(ThemeStats, ThemeStats.theme_id == Theme.id)
+        .where(Theme.status.not_in(GONE_STATUSES))
+    ).all()
+    names = {theme: (key, name) for theme, key, name, _ in rows}
+    return names, {theme for theme, *_, people in rows if (people or 0) < k}
+
+
+def _tabulate(
+    counts: dict[tuple[int, str], int], names: dict[int, tuple[str, str]], small: set[int]
+) -> _Table:
+    coded = {(theme, code): n for (theme, code), n in counts.items() if code and theme in names}
+    of_theme: Counter[int] = Counter()
+    of_code: Counter[str] = Counter()
+    for (theme, code), n in coded.items():
+        of_theme[theme] += n
+        of_code[code] += n
+    themes = sorted(of_theme, key=lambda theme: (theme in small, -of_theme[theme], theme))
+    codes = sorted(of_code, key=lambda code: (-of_code[code], code))
+    n_large = sum(theme not in small for theme in themes)
+    return _Table(
+        themes[:n_large],
+        themes[n_large:],
+        codes,
+        [[coded.get((theme, code), 0) for code in codes] for theme in themes],
+    )
+
+
+def _with_own_line(totals: Sequence[int], n_first: int, k: int) -> list[int]:
+    """Return which of the first lines are shown alone: the largest, none of them below `k`.
+
+    What is left over is put together and must not be below `k` either.
+    """
+    named = [place for place in range(n_first) if totals[place] >= k][:MOST_LINES]
+    rest = sum(totals) - sum(totals[place] for place in named)
+    if named and 0 < rest < k:
+        named.pop()
+    return named
+
+
+@dataclass(frozen=True)
+class _View:
+    """The table as it is shown: lines of their own, then the others put together.
+
+    Attributes
+    ----------
+    table : _Table
+    names : dict
+        Key and name by theme id.
+    rows, columns : list of int
+        Places in the table of the lines of their own.
+    cells : list of rows of int
+        One row and one column more where there are others.
+    hidden : list of rows of bool
+    """
+
+    table: _Table
+    names: dict[int, tuple[str, str]]
+    rows: list[int]
+    columns: list[int]
+    cells: list[list[int]]
+    hidden: list[list[bool]]
+
+    def is_visible(self, row: int, column: int) -> bool:
+        """Return whether a cell of the table stands in a line of its own and is not hidden."""
+        if row not in self.rows or column not in self.columns:
+            return False
+        return not self.hidden[self.rows.index(row)][self.columns.index(column)]
+
+    def name(self, row: int) -> str:
+        """Return key and name of a theme."""
+        return " ".join(self.names[self.table.themes[row]])
+
+
+def _look(table: _Table, names: dict[int, tuple[str, str]], k: int) -> _View:
+    rows = _with_own_line(table.by_theme, len(table.themes), k)
+    columns = _with_own_line(table.by_code, len(table.codes), k)
+    if not rows or not columns:
+        return _View(table, names, [], [], [], [])
+    by_column = [_fold(row, columns) for row in table.counts]
+    folded = [_fold(column, rows) for column in zip(*by_column, strict=True)]
+    cells = [list(row) for row in zip(*folded, strict=True)]
+    return _View(table, names, rows, columns, cells, hide_small(cells, k))
+
+
+def _fold(counts: Sequence[int], named: Sequence[int]) -> list[int]:
+    """Return the named entries in order, then the sum of the others if there is anything in it."""
+    own = [counts[place] for place in named]
+    return [*own, sum(counts) - sum(own)] if len(named) < len(counts) else own
+
+
+def _columns(view: _View) -> tuple[CodeColumn, ...]:
+    totals = [sum(column) for column in zip(*view.cells, strict=True)]
+    codes = [view.table.codes[place] for place in view.columns]
+    others = len(view.table.codes) - len(codes)
+    return tuple(
+        CodeColumn(code, total, others if not code else 0)
+        for code, total in zip([*codes, ""], totals, strict=False)
+    )
+
+
+def _rows(view: _View, findings: Sequence[Finding]) -> tuple[CodeRow, ...]:
+    marks = {(f.theme_id, f.code): f for f in findings if f.theme_id is not None}
+    ids: list[int | None] = [view.table.themes[place] for place in view.rows]
+    others = len(view.table.counts) - len(ids)
+    codes = [view.table.codes[place] for place in view.columns]
+    rows = []
+    for theme, counts, hidden in zip([*ids, None], view.cells, view.hidden, strict=False):
+        total = sum(counts)
+        cells = tuple(
+            _cell(n, total, is_hidden, marks.get((theme, code)))
+            for n, is_hidden, code in zip(counts, hidden, [*codes, ""], strict=False)
+        )
+        key, name = view.names[theme] if theme is not None else ("", "")
+        rows.append(CodeRow(theme, key, name, total, cells, others if theme is None else 0))
+    return tuple(rows)
+
+
+def _cell(contacts: int, total: int, is_hidden: bool, mark: Finding | None) -> CodeCell:
+    if is_hidden:
+        return CodeCell(None, None)
+    share = contacts / total if total else None
+    return CodeCell(contacts, share, mark.kind if mark else "", mark.reason if mark else "")
+
+
+def _find(view: _View, least: int) -> tuple[Finding, ...]:
+    """Return what is worth a conversation among cells that are shown, spread codes first."""
+    large = view.table.counts[: len(view.table.themes)]
+    if not view.rows:
+        return ()
+    found: list[Finding] = []
+    for spread in find_spread(large, least=least):
+        if spread.column in view.columns:
+            found += _spread(view, spread, least)
+    for cell in find_elsewhere(large, least=least):
+        if view.is_visible(cell.row, cell.column) and view.is_visible(cell.usual_row, cell.column):
+            found.append(_elsewhere(view, cell))
+    return tuple(found)
+
+
+def _spread(view: _View, spread: SpreadCode, least: int) -> list[Finding]:
+    """Return the code itself, then the themes of which a good part stands under it."""
+    code, width = view.table.codes[spread.column], f"{spread.themes:.0f}"
+    most = f", the largest of which is {view.name(spread.largest_row)} with"
+    most += f" {_share(spread.largest_share)} of them"
+    if not view.is_visible(spread.largest_row, spread.column):
+        most = ""
+    reason = (
+        f"“{code}” hardly says why customers came: its {spread.contacts:,} contacts are spread as "
+        f"widely as over {width} equally large themes{most}."
+    )
+    found = [Finding("spread", code, None, "", spread.contacts, reason)]
+    for row in view.rows:
+        contacts = view.table.counts[row][spread.column]
+        share = contacts / sum(view.table.counts[row])
+        is_much = contacts >= least and share >= LEAST_SHARE_SPREAD
+        if is_much and view.is_visible(row, spread.column):
+            theme = view.table.themes[row]
+            reason = (
+                f"{_share(share)} of {view.name(row)} ({contacts:,} contacts) are coded “{code}”, "
+                f"which is spread as widely as over {width} themes."
+            )
+            key = view.names[theme][0]
+            found.append(Finding("spread", code, theme, key, contacts, reason))
+    return found
+
+
+def _elsewhere(view: _View, cell: ElsewhereCell) -> Finding:
+    code, theme = view.table.codes[cell.column], view.table.themes[cell.row]
+    reason = (
+        f"{cell.contacts:,} contacts of {view.name(cell.row)} ({_share(cell.share)} of it) are "
+        f"coded “{code}”, which usually means {view.name(cell.usual_row)} "
+        f"({_share(cell.usual_share)} of the code). Coded so as often as the other themes, it "
+        f"would have about {cell.expected:,.0f}."
+    )
+    return Finding(
+        "elsewhere",
+        code,
+        theme,
+        view.names[theme][0],
+        cell.contacts,
+        reason,
+        round(cell.residual, 2),
+        cell.q_value,
+    )
+
+
+def _share(value: float) -> str:
+    return f"{value * 100:.0f}\u00a0%"
