@@ -34,6 +34,8 @@ PAGES: dict[str, list[tuple[str, str]]] = {
         ("themes.index", "/themes/"),
         ("themes.index", "/themes/?view=all"),
         ("themes.show", "{theme}"),
+        ("themes.codes", "/themes/codes"),
+        ("themes.check", "{theme}/check"),
         ("triage.index", "/triage/"),
         ("triage.merge", "/triage/{candidate}/merge?into={other}"),
         ("triage.park", "/triage/{candidate}/park"),
