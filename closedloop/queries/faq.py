@@ -56,8 +56,8 @@ class FaqCandidate:
     exemplars : tuple of Answered
         Best first, no two of one customer; empty unless `k` customers were answered so.
     answered : int or None
-        Distinct customers among the contacts looked through that were answered in one contact;
-        None below `k`.
+        At least as many customers were answered in one contact: those among the `SPARE` contacts
+        looked at closely; None below `k`.
     """
 
     key: str

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from flask import Response, render_template
 
 from closedloop.domain.faq import ASKING_SHARE
 from closedloop.extensions import current_settings, db
-from closedloop.queries.faq import READ_TEXTS, list_faq_candidates
+from closedloop.queries.faq import READ_TEXTS, FaqCandidate, list_faq_candidates
 from closedloop.web.csv_files import csv_response
 from closedloop.web.permissions import requires
 from closedloop.web.themes_bp import bp
@@ -20,7 +20,7 @@ CSV_HEADINGS = (
     "why",
     "contacts_90_days",
     "share_that_asks",
-    "customers_answered_in_one_contact",
+    "customers_answered_in_one_contact_at_least",
     "question",
     "answer",
     "day",
@@ -47,11 +47,12 @@ def faq() -> str:
 @requires("themes.view")
 def faq_csv() -> Response:
     """Give the candidates and their answered questions as CSV, a row a question."""
-    return csv_response("faq-candidates.csv", CSV_HEADINGS, _rows())
+    found = list_faq_candidates(db.session, k=current_settings().privacy_k)
+    return csv_response("faq-candidates.csv", CSV_HEADINGS, _rows(found))
 
 
-def _rows() -> Iterator[list[Any]]:
-    for theme in list_faq_candidates(db.session, k=current_settings().privacy_k):
+def _rows(found: Sequence[FaqCandidate]) -> Iterator[list[Any]]:
+    for theme in found:
         asking = None if theme.asking is None else round(theme.asking, 4)
         about = [theme.key, theme.name, ", ".join(theme.reasons), theme.figures.contacts]
         about += [asking, theme.answered]

@@ -19,13 +19,15 @@ Ints = NDArray[np.int64]
 
 STRESS_STEPS = 300
 PUSH_STEPS = 400
-FILLED = 0.3
+FILLED = 0.4
 """Share of the picture that islands would cover if it were as wide as it is high."""
 
 GAP = 1.1
 """Distance of two islands that touch, in sums of their radii."""
 
 FITTED_ON = 3_000
+SUBSPACE = 8
+SUBSPACE_STEPS = 12
 WOBBLE = 0.12
 NEIGHBOURS = 10
 
@@ -139,7 +141,9 @@ def _place(distances: Floats) -> Floats:
         pull = -ratio
         np.fill_diagonal(pull, ratio.sum(axis=1))
         x = pull @ x / n
-    return x - x.mean(axis=0)
+    x = x - x.mean(axis=0)
+    _, _, axes = np.linalg.svd(x, full_matrices=False)
+    return np.asarray(x @ _point_up(axes.T))  # the longer way lies flat, as screens do
 
 
 def _point_up(axes: Floats) -> Floats:
@@ -172,11 +176,11 @@ def _place_inside(
     """Return (n, 2) inside a circle of radius 1, filled evenly."""
     n = len(vectors)
     own = vectors.astype(np.float64) - means[theme]
-    step = -(-n // FITTED_ON)
-    _, lengths, axes = np.linalg.svd(own[::step], full_matrices=False)
-    if len(lengths) < 2 or lengths[1] <= 1e-6 * max(1.0, n):
+    fitted = own[:: -(-n // FITTED_ON)]
+    axes = _main_axes(fitted)
+    scores = own @ axes
+    if axes.shape[1] < 2 or scores.std(axis=0).min() <= 1e-5:
         return _sunflower(n)
-    scores = own @ _point_up(axes[:2].T)
     scores = scores / np.maximum(scores.std(axis=0), 1e-12)
     scores = scores + WOBBLE * np.random.default_rng(0).normal(size=scores.shape)
     if len(centres) > 2:
@@ -184,6 +188,20 @@ def _place_inside(
     far = np.linalg.norm(scores, axis=1)
     rank = (rankdata(far, method="ordinal") - 0.5) / n
     return np.asarray(scores / np.maximum(far, 1e-12)[:, None] * np.sqrt(rank)[:, None])
+
+
+def _main_axes(rows: Floats) -> Floats:
+    """Return (dimensions, 2): the directions in which the rows differ most.
+
+    By subspace iteration: a few products with a narrow matrix, where all directions would be a
+    whole decomposition for each theme.
+    """
+    width = min(SUBSPACE, *rows.shape)
+    axes = np.random.default_rng(0).normal(size=(rows.shape[1], width))
+    for _ in range(SUBSPACE_STEPS):
+        axes, _ = np.linalg.qr(rows.T @ (rows @ axes))
+    _, _, turned = np.linalg.svd(rows @ axes, full_matrices=False)
+    return _point_up(axes @ turned[:2].T)
 
 
 def _turn(scores: Floats, own: Floats, theme: int, means: Floats, centres: Floats) -> Floats:

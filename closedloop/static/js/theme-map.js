@@ -17,7 +17,7 @@
   var names = el.querySelector(".cl-map-names");
   var wait = el.querySelector("[role=status]");
   var data = JSON.parse(document.getElementById("theme-map-data").textContent);
-  var MARGIN = 14; // CSS pixels around the whole map
+  var MARGIN = 24; // CSS pixels around the whole map
   var MOST = 60; // times the scale at which all of it is seen
   var STEP = 1.5;
   var xs, ys, image, pixels;
@@ -77,7 +77,8 @@
       var theme = data.themes[i];
       var more = colourBy === "quadrant" ? " (" + (theme.quadrant || "not placed") + ")" : "";
       label.link.textContent = theme.name + more;
-      label.link.title = theme.key + ": " + theme.contacts.toLocaleString("en-GB") + " contacts";
+      label.link.title =
+        theme.key + " " + theme.name + ": " + theme.contacts.toLocaleString("en-GB") + " contacts";
     });
     labels.forEach(function (label) {
       label.width = label.link.offsetWidth;
@@ -96,17 +97,24 @@
     order.forEach(function (i) {
       var label = labels[i];
       var theme = data.themes[i];
-      var x = theme.x * view.scale + view.x;
-      var y = theme.y * view.scale + view.y;
-      var box = [x - label.width / 2, y - label.height / 2, label.width, label.height];
       var must = rank(i) < 0;
-      var isIn = x > 0 && y > 0 && x < el.clientWidth && y < el.clientHeight;
-      var free = must || (isIn && theme.r * view.scale > 7 && !hits(box, taken));
+      var box = boxOf(theme, label);
+      var free = must || (isSeen(theme) && theme.r * view.scale > 7 && !hits(box, taken));
       label.link.classList.toggle("is-quiet", !free);
       label.link.style.transform =
         "translate(" + Math.round(box[0]) + "px," + Math.round(box[1]) + "px)";
       if (free) taken.push(box);
     });
+  }
+  function boxOf(theme, label) {
+    // above its island, or inside the frame where the island reaches beyond it
+    var x = theme.x * view.scale + view.x - label.width / 2;
+    var y = (theme.y - theme.r) * view.scale + view.y - label.height - 3;
+    if (isSeen(theme)) {
+      x = Math.max(2, Math.min(el.clientWidth - label.width - 2, x));
+      y = Math.max(2, Math.min(el.clientHeight - label.height - 2, y));
+    }
+    return [x, y, label.width, label.height];
   }
   function rank(i) {
     return document.activeElement === labels[i].link ? -2 : hovered === i ? -1 : i;
