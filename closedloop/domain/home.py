@@ -33,6 +33,7 @@ class Todo(StrEnum):
     HANDED_BACK = "handed_back"
     DUE_SOON = "due_soon"
     NOT_HELD = "not_held"
+    EMERGING = "emerging"
     CANDIDATES = "candidates"
     MINUTE_COST = "minute_cost"
     REPORT = "report"
@@ -45,6 +46,7 @@ _LOOP = (
     Todo.OVERDUE,
     Todo.HANDED_BACK,
     Todo.NOT_HELD,
+    Todo.EMERGING,
     Todo.CANDIDATES,
 )
 TODO_FOR: dict[Role, tuple[Todo, ...]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
+from enum import StrEnum
 
 SPAN_DAYS = 28
 """Two spans of so many days are held against each other: the last one and the one before."""
@@ -31,6 +32,15 @@ USUAL_GOAL = 0.8
 """Holds until somebody sets another."""
 
 WEEKS_SHOWN = 13
+
+
+class EmergingState(StrEnum):
+    """What became of an emerging theme."""
+
+    PROPOSED = "proposed"
+    TAKEN = "taken"
+    DISMISSED = "dismissed"
+    GONE = "gone"
 
 
 @dataclass(frozen=True)

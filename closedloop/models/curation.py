@@ -11,6 +11,8 @@ from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from closedloop.domain.clock import utc_now
+from closedloop.domain.leftovers import EmergingState
+from closedloop.domain.runs import PartKind, PartState
 from closedloop.models.base import BigId, Model, by_value, int_pk
 from closedloop.models.themes import Theme
 
@@ -105,27 +107,6 @@ class MembershipCheck(Model):
     checked_at: Mapped[datetime | None]
 
 
-class PartKind(StrEnum):
-    """What a run says became of a theme."""
-
-    CONTINUED = "continued"
-    GREW = "grew"
-    SHRANK = "shrank"
-    NEW = "new"
-    SPLIT = "split"
-    MERGED = "merged"
-    VANISHED = "vanished"
-
-
-class PartState(StrEnum):
-    """Whether somebody took a part of a run over."""
-
-    PROPOSED = "proposed"
-    ACCEPTED = "accepted"
-    DECLINED = "declined"
-    SUPERSEDED = "superseded"
-
-
 class RunPart(Model):
     """One thing a run found beside, or instead of, what stands; nothing until accepted."""
 
@@ -176,15 +157,6 @@ class ThemeWeek(Model):
     contacts: Mapped[int] = mapped_column(comment="With text.")
     customers: Mapped[int] = mapped_column(comment="Distinct; each unidentified contact is one.")
     confidence: Mapped[float] = mapped_column(comment="Sum over them.")
-
-
-class EmergingState(StrEnum):
-    """What became of an emerging theme."""
-
-    PROPOSED = "proposed"
-    TAKEN = "taken"
-    DISMISSED = "dismissed"
-    GONE = "gone"
 
 
 class EmergingTheme(Model):

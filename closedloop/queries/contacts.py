@@ -83,6 +83,8 @@ class ContactFilter:
         `NOT_SAID` asks for contacts without one.
     theme_id : int or None
     without_theme : bool
+    with_words : bool
+        Only contacts that hold what the customer said.
     repeats_only : bool
         Second or later of their episode.
     follow : Follow or None
@@ -101,6 +103,7 @@ class ContactFilter:
     language: str | None = None
     theme_id: int | None = None
     without_theme: bool = False
+    with_words: bool = False
     repeats_only: bool = False
     follow: Follow | None = None
     identified: bool | None = None
@@ -281,6 +284,8 @@ def _plain(wanted: ContactFilter) -> list[sa.ColumnElement[bool]]:
         found.append(Contact.theme_id.is_(None))
     elif wanted.theme_id is not None:
         found.append(Contact.theme_id == wanted.theme_id)
+    if wanted.with_words:
+        found.append(_has_words())
     if wanted.repeats_only:
         found.append(_linked(ContactLink.chain_position > 1))
     if wanted.follow is not None:
@@ -293,6 +298,14 @@ def _plain(wanted: ContactFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.batch_id is not None:
         found.append(Contact.batch_id == wanted.batch_id)
     return found
+
+
+def _has_words() -> sa.ColumnElement[bool]:
+    # the list joins texts too, so say which table the question is about
+    texts = sa.select(ContactText.contact_id).where(
+        ContactText.contact_id == Contact.id, ContactText.issue_text != ""
+    )
+    return texts.correlate(Contact).exists()
 
 
 def _follow(follow: Follow) -> list[sa.ColumnElement[bool]]:

@@ -88,7 +88,7 @@ class Asked:
 def index() -> str:
     """List contacts, newest first."""
     asked = read_filter(request.args)
-    after = _read_cursor(request.args.get("after", ""))
+    after = read_cursor(request.args.get("after", ""))
     span = get_data_span(db.session)
     rows = list_contacts(db.session, asked.wanted, after=after, limit=PAGE_ROWS + 1)
     shown = rows[:PAGE_ROWS]
@@ -174,16 +174,21 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
-def _read_cursor(text: str) -> Cursor | None:
+def read_cursor(text: str) -> Cursor | None:
+    """Return where a list goes on; None at its beginning, or where that makes no sense."""
     found = _CURSOR.fullmatch(text)
     if found is None or int(found[1]) > _LATEST_EPOCH:
         return None
     return Cursor(datetime.fromtimestamp(int(found[1]), UTC), int(found[2]))
 
 
+def write_cursor(last: ContactRow) -> str:
+    """Return what makes a list go on below a row."""
+    return f"{int(last.started_at.timestamp())}.{last.id}"
+
+
 def _more_url(asked: Asked, last: ContactRow) -> str:
-    cursor = f"{int(last.started_at.timestamp())}.{last.id}"
-    return url_for("contacts.index", **asked.values, after=cursor)
+    return url_for("contacts.index", **asked.values, after=write_cursor(last))
 
 
 def _choices(asked: Asked, options: FilterOptions) -> dict[str, list[tuple[str, str]]]:

@@ -12,7 +12,7 @@ from flask_login import current_user
 
 from closedloop.domain.accounts import Role
 from closedloop.domain.clock import last_full_day, today, utc_now
-from closedloop.domain.home import LOOK_AGAIN_SECONDS, Change
+from closedloop.domain.home import LOOK_AGAIN_SECONDS, TODO_FOR, Change, Todo
 from closedloop.domain.impact import Verdict, cost_avoided
 from closedloop.domain.jobs import JobState
 from closedloop.domain.themes import ThemeStatus
@@ -33,6 +33,7 @@ from closedloop.queries.home import (
 from closedloop.queries.impact import ShippedAction, total_of
 from closedloop.queries.impact import list_shipped as list_shipped_actions
 from closedloop.queries.jobs import last_runs
+from closedloop.queries.leftovers import list_emerging
 from closedloop.queries.repeats import Day, Trend
 from closedloop.queries.site import get_data_span, get_pence_per_minute
 from closedloop.services.accounts import note_look_at_home
@@ -81,6 +82,7 @@ def index() -> str:
         shipped=_own(shipped),
         failed=_failed_jobs(),
         has_minute_cost=pence > 0,
+        emerging=list_emerging(db.session, k=settings.privacy_k) if _sees_emerging() else (),
     )
     return render_template(
         "home/index.html",
@@ -171,6 +173,10 @@ def _own(shipped: list[ShippedAction]) -> list[ShippedAction]:
     if current_user.role is not Role.STAKEHOLDER:
         return shipped
     return [one for one in shipped if one.department_id == current_user.department_id]
+
+
+def _sees_emerging() -> bool:
+    return Todo.EMERGING in TODO_FOR[Role(current_user.role)]
 
 
 def _failed_jobs() -> list[tuple[str, int]]:

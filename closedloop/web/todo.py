@@ -17,6 +17,7 @@ from closedloop.domain.impact_words import answer, plain
 from closedloop.domain.themes import STATS_DAYS, ThemeStatus
 from closedloop.queries.home import ActionCounts, DueAction, ReopenedTheme, ThemeCounts
 from closedloop.queries.impact import ShippedAction
+from closedloop.queries.leftovers import EmergingRow
 from closedloop.web.filters import day as day_words
 from closedloop.web.filters import n, plural
 
@@ -58,6 +59,8 @@ class Facts:
     failed : sequence of (str, int)
         Name and number of jobs whose newest run failed.
     has_minute_cost : bool
+    emerging : sequence of EmergingRow
+        Emerging themes that wait for a decision.
     """
 
     role: Role
@@ -70,6 +73,7 @@ class Facts:
     shipped: Sequence[ShippedAction]
     failed: Sequence[tuple[str, int]]
     has_minute_cost: bool
+    emerging: Sequence[EmergingRow] = ()
 
 
 def todo_items(facts: Facts) -> list[Item]:
@@ -190,6 +194,21 @@ def _not_held(facts: Facts) -> Iterable[Item]:
         )
 
 
+def _emerging(facts: Facts) -> Iterable[Item]:
+    number = len(facts.emerging)
+    if number:
+        first = facts.emerging[0]
+        more = f" And {plural(number - 1, 'more', 'more')}." if number > 1 else ""
+        yield Item(
+            "bulb",
+            "cl-c-attn",
+            f"“{first.name}” emerges among contacts in no theme",
+            f"{first.why}.{more}",
+            url_for("themes.unassigned", _anchor="emerging"),
+            "Take or dismiss",
+        )
+
+
 def _candidates(facts: Facts) -> Iterable[Item]:
     number = facts.themes.of(ThemeStatus.CANDIDATE)
     if number:
@@ -253,6 +272,7 @@ _MAKERS: dict[Todo, Callable[[Facts], Iterable[Item]]] = {
     Todo.HANDED_BACK: _handed_back,
     Todo.DUE_SOON: _due_soon,
     Todo.NOT_HELD: _not_held,
+    Todo.EMERGING: _emerging,
     Todo.CANDIDATES: _candidates,
     Todo.MINUTE_COST: _minute_cost,
     Todo.REPORT: _report,

@@ -175,6 +175,30 @@ class ThemeModel:
                 confidence[block] = np.maximum(confidence[block], found)
         return confidence
 
+    def nearness(self, vectors: Floats) -> Floats:
+        """Return how near texts are to each theme, against how near its members must be.
+
+        Parameters
+        ----------
+        vectors : float32 (n, dimensions)
+
+        Returns
+        -------
+        float32 (n, n_themes)
+            0 and more; from 1 on a text is near enough, though another theme may be surer. Of a
+            label that was branched off another one 0: its texts are near that one.
+        """
+        vectors = self._checked(vectors)
+        found = np.zeros((len(vectors), self.n_themes), np.float32)
+        for part in self._parts:
+            owned = np.flatnonzero(part.labels[part.starts] >= 0)
+            labels = part.labels[part.starts][owned]
+            least = np.maximum(part.thresholds[part.starts][owned], 1e-3)
+            shares = np.maximum(part.similarity(vectors)[:, owned] / least, 0)
+            for place, label in enumerate(labels.tolist()):
+                found[:, label] = np.maximum(found[:, label], shares[:, place])
+        return found
+
     def prototypes(self, label: int) -> Floats:
         """Return float32 (n_prototypes, dimensions) of one theme, rows of length 1."""
         self._check_label(label)

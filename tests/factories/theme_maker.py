@@ -65,6 +65,13 @@ class TopicModel:
             labels = branch.apply(labels, vectors)
         return labels, confidence
 
+    def nearness(self, vectors):
+        if not self.topics:
+            return np.zeros((len(vectors), 0), np.float32)
+        centres = np.array([word_vector(topic) for topic in self.topics])
+        centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+        return np.maximum(vectors @ centres.T / 0.6, 0).astype(np.float32)
+
     def restrict(self, labels):
         place = {label: new for new, label in enumerate(labels)}
         branches = [

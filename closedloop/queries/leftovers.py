@@ -1,0 +1,284 @@
+"""Contacts that are in no theme: coverage by week against its goal, and what emerges there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.domain.contacts import share
+from closedloop.domain.leftovers import (
+    COVERAGE_GOAL,
+    SPAN_DAYS,
+    USUAL_GOAL,
+    WEEKS_SHOWN,
+    EmergingState,
+    rise_in_words,
+)
+from closedloop.domain.themes import ThemeStatus
+from closedloop.models import Contact, ContactText, EmergingTheme, MetricGoal, Theme
+from closedloop.queries.theme_figures import shorten
+
+QUOTES_EACH = 3
+MEMBERS_READ = 25
+"""Nearest contacts of an emerging theme that quotes are picked from."""
+
+MOST_EMERGING = 20
+
+
+@dataclass(frozen=True)
+class CoverageCount:
+    """Contacts with text, by whether a theme holds them.
+
+    Attributes
+    ----------
+    with_text : int
+    with_theme : int
+        In a theme that was not dismissed or retired.
+    dismissed : int
+        In a theme that was.
+    """
+
+    with_text: int = 0
+    with_theme: int = 0
+    dismissed: int = 0
+
+    @property
+    def without_theme(self) -> int:
+        """Contacts with text that no theme holds, those of dismissed themes among them."""
+        return self.with_text - self.with_theme
+
+    @property
+    def value(self) -> float | None:
+        """Share 0–1 that has a theme; None without contacts."""
+        return share(self.with_theme, self.with_text)
+
+    def __add__(self, other: CoverageCount) -> CoverageCount:
+        return CoverageCount(
+            self.with_text + other.with_text,
+            self.with_theme + other.with_theme,
+            self.dismissed + other.dismissed,
+        )
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Coverage of the last days, and week by week.
+
+    Attributes
+    ----------
+    first_day, last_day : date
+        Of `now`, both inclusive.
+    now, before : CoverageCount
+        The last 4 weeks, and the 4 weeks before them.
+    weeks : tuple of (date, CoverageCount)
+        Weeks of seven days that end with `last_day`, by their first day, oldest first.
+    goal : float
+        Share 0–1 that holds on `last_day`.
+    is_usual_goal : bool
+        Whether nobody has set one.
+    """
+
+    first_day: date
+    last_day: date
+    now: CoverageCount
+    before: CoverageCount
+    weeks: tuple[tuple[date, CoverageCount], ...]
+    goal: float
+    is_usual_goal: bool
+
+    @property
+    def meets_goal(self) -> bool | None:
+        """Whether the last 4 weeks reach the goal; None without contacts."""
+        return None if self.now.value is None else self.now.value >= self.goal
+
+
+def get_coverage(session: Session, *, last_day: date) -> Coverage:
+    """Return which share of the contacts with text is in a theme.
+
+    Parameters
+    ----------
+    session : Session
+    last_day : date
+        Inclusive; `WEEKS_SHOWN` weeks end with it.
+    """
+    first = last_day - timedelta(days=7 * WEEKS_SHOWN - 1)
+    days = _count_days(session, first, last_day)
+    goal = _find_goal(session, last_day)
+    begin = last_day - timedelta(days=SPAN_DAYS - 1)
+    weeks = [first + timedelta(days=7 * week) for week in range(WEEKS_SHOWN)]
+    return Coverage(
+        first_day=begin,
+        last_day=last_day,
+        now=_total(days, begin, SPAN_DAYS),
+        before=_total(days, begin - timedelta(days=SPAN_DAYS), SPAN_DAYS),
+        weeks=tuple((week, _total(days, week, 7)) for week in weeks),
+        goal=USUAL_GOAL if goal is None else goal,
+        is_usual_goal=goal is None,
+    )
+
+
+def _count_days(session: Session, first: date, last: date) -> dict[date, CoverageCount]:
+    is_gone = Theme.status == ThemeStatus.RETIRED
+    rows = session.execute(
+        sa.select(
+            Contact.local_day,
+            sa.func.count(),
+            sa.func.count(sa.case((~is_gone, 1))),
+            sa.func.count(sa.case((is_gone, 1))),
+        )
+        .select_from(Contact)
+        .join(ContactText, ContactText.contact_id == Contact.id)
+        .outerjoin(Theme, Theme.id == Contact.theme_id)
+        .where(Contact.local_day.between(first, last), ContactText.issue_text != "")
+        .group_by(Contact.local_day)
+    )
+    return {day: CoverageCount(int(n), int(held), int(gone)) for day, n, held, gone in rows}
+
+
+def _total(days: Mapping[date, CoverageCount], first: date, n: int) -> CoverageCount:
+    wanted = (first + timedelta(days=place) for place in range(n))
+    return sum((days[day] for day in wanted if day in days), CoverageCount())
+
+
+def _find_goal(session: Session, day: date) -> float | None:
+    return session.scalar(
+        sa.select(MetricGoal.goal)
+        .where(MetricGoal.metric == COVERAGE_GOAL, MetricGoal.valid_from <= day)
+        .order_by(MetricGoal.valid_from.desc(), MetricGoal.id.desc())
+        .limit(1)
+    )
+
+
+@dataclass(frozen=True)
+class EmergingQuote:
+    """What one customer said, redacted."""
+
+    text: str
+    day: date
+    channel: str
+    contact_id: int
+
+
+@dataclass(frozen=True)
+class EmergingRow:
+    """An emerging theme as it is shown.
+
+    Attributes
+    ----------
+    contacts : int
+        Of the last 8 weeks.
+    customers, customers_before : int
+        Distinct, in the last 4 weeks and in the 4 weeks before.
+    why : str
+        Why it is thought to rise.
+    quotes : tuple of EmergingQuote
+        One a customer; none where fewer than k customers can still be quoted.
+    """
+
+    id: int
+    name: str
+    keywords: tuple[str, ...]
+    contacts: int
+    customers: int
+    customers_before: int
+    why: str
+    found_on: date
+    seen_on: date
+    quotes: tuple[EmergingQuote, ...] = field(default=())
+
+
+def list_emerging(session: Session, *, k: int) -> tuple[EmergingRow, ...]:
+    """Return the emerging themes that wait for a decision, with the most customers first.
+
+    Parameters
+    ----------
+    session : Session
+    k : int
+        One with fewer customers in the last 4 weeks is not shown, nor a number or quotes of
+        fewer.
+    """
+    rows = list(
+        session.scalars(
+            sa.select(EmergingTheme)
+            .where(EmergingTheme.state == EmergingState.PROPOSED, EmergingTheme.customers >= k)
+            .order_by(EmergingTheme.customers.desc(), EmergingTheme.id)
+            .limit(MOST_EMERGING)
+        )
+    )
+    quotes = _pick_quotes(session, {row.id: row.members[:MEMBERS_READ] for row in rows}, k)
+    return tuple(
+        EmergingRow(
+            id=row.id,
+            name=row.name,
+            keywords=tuple(str(word) for word in row.keywords),
+            contacts=row.contacts,
+            customers=row.customers,
+            customers_before=row.customers_before,
+            why=rise_in_words(row.customers, row.customers_before, k=k),
+            found_on=row.found_on,
+            seen_on=row.seen_on,
+            quotes=quotes[row.id],
+        )
+        for row in rows
+    )
+
+
+def _pick_quotes(
+    session: Session, members: Mapping[int, Sequence[int]], k: int
+) -> dict[int, tuple[EmergingQuote, ...]]:
+    ids = sorted({contact for wanted in members.values() for contact in wanted})
+    if not ids:
+        return dict.fromkeys(members, ())
+    rows = session.execute(
+        sa.select(
+            Contact.id,
+            Contact.customer_id,
+            ContactText.issue_text,
+            Contact.local_day,
+            Contact.channel,
+        )
+        .join(ContactText, ContactText.contact_id == Contact.id)
+        .where(Contact.id.in_(ids), ContactText.issue_text != "", Contact.theme_id.is_(None))
+    ).all()
+    said = {row[0]: row for row in rows}
+    return {
+        number: _one_each((said[contact] for contact in wanted if contact in said), k)
+        for number, wanted in members.items()
+    }
+
+
+def _one_each(
+    rows: Iterable[sa.Row[tuple[int, int | None, str, date, str]]], k: int
+) -> tuple[EmergingQuote, ...]:
+    quotes: dict[int, EmergingQuote] = {}
+    for contact, customer, text, day, channel in rows:
+        person = -contact if customer is None else customer
+        quotes.setdefault(person, EmergingQuote(shorten(text), day, channel, contact))
+    return tuple(quotes.values())[:QUOTES_EACH] if len(quotes) >= k else ()
+
+
+@dataclass(frozen=True)
+class DismissedRow:
+    """An emerging theme that was dismissed."""
+
+    id: int
+    name: str
+    decided_by: str
+    seen_on: date
+
+
+def list_dismissed(session: Session) -> tuple[DismissedRow, ...]:
+    """Return what was dismissed last, so that it can be taken back."""
+    rows = session.execute(
+        sa.select(
+            EmergingTheme.id, EmergingTheme.name, EmergingTheme.decided_by, EmergingTheme.seen_on
+        )
+        .where(EmergingTheme.state == EmergingState.DISMISSED)
+        .order_by(EmergingTheme.decided_at.desc(), EmergingTheme.id.desc())
+        .limit(MOST_EMERGING)
+    )
+    return tuple(DismissedRow(*row) for row in rows)

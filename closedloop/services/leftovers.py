@@ -1,0 +1,123 @@
+"""What is asked of contacts in no theme: the goal of coverage, and the theme nearest to each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.domain.audit import Actor
+from closedloop.domain.errors import Invalid
+from closedloop.domain.leftovers import COVERAGE_GOAL
+from closedloop.domain.themes import ThemeStatus
+from closedloop.models import ContactText, EncodedText, MetricGoal, Theme
+from closedloop.services.audit import record_event
+from closedloop.services.definitions import Model, ThemeMaker, find_current_set, own_maker
+from closedloop.services.encoding import unpack
+
+GONE = (ThemeStatus.MERGED, ThemeStatus.RETIRED)
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The theme a contact is nearest to.
+
+    Attributes
+    ----------
+    key, name : str
+    nearness : float
+        0 to 1: similarity to the theme as a share of what membership takes.
+    """
+
+    key: str
+    name: str
+    nearness: float
+
+
+def set_coverage_goal(session: Session, *, goal: float, valid_from: date, by: Actor) -> MetricGoal:
+    """Set which share of the contacts with text shall be in a theme, from a day on.
+
+    Parameters
+    ----------
+    goal : float
+        Share, above 0 to 1.
+
+    Raises
+    ------
+    Invalid
+    """
+    if not (math.isfinite(goal) and 0 < goal <= 1):
+        sentence = "Give the goal as a number above 0 and up to 100 per cent, for example 80."
+        raise Invalid(sentence, {"goal": sentence})
+    row = MetricGoal(metric=COVERAGE_GOAL, valid_from=valid_from, goal=goal, set_by=by.name)
+    session.add(row)
+    session.flush()  # readers of this transaction see it
+    record_event(
+        session,
+        by=by,
+        verb="themes.coverage_goal_set",
+        target_kind="site",
+        target_id=None,
+        summary=f"set the goal of coverage to {goal:.0%} from {valid_from} on",
+        detail={"goal": goal, "valid_from": valid_from.isoformat()},
+    )
+    return row
+
+
+def find_nearest(
+    session: Session, *, contact_ids: Sequence[int], maker: ThemeMaker | None = None
+) -> dict[int, Nearest]:
+    """Return the theme in use that each contact is nearest to, by the definitions in force.
+
+    Contacts whose text says nothing or has no vector yet are left out, as are those that are
+    like no theme at all. Meant for one page of contacts; nothing is encoded.
+
+    Parameters
+    ----------
+    contact_ids : sequence of int
+    maker : ThemeMaker, optional
+        Tests pass a small one.
+    """
+    current = find_current_set(session, with_model=True)
+    if current is None or not contact_ids:
+        return {}
+    rows = session.execute(
+        sa.select(ContactText.contact_id, EncodedText.vector)
+        .join(EncodedText, EncodedText.text_hash == ContactText.text_hash)
+        .where(
+            ContactText.contact_id.in_(contact_ids),
+            ContactText.issue_text != "",
+            EncodedText.encoder == current.encoder,
+        )
+    ).all()
+    themes = {
+        theme: (key, name)
+        for theme, key, name in session.execute(
+            sa.select(Theme.id, Theme.key, Theme.name).where(Theme.status.not_in(GONE))
+        )
+    }
+    labels = [label for label, theme in enumerate(current.label_themes) if theme in themes]
+    if not rows or not labels:
+        return {}
+    model = maker.read_model(current.model) if maker else _read_model(current.model)
+    nearness = model.nearness(unpack([row[1] for row in rows]))[:, labels]
+    best = nearness.argmax(axis=1)
+    found: dict[int, Nearest] = {}
+    for place, (contact, _) in enumerate(rows):
+        near = float(nearness[place, best[place]])
+        if near > 0 and np.isfinite(near):
+            key, name = themes[current.label_themes[labels[int(best[place])]]]
+            found[contact] = Nearest(key, name, min(near, 1.0))
+    return found
+
+
+@lru_cache(maxsize=2)
+def _read_model(content: bytes) -> Model:
+    """Return the model of a set; sets never change, and the next page asks for the same one."""
+    return own_maker().read_model(content)
