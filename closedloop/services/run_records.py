@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from closedloop.domain.runs import (
     LEFT_OVER,
     NO_THEME,
+    REMADE,
     Finding,
     PartKind,
     PartState,
@@ -122,7 +123,8 @@ def keep_run(
     _supersede(session)
     _keep_labels(session, run, whole, k)
     parts = _candidate_parts(session, run, standing, rest, owners, k, by_name) if rest else []
-    parts += _agreed_parts(session, run, standing, whole, k)
+    candidates = _candidates_of(rest, owners) if rest else {}
+    parts += _agreed_parts(session, run, standing, whole, k, candidates)
     session.add_all(parts)
     session.flush()
     return Counter(part.kind.value for part in parts)
@@ -171,8 +173,33 @@ def pack_hashes(hashes: NDArray[np.bytes_]) -> bytes:
     return b"".join(bytes.fromhex(one.decode()) for one in hashes.tolist())
 
 
+def _candidates_of(rest: Look, owners: LabelThemes) -> dict[str, int]:
+    """Return the candidate that each text is in after the run."""
+    return {
+        text_hash: owner
+        for text_hash, label in zip(rest.hashes, rest.labels, strict=True)
+        if label != LEFT_OVER and (owner := owners[label]) is not None
+    }
+
+
+def _absorbed(look: Look, candidates: dict[str, int], cluster: int) -> list[int]:
+    """Return the candidates that a cluster of the look holds most of."""
+    everywhere: Counter[int] = Counter()
+    there: Counter[int] = Counter()
+    for text_hash, label in zip(look.hashes, look.labels, strict=True):
+        if candidate := candidates.get(text_hash):
+            everywhere[candidate] += 1
+            there[candidate] += label == cluster
+    return sorted(one for one, n in everywhere.items() if 2 * there[one] > n)
+
+
 def _agreed_parts(
-    session: Session, run: ThemeRun, standing: Standing, look: Look, k: int
+    session: Session,
+    run: ThemeRun,
+    standing: Standing,
+    look: Look,
+    k: int,
+    candidates: dict[str, int],
 ) -> list[RunPart]:
     """Return what the look says about themes people decided about, but for dismissed ones."""
     gone = (ThemeStatus.RETIRED, ThemeStatus.MERGED)
@@ -187,7 +214,16 @@ def _agreed_parts(
             continue
         if finding.cluster is not None and by_label.get(finding.cluster, 0) < k:
             continue
-        parts.append(_part(run, finding, theme, look, counts))
+        part = _part(run, finding, theme, look, counts)
+        if finding.kind in REMADE and finding.cluster is not None:
+            part.detail = {
+                **part.detail,
+                "absorbs": {
+                    str(piece): _absorbed(look, candidates, piece)
+                    for piece in finding.pieces or (finding.cluster,)
+                },
+            }
+        parts.append(part)
     return parts
 
 

@@ -1,4 +1,4 @@
-"""Take what was said out of contacts, with the vectors that no other text needs."""
+"""Take what was said out of contacts, with vectors and labels that no other text needs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from closedloop.models import ContactText, EncodedText, ThemeEvidence
 from closedloop.services.bulk import in_portions
+from closedloop.services.run_records import forget_texts
 
 IDS_AT_ONCE = 1_000
 
@@ -56,7 +57,14 @@ def remove_texts(session: Session, contact_ids: Collection[int]) -> RemovedTexts
             sa.delete(_texts).where(_texts.c.contact_id.in_(ids)).returning(_texts.c.text_hash)
         ).all()
         removed += RemovedTexts(len(hashes), _remove_vectors(session, set(hashes)), len(quotes))
+        forget_texts(session, set(hashes) - _still_said(session, set(hashes)))
     return removed
+
+
+def _still_said(session: Session, hashes: Collection[str]) -> set[str]:
+    """Return those of the hashes that the text of another contact has."""
+    query = sa.select(_texts.c.text_hash).where(_texts.c.text_hash.in_(sorted(hashes))).distinct()
+    return set(session.scalars(query))
 
 
 def _remove_vectors(session: Session, hashes: Collection[str]) -> int:

@@ -1,0 +1,421 @@
+"""Take over, or decline, what a run proposed about themes that people decided on.
+
+Accepted parts of a run apply in one transaction: prototypes of a theme are made anew from the
+run's cluster, a piece that was split off becomes a candidate, themes merge by a triage decision,
+and the whole history stands under the new definitions before anybody sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, undefer
+
+from closedloop.config import Settings
+from closedloop.domain.audit import Actor
+from closedloop.domain.clock import utc_now
+from closedloop.domain.errors import Conflict, Invalid, NotFound
+from closedloop.domain.jobs import Progress
+from closedloop.domain.runs import REMADE, PartKind, PartState
+from closedloop.domain.themes import ThemeStatus
+from closedloop.models import Contact, DefinitionSet, RunLabels, RunPart, Theme, ThemeRun
+from closedloop.services.assignment import (
+    TRIES,
+    TextLabels,
+    bring_up_to_date,
+    label_texts,
+    labels_at_hand,
+    write_owners,
+)
+from closedloop.services.audit import record_event
+from closedloop.services.decisions import status_in_words
+from closedloop.services.definitions import (
+    LabelThemes,
+    Model,
+    Standing,
+    ThemeMaker,
+    find_current_set,
+    get_theme_to_change,
+    own_maker,
+    read_standing,
+)
+from closedloop.services.evidence import renew_evidence
+from closedloop.services.long_work import Report, Transactions, tell_nobody
+from closedloop.services.proposals import Cluster, bear_candidate, put_in_force
+from closedloop.services.repeats import take_turn
+from closedloop.services.triage import dismiss_candidate, merge_themes
+
+GONE = (ThemeStatus.MERGED, ThemeStatus.RETIRED)
+DECIDED = {
+    PartState.ACCEPTED: "accepted",
+    PartState.DECLINED: "declined",
+    PartState.SUPERSEDED: "superseded by a later run",
+}
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What taking parts over did.
+
+    Attributes
+    ----------
+    run_id : int
+    parts : int
+    definition_set : int or None
+        Number of the set in force now.
+    new_themes : tuple of str
+        Keys of candidates that wait for triage now.
+    """
+
+    run_id: int
+    parts: int
+    definition_set: int | None
+    new_themes: tuple[str, ...] = ()
+
+
+@dataclass
+class _Plan:
+    """A set to put in force: labels that stay, and clusters that take the place of others.
+
+    Attributes
+    ----------
+    relabel, joined : dict of int to int
+        Old labels to new: those that stay; those whose theme is made anew.
+    owners : list of int or None
+        Theme of each new label; None for a piece that becomes a theme of its own.
+    pieces : dict of int to RunPart id
+        New labels of these pieces.
+    absorbed : frozenset of int
+        Untouched candidates of which an accepted cluster holds most: they are part of it now.
+    """
+
+    standing: Standing
+    model: Model
+    encoder: str
+    owners: LabelThemes
+    relabel: dict[int, int]
+    joined: dict[int, int]
+    pieces: dict[int, int] = field(default_factory=dict)
+    absorbed: frozenset[int] = frozenset()
+
+
+def decline_parts(session: Session, *, part_ids: Collection[int], by: Actor) -> int:
+    """Decide that parts of a run are not taken over; nothing else changes.
+
+    Returns
+    -------
+    int
+        Parts declined.
+
+    Raises
+    ------
+    Invalid
+        If none is chosen, or they are of several runs.
+    NotFound
+    Conflict
+        If one has been decided already, or a later run took its place.
+    """
+    parts = _read_parts(session, part_ids)
+    for part in parts:
+        _settle(session, part, PartState.DECLINED, by)
+    return len(parts)
+
+
+def accept_parts(
+    transactions: Transactions,
+    *,
+    settings: Settings,
+    part_ids: Collection[int],
+    by: Actor,
+    report: Report = tell_nobody,
+    maker: ThemeMaker | None = None,
+) -> Accepted:
+    """Take parts of one run over, all of them or none.
+
+    Parameters
+    ----------
+    transactions : Transactions
+        Texts are labelled outside any; one writes everything.
+    settings : Settings
+    part_ids : collection of int
+    by : Actor
+    report : Report
+    maker : ThemeMaker, optional
+        Tests pass a small one.
+
+    Raises
+    ------
+    Invalid
+        If none is chosen, or they are of several runs.
+    NotFound
+    Conflict
+        If one has been decided already, a later run took its place, its theme is gone, or
+        people kept deciding while this ran.
+    InvalidTransition
+        If the life of a theme has no such step; the sentence says which.
+    """
+    maker = maker or own_maker()
+    with transactions() as session:
+        is_remade = any(part.kind in REMADE for part in _read_parts(session, part_ids))
+    if not is_remade:
+        with transactions() as session:
+            return _finish(session, settings, _read_parts(session, part_ids), by, ())
+    encoder = maker.load_encoder(settings.encoder)
+    bring_up_to_date(transactions, settings=settings, by=by, report=report, maker=maker)
+    for _ in range(TRIES):
+        with transactions() as session:
+            plan = _make_plan(session, maker, _read_parts(session, part_ids))
+        texts = label_texts(transactions, encoder=encoder.name, model=plan.model, report=report)
+        report(Progress(0, 0, "Bringing all contacts under the new definitions"))
+        with transactions() as session:
+            result = _apply(session, settings, part_ids, plan, texts, by)
+        if result is not None:
+            renew_evidence(transactions, settings=settings, report=report, maker=maker)
+            return result
+    raise Conflict("People kept deciding about themes while this ran. Accept the parts again.")
+
+
+def _read_parts(session: Session, part_ids: Collection[int]) -> Sequence[RunPart]:
+    """Return the parts, locked, those that make themes anew first."""
+    wanted = sorted(set(part_ids))
+    if not wanted:
+        raise Invalid("Choose at least one part.")
+    take_turn(session)
+    parts = session.scalars(
+        sa.select(RunPart)
+        .where(RunPart.id.in_(wanted))
+        .order_by(RunPart.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    if missing := set(wanted) - {part.id for part in parts}:
+        raise NotFound(f"There is no part {min(missing)} of a run.")
+    if len({part.run_id for part in parts}) > 1:
+        raise Invalid("These parts are of several runs. Decide about one run at a time.")
+    for part in parts:
+        if part.state is not PartState.PROPOSED:
+            raise Conflict(f"Part {part.id} of run {part.run_id} is {DECIDED[part.state]} already.")
+    return sorted(parts, key=lambda part: (part.kind not in REMADE, part.id))
+
+
+def _make_plan(session: Session, maker: ThemeMaker, parts: Sequence[RunPart]) -> _Plan:
+    standing = read_standing(session)
+    current = find_current_set(session, with_model=True)
+    kept = session.scalar(
+        sa.select(RunLabels)
+        .where(RunLabels.run_id == parts[0].run_id)
+        .options(undefer(RunLabels.model))
+    )
+    run = session.get_one(ThemeRun, parts[0].run_id)
+    if current is None or kept is None or kept.model is None or run.encoder != current.encoder:
+        raise Conflict(
+            f"The clusters of run {run.id} are no longer kept. Look for themes again, and decide "
+            "about the parts of that run."
+        )
+    clusters = _choose_clusters(session, parts)
+    remade = {theme for _, theme, _ in clusters if theme is not None}
+    label_themes = current.label_themes
+    absorbed = _absorbed(parts, [cluster for cluster, _, _ in clusters]) & standing.waiting
+    goes = remade | set(absorbed)
+    stays = [label for label, theme in enumerate(label_themes) if theme not in goes]
+    models = [maker.read_model(current.model).restrict(stays)] if stays else []
+    look = maker.read_model(kept.model)
+    models.append(look.restrict([cluster for cluster, _, _ in clusters]))
+    owners = [label_themes[old] for old in stays] + [theme for _, theme, _ in clusters]
+    first = {theme: owners.index(theme) for theme in remade}
+    return _Plan(
+        standing=standing,
+        model=maker.combine(models),
+        encoder=current.encoder,
+        owners=owners,
+        relabel={old: new for new, old in enumerate(stays)},
+        joined={
+            old: first[theme]
+            for old, theme in enumerate(label_themes)
+            if theme is not None and theme in remade
+        },
+        pieces={
+            len(stays) + place: part
+            for place, (_, _, part) in enumerate(clusters)
+            if part is not None
+        },
+        absorbed=absorbed,
+    )
+
+
+def _absorbed(parts: Sequence[RunPart], clusters: Collection[int]) -> frozenset[int]:
+    return frozenset(
+        candidate
+        for part in parts
+        for cluster, candidates in part.detail.get("absorbs", {}).items()
+        if int(cluster) in clusters
+        for candidate in candidates
+    )
+
+
+def _choose_clusters(
+    session: Session, parts: Sequence[RunPart]
+) -> list[tuple[int, int | None, int | None]]:
+    """Return cluster, theme and part of what is made anew; no theme for a piece that leaves it.
+
+    Of a theme that split, pieces nobody accepted stay with it.
+    """
+    leaving = {part.detail["cluster"]: part.id for part in parts if part.kind is PartKind.SPLIT}
+    chosen: dict[int, tuple[int | None, int | None]] = {}
+    for part in parts:
+        if part.kind not in REMADE or part.theme_id is None:
+            continue
+        _check_standing(session, part)
+        for cluster in part.detail.get("pieces") or [part.detail["cluster"]]:
+            leaves = leaving.get(cluster) if part.kind is PartKind.SPLIT else None
+            chosen[cluster] = (None, leaves) if leaves else (part.theme_id, None)
+    return [(cluster, *owner) for cluster, owner in sorted(chosen.items())]
+
+
+def _check_standing(session: Session, part: RunPart) -> None:
+    theme = session.get_one(Theme, part.theme_id)
+    if theme.status in GONE:
+        raise Conflict(
+            f"{theme.key} is {status_in_words(theme.status)} now, so part {part.id} has nothing "
+            "to change. Decline it."
+        )
+
+
+def _apply(
+    session: Session,
+    settings: Settings,
+    part_ids: Collection[int],
+    plan: _Plan,
+    texts: TextLabels,
+    by: Actor,
+) -> Accepted | None:
+    """Write everything; None when somebody decided something since the plan was made."""
+    if read_standing(session, lock=True) != plan.standing:
+        return None
+    parts = _read_parts(session, part_ids)
+    run = session.get_one(ThemeRun, parts[0].run_id)
+    born = _bear_pieces(session, run, plan, parts, by)
+    _retire_absorbed(session, plan, run, by)
+    owners = [born[label].id if label in born else owner for label, owner in enumerate(plan.owners)]
+    # Every label behind those that stay is new; its theme gets its next definition.
+    new_labels = range(len(plan.relabel), len(owners))
+    changed: dict[int | None, list[int]] = {}
+    for label in new_labels:
+        changed.setdefault(owners[label], []).append(label)
+    before = _count_contacts(session, changed)
+    with labels_at_hand(session, texts):
+        write_owners(session, owners)
+        put_in_force(
+            session,
+            settings=settings,
+            model=plan.model.to_bytes(),
+            encoder=plan.encoder,
+            owners=owners,
+            run_id=run.id,
+            reason=f"Parts of run {run.id} accepted",
+            changed=changed,
+            relabel=plan.relabel,
+            joined=plan.joined,
+        )
+    after = _count_contacts(session, changed)
+    for part in parts:
+        if part.kind in REMADE and part.theme_id is not None:
+            counts = {"before": before.get(part.theme_id, 0), "after": after.get(part.theme_id, 0)}
+            part.detail = {**part.detail, **counts}
+    for label, theme in born.items():
+        part = next(part for part in parts if part.id == plan.pieces[label])
+        part.detail = {**part.detail, "became": theme.id, "held": after.get(theme.id, 0)}
+    return _finish(session, settings, parts, by, tuple(theme.key for theme in born.values()))
+
+
+def _bear_pieces(
+    session: Session, run: ThemeRun, plan: _Plan, parts: Sequence[RunPart], by: Actor
+) -> dict[int, Theme]:
+    """Make a candidate of each piece that leaves its theme, by its new label."""
+    themes = {theme.id: theme for theme in session.scalars(sa.select(Theme))}
+    by_id = {part.id: part for part in parts}
+    born = {}
+    for label, part_id in plan.pieces.items():
+        part = by_id[part_id]
+        cluster = Cluster(label, part.name, list(part.detail.get("keywords", [])))
+        born[label] = bear_candidate(session, run, cluster, themes, by)
+    return born
+
+
+def _retire_absorbed(session: Session, plan: _Plan, run: ThemeRun, by: Actor) -> None:
+    for theme_id in sorted(plan.absorbed):
+        theme = get_theme_to_change(session, theme_id)
+        theme.status = ThemeStatus.RETIRED
+        record_event(
+            session,
+            by=by,
+            verb="themes.retired",
+            target_kind="theme",
+            target_id=theme.id,
+            summary=(
+                f"retired the candidate {theme.key} {theme.name}: most of it is in a cluster of "
+                f"run {run.id} that was accepted"
+            ),
+        )
+
+
+def _count_contacts(session: Session, themes: Collection[int | None]) -> dict[int, int]:
+    wanted = [theme for theme in themes if theme is not None]
+    rows = session.execute(
+        sa.select(Contact.theme_id, sa.func.count())
+        .where(Contact.theme_id.in_(wanted))
+        .group_by(Contact.theme_id)
+    )
+    return {theme: int(n) for theme, n in rows if theme is not None}
+
+
+def _finish(
+    session: Session, settings: Settings, parts: Sequence[RunPart], by: Actor, born: tuple[str, ...]
+) -> Accepted:
+    """Do what needs no new prototypes, then put every part down as accepted."""
+    for part in parts:
+        reason = f"Run {part.run_id} of {utc_now():%-d %B %Y}"
+        if part.kind is PartKind.MERGED and part.theme_id is not None:
+            merge_themes(
+                session,
+                settings=settings,
+                theme_id=part.theme_id,
+                into_id=part.detail["into"],
+                reason=f"{reason} found most of both in one cluster.",
+                by=by,
+            )
+        elif part.kind is PartKind.VANISHED and part.theme_id is not None:
+            dismiss_candidate(
+                session, theme_id=part.theme_id, reason=f"{reason} did not find it again.", by=by
+            )
+        _settle(session, part, PartState.ACCEPTED, by)
+    number = session.scalar(sa.select(DefinitionSet.number).where(DefinitionSet.is_current))
+    return Accepted(parts[0].run_id, len(parts), number, born)
+
+
+_BECAME = {
+    PartKind.GREW: "grew",
+    PartKind.SHRANK: "shrank",
+    PartKind.SPLIT: "split",
+    PartKind.MERGED: "is one with another theme",
+    PartKind.VANISHED: "was not found again",
+}
+
+
+def _settle(session: Session, part: RunPart, state: PartState, by: Actor) -> None:
+    part.state, part.decided_by, part.decided_at = state, by.name, utc_now()
+    verb = "accepted" if state is PartState.ACCEPTED else "declined"
+    theme = get_theme_to_change(session, part.theme_id) if part.theme_id else None
+    what = f"{theme.key} {theme.name} {_BECAME[part.kind]}" if theme else part.name
+    record_event(
+        session,
+        by=by,
+        verb=f"themes.part_{verb}",
+        target_kind="theme" if theme else "site",
+        target_id=theme.id if theme else None,
+        summary=f"{verb} what run {part.run_id} said: {what}",
+        detail={"part": part.id, "run": part.run_id, "kind": part.kind.value, **part.detail},
+    )
+    session.flush()
