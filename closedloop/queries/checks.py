@@ -220,7 +220,7 @@ def _find_question(session: Session, contact_id: int) -> Question:
 
 def _find_last(session: Session, theme_id: int, number: int) -> LastAnswer | None:
     c = MembershipCheck
-    row = session.execute(
+    row: Any = session.execute(
         sa.select(c.contact_id, c.belongs, c.checked_by)
         .where(c.theme_id == theme_id, c.round == number, c.belongs.is_not(None))
         .order_by(c.checked_at.desc(), c.id.desc())

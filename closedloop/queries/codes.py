@@ -331,7 +331,9 @@ def _columns(view: _View) -> tuple[CodeColumn, ...]:
 
 
 def _rows(view: _View, findings: Sequence[Finding]) -> tuple[CodeRow, ...]:
-    marks = {(f.theme_id, f.code): f for f in findings if f.theme_id is not None}
+    marks: dict[tuple[int | None, str], Finding] = {
+        (f.theme_id, f.code): f for f in findings if f.theme_id is not None
+    }
     ids: list[int | None] = [view.table.themes[place] for place in view.rows]
     others = len(view.table.counts) - len(ids)
     codes = [view.table.codes[place] for place in view.columns]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -171,7 +172,7 @@ def list_quotes(session: Session, theme_ids: list[int]) -> dict[int, list[Quote]
     asks only for themes with enough customers. Expired texts are left out.
     """
     chosen = _chosen_quotes(theme_ids)
-    rows = session.execute(
+    rows: Sequence[Any] = session.execute(
         sa.select(
             chosen.c.theme_id,
             chosen.c.kind,

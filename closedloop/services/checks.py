@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -84,7 +86,7 @@ def draw_sample(
     return number
 
 
-def _last_round(theme_id: int) -> sa.Select[tuple[int]]:
+def _last_round(theme_id: int) -> sa.Select[Any]:
     return sa.select(sa.func.max(MembershipCheck.round)).where(MembershipCheck.theme_id == theme_id)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import flash, url_for
 from werkzeug import Response
 
@@ -24,7 +26,8 @@ def reject_quote(key: str, contact_id: int) -> Response:
         reject(session, theme_id=theme.id, contact_id=contact_id, by=current_actor())
     undo_url = url_for("themes.take_back_quote", key=key, contact_id=contact_id)
     text = "Quote rejected. The next best stands in its place, if there is one."
-    flash({"text": text, "undo_url": undo_url, "undo": "Undo"}, "done")
+    message: Any = {"text": text, "undo_url": undo_url, "undo": "Undo"}
+    flash(message, "done")
     return _evidence(key)
 
 

@@ -111,17 +111,15 @@ def pick_evidence(
     fit = np.zeros(len(vectors)) if fit is None else fit
     people = np.arange(len(vectors)) if people is None else people
     picker = _Picker(vectors, people, np.ones(len(vectors), np.bool_))
-    kinds = (
-        (is_member, nearness + KEYWORD_WORTH * fit + SURENESS_WORTH * confidence, []),
-        (is_member, 1.0 - confidence, []),
-        (~is_member, nearness, []),
-    )
-    rows: list[int]
+    inside = nearness + KEYWORD_WORTH * fit + SURENESS_WORTH * confidence
+    typical: list[int] = []
+    boundary: list[int] = []
+    contrary: list[int] = []
     for most in (n_each, n_each + n_spare):
-        for among, worth, rows in kinds:
-            picker.add(rows, worth, among, most)
-    typical, boundary, contrary = (tuple(rows) for _, _, rows in kinds)
-    return Evidence(typical, boundary, contrary)
+        picker.add(typical, inside, is_member, most)
+        picker.add(boundary, 1.0 - confidence, is_member, most)
+        picker.add(contrary, nearness, ~is_member, most)
+    return Evidence(tuple(typical), tuple(boundary), tuple(contrary))
 
 
 @dataclass
