@@ -38,14 +38,17 @@ def run(*, small: bool, databases: tuple[str, ...] = (), tell: Tell = print) -> 
         tell(f"{name}: importing {file:,} contacts with texts of 40 words")
         with open_place(name) as place:
             found["import with text"] = measure_import(place, file, with_text=True)
+        tell(f"{name}: {found['import with text']}")  # hours of work are not lost with the last
         tell(f"{name}: importing {file:,} contacts without text")
         with open_place(name) as place:
             found["import without text"] = measure_import(place, file, with_text=False)
         with open_place(name) as place:
             found["import without text"]["bare insert"] = measure_bare_insert(place, file)
+        tell(f"{name}: {found['import without text']}")
         tell(f"{name}: repeats and roll-ups of {history:,} contacts")
         with open_place(name) as place:
             found["repeats"] = measure_repeats(place, history)
+            tell(f"{name}: {found['repeats']}")
             tell(f"{name}: pages over {history:,} contacts")
             found["pages"] = measure_pages(place)
         report["databases"][name] = found

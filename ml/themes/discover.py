@@ -20,7 +20,7 @@ from ml.themes.resolution import choose_resolution
 from ml.themes.types import FoundThemes, Theme
 from ml.themes.vectors import FEWEST_TEXTS, DenseSpace, HybridSpace, disposition_shares
 
-METHOD = "leiden-hybrid/1"
+METHOD = "leiden-hybrid/2"
 N_NEIGHBOURS = 15
 N_VOTERS = 10
 LEXICAL_WEIGHT = 0.5
@@ -28,7 +28,7 @@ DISPOSITION_WEIGHT = 0.3
 # A text whose neighbours are nearer to chance than this share of the way to usual is left over.
 LEFT_OVER_AT = 0.4
 MOST_LEFT_OVER = 0.25
-CLEAR_MAJORITY = 0.5
+CLEAR_MAJORITY = 0.4
 # With few texts nothing is centred, and unrelated English sentences reach about this cosine.
 UNRELATED_COSINE = 0.35
 N_PAIRS = 60_000
@@ -45,6 +45,7 @@ class _Settings:
     n_neighbours: int
     min_size: int
     max_fit: int
+    finer: int
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def discover_themes(
     lexical_weight: float = LEXICAL_WEIGHT,
     resolution: float | None = None,
     n_neighbours: int | None = None,
+    finer: int = 0,
 ) -> FoundThemes:
     """Find the themes in a collection of texts, name them, and learn to recognise them.
 
@@ -115,6 +117,8 @@ def discover_themes(
         How fine the themes are; by default chosen from the data.
     n_neighbours : int, optional
         By default 15, fewer with few texts.
+    finer : int
+        Steps that somebody wants the themes finer (above 0) or coarser than the data say.
 
     Raises
     ------
@@ -131,6 +135,7 @@ def discover_themes(
         n_neighbours or min(N_NEIGHBOURS, max(5, n_nodes // 4)),
         min_size or _default_min_size(n_nodes, len(texts)),
         max_fit,
+        finer,
     )
     limits = Constraints(must_link, cannot_link, nodes.of_text, n_nodes)
     space = DenseSpace.fit(nodes.vectors)
@@ -254,7 +259,11 @@ def _fit(
         resolution = 1.0
         if len(kept) >= FEWEST_TEXTS:
             resolution, scores = choose_resolution(
-                inner, vectors[kept], min_size=settings.min_size, seed=settings.seed
+                inner,
+                vectors[kept],
+                n_neighbours=settings.n_neighbours,
+                seed=settings.seed,
+                finer=settings.finer,
             )
     labels = np.full(len(vectors), -1, np.int64)
     labels[kept] = _communities(inner, vectors[kept], limits, fitted[kept], resolution, settings)

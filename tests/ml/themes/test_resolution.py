@@ -2,8 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml.themes.graph import nearest, neighbour_graph
-from ml.themes.resolution import centres, choose_resolution, overlap, separation
+from ml.themes.graph import Communities, nearest, neighbour_graph
+from ml.themes.resolution import (
+    EQUAL_WITHIN,
+    RESOLUTIONS,
+    centres,
+    choose_resolution,
+    overlap,
+    separation,
+)
 from ml.themes.vectors import unit
 
 
@@ -12,10 +19,23 @@ def test_the_choice_splits_well_kept_groups_no_further():
     middle = unit(rng.normal(size=(20, 32)))
     vectors = unit(np.repeat(middle, 40, axis=0) + 0.12 * rng.normal(size=(800, 32)))
     graph = neighbour_graph(*nearest(vectors, vectors, 15, is_self=True))
-    resolution, scores = choose_resolution(graph, vectors, min_size=5, seed=0)
-    assert resolution <= 3
-    assert scores[str(resolution)] == max(scores.values())
-    assert choose_resolution(graph, vectors, min_size=5, seed=0) == (resolution, scores)
+    resolution, scores = choose_resolution(graph, vectors, n_neighbours=15, seed=0)
+    assert len(np.unique(Communities(graph, 0).find(resolution))) == 20
+    assert scores[str(resolution)] >= max(scores.values()) - EQUAL_WITHIN
+    assert choose_resolution(graph, vectors, n_neighbours=15, seed=0) == (resolution, scores)
+
+
+def test_a_person_moves_the_choice_by_steps_and_not_beyond_the_ends():
+    vectors = unit(np.random.default_rng(0).normal(size=(300, 16)).astype(np.float32))
+    graph = neighbour_graph(*nearest(vectors, vectors, 15, is_self=True))
+
+    def choose(finer: int) -> int:
+        chosen = choose_resolution(graph, vectors, n_neighbours=15, seed=0, finer=finer)[0]
+        return RESOLUTIONS.index(chosen)
+
+    own = choose(0)
+    assert [choose(s) for s in (-1, 1)] == [max(0, own - 1), min(own + 1, len(RESOLUTIONS) - 1)]
+    assert (choose(-99), choose(99)) == (0, len(RESOLUTIONS) - 1)
 
 
 def test_overlap_is_one_for_the_same_partition_and_half_for_a_split():
