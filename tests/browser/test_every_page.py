@@ -91,7 +91,7 @@ SEEN_ON_JOURNEYS = {
 """Pages that stand in the middle of something; test_journeys.py looks at them closely."""
 
 NOT_PAGES = re.compile(
-    r"static|api\..*|.*\.export|.*csv|themes\.trend|contacts\.(import_rejects|import_to_correct|mapping_file)"
+    r"static|api\..*|.*\.export|.*csv|themes\.(trend|map_points)|contacts\.(import_rejects|import_to_correct|mapping_file)"
 )
 STORIES = {
     "fell": "new card is posted",

@@ -1,0 +1,112 @@
+"""`closedloop themes next|faq|map`: what they print and what they write."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, date, datetime
+
+import pytest
+from click.testing import CliRunner
+
+from closedloop.cli import main
+from closedloop.domain.themes import DemandType, ThemeStatus
+from closedloop.extensions import Database
+from closedloop.models import ThemeFollower
+from tests.factories.contacts import make_contact, make_customer
+from tests.factories.themes import make_stats, make_theme
+from tests.site import SERVER
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, database_url):
+    """Run a command on an instance of this test's own."""
+    for name in [name for name in os.environ if name.startswith("CLOSEDLOOP_")]:
+        monkeypatch.delenv(name)
+    if SERVER:
+        monkeypatch.setenv("CLOSEDLOOP_DATABASE_URL", database_url)
+    instance = tmp_path / "instance"
+
+    def run_command(*arguments: str):
+        result = CliRunner().invoke(main, [*arguments, "--instance", str(instance)])
+        assert result.exit_code == 0, result.output + str(result.exception)
+        return result.stdout
+
+    run_command("init", "--admin-email", "ada@example.com", "--admin-password", "a long password")
+    run_command.url = database_url if SERVER else f"sqlite:///{instance / 'closedloop.sqlite3'}"
+    return run_command
+
+
+@pytest.fixture
+def writing(run):
+    """A session on the instance's own database."""
+    database = Database().open(run.url)
+    yield database.transaction
+    database.engine.dispose()
+
+
+def test_next_prints_what_is_more_than_chance(run, writing):
+    with writing() as session:
+        card, refund = (make_theme(session, name=name) for name in ("Card", "Refund"))
+        for theme, then, followed in ((card, refund, 180), (refund, card, 70)):
+            session.add(
+                ThemeFollower(
+                    theme_id=theme.id,
+                    next_id=then.id,
+                    as_of=date(2026, 5, 11),
+                    contacts=1000,
+                    followed=followed,
+                    customers=followed,
+                    expected=75.0,
+                )
+            )
+        keys = card.key, refund.key
+
+    told = json.loads(run("themes", "next", "--json"))
+    assert [(pair["theme"], pair["next_theme"], pair["lift"]) for pair in told] == [(*keys, 2.4)]
+    assert len(json.loads(run("themes", "next", "--all", "--json"))) == 2
+    assert json.loads(run("themes", "next", "--after", keys[1], "--json")) == []
+    assert "18.0%" in run("themes", "next")
+
+
+def test_commands_say_what_is_missing(run):
+    assert "Nothing is counted yet" in run("themes", "next")
+    assert "No theme is value demand" in run("themes", "faq")
+    assert "0 pairs of themes counted; the map stands as it was" in run("themes", "map")
+
+
+def test_faq_gives_questions_with_answers(run, writing):
+    with writing() as session:
+        theme = make_theme(session, ThemeStatus.TRIAGED, demand_type=DemandType.VALUE)
+        make_stats(session, theme)
+        for number in range(5):
+            contact = make_contact(
+                session,
+                started_at=datetime(2026, 5, 1, 10, tzinfo=UTC),
+                customer=make_customer(session),
+                theme=theme,
+                text=f"How do I get card {number}?",
+                next_gap_seconds=None,
+            )
+            contact.text.turns = [
+                ["customer", "How?"],
+                ["agent", f"Open the app, choose Cards and order it there, {number}."],
+            ]
+
+    (candidate,) = json.loads(run("themes", "faq", "--json"))
+
+    assert candidate["answered"] == 5
+    assert candidate["exemplars"][0]["question"] == "How do I get card 0?"
+    assert candidate["exemplars"][0]["day"] == "2026-05-01"
+    assert "A Open the app" in run("themes", "faq")
+
+
+def test_map_counts_pairs_as_the_night_does(run, writing):
+    with writing() as session:
+        a, b = make_theme(session), make_theme(session)
+        customer = make_customer(session)
+        for day, theme in ((1, a), (3, b), (20, b)):
+            at = datetime(2026, 3, day, 10, tzinfo=UTC)
+            make_contact(session, started_at=at, customer=customer, theme=theme)
+
+    assert json.loads(run("themes", "map", "--json")) == {"pairs": 1, "points": 0}
