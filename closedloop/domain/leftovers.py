@@ -58,11 +58,6 @@ def spans_to(last_day: date) -> Spans:
     return Spans(first - timedelta(days=SPAN_DAYS), first, last_day)
 
 
-def is_same_spot(one: Collection[int], other: Collection[int], cosine: float) -> bool:
-    """Return whether two spots, found in different nights, are one."""
-    return likeness(one, other, cosine) > 0
-
-
 def likeness(one: Collection[int], other: Collection[int], cosine: float) -> float:
     """Return how alike two spots are, above 0 only where they count as one.
 

@@ -161,3 +161,25 @@ def test_wrong_input_is_answered_with_a_sentence(model):
     )
     with pytest.raises(ValueError, match="encoders of different sizes"):
         ThemeModel.combine([model, other])
+
+
+def test_nearness_is_one_where_membership_begins_and_names_the_theme_a_text_is_nearest_to(
+    model, data
+):
+    vectors, labels = data
+    nearness = model.nearness(vectors)
+    found, _ = model.assign(vectors)
+    assert nearness.shape == (len(vectors), 6)
+    assert (nearness.argmax(axis=1) == labels).mean() > 0.98
+    assert (nearness[np.arange(len(found)), found] >= 1)[found >= 0].all()
+    far = model.nearness(strangers(300))
+    assert (far.max(axis=1)[model.assign(strangers(300))[0] < 0] < 1).mean() > 0.95
+    assert (far >= 0).all()
+
+
+def test_nearness_of_a_restricted_model_knows_the_kept_themes_alone(model, data):
+    vectors, labels = data
+    small = model.restrict([4, 1]).nearness(vectors)
+    assert small.shape == (len(vectors), 2)
+    assert np.allclose(small[:, 0], model.nearness(vectors)[:, 4])
+    assert (small[labels == 1].argmax(axis=1) == 1).mean() > 0.98

@@ -1,0 +1,85 @@
+"""`closedloop themes unassigned|emerging`: what they print and what they write."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from click.testing import CliRunner
+
+from closedloop.cli import main
+from closedloop.config import Settings
+from closedloop.domain.audit import COMMAND_LINE
+from closedloop.extensions import Database
+from tests.factories.leftovers import make_emerging, make_site, noise, real_maker, spot
+from tests.site import SERVER
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, database_url):
+    """Run a command on an instance of this test's own."""
+    for name in [name for name in os.environ if name.startswith("CLOSEDLOOP_")]:
+        monkeypatch.delenv(name)
+    if SERVER:
+        monkeypatch.setenv("CLOSEDLOOP_DATABASE_URL", database_url)
+    instance = tmp_path / "instance"
+
+    def run_command(*arguments: str):
+        result = CliRunner().invoke(main, [*arguments, "--instance", str(instance)])
+        assert result.exit_code == 0, result.output + str(result.exception)
+        return result.stdout
+
+    run_command("init", "--admin-email", "ada@example.com", "--admin-password", "a long password")
+    run_command.url = database_url if SERVER else f"sqlite:///{instance / 'closedloop.sqlite3'}"
+    return run_command
+
+
+@pytest.fixture
+def site(run, settings: Settings):
+    database = Database().open(run.url)
+    rising = [*range(18), 40, 45]
+    make_site(database, settings, COMMAND_LINE, real_maker(), [*noise(200), *spot(20, rising)])
+    yield database
+    database.engine.dispose()
+
+
+def test_without_contacts_both_say_so(run):
+    assert "no contacts yet" in run("themes", "unassigned")
+    assert json.loads(run("themes", "unassigned", "--json")) == {"coverage": None, "contacts": []}
+    assert "Nothing emerges" in run("themes", "emerging")
+
+
+def test_unassigned_prints_coverage_and_contacts_without_text(run, site):
+    facts = json.loads(run("themes", "unassigned", "--limit", "3", "--json"))
+    plain = run("themes", "unassigned")
+
+    assert len(facts["contacts"]) == 3
+    assert facts["coverage"]["goal"] == 0.8
+    assert facts["coverage"]["meets_goal"] is False
+    with_text, held = (facts["coverage"][name] for name in ("contacts_with_text", "with_theme"))
+    assert facts["coverage"]["value"] == round(held / with_text, 4)
+    assert 0 < held < with_text
+    assert "The goal of 80% is not met." in plain
+    assert "stuck" not in plain
+
+
+def test_emerging_looks_anew_when_asked(run, site):
+    assert json.loads(run("themes", "emerging", "--json")) == []
+
+    (found,) = json.loads(run("themes", "emerging", "--look", "--json"))
+
+    assert found["customers"] >= 12
+    assert found["why"].startswith(f"{found['customers']} customers in the last 4 weeks")
+    assert len(found["quotes"]) == 3
+    assert found["why"] in run("themes", "emerging")
+
+
+def test_emerging_gives_no_number_of_fewer_customers_than_may_be_shown(run, site):
+    with site.transaction() as session:
+        make_emerging(session, customers_before=2)
+
+    (found,) = json.loads(run("themes", "emerging", "--json"))
+
+    assert found["customers_before"] is None
+    assert "fewer than 5" in found["why"]
