@@ -192,8 +192,9 @@ def list_quotes(session: Session, theme_ids: list[int]) -> dict[int, list[Quote]
     ).all()
     quotes: dict[int, list[Quote]] = {theme_id: [] for theme_id in theme_ids}
     for row in rows:
-        theme_id, kind, text, *facts, turns = row
-        quotes[theme_id].append(Quote(kind.value, shorten(text), *facts, _speaker(turns)))
+        theme_id, kind, text, day, channel, contact_id, confidence, position, turns = row
+        facts = (day, channel, contact_id, confidence, position, _speaker(turns))
+        quotes[theme_id].append(Quote(kind.value, shorten(text), *facts))
     return quotes
 
 
