@@ -23,6 +23,7 @@ from closedloop.services.definitions import (
     get_theme_to_change,
     labels_of,
 )
+from closedloop.services.drift import refresh_weeks
 from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollups import roll_up_days
 
@@ -180,6 +181,7 @@ def _pass_contacts(
     known = [customer for customer in customers if customer is not None]
     days |= chain_contacts(session, settings=settings, customer_ids=known)
     roll_up_days(session, days=days)
+    refresh_weeks(session, days=days)
     return int(result.rowcount)
 
 
