@@ -33,9 +33,11 @@ from closedloop.services.definitions import (
     own_maker,
     read_standing,
 )
+from closedloop.services.drift import refresh_weeks
 from closedloop.services.encoding import encode_texts, walk_vectors
 from closedloop.services.evidence import renew_evidence
 from closedloop.services.long_work import Report, Transactions, tell_nobody
+from closedloop.services.membership import apply_corrections
 from closedloop.services.repeats import chain_contacts, take_turn
 from closedloop.services.rollups import roll_up_days
 from closedloop.services.theme_stats import find_stats_day, refresh_theme_stats
@@ -232,6 +234,7 @@ def renew_all_figures(session: Session, settings: Settings) -> None:
     """Chain, roll up and count the whole history, under the themes contacts have now."""
     chain_contacts(session, settings=settings, customer_ids=None)
     roll_up_days(session, days=None)
+    refresh_weeks(session, days=None)
     if as_of := find_stats_day(session, settings):
         refresh_theme_stats(session, settings=settings, as_of=as_of)
 
@@ -309,7 +312,8 @@ def _try_to_assign(
         current = find_current_set(session, with_model=True)
         if current is None:
             return _count_result(session, 0, None)
-        run_id, model = current.run_id, maker.read_model(current.model)
+        content = current.model
+        model = maker.read_model(content)
     is_new = sa.exists().where(Contact.id == ContactText.contact_id, Contact.cluster.is_(None))
     texts = label_texts(
         transactions,
@@ -321,9 +325,9 @@ def _try_to_assign(
     report(Progress(0, 0, "Writing down the themes of contacts"))
     with transactions() as session:
         take_turn(session)
-        current = find_current_set(session)
-        if current is None or current.run_id != run_id:
-            return None  # a discovery put another model in force meanwhile
+        current = find_current_set(session, with_model=True)
+        if current is None or current.model != content:
+            return None  # another model was put in force meanwhile
         assigned = _write(session, settings, texts, current, everything)
         if assigned:
             _record(session, by, assigned, current)
@@ -342,12 +346,14 @@ def _write(
         customers, days = ([], set()) if everything else _affected(session)
         assigned = write_contacts(session, only_new=not everything)
     set_aside_without_text(session)
+    apply_corrections(session)
     if everything or len(customers) > CUSTOMERS_ONE_BY_ONE:
         renew_all_figures(session, settings)
         return assigned
     if assigned:
         days |= chain_contacts(session, settings=settings, customer_ids=customers)
         roll_up_days(session, days=days)
+        refresh_weeks(session, days=days)
     if as_of := find_stats_day(session, settings):
         refresh_theme_stats(session, settings=settings, as_of=as_of)
     return assigned

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from closedloop.domain.errors import Conflict
 from closedloop.domain.themes import DemandType, Strategy, ThemeStatus
 from closedloop.domain.triage import Decision
-from closedloop.models import Action, Theme, TriageDecision
+from closedloop.models import Action, Theme, ThemeChange, TriageDecision
+from closedloop.models.curation import ChangeKind
 
 RESTORED = (
     "name",
@@ -110,12 +111,35 @@ def check_nothing_built_on(session: Session, decision: TriageDecision, theme: Th
                 f"{key} was decided on again since ({DONE[other.decision]}, by "
                 f"{other.decided_by}). Undo that decision first."
             )
+    if decision.decision is Decision.MERGE:
+        _check_not_curated_since(session, decision, themes)
     new_actions = _new_actions(session, themes, decision)
     if new_actions:
         raise Conflict(
             f"The action {new_actions[0]} was proposed since, on the strength of this decision. "
             "It can no longer be undone."
         )
+
+
+def _check_not_curated_since(session: Session, decision: TriageDecision, themes: set[int]) -> None:
+    """Refuse to take a merge apart whose labels were split or taken away since."""
+    kinds = (ChangeKind.SPLIT, ChangeKind.RETIRE, ChangeKind.RESTORE)
+    later = session.scalars(
+        sa.select(ThemeChange)
+        .where(
+            ThemeChange.theme_id.in_(themes),
+            ThemeChange.kind.in_(kinds),
+            ThemeChange.undone_at.is_(None),
+        )
+        .order_by(ThemeChange.id.desc())
+    )
+    words = {ChangeKind.SPLIT: "split", ChangeKind.RETIRE: "retired"}
+    for change in later:
+        if change.detail["last_decision"] >= decision.id:
+            raise Conflict(
+                f"{change.theme.key} was {words.get(change.kind, 'restored')} since, by "
+                f"{change.changed_by}. Undo that change first."
+            )
 
 
 def _new_actions(session: Session, themes: set[int], decision: TriageDecision) -> list[str]:

@@ -6,8 +6,9 @@ and triage write a new set; nothing else changes what a contact is counted under
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +19,16 @@ from sqlalchemy.orm import Session, undefer
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict, NotFound
 from closedloop.domain.themes import AGREED_STATUSES, ThemeStatus
-from closedloop.models import Action, DefinitionSet, Theme, ThemeDefinition, TriageDecision
+from closedloop.models import (
+    Action,
+    DefinitionSet,
+    Theme,
+    ThemeChange,
+    ThemeCorrection,
+    ThemeDefinition,
+    TriageDecision,
+)
+from closedloop.models.curation import ChangeKind
 from closedloop.services.repeats import take_turn
 from ml.text.embed import Encoder, load_encoder
 
@@ -58,6 +68,10 @@ class Model(Protocol):
 
     def rejoin(self, labels: Sequence[int], /) -> Model:
         """Return a model in which labels that `branch` made are part of theirs again."""
+        ...
+
+    def nearness(self, vectors: NDArray[np.float32], /) -> NDArray[np.float32]:
+        """Return (n, n_themes): how near each text is to each label; from 1 on near enough."""
         ...
 
     def to_bytes(self) -> bytes:
@@ -108,9 +122,11 @@ class Standing:
     label_themes : tuple of int or None
     kept : frozenset of int
         Themes that people decided something about: agreed, dismissed, renamed, merged
-        into, acted on.
+        into, acted on, curated.
     waiting : frozenset of int
         Candidates that nobody has touched; only these may a run replace.
+    retired : frozenset of int
+        Labels of themes that people retired: they belong to nobody, and stay recognised.
     """
 
     set_id: int | None
@@ -119,11 +135,16 @@ class Standing:
     label_themes: tuple[int | None, ...]
     kept: frozenset[int]
     waiting: frozenset[int]
+    retired: frozenset[int] = frozenset()
 
     @property
     def kept_labels(self) -> list[int]:
-        """Labels of the kept themes, rising."""
-        return [label for label, theme in enumerate(self.label_themes) if theme in self.kept]
+        """Labels of the kept and of the retired themes, rising."""
+        return [
+            label
+            for label, theme in enumerate(self.label_themes)
+            if theme in self.kept or label in self.retired
+        ]
 
 
 def find_current_set(session: Session, *, with_model: bool = False) -> DefinitionSet | None:
@@ -160,6 +181,7 @@ def read_standing(session: Session, *, lock: bool = False) -> Standing:
         Theme.id.in_(sa.select(TriageDecision.theme_id).where(TriageDecision.undone_at.is_(None))),
         Theme.id.in_(sa.select(Theme.merged_into_id).where(Theme.merged_into_id.is_not(None))),
         Theme.id.in_(sa.select(Action.theme_id)),
+        *_curated(),
     )
     undecided = Theme.status.in_((ThemeStatus.CANDIDATE, ThemeStatus.RETIRED))
     is_kept = sa.or_(Theme.status.in_(AGREED_STATUSES), sa.and_(undecided, touched))
@@ -175,7 +197,46 @@ def read_standing(session: Session, *, lock: bool = False) -> Standing:
         waiting=frozenset(
             theme for theme, status, kept in rows if not kept and status == ThemeStatus.CANDIDATE
         ),
+        retired=frozenset(chain.from_iterable(retired_labels(session).values())),
     )
+
+
+def _curated() -> Iterator[sa.ColumnElement[bool]]:
+    """Yield what tells that somebody changed a theme outside triage."""
+    changes = ThemeChange.undone_at.is_(None)
+    yield Theme.id.in_(sa.select(ThemeChange.theme_id).where(changes))
+    yield Theme.id.in_(
+        sa.select(ThemeChange.other_id).where(changes, ThemeChange.other_id.is_not(None))
+    )
+    yield Theme.id.in_(
+        sa.select(ThemeCorrection.theme_id).where(ThemeCorrection.taken_back_at.is_(None))
+    )
+
+
+def retired_labels(session: Session) -> dict[int, list[int]]:
+    """Return the themes that somebody retired, with the labels that were theirs.
+
+    Their contacts are in no theme, but stay recognised, so that no run proposes them again.
+    """
+    newest = (
+        sa.select(sa.func.max(ThemeChange.id))
+        .where(
+            ThemeChange.kind.in_((ChangeKind.RETIRE, ChangeKind.RESTORE)),
+            ThemeChange.undone_at.is_(None),
+        )
+        .group_by(ThemeChange.theme_id)
+    )
+    rows = session.execute(
+        sa.select(ThemeChange.theme_id, ThemeChange.detail)
+        .join(Theme, Theme.id == ThemeChange.theme_id)
+        .where(
+            ThemeChange.id.in_(newest),
+            ThemeChange.kind == ChangeKind.RETIRE,
+            Theme.status == ThemeStatus.RETIRED,
+        )
+        .order_by(ThemeChange.theme_id)
+    )
+    return {theme: list(detail.get("labels", ())) for theme, detail in rows}
 
 
 def check_encoder(standing_encoder: str, encoder: Encoder) -> None:
@@ -191,6 +252,28 @@ def check_encoder(standing_encoder: str, encoder: Encoder) -> None:
             f"CLOSEDLOOP_ENCODER now names {encoder.name}. Contacts cannot be compared across "
             "encoders: set CLOSEDLOOP_ENCODER back to the one the themes were defined with."
         )
+
+
+def relabel_changes(session: Session, relabel: Mapping[int, int]) -> None:
+    """Let changes that stand be undone later: they name labels, and labels have new numbers."""
+    changes = session.scalars(
+        sa.select(ThemeChange).where(
+            ThemeChange.kind.in_((ChangeKind.SPLIT, ChangeKind.RETIRE)),
+            ThemeChange.undone_at.is_(None),
+        )
+    )
+    for change in changes:
+        detail = dict(change.detail)
+        for name in ("labels", "passed"):
+            if name in detail:
+                detail[name] = [relabel[label] for label in detail[name] if label in relabel]
+        if "branches" in detail:
+            detail["branches"] = [
+                [relabel[source], relabel[new]]
+                for source, new in detail["branches"]
+                if source in relabel and new in relabel
+            ]
+        change.detail = detail
 
 
 def labels_of(label_themes: Sequence[int | None], theme_id: int) -> list[int]:
@@ -228,6 +311,42 @@ def add_set(
     )
     session.add(new)
     session.flush()  # definitions refer to its id
+    return new
+
+
+def change_owners(
+    session: Session,
+    *,
+    current: DefinitionSet,
+    owners: LabelThemes,
+    changed: Sequence[int],
+    reason: str,
+    model: bytes | None = None,
+) -> DefinitionSet:
+    """Put a set in force in which labels belong to others; themes that changed are defined anew.
+
+    Parameters
+    ----------
+    current : DefinitionSet
+        In force until now, with its model.
+    owners : list of int or None
+        Theme of each label.
+    changed : sequence of int
+        Themes that get their next numbered definition.
+    reason : str
+    model : bytes, optional
+        By default that of the current set.
+    """
+    new = add_set(
+        session,
+        model=current.model if model is None else model,
+        encoder=current.encoder,
+        label_themes=owners,
+        run_id=current.run_id,
+        reason=reason,
+    )
+    for theme_id in changed:
+        define(session, theme_id=theme_id, set_id=new.id, labels=labels_of(owners, theme_id))
     return new
 
 

@@ -7,10 +7,12 @@ from sqlalchemy.orm import Session
 from closedloop.domain.audit import Actor
 from closedloop.domain.errors import Conflict, Invalid, InvalidTransition
 from closedloop.domain.themes import AGREED_STATUSES, ThemeStatus
+from closedloop.domain.triage import check_scenario
 from closedloop.models import Theme
 from closedloop.services.assignment import AssignResult, assign_contacts
 from closedloop.services.audit import record_event
 from closedloop.services.definitions import ThemeMaker, get_theme_to_change
+from closedloop.services.describing import note_description
 from closedloop.services.discovery import DiscoveryResult, discover_themes
 from closedloop.services.theme_moves import move_theme
 from closedloop.services.theme_stats import refresh_theme_stats
@@ -21,6 +23,7 @@ __all__ = [
     "ThemeMaker",
     "assign_contacts",
     "describe_cause",
+    "describe_scenario",
     "discover_themes",
     "refresh_theme_stats",
     "rename_theme",
@@ -49,7 +52,9 @@ def rename_theme(session: Session, *, theme_id: int, name: str, by: Actor) -> Th
         raise Invalid(sentence, {"name": sentence})
     if name == theme.name and theme.is_named_by_person:
         return theme
+    stood = {"name": theme.name, "is_named_by_person": theme.is_named_by_person}
     before, theme.name, theme.is_named_by_person = theme.name, name, True
+    note_description(session, theme=theme, before=stood, by=by)
     record_event(
         session,
         by=by,
@@ -88,6 +93,7 @@ def describe_cause(session: Session, *, theme_id: int, cause: str, by: Actor) ->
         raise Invalid(sentence, {"cause": sentence})
     if cause == theme.cause:
         return theme
+    stood = {"cause": theme.cause, "status": theme.status.value}
     theme.cause = cause
     record_event(
         session,
@@ -100,6 +106,40 @@ def describe_cause(session: Session, *, theme_id: int, cause: str, by: Actor) ->
     if theme.status is ThemeStatus.TRIAGED:
         why = "its cause was described"
         move_theme(session, theme=theme, wanted=ThemeStatus.CAUSE_KNOWN, why=why, by=by)
+    note_description(session, theme=theme, before=stood, by=by)
+    return theme
+
+
+def describe_scenario(session: Session, *, theme_id: int, scenario: str, by: Actor) -> Theme:
+    """Write down in one sentence what goes wrong for the customer.
+
+    Raises
+    ------
+    NotFound
+    Invalid
+        If the sentence says too little, or is longer than 2,000 characters.
+    Conflict
+        If the theme has been merged into another one.
+    """
+    theme = get_theme_to_change(session, theme_id)
+    _refuse_merged(theme)
+    scenario = check_scenario(scenario)
+    if len(scenario) > CAUSE_LENGTH:
+        sentence = f"Say it in one sentence, in at most {CAUSE_LENGTH:,} characters."
+        raise Invalid(sentence, {"scenario": sentence})
+    if scenario == theme.scenario:
+        return theme
+    stood = {"scenario": theme.scenario}
+    theme.scenario = scenario
+    note_description(session, theme=theme, before=stood, by=by)
+    record_event(
+        session,
+        by=by,
+        verb="themes.described",
+        target_kind="theme",
+        target_id=theme.id,
+        summary=f"described what goes wrong in {theme.key} {theme.name}",
+    )
     session.flush()
     return theme
 

@@ -26,6 +26,7 @@ from closedloop.services.decisions import (
     theme_ids,
 )
 from closedloop.services.definitions import get_theme_to_change
+from closedloop.services.membership import hold_corrections
 from closedloop.services.merging import check_merge, merge_labels, part_labels
 from closedloop.services.repeats import take_turn
 from closedloop.services.theme_stats import renew_stats_of_last_day
@@ -122,6 +123,7 @@ def merge_themes(
     before = snapshot(theme)
     detail = merge_labels(session, settings=settings, theme=theme, into=into, by=by)
     _change(theme, ThemeStatus.MERGED, merged_into_id=into.id, parked_until=None)
+    hold_corrections(session, settings=settings)
     decision = _decide(session, theme, Decision.MERGE, reason, before, by, detail)
     summary = f"merged {theme.key} {theme.name} into {into.key} {into.name}"
     for one in (theme, into):
@@ -248,6 +250,8 @@ def undo_decision(
         part_labels(session, settings=settings, theme=theme, detail=decision.detail, by=by)
     restore(theme, decision)
     decision.undone_at = utc_now()
+    if decision.decision is Decision.MERGE:
+        hold_corrections(session, settings=settings)
     summary = f"took back: {DONE[decision.decision]} {theme.key} {theme.name}"
     for theme_id in sorted(theme_ids(decision)):
         record_event(

@@ -1,0 +1,366 @@
+"""Take a change of a theme back: every contact, label and figure is as it was before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.config import Settings
+from closedloop.domain.audit import Actor
+from closedloop.domain.clock import utc_now
+from closedloop.domain.errors import Conflict, NotFound
+from closedloop.domain.themes import ThemeStatus
+from closedloop.models import (
+    Action,
+    Contact,
+    DefinitionSet,
+    Theme,
+    ThemeChange,
+    ThemeCorrection,
+    TriageDecision,
+)
+from closedloop.models.curation import ChangeKind
+from closedloop.services.audit import record_event
+from closedloop.services.bulk import among
+from closedloop.services.decisions import DONE, status_in_words, theme_ids
+from closedloop.services.definitions import (
+    ThemeMaker,
+    change_owners,
+    find_current_set,
+    get_theme_to_change,
+    own_maker,
+)
+from closedloop.services.membership import STANDS, hold_corrections, settle_contacts, with_text
+from closedloop.services.repeats import take_turn
+from closedloop.services.retiring import give_back_labels, take_labels
+from closedloop.services.theme_stats import renew_stats_of_last_day
+
+CHANGED = {
+    ChangeKind.SPLIT: "split",
+    ChangeKind.MOVE: "given or taken contacts",
+    ChangeKind.RETIRE: "retired",
+    ChangeKind.RESTORE: "restored",
+    ChangeKind.DESCRIBE: "described",
+}
+_MOVING = (ChangeKind.SPLIT, ChangeKind.MOVE, ChangeKind.RETIRE, ChangeKind.RESTORE)
+_OWNING = (ChangeKind.SPLIT, ChangeKind.RETIRE, ChangeKind.RESTORE)
+
+
+def undo_change(
+    session: Session,
+    *,
+    settings: Settings,
+    change_id: int,
+    by: Actor,
+    maker: ThemeMaker | None = None,
+) -> ThemeChange:
+    """Take a change back; contacts that came in since go where they would have gone without it.
+
+    Parameters
+    ----------
+    settings : Settings
+    change_id : int
+    by : Actor
+    maker : ThemeMaker, optional
+        Reads the model whose split is taken back; tests pass a small one.
+
+    Raises
+    ------
+    NotFound
+    Conflict
+        If it was undone before, or something was built on it since; the sentence says what.
+    """
+    take_turn(session)
+    change = session.get(ThemeChange, change_id, with_for_update=True, populate_existing=True)
+    if change is None:
+        raise NotFound("There is no such change.")
+    if change.undone_at is not None:
+        raise Conflict("This change has been undone already.")
+    theme = get_theme_to_change(session, change.theme_id)
+    undo = _UNDO[change.kind]
+    undo(session, settings, change, theme, maker)
+    hold_corrections(session, settings=settings)
+    summary = f"took back: {theme.key} {theme.name} {CHANGED[change.kind]}"
+    change.undone_by = by.name
+    for theme_id in sorted(_themes_of(change)):
+        record_event(
+            session,
+            by=by,
+            verb="themes.change_undone",
+            target_kind="theme",
+            target_id=theme_id,
+            summary=summary,
+            detail={"change": change.id},
+        )
+    renew_stats_of_last_day(session)
+    session.flush()
+    return change
+
+
+def _themes_of(change: ThemeChange) -> set[int]:
+    return {change.theme_id, change.other_id or change.theme_id}
+
+
+def _undo_move(
+    session: Session,
+    settings: Settings,
+    change: ThemeChange,
+    theme: Theme,
+    maker: ThemeMaker | None,
+) -> None:
+    del maker
+    _check_last_word(session, change, theme)
+    ids = _take_back(session, change)
+    settle_contacts(session, settings=settings, ids=ids, loose=change.detail["loose"])
+
+
+def _undo_split(
+    session: Session,
+    settings: Settings,
+    change: ThemeChange,
+    theme: Theme,
+    maker: ThemeMaker | None,
+) -> None:
+    new = get_theme_to_change(session, change.other_id or 0)
+    if new.status is not ThemeStatus.CANDIDATE:
+        raise Conflict(
+            f"{new.key} has moved on since: it is {status_in_words(new.status)}. "
+            "The split can no longer be undone."
+        )
+    if theme.status in (ThemeStatus.MERGED, ThemeStatus.RETIRED):
+        raise Conflict(f"{theme.key} is {theme.status.value} now. Undo that first.")
+    _check_no_change_since(session, change, {new.id}, _MOVING)
+    _check_no_change_since(session, change, {theme.id}, _OWNING)
+    _check_no_decision_since(session, change, {new.id})
+    _check_no_action(session, new)
+    ids = set(session.scalars(sa.select(Contact.id).where(Contact.theme_id == new.id)))
+    _rejoin(session, change, theme, new, maker or own_maker())
+    new.status = ThemeStatus.RETIRED
+    ids |= set(_take_back(session, change))
+    settle_contacts(session, settings=settings, ids=ids, loose=change.detail["loose"])
+
+
+def _rejoin(
+    session: Session, change: ThemeChange, theme: Theme, new: Theme, maker: ThemeMaker
+) -> None:
+    """Give the labels of a split back, and those that it made up."""
+    current = find_current_set(session, with_model=True)
+    branches, passed = change.detail["branches"], change.detail["passed"]
+    made = [label for _, label in branches]
+    owned = {} if current is None else dict(enumerate(current.label_themes))
+    whose = {label for label, owner in owned.items() if owner == new.id}
+    if whose != {*made, *passed} or len(whose) != change.detail["parts"]:
+        raise Conflict(
+            f"Another definition says what {new.key} is now. The split can no longer be undone; "
+            f"merge {new.key} into {theme.key} instead."
+        )
+    if current is None or not (made or passed):
+        return
+    try:
+        model = maker.read_model(current.model).rejoin(made)
+    except ValueError:
+        raise Conflict(f"{new.key} was split again since. Undo that first.") from None
+    owners = [
+        theme.id if label in passed else None if label in made else owner
+        for label, owner in owned.items()
+    ]
+    _put_back(session, current, owners[: model.n_themes], model.to_bytes(), theme, new)
+    for source, label in branches:
+        session.execute(
+            sa.update(Contact)
+            .where(Contact.cluster == label)
+            .values(cluster=source)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _put_back(
+    session: Session,
+    current: DefinitionSet,
+    owners: list[int | None],
+    model: bytes,
+    theme: Theme,
+    new: Theme,
+) -> None:
+    change_owners(
+        session,
+        current=current,
+        owners=owners,
+        changed=(theme.id,),
+        reason=f"Split of {new.key} off {theme.key} undone",
+        model=model,
+    )
+
+
+def _undo_retire(
+    session: Session,
+    settings: Settings,
+    change: ThemeChange,
+    theme: Theme,
+    maker: ThemeMaker | None,
+) -> None:
+    del maker
+    if theme.status is not ThemeStatus.RETIRED:
+        raise Conflict(f"{theme.key} was brought back already.")
+    _check_no_change_since(session, change, {theme.id}, _OWNING)
+    change.undone_at = utc_now()
+    give_back_labels(session, settings=settings, theme=theme, retire=change)
+
+
+def _undo_restore(
+    session: Session,
+    settings: Settings,
+    change: ThemeChange,
+    theme: Theme,
+    maker: ThemeMaker | None,
+) -> None:
+    del maker
+    if theme.status != change.detail["status"]:
+        raise Conflict(
+            f"{theme.key} has moved on since: it is {status_in_words(theme.status)}. "
+            "Its return can no longer be undone; retire it anew."
+        )
+    _check_no_change_since(session, change, {theme.id}, _MOVING)
+    _check_no_decision_since(session, change, {theme.id})
+    retire = session.get_one(ThemeChange, change.detail["retire"])
+    ids = list(session.scalars(sa.select(Contact.id).where(Contact.theme_id == theme.id)))
+    retire.detail = {**retire.detail, **take_labels(session, theme, ids)}
+    theme.status = ThemeStatus.RETIRED
+    change.undone_at = utc_now()
+    settle_contacts(session, settings=settings, ids=ids)
+
+
+def _undo_describe(
+    session: Session,
+    settings: Settings,
+    change: ThemeChange,
+    theme: Theme,
+    maker: ThemeMaker | None,
+) -> None:
+    del session, settings, maker
+    before, after = change.detail["before"], change.detail["after"]
+    for name in ("name", "scenario", "cause"):
+        if name in after and getattr(theme, name) != after[name]:
+            raise Conflict(
+                f"The {name} of {theme.key} was changed again since. Undo that change first."
+            )
+    for name, value in before.items():
+        if name != "status":
+            setattr(theme, name, value)
+        elif theme.status == after["status"]:
+            theme.status = ThemeStatus(value)
+    change.undone_at = utc_now()
+
+
+_UNDO: dict[ChangeKind, Callable[..., None]] = {
+    ChangeKind.MOVE: _undo_move,
+    ChangeKind.SPLIT: _undo_split,
+    ChangeKind.RETIRE: _undo_retire,
+    ChangeKind.RESTORE: _undo_restore,
+    ChangeKind.DESCRIBE: _undo_describe,
+}
+
+
+def _take_back(session: Session, change: ThemeChange) -> list[int]:
+    """Take back what was said with a change; return all contacts that it was said of."""
+    change.undone_at = utc_now()
+    rows = session.execute(
+        sa.select(ThemeCorrection.contact_id, ThemeCorrection.text_hash)
+        .distinct()
+        .where(ThemeCorrection.change_id == change.id)
+    ).all()
+    session.execute(
+        sa.update(ThemeCorrection)
+        .where(ThemeCorrection.change_id == change.id)
+        .values(taken_back_at=change.undone_at)
+        .execution_options(synchronize_session=False)
+    )
+    hashes = sorted({text_hash for _, text_hash in rows if text_hash})
+    of_contacts = among(session, Contact.id, sorted({contact for contact, _ in rows}))
+    meant = sa.or_(of_contacts, with_text(session, hashes))
+    return list(session.scalars(sa.select(Contact.id).where(meant)))
+
+
+def _check_last_word(session: Session, change: ThemeChange, theme: Theme) -> None:
+    """Refuse to take back a move of contacts about which something else was said since."""
+    own = sa.select(ThemeCorrection.id).where(ThemeCorrection.change_id == change.id)
+    last = sa.select(sa.func.max(own.subquery().c.id)).scalar_subquery()
+    mine = sa.orm.aliased(ThemeCorrection)
+    later = session.execute(
+        sa.select(ThemeCorrection.said_by)
+        .join(
+            mine,
+            sa.or_(
+                mine.contact_id == ThemeCorrection.contact_id,
+                sa.and_(mine.text_hash != "", mine.text_hash == ThemeCorrection.text_hash),
+            ),
+        )
+        .where(
+            mine.change_id == change.id,
+            ThemeCorrection.id > last,
+            ThemeCorrection.change_id.is_distinct_from(change.id),
+            STANDS,
+        )
+        .order_by(ThemeCorrection.id)
+        .limit(1)
+    ).first()
+    if later is not None:
+        raise Conflict(
+            f"{later[0]} said something else about contacts that left {theme.key} since. "
+            "Undo that change first."
+        )
+
+
+def _check_no_change_since(
+    session: Session, change: ThemeChange, themes: Collection[int], kinds: Collection[ChangeKind]
+) -> None:
+    later = session.scalars(
+        sa.select(ThemeChange)
+        .where(
+            ThemeChange.id > change.id,
+            ThemeChange.undone_at.is_(None),
+            ThemeChange.kind.in_(kinds),
+            sa.or_(ThemeChange.theme_id.in_(themes), ThemeChange.other_id.in_(themes)),
+        )
+        .order_by(ThemeChange.id.desc())
+        .limit(1)
+    ).first()
+    if later is not None:
+        key = session.get_one(Theme, min(_themes_of(later) & set(themes))).key
+        raise Conflict(
+            f"{key} was {CHANGED[later.kind]} since, by {later.changed_by}. Undo that change first."
+        )
+
+
+def _check_no_decision_since(
+    session: Session, change: ThemeChange, themes: Collection[int]
+) -> None:
+    later = session.scalars(
+        sa.select(TriageDecision)
+        .where(
+            TriageDecision.id > change.detail["last_decision"],
+            TriageDecision.undone_at.is_(None),
+        )
+        .order_by(TriageDecision.id)
+    )
+    for decision in later:
+        if shared := set(themes) & theme_ids(decision):
+            key = session.get_one(Theme, min(shared)).key
+            raise Conflict(
+                f"{key} was decided on since ({DONE[decision.decision]}, by "
+                f"{decision.decided_by}). Undo that decision first."
+            )
+
+
+def _check_no_action(session: Session, theme: Theme) -> None:
+    key: Any = session.scalar(
+        sa.select(Action.key).where(Action.theme_id == theme.id).order_by(Action.id).limit(1)
+    )
+    if key:
+        raise Conflict(
+            f"The action {key} was proposed for {theme.key} since. "
+            "The split can no longer be undone."
+        )
