@@ -1,0 +1,154 @@
+"""`closedloop themes runs|run|accept|decline`: what runs proposed, and deciding about it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+
+from closedloop.cli.options import (
+    Ticker,
+    instance_option,
+    json_option,
+    open_site,
+    print_json,
+    print_table,
+    speaks_plainly,
+)
+from closedloop.domain.audit import COMMAND_LINE
+from closedloop.queries.runs import PartRow, RunPage, RunRow, get_run, list_runs
+from closedloop.services.run_parts import accept_parts, decline_parts
+
+
+@click.command("runs")
+@instance_option
+@json_option
+@speaks_plainly
+def runs(instance: Path | None, as_json: bool) -> None:
+    """Print the runs that looked for themes, newest first."""
+    site = open_site(instance)
+    with site.database.reading() as session:
+        found = list_runs(session)
+    if as_json:
+        print_json([_run_facts(row) for row in found])
+        return
+    headings = ["run", "days read", "contacts", "themes", "in none", "to decide"]
+    print_table(headings, [_run_cells(row) for row in found])
+    if not found:
+        click.echo("There was no run yet: closedloop themes discover")
+
+
+@click.command("run")
+@click.argument("run_id", type=int)
+@instance_option
+@json_option
+@speaks_plainly
+def run(run_id: int, instance: Path | None, as_json: bool) -> None:
+    """Print what one run read, found and proposes."""
+    site = open_site(instance)
+    with site.database.reading() as session:
+        page = get_run(session, run_id)
+    if as_json:
+        print_json(_page_facts(page))
+        return
+    click.echo(
+        f"Run {page.run.id}: {page.run.found} themes in {page.run.texts:,} contacts, "
+        f"{page.run.left_over:,} in none."
+    )
+    headings = ["part", "theme", "became", "match", "would move", "decision", "name"]
+    print_table(headings, [_part_cells(part) for part in page.parts])
+    if page.waiting:
+        click.echo("Take parts over: closedloop themes accept PART…")
+
+
+@click.command("accept")
+@click.argument("parts", type=int, nargs=-1, required=True, metavar="PART...")
+@instance_option
+@json_option
+@speaks_plainly
+def accept(parts: tuple[int, ...], instance: Path | None, as_json: bool) -> None:
+    """Take parts of a run over, together or not at all; the whole history is assigned anew."""
+    site = open_site(instance)
+    ticker = Ticker()
+    done = accept_parts(
+        site.database.transaction,
+        settings=site.settings,
+        part_ids=parts,
+        by=COMMAND_LINE,
+        report=ticker,
+    )
+    ticker.close()
+    if as_json:
+        print_json(dataclasses.asdict(done))
+        return
+    born = f"; new candidates: {', '.join(done.new_themes)}" if done.new_themes else ""
+    click.echo(
+        f"Accepted {done.parts} of run {done.run_id}, definition set {done.definition_set}{born}."
+    )
+
+
+@click.command("decline")
+@click.argument("parts", type=int, nargs=-1, required=True, metavar="PART...")
+@instance_option
+@speaks_plainly
+def decline(parts: tuple[int, ...], instance: Path | None) -> None:
+    """Decide that parts of a run are not taken over."""
+    site = open_site(instance)
+    with site.database.transaction() as session:
+        n = decline_parts(session, part_ids=parts, by=COMMAND_LINE)
+    click.echo(f"Declined {n}. Nothing else was changed.")
+
+
+def _run_cells(row: RunRow) -> list[Any]:
+    ran = row.run
+    days = f"{ran.first_day} to {ran.last_day}"
+    return [ran.id, days, f"{ran.texts:,}", ran.found, f"{ran.left_over:,}", row.waiting]
+
+
+def _run_facts(row: RunRow) -> dict[str, Any]:
+    ran = row.run
+    return {
+        "run": ran.id,
+        "started_at": ran.started_at,
+        "first_day": ran.first_day,
+        "last_day": ran.last_day,
+        "encoder": ran.encoder,
+        "seed": ran.seed,
+        "contacts": ran.texts,
+        "found": ran.found,
+        "left_over": ran.left_over,
+        "parts": {state.value: n for state, n in row.parts.items()},
+    }
+
+
+def _page_facts(page: RunPage) -> dict[str, Any]:
+    return {
+        **_run_facts(RunRow(page.run, {})),
+        "manifest": page.run.manifest,
+        "before": page.before_id,
+        "parts": [_part_facts(part) for part in page.parts],
+    }
+
+
+def _part_facts(part: PartRow) -> dict[str, Any]:
+    return {
+        "part": part.id,
+        "kind": part.kind.value,
+        "state": part.state.value,
+        "theme": part.theme_key,
+        "name": part.name,
+        "into": part.into_key,
+        "became": part.became_key,
+        "match": part.score,
+        "contacts": part.contacts,
+        "would_move": part.would_move,
+        "decided_by": part.decided_by,
+    }
+
+
+def _part_cells(part: PartRow) -> list[Any]:
+    what = part.kind.value if part.into_key is None else f"{part.kind.value} into {part.into_key}"
+    match = f"{part.score:.0%}"
+    return [part.id, part.theme_key, what, match, part.would_move, part.state.value, part.name]

@@ -1,0 +1,146 @@
+"""Pages: the runs that look for themes, what each proposed, and how two compare."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import flash, render_template, request, url_for
+from werkzeug import Response
+
+from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE, check_typed_count
+from closedloop.domain.errors import Conflict, Invalid
+from closedloop.domain.jobs import JobKind
+from closedloop.domain.runs import RULE
+from closedloop.extensions import current_settings, db
+from closedloop.queries.drift import get_site_drift
+from closedloop.queries.runs import compare_runs, get_run, list_parts, list_runs
+from closedloop.services.jobs import queue_job
+from closedloop.services.run_parts import decline_parts
+from closedloop.web.asked import row_id
+from closedloop.web.htmx import see_other
+from closedloop.web.permissions import requires
+from closedloop.web.session import current_actor
+from closedloop.web.themes_bp import bp
+from closedloop.web.themes_lineage import drift_chart
+
+
+@bp.get("/runs")
+@requires("themes.view")
+def runs() -> str:
+    """Show every run, newest first, and whether its definitions age."""
+    drift = get_site_drift(db.session, k=current_settings().privacy_k)
+    return render_template(
+        "themes/runs.html",
+        runs=list_runs(db.session),
+        drift=drift,
+        chart_data=drift_chart(drift, "All contacts"),
+    )
+
+
+@bp.get("/runs/<int:run_id>")
+@requires("themes.view")
+def run(run_id: int) -> str:
+    """Show one run: what it read, what it found, what it proposes."""
+    page = get_run(db.session, run_id)
+    return render_template(
+        "themes/run.html", page=page, run=page.run, manifest=page.run.manifest, rule=RULE
+    )
+
+
+@bp.get("/runs/<int:one>/against/<int:other>")
+@requires("themes.view")
+def runs_against(one: int, other: int) -> str:
+    """Compare two runs, the earlier one first."""
+    k = current_settings().privacy_k
+    found = compare_runs(db.session, one, other, k=k)
+    return render_template("themes/runs_against.html", found=found, k=k)
+
+
+@bp.get("/runs/against")
+@requires("themes.view")
+def choose_runs() -> Response:
+    """Send the two runs chosen in the form to their page."""
+    one, other = (request.args.get(name, type=row_id) for name in ("one", "other"))
+    if one is None or other is None:
+        raise Invalid("Choose two runs to compare.")
+    return see_other(url_for("themes.runs_against", one=one, other=other))
+
+
+@bp.get("/runs/<int:run_id>/parts")
+@requires("themes.curate")
+def parts(run_id: int) -> str:
+    """Show what taking the chosen parts over would do, and ask."""
+    return _parts_page(run_id, _chosen(request.args))
+
+
+@bp.post("/runs/<int:run_id>/parts/accept")
+@requires("themes.curate")
+def accept_run_parts(run_id: int) -> Response | tuple[str, int]:
+    """Queue the taking over of parts; the whole history is assigned anew."""
+    chosen = _chosen(request.form)
+    moves = sum(part.would_move for part in list_parts(db.session, run_id, chosen))
+    try:
+        _check_waiting(run_id, chosen)
+        check_typed_count(moves, _typed(), to_do="accept these parts")
+    except Invalid as refusal:
+        return _parts_page(run_id, chosen, refusal.fields or {"part": refusal.sentence}), 422
+    except Conflict as refusal:
+        return _parts_page(run_id, chosen, {"part": refusal.sentence}), 409
+    with db.transaction() as session:
+        job = queue_job(
+            session,
+            kind=JobKind.ASSIGN_THEMES,
+            arguments={"parts": sorted(chosen)},
+            by=current_actor(),
+        )
+        job_id = job.id
+    return see_other(url_for("jobs.show", job_id=job_id))
+
+
+@bp.post("/runs/<int:run_id>/parts/decline")
+@requires("themes.curate")
+def decline_run_parts(run_id: int) -> Response | tuple[str, int]:
+    """Decide that parts are not taken over."""
+    chosen = _chosen(request.form)
+    try:
+        _check_waiting(run_id, chosen)
+        with db.transaction() as session:
+            n = decline_parts(session, part_ids=chosen, by=current_actor())
+    except (Conflict, Invalid) as refusal:
+        return _parts_page(run_id, chosen, {"part": refusal.sentence}), 409
+    flash("Declined. Nothing was changed." if n == 1 else f"Declined {n} parts.", "done")
+    return see_other(url_for("themes.run", run_id=run_id))
+
+
+def _chosen(given: Any) -> list[int]:
+    return sorted({part for part in given.getlist("part", type=row_id) if part is not None})
+
+
+def _typed() -> int | None:
+    digits = request.form.get("typed_count", "").replace(",", "").strip()
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 12 else None
+
+
+def _check_waiting(run_id: int, chosen: list[int]) -> None:
+    """Refuse parts of another run, and parts that somebody has decided about."""
+    waiting = {part.id for part in get_run(db.session, run_id).waiting}
+    if not chosen:
+        raise Invalid("Choose at least one part.")
+    if set(chosen) - waiting:
+        raise Conflict(
+            "Somebody has decided about one of these parts meanwhile, or a later run took its "
+            "place. Look at the run again."
+        )
+
+
+def _parts_page(run_id: int, chosen: list[int], errors: dict[str, str] | None = None) -> str:
+    found = list_parts(db.session, run_id, chosen)
+    moves = sum(part.would_move for part in found)
+    return render_template(
+        "themes/run_parts.html",
+        run=get_run(db.session, run_id).run,
+        parts=found,
+        moves=moves,
+        asks=moves > COUNT_TO_TYPE_ABOVE,
+        errors=errors or {},
+    )

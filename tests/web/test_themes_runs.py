@@ -1,0 +1,197 @@
+"""Runs in the browser: what each says, deciding about its parts, and comparing two."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+import sqlalchemy as sa
+
+from closedloop.domain.accounts import Role
+from closedloop.domain.jobs import JobKind
+from closedloop.domain.runs import PartKind, PartState
+from closedloop.domain.themes import ThemeStatus
+from closedloop.models import Job, RunPart
+from tests.factories.runs import make_labels, make_part, make_run
+from tests.factories.themes import make_theme
+from tests.pages import text_of
+from tests.statements import statements_of
+
+
+@pytest.fixture
+def run(session):
+    return make_run(session)
+
+
+def test_list_without_runs_teaches_where_to_start(manager):
+    assert "No run yet" in text_of(manager.get("/themes/runs"))
+
+
+def test_list_says_how_many_parts_wait(manager, session, run):
+    make_part(session, run)
+    make_part(session, run, state=PartState.DECLINED)
+
+    html = manager.get("/themes/runs")
+
+    assert f'href="/themes/runs/{run.id}"' in html
+    assert "1,200" in html
+    assert 'class="num">1</td></tr>' in html
+
+
+def test_page_shows_manifest_and_parts_with_what_would_move(manager, session, run):
+    card = make_theme(session, ThemeStatus.TRIAGED, name="Cards come late")
+    pin = make_theme(session, ThemeStatus.TRIAGED, name="PIN blocked")
+    make_part(session, run, kind=PartKind.SPLIT, theme=card, name="lost card", would_move=75)
+    merged = make_part(
+        session, run, kind=PartKind.MERGED, theme=pin, score=0.87, detail={"into": card.id}
+    )
+
+    html = manager.get(f"/themes/runs/{run.id}")
+    text = text_of(html)
+
+    assert "“lost card” stands apart in it" in text
+    assert f"is one with {card.key} Cards come late" in text
+    assert "87 %" in text
+    assert f'name="part" value="{merged.id}"' in html
+    assert "words@1" in text
+    assert "resolution 1.5" in text
+    assert "honoured 3 of 4" in text
+    assert "1 January 2026 to 31 March 2026" in text or "1 Jan 2026 to 31 Mar 2026" in text
+    assert "2 parts wait for a decision" in text
+
+
+def test_readers_see_a_run_and_cannot_choose(sign_in_as, session, run):
+    make_part(session, run, theme=make_theme(session, ThemeStatus.TRIAGED))
+    page = sign_in_as(Role.EXECUTIVE)
+
+    html = page.get(f"/themes/runs/{run.id}")
+
+    assert 'name="part"' not in html
+    page.get(f"/themes/runs/{run.id}/parts", status=403)
+
+
+def test_a_run_that_is_not_there_is_not_found(manager):
+    assert "There is no run 99" in manager.get("/themes/runs/99", status=404)
+
+
+def test_chosen_parts_are_shown_with_what_accepting_does(manager, session, run):
+    theme = make_theme(session, ThemeStatus.TRIAGED, name="Cards come late")
+    part = make_part(session, run, kind=PartKind.GREW, theme=theme, would_move=60)
+    other = make_part(session, run, theme=make_theme(session, ThemeStatus.TRIAGED, name="Other"))
+
+    html = manager.get(f"/themes/runs/{run.id}/parts?part={part.id}")
+
+    assert "About 60 contacts of those read would change" in text_of(html)
+    assert f'value="{part.id}"' in html
+    assert f'value="{other.id}"' not in html
+    assert "typed_count" not in html
+
+
+def test_choosing_nothing_says_so(manager, run):
+    assert "No part is chosen" in manager.get(f"/themes/runs/{run.id}/parts")
+    response = manager.post(f"/themes/runs/{run.id}/parts/accept", status=422)
+    assert "Choose at least one part." in response.text or "No part is chosen" in response.text
+
+
+def test_accepting_queues_the_work_and_shows_it(manager, session, run):
+    part = make_part(session, run, theme=make_theme(session, ThemeStatus.TRIAGED), would_move=100)
+
+    response = manager.post(f"/themes/runs/{run.id}/parts/accept", {"part": part.id})
+
+    job = session.scalars(sa.select(Job)).one()
+    assert (job.kind, job.arguments) == (JobKind.ASSIGN_THEMES, {"parts": [part.id]})
+    assert response.location == f"/jobs/{job.id}"
+
+
+def test_more_than_a_hundred_contacts_need_their_number_typed(manager, session, run):
+    part = make_part(session, run, theme=make_theme(session, ThemeStatus.TRIAGED), would_move=101)
+    url = f"/themes/runs/{run.id}/parts/accept"
+
+    assert "Type 101" in manager.get(f"/themes/runs/{run.id}/parts?part={part.id}")
+    for typed in ("", "100", "many"):
+        response = manager.post(url, {"part": part.id, "typed_count": typed}, status=422)
+        assert "Type 101 to accept these parts" in response.text
+    manager.post(url, {"part": part.id, "typed_count": "101"})
+    assert session.scalar(sa.select(sa.func.count(Job.id))) == 1
+
+
+def test_declining_is_put_down_and_changes_nothing(manager, session, run):
+    part = make_part(session, run, theme=make_theme(session, ThemeStatus.TRIAGED))
+
+    manager.post(f"/themes/runs/{run.id}/parts/decline", {"part": part.id})
+
+    assert session.get_one(RunPart, part.id).state is PartState.DECLINED
+    assert "declined by" in text_of(manager.get(f"/themes/runs/{run.id}"))
+
+
+@pytest.mark.parametrize("what", ["accept", "decline"])
+def test_parts_that_were_decided_meanwhile_are_refused(manager, session, run, what):
+    theme = make_theme(session, ThemeStatus.TRIAGED)
+    part = make_part(session, run, theme=theme, state=PartState.SUPERSEDED)
+    elsewhere = make_part(session, make_run(session), theme=theme)
+    for one in (part, elsewhere):
+        response = manager.post(f"/themes/runs/{run.id}/parts/{what}", {"part": one.id}, status=409)
+        assert "Nothing was changed" in response.text
+    assert session.scalar(sa.select(sa.func.count(Job.id))) == 0
+
+
+def test_two_runs_are_matched_by_the_texts_both_read(manager, session):
+    one, other = make_run(session), make_run(session)
+    texts = [f"{n:064x}" for n in range(30)]
+    # Run one: card 0-9, pin 10-19, odd 20-24. Run two: card 0-11, lost 12-19; 25-29 are new to it.
+    make_labels(session, one, {"card": texts[:10], "pin": texts[10:20], "odd": texts[20:25]})
+    make_labels(session, other, {"cards": texts[:12], "pins": texts[12:20], "news": texts[25:]})
+
+    text = text_of(manager.get(f"/themes/runs/{other.id}/against/{one.id}"))
+
+    assert f"Run {one.id} against run {other.id}" in text
+    assert "2 clusters are in both; by the 20 contacts" in text
+    assert "card 10 cards 12 83 %" in text  # 10 of 12
+    assert "pin 10 pins 8 80 %" in text
+    assert "news 5" in text
+    assert "odd 5" in text
+
+
+def test_clusters_of_too_few_people_have_neither_name_nor_size(manager, session):
+    one, other = make_run(session), make_run(session)
+    texts = [f"{n:064x}" for n in range(9)]
+    make_labels(session, one, {"secret": texts}, people=4)
+    make_labels(session, other, {"other": texts}, people=5)
+
+    html = manager.get(f"/themes/runs/{one.id}/against/{other.id}")
+
+    assert "secret" not in html
+    assert "fewer than 5 customers" in html
+
+
+def test_runs_that_kept_no_labels_cannot_be_compared(manager, session, run):
+    text = text_of(manager.get(f"/themes/runs/{run.id}/against/{run.id}", status=404))
+    assert "did not keep which text" in text
+
+
+def test_the_form_of_two_runs_leads_to_their_page(manager, session, run):
+    other = make_run(session)
+    response = manager.raw(f"/themes/runs/against?one={run.id}&other={other.id}")
+    assert response.location == f"/themes/runs/{run.id}/against/{other.id}"
+    assert manager.raw("/themes/runs/against?one=x").status_code == 422
+
+
+def test_names_are_escaped(manager, session, run):
+    theme = make_theme(session, ThemeStatus.TRIAGED)
+    make_part(session, run, kind=PartKind.SPLIT, theme=theme, name="<script>alert(1)</script>")
+    assert "<script>alert" not in manager.get(f"/themes/runs/{run.id}")
+
+
+def test_pages_ask_as_often_for_many_parts_as_for_one(manager, session, run):
+    def add():
+        card, pin = (make_theme(session, ThemeStatus.TRIAGED) for _ in range(2))
+        make_part(session, run, kind=PartKind.MERGED, theme=pin, detail={"into": card.id})
+
+    add()
+    urls = ("/themes/runs", f"/themes/runs/{run.id}")
+    first = [statements_of(manager, url) for url in urls]
+    for _ in range(5):
+        add()
+        make_run(session, first_day=date(2026, 2, 1))
+    assert [statements_of(manager, url) for url in urls] == first
+    assert max(first) <= 14
