@@ -128,7 +128,7 @@ def _wanted(asked: UnassignedQuery) -> ContactFilter:
 
 def _coverage(coverage: Coverage) -> CoverageOut | None:
     now = coverage.now
-    if now.with_text < current_settings().privacy_k:
+    if now.customers < current_settings().privacy_k:
         return None
     return CoverageOut(
         first_day=coverage.first_day,

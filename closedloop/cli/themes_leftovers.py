@@ -62,9 +62,9 @@ def unassigned(instance: Path | None, limit: int, as_json: bool) -> None:
 
 
 def _coverage(coverage: Coverage, k: int) -> dict[str, Any] | None:
-    """Return coverage; None where it would be that of fewer contacts than the threshold."""
+    """Return coverage; None where it would be that of fewer customers than the threshold."""
     now = coverage.now
-    if now.with_text < k:
+    if now.customers < k:
         return None
     return {
         "first_day": coverage.first_day.isoformat(),
@@ -79,8 +79,8 @@ def _coverage(coverage: Coverage, k: int) -> dict[str, Any] | None:
 
 def _sentence(coverage: Coverage, k: int) -> str:
     now = coverage.now
-    if now.value is None or now.with_text < k:
-        return f"Fewer than {k} contacts of the last 4 weeks hold words: too few for a share."
+    if now.value is None or now.customers < k:
+        return f"Fewer than {k} customers said something in the last 4 weeks: too few for a share."
     met = "met" if coverage.meets_goal else "not met"
     return (
         f"{now.value:.1%} of {now.with_text:,} contacts with text of the last 4 weeks are in a "

@@ -19,7 +19,14 @@ from closedloop.domain.leftovers import (
     rise_in_words,
 )
 from closedloop.domain.themes import ThemeStatus
-from closedloop.models import Contact, ContactText, EmergingTheme, MetricGoal, Theme
+from closedloop.models import (
+    Contact,
+    ContactText,
+    EmergingTheme,
+    MetricGoal,
+    Theme,
+    ThemeWeek,
+)
 from closedloop.queries.theme_figures import shorten
 
 QUOTES_EACH = 3
@@ -40,11 +47,14 @@ class CoverageCount:
         In a theme that was not dismissed or retired.
     dismissed : int
         In a theme that was.
+    customers : int
+        At least so many different ones are behind them.
     """
 
     with_text: int = 0
     with_theme: int = 0
     dismissed: int = 0
+    customers: int = 0
 
     @property
     def without_theme(self) -> int:
@@ -61,21 +71,22 @@ class CoverageCount:
             self.with_text + other.with_text,
             self.with_theme + other.with_theme,
             self.dismissed + other.dismissed,
+            max(self.customers, other.customers),
         )
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """Coverage of the last days, and week by week.
+    """Coverage of the last weeks, Monday to Sunday, and week by week.
 
     Attributes
     ----------
     first_day, last_day : date
         Of `now`, both inclusive.
     now, before : CoverageCount
-        The last 4 weeks, and the 4 weeks before them.
+        The last 4 weeks, of which the last may not be over, and the 4 weeks before them.
     weeks : tuple of (date, CoverageCount)
-        Weeks of seven days that end with `last_day`, by their first day, oldest first.
+        By their Monday, oldest first.
     goal : float
         Share 0–1 that holds on `last_day`.
     is_usual_goal : bool
@@ -99,49 +110,45 @@ class Coverage:
 def get_coverage(session: Session, *, last_day: date) -> Coverage:
     """Return which share of the contacts with text is in a theme.
 
+    Read from what is counted by week whenever contacts get their themes, so that it costs the
+    same for millions of them, and stays when texts expire.
+
     Parameters
     ----------
     session : Session
     last_day : date
-        Inclusive; `WEEKS_SHOWN` weeks end with it.
+        The last of the `WEEKS_SHOWN` weeks holds it.
     """
-    first = last_day - timedelta(days=7 * WEEKS_SHOWN - 1)
-    days = _count_days(session, first, last_day)
+    n = SPAN_DAYS // 7
+    last_week = last_day - timedelta(days=last_day.weekday())
+    weeks = [last_week - timedelta(weeks=ago) for ago in reversed(range(WEEKS_SHOWN))]
+    counts = _count_weeks(session, weeks[0], weeks[-1])
     goal = _find_goal(session, last_day)
-    begin = last_day - timedelta(days=SPAN_DAYS - 1)
-    weeks = [first + timedelta(days=7 * week) for week in range(WEEKS_SHOWN)]
+    found = [counts.get(week, CoverageCount()) for week in weeks]
     return Coverage(
-        first_day=begin,
+        first_day=weeks[-n],
         last_day=last_day,
-        now=_total(days, begin, SPAN_DAYS),
-        before=_total(days, begin - timedelta(days=SPAN_DAYS), SPAN_DAYS),
-        weeks=tuple((week, _total(days, week, 7)) for week in weeks),
+        now=sum(found[-n:], CoverageCount()),
+        before=sum(found[-2 * n : -n], CoverageCount()),
+        weeks=tuple(zip(weeks, found, strict=True)),
         goal=USUAL_GOAL if goal is None else goal,
         is_usual_goal=goal is None,
     )
 
 
-def _count_days(session: Session, first: date, last: date) -> dict[date, CoverageCount]:
-    is_gone = Theme.status == ThemeStatus.RETIRED
+def _count_weeks(session: Session, first: date, last: date) -> dict[date, CoverageCount]:
     rows = session.execute(
-        sa.select(
-            Contact.local_day,
-            sa.func.count(),
-            sa.func.count(sa.case((~is_gone, 1))),
-            sa.func.count(sa.case((is_gone, 1))),
-        )
-        .select_from(Contact)
-        .join(ContactText, ContactText.contact_id == Contact.id)
-        .outerjoin(Theme, Theme.id == Contact.theme_id)
-        .where(Contact.local_day.between(first, last), ContactText.issue_text != "")
-        .group_by(Contact.local_day)
+        sa.select(ThemeWeek.week, Theme.status, ThemeWeek.contacts, ThemeWeek.customers)
+        .outerjoin(Theme, Theme.id == ThemeWeek.theme_id)
+        .where(ThemeWeek.week.between(first, last))
     )
-    return {day: CoverageCount(int(n), int(held), int(gone)) for day, n, held, gone in rows}
-
-
-def _total(days: Mapping[date, CoverageCount], first: date, n: int) -> CoverageCount:
-    wanted = (first + timedelta(days=place) for place in range(n))
-    return sum((days[day] for day in wanted if day in days), CoverageCount())
+    found: dict[date, CoverageCount] = {}
+    for week, status, contacts, customers in rows:
+        is_gone = status is ThemeStatus.RETIRED
+        held = contacts if status is not None and not is_gone else 0
+        part = CoverageCount(contacts, held, contacts if is_gone else 0, customers)
+        found[week] = found.get(week, CoverageCount()) + part
+    return found
 
 
 def _find_goal(session: Session, day: date) -> float | None:

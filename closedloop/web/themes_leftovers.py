@@ -127,7 +127,7 @@ def _choices(asked: Asked, options: FilterOptions) -> dict[str, list[tuple[str, 
 
 
 def _chart(coverage: Coverage, k: int) -> dict[str, Any]:
-    values = [None if count.with_text < k else count.value for _, count in coverage.weeks]
+    values = [None if count.customers < k else count.value for _, count in coverage.weeks]
     return {
         "days": [week for week, _ in coverage.weeks],
         "unit": "share",
@@ -145,10 +145,10 @@ def _chart(coverage: Coverage, k: int) -> dict[str, Any]:
 
 def _weeks(coverage: Coverage, k: int) -> list[tuple[str, ...]]:
     rows = []
+    hidden = (f"fewer than {k} customers", "–", "–")
     for week, count in reversed(coverage.weeks):
-        few = 0 < count.with_text < k
         numbers = (f"{count.with_text:,}", f"{count.with_theme:,}", pct(count.value))
-        rows.append((day_words(week), *((f"fewer than {k}", "–", "–") if few else numbers)))
+        rows.append((day_words(week), *(hidden if 0 < count.customers < k else numbers)))
     return rows
 
 
@@ -160,8 +160,8 @@ def coverage_csv() -> Response:
     k = current_settings().privacy_k
     weeks = get_coverage(db.session, last_day=last_day).weeks if last_day else ()
     rows: list[list[Any]] = [
-        [week, f"fewer than {k}", "", "", ""]
-        if 0 < count.with_text < k
+        [week, f"fewer than {k} customers", "", "", ""]
+        if 0 < count.customers < k
         else [week, count.with_text, count.with_theme, count.dismissed, _rounded(count.value)]
         for week, count in weeks
     ]

@@ -64,7 +64,7 @@ def test_numbers_say_their_bounds(document):
         for parameter in operation.get("parameters", [])
         if parameter["name"] == "limit"
     ]
-    assert len(limits) == 6
+    assert len(limits) == 7
     assert all((limit["minimum"], limit["maximum"]) == (1, 200) for limit in limits)
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from closedloop.domain.themes import ThemeStatus
+from closedloop.services.drift import refresh_weeks
 from tests.factories.contacts import make_batch, make_contact
 from tests.factories.leftovers import (
     LAST_DAY,
@@ -31,17 +32,18 @@ def held(session):
 def test_unassigned_gives_coverage_and_each_contact_once(api, session, held):
     batch = make_batch(session)
     for ago in range(5):
-        at = noon(LAST_DAY - timedelta(days=ago))
+        at = noon(LAST_DAY) - timedelta(minutes=ago)
         make_contact(session, started_at=at, batch=batch, text=f"words {ago}")
         make_contact(session, started_at=at, batch=batch, text="in a theme", theme=held)
         make_contact(session, started_at=at, batch=batch, text=None)
+    refresh_weeks(session, days=None)
 
     answer = api.get("/themes/unassigned?text=1")
     found = api.pages("/themes/unassigned?limit=2")
 
     assert [item["text"] for item in answer["items"]] == [f"words {ago}" for ago in range(5)]
     assert answer["coverage"] == {
-        "first_day": "2026-04-03",
+        "first_day": "2026-04-06",
         "last_day": "2026-04-30",
         "contacts_with_text": 10,
         "with_theme": 5,
@@ -68,6 +70,7 @@ def test_unassigned_says_how_near_the_nearest_theme_is(api, session, database, s
 
 def test_coverage_of_fewer_contacts_than_may_be_shown_is_null(api, session, held):
     make_contact(session, text="words")
+    refresh_weeks(session, days=None)
 
     assert api.get("/themes/unassigned")["coverage"] is None
 

@@ -26,6 +26,7 @@ from closedloop.web.permissions import PUBLIC, permission_of, refuse_unmarked_ro
 from tests.factories.accounts import make_department, make_user
 from tests.factories.contacts import make_batch, make_contact
 from tests.factories.impact import make_measurement
+from tests.factories.leftovers import make_emerging
 from tests.factories.themes import make_action, make_intervention, make_stats, make_theme
 
 ALL_ROLES = tuple(Role)
@@ -72,6 +73,7 @@ def world(session):
         "measurement_id": measurement.id,
         "run_id": run.id,
         "decision_id": 1,
+        "emerging_id": make_emerging(session).id,
         "user_id": user.id,
         "token_id": 1,
         "department_id": make_department(session).id,

@@ -17,6 +17,7 @@ from closedloop.domain.leftovers import COVERAGE_GOAL
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import AuditEvent, EmergingState, EmergingTheme, Job, MetricGoal
 from closedloop.services.definitions import find_current_set
+from closedloop.services.drift import refresh_weeks
 from tests.factories.contacts import make_batch, make_contact, make_customer
 from tests.factories.leftovers import (
     LAST_DAY,
@@ -49,9 +50,11 @@ def site(database, settings, actor):
 def add(session, n, ago=0, theme=None, text="Something else"):
     batch = make_batch(session)
     at = noon(LAST_DAY - timedelta(days=ago))
-    return [
+    contacts = [
         make_contact(session, started_at=at, theme=theme, text=text, batch=batch) for _ in range(n)
     ]
+    refresh_weeks(session, days=None)
+    return contacts
 
 
 def test_without_contacts_the_page_says_what_comes_here(manager):
@@ -87,11 +90,12 @@ def test_coverage_is_the_share_of_contacts_with_text_in_a_theme_in_use(manager, 
     data = json.loads(re.search(r'id="coverage-data">(.*?)</script>', html)[1])
     assert data["series"][0]["values"][-1] == 0.75
     assert data["series"][1]["values"] == [0.8] * 13
-    assert data["days"][-1] == (LAST_DAY - timedelta(days=6)).isoformat()
+    assert data["days"][-1] == "2026-04-27"  # the Monday before the last day
     rows = list(
         csv.DictReader(io.StringIO(manager.raw("/themes/coverage.csv").text.lstrip("\ufeff")))
     )
     assert rows[-1]["contacts_with_text"] == "40"
+    assert rows[-5]["contacts_with_text"] == "9"
     assert rows[-1]["in_a_dismissed_theme"] == "6"
     assert rows[-1]["coverage"] == "0.75"
 
