@@ -21,6 +21,9 @@ WIDEST_NEEDED = 5.0
 NARROWEST_SPREAD = 3.0
 """Effective number of themes from which a code is spread; half of all themes' where in between."""
 
+LARGEST_SHARE_SPREAD = 1 / 3
+"""A code of which one theme has as much or more is not spread, however small its other parts."""
+
 LEAST_SHARE_ELSEWHERE = 0.05
 LEAST_SHARE_SPREAD = 0.1
 """Share of a theme's contacts below which a cell is no matter for a conversation."""
@@ -191,7 +194,7 @@ def find_spread(counts: Counts, *, least: int) -> list[SpreadCode]:
         if total < least * wide or reach < wide:
             continue
         largest = max(range(len(of_code)), key=lambda row: of_code[row])
-        if of_code[largest] / total < USUAL_SHARE:
+        if of_code[largest] / total < LARGEST_SHARE_SPREAD:
             found.append(
                 SpreadCode(column, total, reach, largest, of_code[largest] / total),
             )

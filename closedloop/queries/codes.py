@@ -27,17 +27,24 @@ from closedloop.queries.theme_figures import GONE_STATUSES
 MOST_LINES = 25
 """Themes, and codes, that have a line of their own; the others are put together."""
 
+THEMES_NAMED = 5
+"""Themes named under a spread code: those that have most contacts there."""
+
 LEAST_CONTACTS = 10
 """Fewer contacts in a cell are no matter for a conversation."""
 
 
 @dataclass(frozen=True)
 class CodeColumn:
-    """A wrap-up code; `others` counts the codes put together, whose `code` is empty."""
+    """A wrap-up code; `others` counts the codes put together, whose `code` is empty.
+
+    `reason` says that it is spread over many themes, where it is.
+    """
 
     code: str
     contacts: int
     others: int = 0
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -210,7 +217,7 @@ def get_code_matrix(session: Session, *, first_day: date, last_day: date, k: int
     return CodeMatrix(
         first_day=first_day,
         last_day=last_day,
-        columns=_columns(view),
+        columns=_columns(view, findings),
         rows=_rows(view, findings),
         findings=findings,
         without_code=without if without >= k or without == 0 else None,
@@ -320,12 +327,13 @@ def _fold(counts: Sequence[int], named: Sequence[int]) -> list[int]:
     return [*own, sum(counts) - sum(own)] if len(named) < len(counts) else own
 
 
-def _columns(view: _View) -> tuple[CodeColumn, ...]:
+def _columns(view: _View, findings: Sequence[Finding]) -> tuple[CodeColumn, ...]:
+    spread = {f.code: f.reason for f in findings if f.theme_id is None}
     totals = [sum(column) for column in zip(*view.cells, strict=True)]
     codes = [view.table.codes[place] for place in view.columns]
     others = len(view.table.codes) - len(codes)
     return tuple(
-        CodeColumn(code, total, others if not code else 0)
+        CodeColumn(code, total, others if not code else 0, spread.get(code, ""))
         for code, total in zip([*codes, ""], totals, strict=False)
     )
 
@@ -383,7 +391,8 @@ def _spread(view: _View, spread: SpreadCode, least: int) -> list[Finding]:
         f"widely as over {width} equally large themes{most}."
     )
     found = [Finding("spread", code, None, "", spread.contacts, reason)]
-    for row in view.rows:
+    by_size = sorted(view.rows, key=lambda row: -view.table.counts[row][spread.column])
+    for row in by_size[:THEMES_NAMED]:
         contacts = view.table.counts[row][spread.column]
         share = contacts / sum(view.table.counts[row])
         is_much = contacts >= least and share >= LEAST_SHARE_SPREAD

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.themes.graph import Floats
-from ml.themes.label import TOO_SIMILAR
 
-DIVERSITY = 0.3
+DIVERSITY = 0.4
 """How much likeness to a row picked before costs, against the worth of the row itself (MMR)."""
+
+NEARLY_SAME = 0.85
+"""Cosine from which two rows say the same: stricter than for a name, since people read these."""
 
 KEYWORD_WORTH = 0.3
 SURENESS_WORTH = 0.1
@@ -21,6 +24,8 @@ SURENESS_WORTH = 0.1
 
 STEM_CUT = 3
 SHORTEST_STEM = 4
+WORDS_BETWEEN = 3
+"""Words that may stand between those of a keyword: names are made without the small ones."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Evidence:
     Attributes
     ----------
     typical : tuple of int
-        Members near the theme that hold its words and differ from each other.
+        Members near the middle of the theme that hold its words and differ from each other.
     boundary : tuple of int
         Members that the model is least sure of.
     contrary : tuple of int
@@ -45,9 +50,9 @@ class Evidence:
 def keyword_fit(text: str, keywords: Sequence[str]) -> float:
     """Return how much of a theme's keywords a text holds, 0–1.
 
-    The first keyword weighs most (1, 1/2, 1/3, …). A keyword of several words counts when all
-    of them are there, in any order and with other endings; one of a script that writes without
-    spaces counts wherever it stands.
+    The first keyword weighs most (1, 1/2, 1/3, …). A keyword of several words counts when they
+    stand near each other in this order, also with other endings; one of a script that writes
+    without spaces counts wherever it stands.
 
     Parameters
     ----------
@@ -60,16 +65,23 @@ def keyword_fit(text: str, keywords: Sequence[str]) -> float:
     held = sum(
         weight
         for weight, keyword in zip(weights, keywords, strict=True)
-        if keyword.split() and all(_holds(said, word) for word in keyword.casefold().split())
+        if keyword.strip() and _pattern(keyword.casefold()).search(said)
     )
     return held / sum(weights) if keywords else 0.0
 
 
-def _holds(said: str, word: str) -> bool:
+@cache
+def _pattern(keyword: str) -> re.Pattern[str]:
+    between = rf"\W+(?:\w+\W+){{0,{WORDS_BETWEEN}}}"
+    return re.compile(between.join(_word_pattern(word) for word in keyword.split()))
+
+
+def _word_pattern(word: str) -> str:
     if not word.isascii() and len(word) <= SHORTEST_STEM:
-        return word in said
-    stem = word[: max(SHORTEST_STEM, len(word) - STEM_CUT)]
-    return re.search(rf"\b{re.escape(stem)}", said) is not None
+        return re.escape(word)
+    if len(word) < SHORTEST_STEM:
+        return rf"\b{re.escape(word)}s?\b"
+    return rf"\b{re.escape(word[: max(SHORTEST_STEM, len(word) - STEM_CUT)])}\w*"
 
 
 def pick_evidence(
@@ -92,7 +104,9 @@ def pick_evidence(
     vectors : float32 (n, dimensions)
         Rows of length 1, as the encoder gives them.
     prototypes : float32 (n_prototypes, dimensions)
-        Of the theme, from `ThemeModel.prototypes`.
+        Of the theme, from `ThemeModel.prototypes`: what is contrary lies near one of them.
+        Typical rows lie near the middle of the members instead, for a theme of many prototypes
+        also has some at its edge.
     confidence : float (n,)
         That a row belongs where it was put.
     is_member : bool (n,)
@@ -111,7 +125,9 @@ def pick_evidence(
     fit = np.zeros(len(vectors)) if fit is None else fit
     people = np.arange(len(vectors)) if people is None else people
     picker = _Picker(vectors, people, np.ones(len(vectors), np.bool_))
-    inside = nearness + KEYWORD_WORTH * fit + SURENESS_WORTH * confidence
+    middle = vectors[is_member].sum(axis=0)
+    central = vectors @ (middle / max(float(np.linalg.norm(middle)), 1e-9))
+    inside = central + KEYWORD_WORTH * fit + SURENESS_WORTH * confidence
     typical: list[int] = []
     boundary: list[int] = []
     contrary: list[int] = []
@@ -142,6 +158,6 @@ class _Picker:
             best = int(np.argmax(np.where(self.allowed & among, value, -np.inf)))
             rows.append(best)
             self.likeness[best] = self.vectors @ self.vectors[best]
-            self.allowed &= self.likeness[best] < TOO_SIMILAR
+            self.allowed &= self.likeness[best] < NEARLY_SAME
             self.allowed &= self.people != self.people[best]
             self.allowed[best] = False

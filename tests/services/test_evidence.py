@@ -66,7 +66,7 @@ def say(session, theme, text, *, customer=None, confidence=0.9, **values) -> Con
     return contact
 
 
-def words(start: int, n: int = 5) -> str:
+def words(start: int, n: int = 8) -> str:
     return " ".join(f"word{start}x{place}" for place in range(n))
 
 

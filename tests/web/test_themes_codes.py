@@ -32,7 +32,7 @@ def make_coded(session, name: str, **codes):
 def confused(session):
     make_contact(session)
     return [
-        make_coded(session, "Card late", Card=400, Refund=9, General=90),
+        make_coded(session, "Card late", Card=400, Refund=9, General=80),
         make_coded(session, "Refund late", Card=12, Refund=300, General=70),
         make_coded(session, "Charged twice", Card=8, Refund=120, Charge=180, General=60),
         make_coded(session, "PIN forgotten", PIN=70, General=50, Card=3),
