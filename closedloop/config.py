@@ -77,6 +77,10 @@ class Settings:
     )
     privacy_k: int = _setting(5, "Fewest distinct customers a cell, quote or export describes.")
     encoder: str = _setting("default", "Sentence encoder: default or sentence-transformers:MODEL.")
+    dask_scheduler: str = _setting(
+        "",
+        "Dask scheduler whose workers encode texts, e.g. tcp://host:8786; empty is this process.",
+    )
     max_upload_mb: int = _setting(256, "Largest file the upload page takes, in megabytes.")
     watched_folder: str = _setting(
         "", "Folder whose files the nightly round reads, in folders named after saved mappings."
@@ -117,6 +121,11 @@ class Settings:
                     f"Key {number} of CLOSEDLOOP_CUSTOMER_KEYS_BEFORE is shorter than 32 letters. "
                     "Restore the value that `closedloop keys rotate` wrote."
                 )
+        if self.dask_scheduler and not self.dask_scheduler.startswith(("tcp://", "tls://")):
+            raise SettingsError(
+                f"CLOSEDLOOP_DASK_SCHEDULER is {self.dask_scheduler!r}; write an address like "
+                "tcp://host:8786, or leave it empty."
+            )
         for code in self.phone_regions:
             if len(code) != 2 or not code.isascii() or not code.isalpha():
                 raise SettingsError(

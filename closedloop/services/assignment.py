@@ -291,7 +291,7 @@ def bring_up_to_date(
     encoder = maker.load_encoder(settings.encoder)
     with transactions() as session:
         check_encoder(read_standing(session).encoder, encoder)
-    encode_texts(transactions, encoder=encoder, report=report)
+    encode_texts(transactions, encoder=encoder, report=report, scheduler=settings.dask_scheduler)
     for _ in range(TRIES):
         result = _try_to_assign(transactions, settings, by, everything, report, maker, encoder.name)
         if result is not None:

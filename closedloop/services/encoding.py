@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from closedloop.adapters.cluster import open_executor
 from closedloop.domain.jobs import Progress
 from closedloop.models import ContactText, EncodedText
 from closedloop.services.long_work import Report, Transactions
 from ml.text.clean import normalise
 from ml.text.embed import Encoder
+from ml.text.spread import SpreadEncoder
 
 TEXTS_PER_CHUNK = 2_000
+# Enough tasks at once for the workers of a cluster.
+TEXTS_PER_ROUND = 20_000
 HASHES_PER_QUERY = 500
 STORED = np.dtype("<f2")
 
@@ -26,7 +30,12 @@ Hashes = NDArray[np.bytes_]
 
 
 def encode_texts(
-    transactions: Transactions, *, encoder: Encoder, report: Report, chunk: int = TEXTS_PER_CHUNK
+    transactions: Transactions,
+    *,
+    encoder: Encoder,
+    report: Report,
+    chunk: int | None = None,
+    scheduler: str = "",
 ) -> int:
     """Encode every text that has no vector yet; a second run goes on where the first stopped.
 
@@ -36,16 +45,35 @@ def encode_texts(
         One short one reads a chunk, one writes it; none is open while the encoder works.
     encoder : Encoder
     report : Report
-    chunk : int
-        Distinct texts per transaction.
+    chunk : int, optional
+        Distinct texts per transaction; by default 2,000, on a cluster 20,000.
+    scheduler : str
+        Address of the Dask scheduler whose workers encode; empty is this process.
 
     Returns
     -------
     int
         Texts encoded now.
+
+    Raises
+    ------
+    Unavailable
+        If there is something to encode and the cluster cannot be reached.
     """
     with transactions() as session:
         total = _count_missing(session, encoder.name)
+    if total == 0:
+        return 0
+    with open_executor(scheduler) as executor:
+        if executor is None:
+            return _encode_missing(transactions, encoder, report, chunk or TEXTS_PER_CHUNK, total)
+        spread = SpreadEncoder(encoder, executor)
+        return _encode_missing(transactions, spread, report, chunk or TEXTS_PER_ROUND, total)
+
+
+def _encode_missing(
+    transactions: Transactions, encoder: Encoder, report: Report, chunk: int, total: int
+) -> int:
     done, after = 0, ""
     while True:
         with transactions() as session:
