@@ -20,6 +20,7 @@ from closedloop.cli.options import (
 from closedloop.cli.themes_codes import codes
 from closedloop.cli.themes_leftovers import emerging, unassigned
 from closedloop.cli.themes_next import faq, map_, next_
+from closedloop.cli.themes_runs import accept, decline, run, runs
 from closedloop.domain.audit import COMMAND_LINE
 from closedloop.jobs.work import assign_new
 from closedloop.queries.themes import ThemeFilter, ThemeRow, ThemeView, list_themes
@@ -37,6 +38,10 @@ themes.add_command(map_)
 themes.add_command(unassigned)
 themes.add_command(emerging)
 themes.add_command(codes)
+themes.add_command(runs)
+themes.add_command(run)
+themes.add_command(accept)
+themes.add_command(decline)
 
 
 @themes.command("discover")

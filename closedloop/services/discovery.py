@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from importlib.metadata import version
 from typing import Any
@@ -29,6 +30,7 @@ from closedloop.services.assignment import (
     label_texts,
     labels_at_hand,
 )
+from closedloop.services.constraints import Links, read_links, tell_honoured
 from closedloop.services.definitions import (
     Model,
     Standing,
@@ -41,6 +43,8 @@ from closedloop.services.encoding import load_vectors
 from closedloop.services.evidence import renew_evidence
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.proposals import Cluster, Proposal, apply_proposal
+from closedloop.services.run_records import Look, keep_run
+from ml.text.embed import Encoder
 
 DAYS_READ = 180
 FEWEST_REPEATS = 300
@@ -85,6 +89,8 @@ class _Pool:
     hashes: list[str]
     texts: list[str]
     dispositions: list[str | None]
+    themes: list[int | None]
+    people: list[int]
 
 
 def discover_themes(
@@ -136,28 +142,57 @@ def discover_themes(
         with transactions() as session:
             standing = read_standing(session)
             pool = _read_pool(session, settings, standing, first_day, last_day, seed, sample)
-            vectors = load_vectors(session, encoder=encoder.name, hashes=pool.hashes)
             kept = _read_kept_model(session, standing, maker)
-        report(Progress(0, 0, f"Finding themes in {len(pool.texts):,} contacts"))
-        found = None
-        if pool.texts:
-            found = maker.discover(
-                pool.texts,
-                encoder=encoder,
-                seed=seed,
-                embeddings=vectors,
-                dispositions=pool.dispositions,
-            )
+            whole = pool
+            if pool.claimed:
+                nobody = replace(standing, kept=frozenset(), retired=frozenset())
+                whole = _read_pool(session, settings, nobody, first_day, last_day, seed, sample)
+        found = _find(transactions, maker, encoder, seed, pool, report)
+        look = found
+        if whole is not pool:
+            # What agreed themes hold is looked at afresh, too, for the parts people decide about.
+            look = _find(transactions, maker, encoder, seed, whole, report)
         model = _join(maker, kept, found)
         texts = label_texts(transactions, encoder=encoder.name, model=model, report=report)
         report(Progress(0, 0, "Bringing all contacts under the new themes"))
         proposal = _propose(standing, model, found, texts, encoder.name)
         with transactions() as session:
-            result = _apply(session, settings, by, seed, pool, found, standing, proposal)
+            result = _apply(
+                session, settings, by, seed, pool, found, standing, proposal, (whole, look)
+            )
         if result is not None:
             renew_evidence(transactions, settings=settings, report=report, maker=maker)
             return result
     raise Conflict("People kept deciding about themes while this ran. Start the discovery again.")
+
+
+def _find(
+    transactions: Transactions,
+    maker: ThemeMaker,
+    encoder: Encoder,
+    seed: int,
+    pool: _Pool,
+    report: Report,
+) -> Any:
+    """Find themes in what was read; None where nothing was."""
+    if not pool.texts:
+        return None
+    report(Progress(0, 0, f"Finding themes in {len(pool.texts):,} contacts"))
+    with transactions() as session:
+        vectors = load_vectors(session, encoder=encoder.name, hashes=pool.hashes)
+        links = _links_of(session, pool)
+    return maker.discover(
+        pool.texts,
+        encoder=encoder,
+        seed=seed,
+        embeddings=vectors,
+        dispositions=pool.dispositions,
+        **links.as_arguments(),
+    )
+
+
+def _links_of(session: Session, pool: _Pool) -> Links:
+    return read_links(session, hashes=pool.hashes, texts=pool.texts, themes=pool.themes)
 
 
 def _join(maker: ThemeMaker, kept: Model | None, found: Any) -> Model:
@@ -204,7 +239,10 @@ def _read_pool(
         condition, available = in_days, _count(session, in_days)
     if not available:
         raise Invalid(_say_wordless(session, first_day, last_day))
-    unclaimed = sa.or_(Contact.theme_id.is_(None), Contact.theme_id.not_in(standing.kept))
+    unclaimed = sa.and_(
+        sa.or_(Contact.theme_id.is_(None), Contact.theme_id.not_in(standing.kept)),
+        sa.or_(Contact.cluster.is_(None), Contact.cluster.not_in(standing.retired)),
+    )
     ids = _draw(session, sa.and_(condition, unclaimed), seed, sample)
     rows = _read_rows(session, ids)
     return _Pool(
@@ -216,6 +254,8 @@ def _read_pool(
         hashes=[row[0] for row in rows],
         texts=[row[1] for row in rows],
         dispositions=[row[2] or None for row in rows],
+        themes=[row[3] for row in rows],
+        people=[row[4] for row in rows],
     )
 
 
@@ -255,18 +295,25 @@ def _draw(session: Session, condition: sa.ColumnElement[bool], seed: int, sample
     return chosen
 
 
-def _read_rows(session: Session, ids: Sequence[int]) -> list[tuple[str, str, str]]:
-    rows: dict[int, tuple[str, str, str]] = {}
+def _read_rows(session: Session, ids: Sequence[int]) -> list[tuple[str, str, str, int | None, int]]:
+    """Return text hash, text, disposition, theme and person of contacts, in the order given."""
+    rows: dict[int, tuple[str, str, str, int | None, int]] = {}
     for start in range(0, len(ids), IDS_PER_QUERY):
         part = ids[start : start + IDS_PER_QUERY]
         query = (
             sa.select(
-                Contact.id, ContactText.text_hash, ContactText.issue_text, Contact.disposition
+                Contact.id,
+                ContactText.text_hash,
+                ContactText.issue_text,
+                Contact.disposition,
+                Contact.theme_id,
+                # nobody knows better, so a contact without a customer is a person of its own
+                sa.func.coalesce(Contact.customer_id, -Contact.id),
             )
             .join(ContactText)
             .where(Contact.id.in_(part))
         )
-        rows.update((row[0], (row[1], row[2], row[3])) for row in session.execute(query))
+        rows.update((row[0], tuple(row[1:])) for row in session.execute(query))
     return [rows[contact] for contact in ids]
 
 
@@ -297,6 +344,7 @@ def _apply(
     found: Any,
     standing: Standing,
     proposal: Proposal,
+    afresh: tuple[_Pool, Any],
 ) -> DiscoveryResult | None:
     """Write the whole run; None when somebody decided something since `standing` was read."""
     if read_standing(session, lock=True) != standing:
@@ -318,12 +366,42 @@ def _apply(
             session, settings=settings, run=run, standing=standing, proposal=proposal, by=by
         )
     run.finished_at = utc_now()
+    parts = Counter[str]()
+    whole, look = (_look(*one) for one in (afresh, (pool, found)))
+    if whole is not None:
+        parts = keep_run(
+            session,
+            run=run,
+            k=settings.privacy_k,
+            standing=standing,
+            whole=whole,
+            rest=look,
+            owners=outcome.owners,
+            by_name=by.name,
+        )
     run.manifest = {
         **_manifest(pool, found),
         "themes": outcome.as_manifest(),
         "coverage": outcome.coverage,
+        "corrections": tell_honoured(session, _links_of(session, afresh[0])),
+        "looked_at": len(afresh[0].texts),
+        "parts": dict(parts),
     }
     return DiscoveryResult(run.id, run.texts, run.found, outcome.waiting, left_over)
+
+
+def _look(pool: _Pool, found: Any) -> Look | None:
+    if found is None:
+        return None
+    return Look(
+        hashes=pool.hashes,
+        labels=np.asarray(found.labels).tolist(),
+        themes=pool.themes,
+        people=pool.people,
+        names=[theme.name for theme in found.themes],
+        keywords=[list(theme.keywords) for theme in found.themes],
+        model=found.model.to_bytes(),
+    )
 
 
 def _manifest(pool: _Pool, found: Any) -> dict[str, Any]:

@@ -12,11 +12,13 @@ from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
+from closedloop.domain.runs import match_clusters
 from closedloop.domain.themes import ThemeStatus
 from closedloop.domain.triage import Decision
 from closedloop.models import (
     Contact,
     ContactText,
+    DefinitionSet,
     Theme,
     ThemeEvidence,
     ThemeRun,
@@ -34,9 +36,15 @@ from closedloop.services.assignment import (
     write_owners,
 )
 from closedloop.services.audit import record_event
-from closedloop.services.definitions import LabelThemes, Standing, add_set, define
+from closedloop.services.definitions import (
+    LabelThemes,
+    Standing,
+    add_set,
+    define,
+    relabel_changes,
+)
+from closedloop.services.membership import apply_corrections
 
-LEAST_OVERLAP = 0.3
 NAME_LENGTH = 160
 
 
@@ -77,7 +85,7 @@ class Proposal:
 
 @dataclass
 class Outcome:
-    """What became of the clusters and the candidates, by key."""
+    """What became of the clusters and the candidates, by key; `owners` of the clusters by id."""
 
     born: list[str] = field(default_factory=list)
     continued: list[str] = field(default_factory=list)
@@ -87,6 +95,7 @@ class Outcome:
     joined_kept: int = 0
     coverage: dict[str, int] = field(default_factory=dict)
     waiting: int = 0
+    owners: LabelThemes = field(default_factory=list)
 
     def as_manifest(self) -> dict[str, Any]:
         """Return what the run's manifest says about it."""
@@ -119,30 +128,71 @@ def apply_proposal(
     owners = list(proposal.kept_owners)
     owners += _own_clusters(session, settings, run, standing, proposal, themes, outcome, by)
     _retire_unmatched(session, standing, owners, themes, outcome, by)
-    new = add_set(
-        session,
-        model=proposal.model,
-        encoder=proposal.encoder,
-        label_themes=owners,
-        run_id=run.id,
-        reason=f"Discovery of {run.texts:,} contacts",
-    )
-    for label in range(len(proposal.kept_owners), len(owners)):
-        theme_id = owners[label]
-        if theme_id is not None:
-            define(session, theme_id=theme_id, set_id=new.id, labels=[label])
-    _relabel_merges(session, proposal.relabel)
+    labels = range(len(proposal.kept_owners), len(owners))
+    outcome.owners = [owners[label] for label in labels]
     write_owners(session, owners)
     _count_moves(session, standing, outcome)
-    write_contacts(session, only_new=False)
-    carry_over(session, proposal.relabel)
-    _drop_stale_evidence(session)
-    renew_all_figures(session, settings)
+    new = put_in_force(
+        session,
+        settings=settings,
+        model=proposal.model,
+        encoder=proposal.encoder,
+        owners=owners,
+        run_id=run.id,
+        reason=f"Discovery of {run.texts:,} contacts",
+        changed={owners[label]: [label] for label in labels},
+        relabel=proposal.relabel,
+    )
     with_text, with_theme = count_coverage(session)
     outcome.coverage = {"contacts_with_text": with_text, "contacts_with_theme": with_theme}
     outcome.waiting = sum(t.status is ThemeStatus.CANDIDATE for t in themes.values())
     _record_run(session, run, outcome, new.number, by)
     return outcome
+
+
+def put_in_force(
+    session: Session,
+    *,
+    settings: Settings,
+    model: bytes,
+    encoder: str,
+    owners: LabelThemes,
+    run_id: int | None,
+    reason: str,
+    changed: Mapping[int | None, Sequence[int]],
+    relabel: Mapping[int, int],
+    joined: Mapping[int, int] | None = None,
+) -> DefinitionSet:
+    """Write a new set and bring the whole history under it, in the caller's transaction.
+
+    Labels and owners are at hand (`labels_at_hand`, `write_owners`).
+
+    Parameters
+    ----------
+    owners : list of int or None
+        Theme of each label of `model`.
+    changed : mapping of theme to labels
+        Themes that get their next numbered definition; None is passed over.
+    relabel : mapping of int to int
+        Labels that stay what they were, old to new.
+    joined : mapping of int to int, optional
+        Labels that are no more, old to the label that took their place: contacts whose text has
+        expired go there. Merges are not taken apart by these.
+    """
+    new = add_set(
+        session, model=model, encoder=encoder, label_themes=owners, run_id=run_id, reason=reason
+    )
+    for theme_id, labels in changed.items():
+        if theme_id is not None:
+            define(session, theme_id=theme_id, set_id=new.id, labels=labels)
+    _relabel_merges(session, relabel)
+    relabel_changes(session, relabel)
+    write_contacts(session, only_new=False)
+    carry_over(session, {**(joined or {}), **relabel})
+    apply_corrections(session)
+    _drop_stale_evidence(session)
+    renew_all_figures(session, settings)
+    return new
 
 
 def _own_clusters(
@@ -165,44 +215,13 @@ def _own_clusters(
             theme.keywords = cluster.keywords
             outcome.continued.append(theme.key)
         elif customers.get(cluster.label, 0) >= settings.privacy_k:
-            theme = _bear(session, run, cluster, themes, by)
+            theme = bear_candidate(session, run, cluster, themes, by)
             outcome.born.append(theme.key)
         else:
             # Its name and words would be those of people one could count on one hand.
             outcome.too_few_customers += 1
         owners.append(theme.id if theme else None)
     return owners
-
-
-def match_clusters(
-    both: Mapping[tuple[int, int], int], of_theme: Mapping[int, int], of_label: Mapping[int, int]
-) -> dict[int, int]:
-    """Pair clusters with the candidates whose contacts they mostly hold.
-
-    Parameters
-    ----------
-    both : mapping of (theme, label) to int
-        Contacts in both.
-    of_theme, of_label : mapping of int to int
-        Contacts of each.
-
-    Returns
-    -------
-    dict of label to theme
-        Pairs that are each other's best and share at least `LEAST_OVERLAP` of the contacts of
-        either (Jaccard); of equals the lower number.
-    """
-    best_theme: dict[int, tuple[float, int]] = {}
-    best_label: dict[int, tuple[float, int]] = {}
-    for (theme, label), n in sorted(both.items()):
-        overlap = n / (of_theme[theme] + of_label[label] - n)
-        best_theme[label] = max(best_theme.get(label, (0.0, 0)), (overlap, -theme))
-        best_label[theme] = max(best_label.get(theme, (0.0, 0)), (overlap, -label))
-    return {
-        label: -theme
-        for label, (overlap, theme) in best_theme.items()
-        if overlap >= LEAST_OVERLAP and best_label[-theme][1] == -label
-    }
 
 
 def _count_overlaps(
@@ -241,14 +260,15 @@ def _count_customers(session: Session) -> dict[int, int]:
     return {label: int(n) for label, n in rows}
 
 
-def _bear(
-    session: Session, run: ThemeRun, cluster: Cluster, themes: dict[int, Theme], by: Actor
+def bear_candidate(
+    session: Session, run: ThemeRun | None, cluster: Cluster, themes: dict[int, Theme], by: Actor
 ) -> Theme:
+    """Add a candidate for a cluster; `themes` holds every theme by id, and then this one, too."""
     theme = Theme(
-        key=_next_key([known.key for known in themes.values()]),
+        key=next_key([known.key for known in themes.values()]),
         name=_free_name(cluster.name, themes.values()),
         keywords=cluster.keywords,
-        run_id=run.id,
+        run_id=run.id if run else None,
     )
     session.add(theme)
     session.flush()  # the next key and the labels need it
@@ -257,7 +277,7 @@ def _bear(
     return theme
 
 
-def _next_key(keys: Sequence[str]) -> str:
+def next_key(keys: Sequence[str]) -> str:
     """Return the key after the highest ever given; rows are never deleted, so none comes twice."""
     numbers = [int(key[2:]) for key in keys if key.startswith("T-") and key[2:].isdigit()]
     return f"T-{max(numbers, default=0) + 1:03d}"

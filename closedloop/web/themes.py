@@ -25,6 +25,7 @@ from closedloop.extensions import current_settings, db
 from closedloop.queries.accounts import list_departments, list_users
 from closedloop.queries.checks import Precision, get_precisions
 from closedloop.queries.contacts import has_words
+from closedloop.queries.drift import list_aged
 from closedloop.queries.site import get_data_span
 from closedloop.queries.theme_figures import list_rejected_quotes
 from closedloop.queries.theme_page import ThemePage, find_theme
@@ -45,9 +46,11 @@ from closedloop.web import (
     themes_codes,
     themes_faq,
     themes_leftovers,
+    themes_lineage,
     themes_map,
     themes_next,
     themes_quotes,
+    themes_runs,
 )
 from closedloop.web.asked import row_id
 from closedloop.web.csv_files import csv_response
@@ -62,9 +65,11 @@ __all__ = [  # the modules add their pages to bp
     "themes_codes",
     "themes_faq",
     "themes_leftovers",
+    "themes_lineage",
     "themes_map",
     "themes_next",
     "themes_quotes",
+    "themes_runs",
 ]
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -107,6 +112,7 @@ def index() -> str:
         chart_data=_map_data(found),
         busiest=_busiest(found),
         precisions=get_precisions(db.session, [row.id for row in found.rows if row.figures]),
+        aged=list_aged(db.session, [row.id for row in found.rows if row.figures], k=k),
         rules=RULES,
         has_data=get_data_span(db.session).last_day is not None,
         has_words=has_words(db.session),
@@ -209,6 +215,7 @@ def _show(
         moves=THEME_MOVES[page.theme.status],
         chart_data=_trend_data(page),
         k=current_settings().privacy_k,
+        aged=list_aged(db.session, [page.theme.id], k=current_settings().privacy_k),
         typed=typed or {},
         errors=errors or {},
         rules=RULES,
