@@ -530,7 +530,7 @@ def test_quotes_are_typical_boundary_and_contrary_of_different_people(
 ):
     with database.transaction() as session:
         for number in range(12):
-            words = " ".join(f"word{number}{place}" for place in range(5))
+            words = " ".join(f"word{number}{place}" for place in range(9))
             make_contact(session, customer=make_customer(session), text=f"CARD {words}")
         doubtful = make_contact(
             session,
