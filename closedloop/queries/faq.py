@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,18 +17,19 @@ from closedloop.domain.themes import STATS_DAYS, DemandType, Strategy
 from closedloop.models import Contact, ContactLink, ContactText, Theme, ThemeStats
 from closedloop.queries.theme_figures import GONE_STATUSES, Figures, figures_of, shorten
 
-READ_TEXTS = 200
+READ_TEXTS = 120
 """The newest contacts of a theme whose share of questions is measured."""
 
-READ_CONTACTS = 600
+READ_CONTACTS = 300
 """The newest mature contacts of a theme among which answers are looked for."""
 
 MOST_THEMES = 100
 FEWEST_TEXTS = 20
 SATISFIED = 4
-SPARE = 60
+SPARE = 30
 EXEMPLARS = 3
 _FIRST_CHARACTERS = 600
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ class FaqCandidate:
         return share(self.questions, self.texts) if self.texts >= FEWEST_TEXTS else None
 
 
-def list_faq_candidates(session: Session, *, k: int) -> tuple[FaqCandidate, ...]:
+def list_faq_candidates(
+    session: Session, *, k: int, most: int = MOST_THEMES
+) -> tuple[FaqCandidate, ...]:
     """Return themes that a page of answers could take, most contacts first.
 
     They are value demand, or are to be met by informing or self-service, or nobody has called
@@ -89,6 +92,8 @@ def list_faq_candidates(session: Session, *, k: int) -> tuple[FaqCandidate, ...]
     session : Session
     k : int
         Fewest people behind a theme, and fewest distinct customers behind its exemplars.
+    most : int
+        Candidates at most.
     """
     themes = _themes(session, k)
     counted = _count_questions(session, [theme for theme, _ in themes])
@@ -97,6 +102,7 @@ def list_faq_candidates(session: Session, *, k: int) -> tuple[FaqCandidate, ...]
         texts, questions = counted[theme.id]
         if reasons := _reasons(theme, texts, questions):
             chosen.append((theme, figures, texts, questions, reasons))
+    del chosen[most:]
     answers = _read_answers(session, [(theme.id, figures.as_of) for theme, figures, *_ in chosen])
     found = []
     for theme, figures, texts, questions, reasons in chosen:
@@ -175,9 +181,9 @@ def _read_answers(
     parts = [_resolved_at_once(theme_id, as_of) for theme_id, as_of in themes]
     if not parts:
         return found
-    rows = session.execute(sa.union_all(*parts)).all()
-    for theme_id, customer, contact_id, day, channel, csat, words, turns, *_ in rows:
-        if answer := answer_of(turns):
+    rows = sorted(session.execute(sa.union_all(*parts)).all(), key=lambda row: row.place)
+    for theme_id, customer, contact_id, day, channel, csat, _, words, turns in rows:
+        if words and (answer := answer_of(turns)):
             answered = Answered(shorten(words), answer, day, channel, csat, contact_id)
             found[theme_id].append((customer, answered))
     return found
@@ -185,20 +191,21 @@ def _read_answers(
 
 def _resolved_at_once(theme_id: int, as_of: date) -> sa.Select[Any]:
     window = HEADLINE_WINDOW.seconds
+    first, last = as_of - timedelta(days=STATS_DAYS - 1), as_of - HEADLINE_WINDOW.days * _DAY
+    # By instant, which the index has in the order asked for; a little wide, for zones.
     newest = (
         sa.select(Contact)
         .where(
             Contact.theme_id == theme_id,
             Contact.customer_id.is_not(None),
-            Contact.local_day > as_of - timedelta(days=STATS_DAYS),
-            Contact.local_day <= as_of - timedelta(days=HEADLINE_WINDOW.days),
+            Contact.started_at > _noon(first - _DAY),
+            Contact.started_at < _noon(last + _DAY),
         )
         .order_by(Contact.started_at.desc(), Contact.id.desc())
         .limit(READ_CONTACTS)
         .subquery()
     )
     c, link = newest.c, ContactLink
-    is_satisfied = sa.case((c.csat >= SATISFIED, 1), else_=0)
     best = (
         sa.select(
             c.theme_id,
@@ -207,22 +214,30 @@ def _resolved_at_once(theme_id: int, as_of: date) -> sa.Select[Any]:
             c.local_day,
             c.channel,
             c.csat,
-            ContactText.issue_text,
-            ContactText.turns,
+            sa.func.row_number().over(order_by=_best_first(c)).label("place"),
         )
         .join(link, link.contact_id == c.id)
-        .join(ContactText, ContactText.contact_id == c.id)
         .where(
+            c.local_day.between(first, last),
             sa.func.coalesce(link.next_same_gap_seconds, window + 1) > window,
             sa.func.coalesce(link.previous_same_gap_seconds, window + 1) > window,
             sa.func.coalesce(c.resolved, sa.true()),
-            ContactText.issue_text != "",
         )
-        .order_by(is_satisfied.desc(), sa.func.coalesce(c.theme_confidence, 0).desc(), c.id)
+        .order_by("place")
         .limit(SPARE)
         .subquery()
     )
-    return sa.select(best)
+    words = (ContactText.issue_text, ContactText.turns)
+    return sa.select(best, *words).join(ContactText, ContactText.contact_id == best.c.id)
+
+
+def _noon(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+
+
+def _best_first(c: Any) -> tuple[sa.ColumnElement[Any], ...]:
+    is_satisfied = sa.case((c.csat >= SATISFIED, 1), else_=0)
+    return (is_satisfied.desc(), sa.func.coalesce(c.theme_confidence, 0).desc(), c.id)
 
 
 def _pick(rows: Sequence[tuple[int, Answered]]) -> tuple[tuple[Answered, ...], int]:

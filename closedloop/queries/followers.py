@@ -150,14 +150,14 @@ def _read(session: Session, k: int) -> list[tuple[Follower, date, bool]]:
         .where(first.status.not_in(GONE_STATUSES), then.status.not_in(GONE_STATUSES))
         .order_by(ThemeFollower.theme_id, ThemeFollower.next_id)
     ).all()
-    return [
-        (
-            Follower(*row[:4], row[4].label if row[4] else "", *row[5:9]),
-            row[9],
-            bool(row[10] and row[11]),
-        )
-        for row in rows
-    ]
+    pairs = []
+    for *names, strategy, contacts, followed, customers, expected, as_of, is_large, next_is in rows:
+        key, name, next_key, next_name = names
+        lever = strategy.label if strategy else ""
+        numbers = (contacts, followed, customers, expected)
+        pair = Follower(key, name, next_key, next_name, lever, *numbers)
+        pairs.append((pair, as_of, bool(is_large and next_is)))
+    return pairs
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ from closedloop.web.csv_files import csv_response
 from closedloop.web.permissions import requires
 from closedloop.web.themes_bp import bp
 
+SHOWN = 15
+"""Candidates on the page; the CSV has them all."""
+
 CSV_HEADINGS = (
     "theme",
     "name",
@@ -34,9 +37,11 @@ CSV_HEADINGS = (
 def faq() -> str:
     """Show the candidates, each with its best answered questions."""
     k = current_settings().privacy_k
+    found = list_faq_candidates(db.session, k=k, most=SHOWN + 1)
     return render_template(
         "themes/faq.html",
-        found=list_faq_candidates(db.session, k=k),
+        found=found[:SHOWN],
+        has_more=len(found) > SHOWN,
         k=k,
         read_texts=READ_TEXTS,
         asking_share=ASKING_SHARE,

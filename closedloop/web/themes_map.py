@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, make_response, render_template, request, url_for
+from flask import make_response, render_template, request, url_for
+from werkzeug import Response as BaseResponse
 
 from closedloop.domain.themes import STATS_DAYS
 from closedloop.extensions import current_settings, db
@@ -30,7 +31,7 @@ def theme_map() -> str:
 
 @bp.get("/map/points")
 @requires("themes.view")
-def map_points() -> Response:
+def map_points() -> BaseResponse:
     """Give the points of the map: x of each, then y of each, little-endian uint16.
 
     They stand theme by theme in the order of the page; nothing says whose contact a point is.

@@ -121,7 +121,7 @@ def _cosine_distances(means: Floats) -> Floats:
     own = own / np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-12)
     distances = 1 - own @ own.T
     np.fill_diagonal(distances, 0)
-    return np.clip((distances + distances.T) / 2, 0, None)
+    return np.asarray(np.clip((distances + distances.T) / 2, 0, None))
 
 
 def _place(distances: Floats) -> Floats:

@@ -150,5 +150,13 @@ def test_the_statements_do_not_grow_with_the_themes(session, themed, ask):
     assert len(seen) == 3
 
 
+def test_no_more_candidates_than_asked_for_the_largest(session, themed):
+    small, large = (themed(demand_type=DemandType.VALUE) for _ in range(2))
+    large.stats.contacts, small.stats.contacts = 900, 100
+    session.flush()
+    assert keys(list_faq_candidates(session, k=5)) == [large.key, small.key]
+    assert keys(list_faq_candidates(session, k=5, most=1)) == [large.key]
+
+
 def test_without_themes_there_is_nothing_to_ask(session):
     assert list_faq_candidates(session, k=5) == ()
