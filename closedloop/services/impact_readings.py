@@ -125,6 +125,7 @@ def read_for_measuring(
     seconds = get_mean_handle_seconds(
         session, theme.id, window.first_day, window.go_live - timedelta(days=1)
     )
+    _check_unchanged(session, definition_set_id)
     return Reading(window, definition_number, inputs, comparison, around, seconds)
 
 
@@ -156,6 +157,19 @@ def _check_definition(session: Session, intervention: Intervention) -> tuple[int
             "for it. Discover themes again, or merge it into the theme that took its place."
         )
     return current.id, latest.number
+
+
+def _check_unchanged(session: Session, definition_set_id: int) -> None:
+    """Refuse numbers of two definition sets: the set and its contacts change in one commit.
+
+    So what was read between two looks at the set is of one, if both show the same.
+    """
+    current = session.scalar(sa.select(DefinitionSet.id).where(DefinitionSet.is_current))
+    if current != definition_set_id:
+        raise NotMeasurable(
+            "The theme definitions changed while this was being measured, and its days would have "
+            "been counted under two of them. Measure again."
+        )
 
 
 def _check_window(session: Session, intervention: Intervention, as_of: date) -> MeasurementWindow:
