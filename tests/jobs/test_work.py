@@ -14,8 +14,8 @@ from closedloop.jobs.work import data_cut, look_for_emerging, nightly_round
 from closedloop.models import BatchState, DailyRollup, DueDay, ImportBatch, ThemeFollower
 from closedloop.services.long_work import tell_nobody
 from tests.factories.contacts import make_batch, make_contact, make_customer
-from tests.factories.themes import make_theme
 from tests.factories.leftovers import make_site, noise, real_maker, spot
+from tests.factories.themes import make_theme
 
 
 @pytest.mark.parametrize(("hours", "state"), [(25, BatchState.FAILED), (23, BatchState.RUNNING)])
