@@ -21,6 +21,18 @@ Found = tuple[Any, list[list[str]]]
 MB = 1024
 
 
+def peak_memory() -> float:
+    """Return the most memory this process has held, in MB.
+
+    What getrusage says begins with the memory of the process that started this one.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+        return int(line.split()[1]) / MB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MB
+
+
 def fit_closedloop(texts: list[str], vectors: Any, seed: int) -> Found:
     """Run `discover_themes` as it is: no label, no number of themes, no setting."""
     from ml.themes import discover_themes
@@ -136,7 +148,7 @@ def _measure(wanted: dict[str, Any], texts: list[str], vectors: Any, seed: int) 
     cold = time.process_time()  # of the whole process: imports and compiling, too
     again, _ = fit(texts, vectors, seed)
     warm = time.process_time() - cold
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MB
+    peak = peak_memory()
     samples = []
     for rows in wanted["samples"]:
         part, _ = fit([texts[row] for row in rows], vectors[rows], seed)
