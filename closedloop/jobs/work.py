@@ -27,6 +27,9 @@ from closedloop.extensions import Database
 from closedloop.queries.site import get_data_span
 from closedloop.services.contact_files import measure_extent
 from closedloop.services.contacts import close_lost_imports, import_file, preview_file
+from closedloop.services.drift import refresh_due_weeks
+from closedloop.services.emerging import find_emerging_themes
+from closedloop.services.emerging_taking import take_emerging
 from closedloop.services.expiry import expire_texts
 from closedloop.services.followers import renew_followers
 from closedloop.services.identities import link_again, link_customers, undo_link_run
@@ -36,6 +39,7 @@ from closedloop.services.long_work import Report
 from closedloop.services.replays import lines_to_try
 from closedloop.services.rollback import roll_back_import
 from closedloop.services.rollups import roll_up_due
+from closedloop.services.run_parts import accept_parts
 from closedloop.services.theme_map import renew_theme_map
 from closedloop.services.themes import assign_contacts, discover_themes, refresh_theme_stats
 from closedloop.services.triage import return_parked
@@ -180,11 +184,32 @@ def draw_themes(database: Database, settings: Settings, report: Report) -> dict[
     return {"pairs": pairs, "points": points}
 
 
+def look_for_emerging(
+    database: Database, settings: Settings, by: Actor, report: Report
+) -> dict[str, int]:
+    """Look for what emerges among contacts in no theme."""
+    found = find_emerging_themes(database.transaction, settings=settings, by=by, report=report)
+    return {"emerging": found.found, "newly_emerging": len(found.new)}
+
+
 def assign(
     database: Database, settings: Settings, arguments: dict[str, Any], by: Actor, report: Report
 ) -> dict[str, Any]:
-    """Give every new contact its theme."""
-    del arguments
+    """Give every new contact its theme; or all theirs anew, by what somebody decided."""
+    if emerging_id := arguments.get("emerging_id"):
+        taken = take_emerging(
+            database.transaction,
+            settings=settings,
+            emerging_id=int(emerging_id),
+            by=by,
+            report=report,
+        )
+        return asdict(taken)
+    if part_ids := arguments.get("parts"):
+        accepted = accept_parts(
+            database.transaction, settings=settings, part_ids=part_ids, by=by, report=report
+        )
+        return {"run_id": accepted.run_id, "parts_accepted": accepted.parts}
     return assign_new(database, settings, by, report)
 
 
@@ -228,6 +253,9 @@ def nightly_round(
     roll_up_due(database.transaction, report=report)
     linked = link_again(database.transaction, settings=settings, by=by, report=report)
     done = assign_new(database, settings, by, report)
+    with database.transaction() as session:
+        refresh_due_weeks(session)
+    emerging = look_for_emerging(database, settings, by, report)
     draw_themes(database, settings, report)
     # behind the themes: a contact that came in late keeps the theme its text gave it
     expired = expire_texts(database.transaction, settings=settings, by=by, report=report)
@@ -237,6 +265,7 @@ def nightly_round(
     return {
         **picked_up,
         **done,
+        **emerging,
         "linked": linked,
         "expired": expired.texts,
         "back_from_parking": back,

@@ -287,3 +287,49 @@ def test_the_number_of_statements_does_not_grow_with_the_rows(manager, session, 
 
     assert statements_of(manager, "/themes/unassigned") == few
     assert few <= 22
+
+
+def test_giving_a_contact_to_a_theme_moves_all_that_say_the_same_and_can_be_undone(
+    manager, session, held
+):
+    mine = make_theme(session, ThemeStatus.TRIAGED, name="Lift")
+    make_definitions(session, [held, mine], number=2)
+    batch = make_batch(session)
+    first, second = (
+        make_contact(session, started_at=noon(LAST_DAY), text="The lift!", batch=batch, cluster=-1)
+        for _ in range(2)
+    )
+    other = make_contact(session, started_at=noon(LAST_DAY), text="The roof!", cluster=-1)
+
+    assert f"/themes/unassigned/{first.id}/give" in manager.get("/themes/unassigned")
+    preview = text_of(manager.get(f"/themes/unassigned/{first.id}/give?to={mine.key}"))
+    manager.post(f"/themes/unassigned/{first.id}/give", {"to": mine.key})
+
+    assert f"2 contacts would move to {mine.key} Lift" in preview
+    assert "1 other that says the very same words" in preview
+    session.expire_all()
+    assert (first.theme_id, second.theme_id, other.theme_id) == (mine.id, mine.id, None)
+    html = manager.get("/themes/unassigned")
+    undo = re.search(r'action="(/themes/changes/\d+/undo)"', html)[1]
+    manager.post(undo)
+    session.expire_all()
+    assert (first.theme_id, second.theme_id) == (None, None)
+
+
+def test_giving_a_contact_to_what_is_no_theme_in_use_is_refused(manager, session, held):
+    contact = make_contact(session, text="The lift!", cluster=-1)
+    gone = make_theme(session, ThemeStatus.RETIRED)
+
+    for to in (gone.key, "T-999999"):
+        manager.post(f"/themes/unassigned/{contact.id}/give", {"to": to}, status=422)
+        manager.get(f"/themes/unassigned/{contact.id}/give?to={to}")
+
+    session.expire_all()
+    assert contact.theme_id is None
+    assert "Choose a theme" in manager.get(f"/themes/unassigned/{contact.id}/give")
+
+
+def test_a_contact_that_has_a_theme_cannot_be_given_away_here(manager, session, held):
+    contact = make_contact(session, theme=held)
+
+    manager.get(f"/themes/unassigned/{contact.id}/give", status=409)
