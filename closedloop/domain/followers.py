@@ -34,9 +34,9 @@ def chance_of_as_many(customers: int, followed: int, expected: float) -> float:
     Returns
     -------
     float
-        One-sided, 0 to 1.
+        One-sided, 0 to 1; simply 1 where no more followed than expected.
     """
-    if not customers or expected <= 0:
+    if followed <= expected:
         return 1.0
     return poisson_tail(customers, expected * customers / followed)
 

@@ -66,9 +66,7 @@ def renew_theme_map(
     with transactions() as session:
         session.execute(sa.delete(ThemeMap).execution_options(synchronize_session=False))
         session.add(
-            ThemeMap(
-                definition_set_id=set_id, as_of=as_of, n_points=len(themes), points=points
-            )
+            ThemeMap(definition_set_id=set_id, as_of=as_of, n_points=len(themes), points=points)
         )
     return len(themes)
 
