@@ -139,6 +139,8 @@ class Round:
     question : Question or None
         The next one, in the order drawn.
     last : LastAnswer or None
+    strays : tuple of int
+        Contacts that do not belong, by the answers, and are in the theme still.
     """
 
     number: int
@@ -147,6 +149,7 @@ class Round:
     passed_by: int
     question: Question | None
     last: LastAnswer | None
+    strays: tuple[int, ...]
 
 
 def find_round(session: Session, theme_id: int) -> Round | None:
@@ -174,6 +177,7 @@ def find_round(session: Session, theme_id: int) -> Round | None:
         passed_by=len(unanswered) - len(askable),
         question=_find_question(session, askable[0]) if askable else None,
         last=_find_last(session, theme_id, number),
+        strays=tuple(c.contact_id for c in checks if c.belongs is False and c.can_be_asked),
     )
 
 

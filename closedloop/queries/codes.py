@@ -96,6 +96,10 @@ class Finding:
     reason : str
     residual, q_value : float or None
         Of the test, where there was one.
+    name : str
+        Of the theme.
+    share : float or None
+        Of the theme's contacts, 0–1; None for a code as a whole.
     """
 
     kind: str
@@ -106,6 +110,8 @@ class Finding:
     reason: str
     residual: float | None = None
     q_value: float | None = None
+    name: str = ""
+    share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -402,8 +408,10 @@ def _spread(view: _View, spread: SpreadCode, least: int) -> list[Finding]:
                 f"{_share(share)} of {view.name(row)} ({contacts:,} contacts) are coded “{code}”, "
                 f"which is spread as widely as over {width} themes."
             )
-            key = view.names[theme][0]
-            found.append(Finding("spread", code, theme, key, contacts, reason))
+            key, name = view.names[theme]
+            found.append(
+                Finding("spread", code, theme, key, contacts, reason, name=name, share=share)
+            )
     return found
 
 
@@ -424,6 +432,8 @@ def _elsewhere(view: _View, cell: ElsewhereCell) -> Finding:
         reason,
         round(cell.residual, 2),
         cell.q_value,
+        view.names[theme][1],
+        cell.share,
     )
 
 

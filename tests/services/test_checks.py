@@ -288,6 +288,17 @@ def test_an_answer_is_kept_when_its_text_expires_and_goes_with_its_contact(
     assert precision(session, theme).looked_at == 5
 
 
+def test_strays_are_those_that_do_not_belong_and_are_there_still(session, theme, draw, actor):
+    draw(size=6)
+    answer(session, theme, actor, False, True, False)
+    first, _, third, *_ = drawn(session, theme)
+    assert find_round(session, theme.id).strays == (first, third)
+
+    session.get_one(Contact, first).theme_id = None
+
+    assert find_round(session, theme.id).strays == (third,)
+
+
 def test_checks_say_when_they_were_made(session, theme, draw, actor):
     before = utc_now()
     draw(size=6)

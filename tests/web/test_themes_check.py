@@ -62,6 +62,11 @@ def test_a_sample_is_drawn_and_judged_one_by_one_to_the_end(manager, session, th
     assert "38 to 96 % belong" in text
     assert "4 of 5 looked at" in text
     assert "38 to 96 % belong" in text_of(manager.get(f"/themes/{theme.key}"))
+    stray = session.scalar(
+        sa.select(MembershipCheck.contact_id).where(MembershipCheck.belongs.is_(False))
+    )
+    assert "Move the one that does not belong" in text
+    assert f"/themes/{theme.key}/move?id={stray}" in manager.get(url)
     answers = session.scalars(sa.select(MembershipCheck.belongs).order_by(MembershipCheck.id))
     assert list(answers) == [True, False, True, True, True]
 
