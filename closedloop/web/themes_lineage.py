@@ -35,7 +35,7 @@ def definitions(key: str) -> str:
 
 @bp.get("/<key>/fit.csv")
 @requires("themes.view")
-def fit(key: str) -> Response:
+def fit_csv(key: str) -> Response:
     """Give contacts and mean confidence of a theme by week as CSV."""
     theme = find_theme(db.session, key)
     drift = get_theme_drift(db.session, theme.id, k=current_settings().privacy_k)

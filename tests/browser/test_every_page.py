@@ -34,6 +34,11 @@ PAGES: dict[str, list[tuple[str, str]]] = {
         ("themes.index", "/themes/"),
         ("themes.index", "/themes/?view=all"),
         ("themes.show", "{theme}"),
+        ("themes.definitions", "{theme}/definitions"),
+        ("themes.runs", "/themes/runs"),
+        ("themes.run", "/themes/runs/1"),
+        ("themes.parts", "/themes/runs/1/parts?part=1"),
+        ("themes.runs_against", "/themes/runs/1/against/1"),
         ("themes.theme_map", "/themes/map"),
         ("themes.next_issues", "/themes/next"),
         ("themes.next_issues", "/themes/next?show=all"),
@@ -95,7 +100,7 @@ SEEN_ON_JOURNEYS = {
 """Pages that stand in the middle of something; test_journeys.py looks at them closely."""
 
 NOT_PAGES = re.compile(
-    r"static|api\..*|.*\.export|.*csv|themes\.(trend|map_points)|contacts\.(import_rejects|import_to_correct|mapping_file)"
+    r"static|api\..*|.*\.export|.*csv|themes\.(trend|map_points|choose_runs)|contacts\.(import_rejects|import_to_correct|mapping_file)"
 )
 STORIES = {
     "fell": "new card is posted",

@@ -79,6 +79,8 @@ def world(session):
         "department_id": make_department(session).id,
         "session_id": "0" * 64,
         "token": "0" * 32,
+        "one": 1,
+        "other": 2,
     }
 
 
