@@ -1,5 +1,7 @@
 """The tables, a module per feature; no queries, no rules."""
 
+from closedloop.domain.leftovers import EmergingState
+from closedloop.domain.runs import PartKind, PartState
 from closedloop.models.accounts import (
     ApiToken,
     Department,
@@ -32,11 +34,8 @@ from closedloop.models.contacts import (
 )
 from closedloop.models.curation import (
     ChangeKind,
-    EmergingState,
     EmergingTheme,
     MembershipCheck,
-    PartKind,
-    PartState,
     QuoteRejection,
     RunLabels,
     RunPart,

@@ -313,7 +313,9 @@ def _read_rows(session: Session, ids: Sequence[int]) -> list[tuple[str, str, str
             .join(ContactText)
             .where(Contact.id.in_(part))
         )
-        rows.update((row[0], tuple(row[1:])) for row in session.execute(query))
+        rows.update(
+            (row[0], (row[1], row[2], row[3], row[4], row[5])) for row in session.execute(query)
+        )
     return [rows[contact] for contact in ids]
 
 

@@ -30,6 +30,8 @@ from closedloop.services.run_parts import accept_parts, decline_parts
 from closedloop.services.text_removal import remove_texts
 from closedloop.services.themes import discover_themes, rename_theme
 from closedloop.services.triage import dismiss_candidate, undo_decision
+from ml.themes import ThemeModel
+from ml.themes.vectors import DenseSpace
 from tests.factories.histories import add_contacts, rows_of, theme_named, themes_by_topic
 from tests.factories.theme_maker import TopicModel, make_maker
 
@@ -63,8 +65,9 @@ class GroupModel(TopicModel):
 class Scripted:
     """Finds the groups it is told to; texts of other topics are left over."""
 
-    def __init__(self, *groups: str) -> None:
+    def __init__(self, *groups: str, fits: bool = False) -> None:
         self.groups = groups
+        self.fits = fits
         self.calls = 0
 
     def __call__(self, texts, *, encoder, seed, embeddings, dispositions, **links):
@@ -73,6 +76,8 @@ class Scripted:
         groups = [group for group in self.groups if words & set(group.split("+"))]
         model = GroupModel(groups)
         labels, confidence = model.assign(embeddings)
+        if self.fits:
+            model = ThemeModel.fit(embeddings, labels, DenseSpace.fit(embeddings))
         return SimpleNamespace(
             labels=labels,
             confidence=confidence,
@@ -94,14 +99,25 @@ def maker_of(*groups):
     )
 
 
+def fitting_maker_of(*groups):
+    """Return a maker whose clusters are scripted and whose models are those of real data."""
+    return type(make_maker())(
+        load_encoder=make_maker().load_encoder,
+        discover=Scripted(*groups, fits=True),
+        read_model=ThemeModel.from_bytes,
+        combine=ThemeModel.combine,
+    )
+
+
 @pytest.fixture
 def site(database, settings, actor):
     return Site(database, settings, actor)
 
 
 class Site:
-    def __init__(self, database, settings, actor) -> None:
+    def __init__(self, database, settings, actor, maker_of=maker_of) -> None:
         self.database, self.settings, self.actor = database, settings, actor
+        self.maker_of = maker_of
 
     def add(self, **topics):
         add_contacts(self.database, self.settings, topics, tag=f"t{sum(topics.values())}")
@@ -111,7 +127,7 @@ class Site:
             self.database.transaction,
             settings=self.settings,
             by=self.actor,
-            maker=maker_of(*groups),
+            maker=self.maker_of(*groups),
         )
 
     def keep(self, *names):
@@ -127,7 +143,7 @@ class Site:
             settings=self.settings,
             part_ids=[part.id for part in parts],
             by=self.actor,
-            **{"maker": maker_of(), **values},
+            **{"maker": self.maker_of(), **values},
         )
 
     def parts(self, **where):
@@ -489,3 +505,21 @@ def test_decision_taken_while_parts_are_accepted_is_kept(site):
     where = themes_by_topic(site.database)
     assert where["PIN"] == {theme_named(site.database, "Our Pin").key}
     assert where["LOST"] == {"T-003"}
+
+
+def test_parts_apply_with_models_that_are_fitted_to_the_texts(database, settings, actor):
+    site = Site(database, settings, actor, fitting_maker_of)
+    site.add(CARD=20, LOST=15, PIN=16, REFUND=14, LOGIN=12)
+    site.discover("CARD+LOST", "PIN", "REFUND", "LOGIN")
+    site.keep("Card+Lost", "Pin")
+    site.discover("CARD", "LOST", "PIN+REFUND", "LOGIN")
+    kinds = {part.kind for part in site.parts(state=PartState.PROPOSED)}
+    assert kinds == {PartKind.SPLIT, PartKind.GREW}
+
+    done = site.accept(*site.parts(state=PartState.PROPOSED))
+
+    where = themes_by_topic(site.database)
+    assert where["CARD"] == {"T-001"}
+    assert where["LOST"] == set(done.new_themes)
+    assert where["PIN"] == where["REFUND"] == {"T-002"}
+    assert where["LOGIN"] == {"T-004"}
