@@ -204,6 +204,18 @@ def list_contacts(
     return [_contact_row(row) for row in session.execute(statement)]
 
 
+def list_contact_ids(session: Session, wanted: ContactFilter, *, limit: int) -> list[int]:
+    """Return the ids of the newest contacts that fit, at most `limit`."""
+    rows = (
+        sa.select(Contact.id)
+        .outerjoin(ContactText, ContactText.contact_id == Contact.id)
+        .where(*_conditions(session, wanted))
+        .order_by(Contact.started_at.desc(), Contact.id.desc())
+        .limit(limit)
+    )
+    return list(session.scalars(rows))
+
+
 def count_contacts(session: Session, wanted: ContactFilter) -> int:
     """Return how many contacts fit; `COUNTED_CONTACTS` + 1 means more than that."""
     rows = (

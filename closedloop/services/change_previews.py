@@ -113,10 +113,8 @@ def check_chosen(
 def find_same_words(session: Session, chosen: Sequence[int]) -> list[int]:
     """Return the contacts and all others that say the very same."""
     hashes = set(hashes_of(session, chosen).values())
-    same = sa.select(Contact.id).where(
-        sa.or_(among(session, Contact.id, chosen), with_text(session, sorted(hashes)))
-    )
-    return list(session.scalars(same))
+    same = sa.or_(among(session, Contact.id, chosen), with_text(session, sorted(hashes)))
+    return list(session.scalars(sa.select(Contact.id).where(same)))
 
 
 def hashes_of(session: Session, contact_ids: Collection[int]) -> dict[int, str]:

@@ -81,7 +81,7 @@ def preview_move(
     theme, to = get_themes(session, theme_id, to_id)
     chosen = check_chosen(session, theme, contact_ids, "contacts")
     _check_target(theme, to)
-    ids = find_same_words(session, chosen)
+    ids = _elsewhere(session, find_same_words(session, chosen), to_id)
     actions = [theme_id] if to_id is None else [theme_id, to_id]
     return preview_contacts(session, theme, ids, len(chosen), k, say_measured(session, actions))
 
@@ -149,6 +149,13 @@ def move_contacts(
         )
     renew_stats_of_last_day(session)
     return change
+
+
+def _elsewhere(session: Session, ids: Sequence[int], theme_id: int | None) -> list[int]:
+    """Return those of the contacts that are not in a theme yet, or not in none."""
+    these = among(session, Contact.id, ids)
+    query = sa.select(Contact.id).where(these, Contact.theme_id.is_distinct_from(theme_id))
+    return list(session.scalars(query))
 
 
 def correct(

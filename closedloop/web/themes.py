@@ -40,11 +40,13 @@ from closedloop.queries.themes import (
     list_themes,
 )
 from closedloop.services.jobs import queue_job
-from closedloop.services.themes import describe_cause, rename_theme
+from closedloop.services.themes import describe_cause, describe_scenario, rename_theme
 from closedloop.web import (
     themes_check,
     themes_codes,
+    themes_curation,
     themes_faq,
+    themes_giving,
     themes_leftovers,
     themes_lineage,
     themes_map,
@@ -63,7 +65,9 @@ __all__ = [  # the modules add their pages to bp
     "bp",
     "themes_check",
     "themes_codes",
+    "themes_curation",
     "themes_faq",
+    "themes_giving",
     "themes_leftovers",
     "themes_lineage",
     "themes_map",
@@ -180,6 +184,18 @@ def explain(key: str) -> BaseResponse | tuple[str, int]:
         describe_cause(session, theme_id=theme_id, cause=cause, by=current_actor())
 
     return _curate(key, change, "Cause saved.", {"cause": cause})
+
+
+@bp.post("/<key>/scenario")
+@requires("themes.curate")
+def describe(key: str) -> BaseResponse | tuple[str, int]:
+    """Write down what goes wrong for the customer."""
+    scenario = request.form.get("scenario", "")
+
+    def change(session: Any, theme_id: int) -> None:
+        describe_scenario(session, theme_id=theme_id, scenario=scenario, by=current_actor())
+
+    return _curate(key, change, "Saved what goes wrong.", {"scenario": scenario})
 
 
 def _curate(

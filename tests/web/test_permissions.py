@@ -73,6 +73,7 @@ def world(session):
         "measurement_id": measurement.id,
         "run_id": run.id,
         "decision_id": 1,
+        "change_id": 1,
         "emerging_id": make_emerging(session).id,
         "user_id": user.id,
         "token_id": 1,

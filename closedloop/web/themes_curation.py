@@ -1,0 +1,336 @@
+"""Pages: pick contacts of a theme, move them, split it by examples, retire it, take it back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from flask import flash, render_template, request, url_for
+from werkzeug import Response
+
+from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE, MOST_CHOSEN
+from closedloop.domain.errors import Conflict, Invalid, InvalidTransition
+from closedloop.extensions import current_settings, db
+from closedloop.queries.contacts import (
+    ContactFilter,
+    count_contacts,
+    list_contact_ids,
+    list_contacts,
+)
+from closedloop.queries.curation import list_changes, list_picked, list_targets
+from closedloop.queries.theme_figures import figures_of, list_quotes
+from closedloop.queries.theme_page import find_theme
+from closedloop.services.curation import (
+    move_contacts,
+    preview_move,
+    preview_split,
+    split_theme,
+)
+from closedloop.services.retiring import (
+    preview_restore,
+    preview_retire,
+    restore_theme,
+    retire_theme,
+)
+from closedloop.services.undoing import undo_change
+from closedloop.web.asked import row_id
+from closedloop.web.contacts import read_cursor, write_cursor
+from closedloop.web.contacts_bp import redacted
+from closedloop.web.htmx import see_other
+from closedloop.web.permissions import requires
+from closedloop.web.session import current_actor
+from closedloop.web.themes_bp import bp
+
+Page = str | tuple[str, int] | Response
+PAGE_ROWS = 50
+NO_THEME = "none"
+"""Where contacts go that do not belong to the theme, when nobody says where they belong."""
+
+
+@bp.get("/<key>/contacts")
+@requires("themes.curate")
+def pick(key: str) -> str:
+    """List a theme's contacts to pick some of them."""
+    theme = find_theme(db.session, key)
+    words = _words(request.args)
+    wanted = ContactFilter(theme_id=theme.id, words=words)
+    after = read_cursor(request.args.get("after", ""))
+    rows = list_contacts(db.session, wanted, after=after, limit=PAGE_ROWS + 1)
+    shown = rows[:PAGE_ROWS]
+    more_url = ""
+    if len(rows) > PAGE_ROWS:
+        cursor = write_cursor(shown[-1])
+        more_url = url_for("themes.pick", key=key, q=words or None, after=cursor)
+    return render_template(
+        "themes/pick.html",
+        theme=theme,
+        rows=shown,
+        words=words,
+        total=count_contacts(db.session, wanted),
+        most=MOST_CHOSEN,
+        targets=list_targets(db.session, theme.id),
+        more_url=more_url,
+        first_url=url_for("themes.pick", key=key, q=words or None) if after else "",
+        redacted=redacted,
+    )
+
+
+@bp.get("/<key>/move")
+@requires("themes.curate")
+def move(key: str) -> Page:
+    """Show what moving the contacts picked would do."""
+    return _move_page(key, request.args)
+
+
+@bp.post("/<key>/move")
+@requires("themes.curate")
+def move_submit(key: str) -> Page:
+    """Move contacts to another theme, or out of this one."""
+
+    def change(session: Any, theme_id: int) -> int:
+        to_id = _target_id(session, request.form)
+        return move_contacts(
+            session,
+            settings=current_settings(),
+            theme_id=theme_id,
+            contact_ids=_picked(session, theme_id, request.form),
+            to_id=to_id,
+            by=current_actor(),
+            typed_count=_typed_count(),
+        ).id
+
+    return _submit(key, change, _move_page, "Contacts moved.")
+
+
+@bp.get("/<key>/split")
+@requires("themes.curate")
+def split(key: str) -> Page:
+    """Pick examples of a new theme, and see what would leave this one."""
+    return _split_page(key, request.args)
+
+
+@bp.post("/<key>/split")
+@requires("themes.curate")
+def split_submit(key: str) -> Page:
+    """Split a new theme off."""
+
+    def change(session: Any, theme_id: int) -> int:
+        return split_theme(
+            session,
+            settings=current_settings(),
+            theme_id=theme_id,
+            contact_ids=_picked(session, theme_id, request.form),
+            name=request.form.get("name", ""),
+            by=current_actor(),
+            typed_count=_typed_count(),
+        ).id
+
+    return _submit(key, change, _split_page, "Split off. The new theme waits for triage.")
+
+
+@bp.get("/<key>/retire")
+@requires("themes.curate")
+def retire(key: str) -> Page:
+    """Show what retiring a theme would do, or restoring it when it is retired."""
+    return _retire_page(key, {})
+
+
+@bp.post("/<key>/retire")
+@requires("themes.curate")
+def retire_submit(key: str) -> Page:
+    """Take a theme out of use."""
+
+    def change(session: Any, theme_id: int) -> int:
+        return retire_theme(
+            session,
+            settings=current_settings(),
+            theme_id=theme_id,
+            by=current_actor(),
+            typed_count=_typed_count(),
+        ).id
+
+    return _submit(key, change, _retire_page, f"{key} retired.")
+
+
+@bp.post("/<key>/restore")
+@requires("themes.curate")
+def restore(key: str) -> Page:
+    """Bring a retired theme back."""
+
+    def change(session: Any, theme_id: int) -> int:
+        return restore_theme(
+            session,
+            settings=current_settings(),
+            theme_id=theme_id,
+            by=current_actor(),
+            typed_count=_typed_count(),
+        ).id
+
+    return _submit(key, change, _retire_page, f"{key} restored.")
+
+
+@bp.get("/<key>/changes")
+@requires("themes.view")
+def changes(key: str) -> str:
+    """List what people did to a theme, each with its way back."""
+    theme = find_theme(db.session, key)
+    return render_template(
+        "themes/changes.html", theme=theme, changes=list_changes(db.session, theme.id)
+    )
+
+
+@bp.post("/changes/<int:change_id>/undo")
+@requires("themes.curate")
+def undo(change_id: int) -> Response:
+    """Take a change back."""
+    with db.transaction() as session:
+        change = undo_change(
+            session, settings=current_settings(), change_id=change_id, by=current_actor()
+        )
+        key = change.theme.key
+    flash(f"Taken back: {key} is as it was.", "done")
+    return see_other(url_for("themes.changes", key=key))
+
+
+def _submit(
+    key: str, change: Callable[[Any, int], int], page: Callable[..., Page], done: str
+) -> Page:
+    """Make a change; what is refused is said on the page it was asked for."""
+    try:
+        with db.transaction() as session:
+            change_id = change(session, find_theme(session, key).id)
+    except Invalid as refusal:
+        errors = refusal.fields or {"contacts": refusal.sentence}
+        return _with_status(page(key, request.form, errors), 422)
+    except (Conflict, InvalidTransition) as refusal:
+        return _with_status(page(key, request.form, {"contacts": refusal.sentence}), 409)
+    undo_url = url_for("themes.undo", change_id=change_id)
+    message: Any = {"text": done, "undo_url": undo_url, "undo": "Undo"}
+    flash(message, "done")
+    return see_other(url_for("themes.show", key=key))
+
+
+def _with_status(page: Page, status: int) -> Page:
+    return (page, status) if isinstance(page, str) else page
+
+
+def _move_page(key: str, asked: Any, errors: dict[str, str] | None = None) -> Page:
+    theme = find_theme(db.session, key)
+    errors = dict(errors or {})
+    ids, preview = _picked(db.session, theme.id, asked), None
+    to = asked.get("to", "")
+    if to:
+        try:
+            preview = preview_move(
+                db.session,
+                theme_id=theme.id,
+                contact_ids=ids,
+                to_id=_target_id(db.session, asked),
+                k=current_settings().privacy_k,
+            )
+        except Invalid as refusal:
+            errors = {**(refusal.fields or {"contacts": refusal.sentence}), **errors}
+        except InvalidTransition as refusal:
+            errors.setdefault("to", refusal.sentence)
+    return render_template(
+        "themes/move.html",
+        theme=theme,
+        ids=ids,
+        to=to,
+        targets=list_targets(db.session, theme.id),
+        no_theme=NO_THEME,
+        **_preview_values(preview, asked, errors, url_for("themes.pick", key=key)),
+    )
+
+
+def _split_page(key: str, asked: Any, errors: dict[str, str] | None = None) -> Page:
+    theme = find_theme(db.session, key)
+    k = current_settings().privacy_k
+    errors = dict(errors or {})
+    ids, preview = _picked(db.session, theme.id, asked), None
+    if ids:
+        try:
+            preview = preview_split(db.session, theme_id=theme.id, contact_ids=ids, k=k)
+        except Invalid as refusal:
+            errors = {**(refusal.fields or {"examples": refusal.sentence}), **errors}
+        except (Conflict, InvalidTransition) as refusal:
+            errors.setdefault("examples", refusal.sentence)
+    quotes = []
+    if preview is None and figures_of(theme.stats, k):
+        found = list_quotes(db.session, [theme.id])[theme.id]
+        quotes = [quote for quote in found if quote.kind != "contrary"]
+    return render_template(
+        "themes/split.html",
+        theme=theme,
+        ids=ids,
+        quotes=quotes,
+        **_preview_values(preview, asked, errors, url_for("themes.split", key=key)),
+    )
+
+
+def _retire_page(key: str, asked: Any, errors: dict[str, str] | None = None) -> Page:
+    theme = find_theme(db.session, key)
+    k = current_settings().privacy_k
+    errors = dict(errors or {})
+    look = preview_restore if theme.status == "retired" else preview_retire
+    preview = None
+    try:
+        preview = look(db.session, theme_id=theme.id, k=k)
+    except (Conflict, InvalidTransition) as refusal:
+        errors.setdefault("contacts", refusal.sentence)
+    return render_template(
+        "themes/retire.html",
+        theme=theme,
+        is_retired=theme.status == "retired",
+        **_preview_values(preview, asked, errors, url_for("themes.show", key=key)),
+    )
+
+
+def _preview_values(
+    preview: Any, asked: Any, errors: dict[str, str], back_url: str
+) -> dict[str, Any]:
+    """Return what every preview shows: counts, a page of the exact list, what was typed."""
+    ids: Sequence[int] = preview.ids if preview is not None else ()
+    page = max(request.args.get("page", 1, type=row_id), 1)
+    part = ids[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
+    return {
+        "preview": preview,
+        "contacts": list_picked(db.session, part),
+        "page": page,
+        "has_more": len(ids) > page * PAGE_ROWS,
+        "page_rows": PAGE_ROWS,
+        "asks_count": preview is not None and preview.contacts > COUNT_TO_TYPE_ABOVE,
+        "k": current_settings().privacy_k,
+        "typed": asked,
+        "errors": errors,
+        "back_url": back_url,
+        "all": asked.get("all", ""),
+        "words": _words(asked),
+        "redacted": redacted,
+    }
+
+
+def _words(asked: Any) -> str:
+    return str(asked.get("q", "")).strip()[:100]
+
+
+def _picked(session: Any, theme_id: int, asked: Any) -> list[int]:
+    """Return the contacts picked: each by its number, or all that a search finds."""
+    if asked.get("all"):
+        wanted = ContactFilter(theme_id=theme_id, words=_words(asked))
+        return list_contact_ids(session, wanted, limit=MOST_CHOSEN + 1)
+    return asked.getlist("id", type=row_id) if hasattr(asked, "getlist") else []
+
+
+def _target_id(session: Any, asked: Any) -> int | None:
+    key = asked.get("to", "")
+    if not key:
+        sentence = "Choose the theme they belong to, or say that they do not belong here."
+        raise Invalid(sentence, {"to": sentence})
+    return None if key == NO_THEME else int(find_theme(session, key).id)
+
+
+def _typed_count() -> int | None:
+    digits = re.sub(r"\D", "", request.form.get("typed_count", ""))
+    return int(digits) if 0 < len(digits) < 10 else None
