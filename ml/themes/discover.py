@@ -28,7 +28,7 @@ DISPOSITION_WEIGHT = 0.3
 # A text whose neighbours are nearer to chance than this share of the way to usual is left over.
 LEFT_OVER_AT = 0.4
 MOST_LEFT_OVER = 0.25
-CLEAR_MAJORITY = 0.4
+CLEAR_MAJORITY = 0.34
 # With few texts nothing is centred, and unrelated English sentences reach about this cosine.
 UNRELATED_COSINE = 0.35
 N_PAIRS = 60_000

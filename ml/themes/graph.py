@@ -10,6 +10,8 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 ROWS_PER_BLOCK = 1024
+COLUMNS_OF_HEAD = 4096
+MOST_SURVIVORS = 2000
 
 
 def nearest(
@@ -41,14 +43,31 @@ def nearest(
         if is_self:
             own = np.arange(len(block))
             block[own, start + own] = -np.inf
-        part = np.argpartition(block, -n_found, axis=1)[:, -n_found:]
-        values = np.take_along_axis(block, part, axis=1)
-        # Equal similarities stand in the order of the texts, so that runs repeat.
-        order = np.lexsort((part, -values), axis=1)
         stop = start + len(block)
-        indexes[start:stop] = np.take_along_axis(part, order, axis=1)
-        similarities[start:stop] = np.take_along_axis(values, order, axis=1)
+        similarities[start:stop], indexes[start:stop] = _highest(block, n_found)
     return similarities, indexes
+
+
+def _highest(block: Floats, n_found: int) -> tuple[Floats, Ints]:
+    """Return the highest values of each row and where they stand, falling, the first of equals.
+
+    Most values are ruled out by one comparison: with what the last of the highest is in the
+    first columns, which it can only exceed in all of them.
+    """
+    n_rows, n_columns = block.shape
+    head = min(n_columns, max(COLUMNS_OF_HEAD, n_found + 1))
+    place = head - n_found
+    least = np.partition(block[:, :head], place, axis=1)[:, place]
+    survivors = np.flatnonzero(block >= least[:, None])
+    if len(survivors) > n_rows * MOST_SURVIVORS:  # texts that all look alike
+        survivors = np.arange(block.size)
+    row, column = np.divmod(survivors, n_columns)
+    values = block.ravel()[survivors]
+    order = np.lexsort((column, -values, row))
+    first = np.searchsorted(row, np.arange(n_rows))
+    taken = order[(first[:, None] + np.arange(n_found)).ravel()]
+    shape = (n_rows, n_found)
+    return values[taken].reshape(shape), column[taken].reshape(shape)
 
 
 def neighbour_graph(similarities: Floats, indexes: Ints) -> sparse.csr_matrix:

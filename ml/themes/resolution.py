@@ -11,10 +11,10 @@ from scipy import sparse
 from ml.themes.graph import Communities, Floats, Ints, nearest, neighbour_graph
 from ml.themes.vectors import unit
 
-RESOLUTIONS = (0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 14.0)
+RESOLUTIONS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0)
 N_SHAPELESS = 4_000
 # Scores that differ by less are equal, and the coarser themes are easier to handle.
-EQUAL_WITHIN = 0.001
+EQUAL_WITHIN = 0.002
 
 
 def choose_resolution(

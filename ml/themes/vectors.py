@@ -84,9 +84,10 @@ class LexicalSpace:
         """Learn from the texts; return float32 (n, n_lexical), unit rows less their mean."""
         from sklearn.decomposition import TruncatedSVD
 
-        for counter, weight in zip(self._counters, self._weights, strict=True):
-            weight.fit(counter.transform(texts))
-        weighted = self._weigh(texts)
+        counts = self._count(texts)
+        for part, weight in zip(counts, self._weights, strict=True):
+            weight.fit(part)
+        weighted = self._weigh(counts)
         seen = np.bincount(weighted.indices, minlength=weighted.shape[1])
         self._kept = np.flatnonzero(seen >= 3)
         n_lexical = min(N_LEXICAL, len(self._kept) - 1, len(texts) - 1)
@@ -101,15 +102,15 @@ class LexicalSpace:
         """Return float32 (n, n_lexical) of other texts in the space that was learnt."""
         if not hasattr(self, "_svd"):
             return np.zeros((len(texts), 0), np.float32)
-        kept = self._weigh(texts)[:, self._kept]
+        kept = self._weigh(self._count(texts))[:, self._kept]
         found = unit(self._svd.transform(kept).astype(np.float32))
         return np.asarray(found - self._mean, np.float32)
 
-    def _weigh(self, texts: Sequence[str]) -> sparse.csr_matrix:
-        parts = [
-            weight.transform(counter.transform(texts))
-            for counter, weight in zip(self._counters, self._weights, strict=True)
-        ]
+    def _count(self, texts: Sequence[str]) -> list[sparse.csr_matrix]:
+        return [counter.transform(texts) for counter in self._counters]
+
+    def _weigh(self, counts: Sequence[sparse.csr_matrix]) -> sparse.csr_matrix:
+        parts = [w.transform(part) for w, part in zip(self._weights, counts, strict=True)]
         return sparse.hstack(parts).tocsr()
 
 
