@@ -99,6 +99,8 @@ class _Quotes:
         """Pick the contrary quote from contacts that are not in the theme."""
         sample = sample.without(self.rejected, self.people)
         nearness = np.clip((sample.vectors @ self.prototypes.T).max(axis=1), 0.0, 1.0)
+        nearest = np.argsort(-nearness, kind="stable")[:FRINGE]
+        sample, nearness = sample.at(nearest), nearness[nearest]
         found = self._pick(sample, is_member=False, n_each=1)
         self._take(EvidenceKind.CONTRARY, sample, found.contrary, nearness)
 
