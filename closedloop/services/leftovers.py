@@ -87,15 +87,7 @@ def find_nearest(
     current = find_current_set(session, with_model=True)
     if current is None or not contact_ids:
         return {}
-    rows = session.execute(
-        sa.select(ContactText.contact_id, EncodedText.vector)
-        .join(EncodedText, EncodedText.text_hash == ContactText.text_hash)
-        .where(
-            ContactText.contact_id.in_(contact_ids),
-            ContactText.issue_text != "",
-            EncodedText.encoder == current.encoder,
-        )
-    ).all()
+    rows = _read_vectors(session, current.encoder, contact_ids)
     themes = {
         theme: (key, name)
         for theme, key, name in session.execute(
@@ -106,15 +98,39 @@ def find_nearest(
     if not rows or not labels:
         return {}
     model = maker.read_model(current.model) if maker else _read_model(current.model)
-    nearness = model.nearness(unpack([row[1] for row in rows]))[:, labels]
+    nearness = model.nearness(unpack(list(rows.values())))[:, labels]
     best = nearness.argmax(axis=1)
     found: dict[int, Nearest] = {}
-    for place, (contact, _) in enumerate(rows):
+    for place, contact in enumerate(rows):
         near = float(nearness[place, best[place]])
         if near > 0 and np.isfinite(near):
             key, name = themes[current.label_themes[labels[int(best[place])]]]
             found[contact] = Nearest(key, name, min(near, 1.0))
     return found
+
+
+def _read_vectors(session: Session, encoder: str, contact_ids: Sequence[int]) -> dict[int, bytes]:
+    # two statements, each by a primary key: of a join SQLite would read every vector there is
+    hashes = {
+        contact: text_hash
+        for contact, text_hash in session.execute(
+            sa.select(ContactText.contact_id, ContactText.text_hash).where(
+                ContactText.contact_id.in_(contact_ids), ContactText.issue_text != ""
+            )
+        )
+    }
+    wanted = sorted(set(hashes.values()))
+    vectors: dict[str, bytes] = {
+        text_hash: vector
+        for text_hash, vector in session.execute(
+            sa.select(EncodedText.text_hash, EncodedText.vector).where(
+                EncodedText.encoder == encoder, EncodedText.text_hash.in_(wanted)
+            )
+        )
+    }
+    return {
+        contact: vectors[text_hash] for contact, text_hash in hashes.items() if text_hash in vectors
+    }
 
 
 @lru_cache(maxsize=2)

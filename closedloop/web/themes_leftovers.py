@@ -51,7 +51,8 @@ RULES = {
     "coverage": "Contacts with text that are in a theme, as a share of all contacts with text. "
     "Contacts of themes that were dismissed or retired count as in none.",
     "near": "How alike the contact is to its nearest theme, as a share of what it takes to belong "
-    "to it. At 100 % another theme was the surer claim, or somebody moved it out.",
+    "to it. At 100 % it is near enough, but something that is no theme in use is nearer still, or "
+    "somebody moved it out.",
     "rising": f"Different customers of the last {SPAN_DAYS} days against the {SPAN_DAYS} days "
     "before, given how many contacts came in all; an exact binomial test. Of what is shown at "
     "most one in twenty rises by chance alone, on average.",
