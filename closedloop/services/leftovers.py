@@ -111,23 +111,14 @@ def find_nearest(
 
 def _read_vectors(session: Session, encoder: str, contact_ids: Sequence[int]) -> dict[int, bytes]:
     # two statements, each by a primary key: of a join SQLite would read every vector there is
-    hashes = {
-        contact: text_hash
-        for contact, text_hash in session.execute(
-            sa.select(ContactText.contact_id, ContactText.text_hash).where(
-                ContactText.contact_id.in_(contact_ids), ContactText.issue_text != ""
-            )
-        )
-    }
-    wanted = sorted(set(hashes.values()))
-    vectors: dict[str, bytes] = {
-        text_hash: vector
-        for text_hash, vector in session.execute(
-            sa.select(EncodedText.text_hash, EncodedText.vector).where(
-                EncodedText.encoder == encoder, EncodedText.text_hash.in_(wanted)
-            )
-        )
-    }
+    texts = sa.select(ContactText.contact_id, ContactText.text_hash).where(
+        ContactText.contact_id.in_(contact_ids), ContactText.issue_text != ""
+    )
+    hashes = {row.contact_id: row.text_hash for row in session.execute(texts)}
+    stored = sa.select(EncodedText.text_hash, EncodedText.vector).where(
+        EncodedText.encoder == encoder, EncodedText.text_hash.in_(sorted(set(hashes.values())))
+    )
+    vectors = {row.text_hash: row.vector for row in session.execute(stored)}
     return {
         contact: vectors[text_hash] for contact, text_hash in hashes.items() if text_hash in vectors
     }

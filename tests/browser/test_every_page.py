@@ -45,6 +45,8 @@ PAGES: dict[str, list[tuple[str, str]]] = {
         ("themes.faq", "/themes/faq"),
         ("themes.codes", "/themes/codes"),
         ("themes.check", "{theme}/check"),
+        ("themes.unassigned", "/themes/unassigned"),
+        ("themes.give", "{left_over}/give"),
         ("triage.index", "/triage/"),
         ("triage.merge", "/triage/{candidate}/merge?into={other}"),
         ("triage.park", "/triage/{candidate}/park"),
@@ -128,6 +130,7 @@ def examples_for_managers(visitor, known: dict[str, str]) -> dict[str, str]:
     candidate, other = re.findall(r"T-\d+", merging)
     return {
         "contact": visitor.find("/contacts/", r"/contacts/\d+"),
+        "left_over": visitor.find("/themes/unassigned", r"/themes/unassigned/\d+"),
         "import": visitor.find("/contacts/import", r"/contacts/imports/\d+"),
         "measurement": visitor.find(f"/impact/{known['fell']}", r"/impact/measurements/\d+"),
         "candidate": candidate,
