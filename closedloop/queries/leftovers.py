@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -258,9 +259,7 @@ def _pick_quotes(
     }
 
 
-def _one_each(
-    rows: Iterable[sa.Row[tuple[int, int | None, str, date, str]]], k: int
-) -> tuple[EmergingQuote, ...]:
+def _one_each(rows: Iterable[Any], k: int) -> tuple[EmergingQuote, ...]:
     quotes: dict[int, EmergingQuote] = {}
     for contact, customer, text, day, channel in rows:
         person = -contact if customer is None else customer

@@ -57,6 +57,7 @@ STRANGERS = 2_000
 TAKEN = "emerging.taken"
 
 Vectors = NDArray[np.float32]
+_NOTHING: Vectors = np.zeros((0, 1), np.float32)
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ def _plan(session: Session, emerging_id: int, maker: ThemeMaker) -> _Plan:
     row = get_emerging_to_change(session, emerging_id)
     refuse_decided(row)
     current = find_current_set(session, with_model=True)
-    members = _read_members(session, row, current.encoder) if current else np.zeros((0, 0))
+    members = _read_members(session, row, current.encoder) if current else _NOTHING
     if current is None or not len(members):
         raise Conflict(
             f"The contacts of “{row.name}” are in a theme by now, or their texts are gone. "
@@ -182,7 +183,8 @@ def _read_strangers(session: Session, row: EmergingTheme, encoder: str) -> Vecto
     is_member = among(session, Contact.id, row.members)
     groups = (sa.and_(LEFT_OVER, ~is_member), Contact.theme_id.is_not(None))
     found = [_read(session, encoder, group, STRANGERS) for group in groups]
-    return np.vstack([vectors for vectors in found if len(vectors)] or [np.zeros((0, 1))])
+    known = [vectors for vectors in found if len(vectors)]
+    return np.vstack(known) if known else _NOTHING
 
 
 def _read(

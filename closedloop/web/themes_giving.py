@@ -54,7 +54,8 @@ def give_submit(contact_id: int) -> Page:
         errors = getattr(refusal, "fields", {}) or {"to": refusal.sentence}
         return _page(contact_id, request.form, errors), 422
     undo = url_for("themes.undo", change_id=number)
-    flash({"text": done, "undo_url": undo, "undo": "Undo"}, "done")
+    message: Any = {"text": done, "undo_url": undo, "undo": "Undo"}
+    flash(message, "done")
     return see_other(url_for("themes.unassigned"))
 
 

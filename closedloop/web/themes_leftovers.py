@@ -107,8 +107,8 @@ def _asked() -> Asked:
     return replace(found, values={n: v for n, v in found.values.items() if n in FILTERED})
 
 
-def _url(asked: Asked, **more: str) -> str:
-    return url_for("themes.unassigned", **asked.values, **more)
+def _url(asked: Asked, **more: Any) -> str:
+    return url_for("themes.unassigned", **{**asked.values, **more})
 
 
 def _choices(asked: Asked, options: FilterOptions) -> dict[str, list[tuple[str, str]]]:
@@ -145,7 +145,7 @@ def _chart(coverage: Coverage, k: int) -> dict[str, Any]:
 
 
 def _weeks(coverage: Coverage, k: int) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     hidden = (f"fewer than {k} customers", "–", "–")
     for week, count in reversed(coverage.weeks):
         numbers = (f"{count.with_text:,}", f"{count.with_theme:,}", pct(count.value))
@@ -224,7 +224,8 @@ def dismiss_emerging_theme(emerging_id: int) -> BaseResponse:
     with db.transaction() as session:
         name = dismiss_emerging(session, emerging_id=emerging_id, by=current_actor()).name
     undo = url_for("themes.restore_emerging_theme", emerging_id=emerging_id)
-    flash({"text": f"“{name}” is dismissed.", "undo_url": undo, "undo": "Undo"}, "done")
+    message: Any = {"text": f"“{name}” is dismissed.", "undo_url": undo, "undo": "Undo"}
+    flash(message, "done")
     return see_other(url_for("themes.unassigned"))
 
 

@@ -289,6 +289,6 @@ def fit_spot(members: Floats, strangers: Floats) -> ThemeModel:
     strangers : float32 (m, dimensions)
         What the theme is to leave alone; the more of it lies near, the narrower the theme.
     """
-    vectors = np.vstack([members, strangers])
+    vectors = np.vstack([members, strangers]) if len(strangers) else members
     labels = np.repeat([0, -1], [len(members), len(strangers)])
     return ThemeModel.fit(vectors, labels, DenseSpace.fit(vectors))
