@@ -10,7 +10,7 @@ from werkzeug import Response
 from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE, check_typed_count
 from closedloop.domain.errors import Conflict, Invalid
 from closedloop.domain.jobs import JobKind
-from closedloop.domain.runs import RULE
+from closedloop.domain.runs import RULE, PartState
 from closedloop.extensions import current_settings, db
 from closedloop.queries.drift import get_site_drift
 from closedloop.queries.runs import compare_runs, get_run, list_parts, list_runs
@@ -134,7 +134,8 @@ def _check_waiting(run_id: int, chosen: list[int]) -> None:
 
 
 def _parts_page(run_id: int, chosen: list[int], errors: dict[str, str] | None = None) -> str:
-    found = list_parts(db.session, run_id, chosen)
+    named = list_parts(db.session, run_id, chosen)
+    found = [part for part in named if part.state is PartState.PROPOSED]
     moves = sum(part.would_move for part in found)
     return render_template(
         "themes/run_parts.html",
