@@ -148,7 +148,7 @@ def unpack(
     arrays: dict[str, NDArray[Any]],
 ) -> tuple[Branch, ...]:
     """Return the branches that `pack` packed, in their order."""
-    found = []
+    found: list[Branch] = []
     while f"branch.{len(found)}.labels" in arrays:
         name = f"branch.{len(found)}"
         source, label = (int(n) for n in arrays[f"{name}.labels"])
