@@ -17,9 +17,10 @@ POINTS = 0.05
 
 RULE = (
     "The mean of the last 4 whole weeks against the mean of the 13 whole weeks after the "
-    "definition began. It ages when it is lower by more than 5 percentage points and by more than 3 standard "
-    "errors, which come from how much those 13 weeks differ among themselves. Weeks with too few "
-    "customers are left out; with fewer than 8 of the 13 or 3 of the 4 nothing is said."
+    "definition began. It ages when it is lower by more than 5 percentage points and by more than "
+    "3 standard errors, which come from how much those 13 weeks differ among themselves. Weeks "
+    "with too few customers are left out; with fewer than 8 of the 13 or 3 of the 4 nothing is "
+    "said."
 )
 """Stands beside every alarm; `watch` does what it says."""
 
