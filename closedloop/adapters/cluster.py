@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -41,14 +42,14 @@ def open_executor(scheduler: str) -> Iterator[Executor | None]:
 
 def _connect(scheduler: str) -> Any:
     try:
-        from distributed import Client
+        distributed: Any = importlib.import_module("distributed")
     except ImportError:
         raise Unavailable(
             "CLOSEDLOOP_DASK_SCHEDULER names a cluster, but the Dask library is not installed "
             "here. Install it with: pip install closedloop[dask]"
         ) from None
     try:
-        return Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+        return distributed.Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise Unavailable(
             f"No Dask scheduler answers at {scheduler}. Start it, or take "

@@ -147,8 +147,7 @@ def _two_samples(n: int) -> list[NDArray[np.int64]]:
 
 def _row(one: LabelledSet, found: Report, samples: Sequence[NDArray[np.int64]]) -> Report:
     labels = np.array(found["labels"], np.int64)
-    shared, first, second = np.intersect1d(*samples, return_indices=True)
-    del shared
+    _, first, second = np.intersect1d(samples[0], samples[1], return_indices=True)
     parts = [np.array(part, np.int64) for part in found["samples"]]
     return {
         **score_labels(one.intents, labels),

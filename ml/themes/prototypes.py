@@ -25,13 +25,12 @@ def fit_prototypes(
     vectors: Floats, labels: Ints, n_themes: int, space: DenseSpace
 ) -> tuple[Floats, Ints]:
     """Return prototypes float32 (p, dimensions) of length 1 and their themes int (p,), sorted."""
-    directions = space.transform(vectors)
     found: list[Floats] = []
     owners: list[int] = []
     for theme in range(n_themes):
         members = np.flatnonzero(labels == theme)
         wanted = min(MOST_PROTOTYPES, max(1, len(members) // TEXTS_PER_PROTOTYPE))
-        nearest = _spread(directions[members], wanted)
+        nearest = _spread(space.transform(vectors[members]), wanted)
         for number in np.unique(nearest):
             found.append(vectors[members[nearest == number]].mean(axis=0))
             owners.append(theme)

@@ -14,6 +14,8 @@ Floats = NDArray[np.float32]
 
 N_FEATURES = 2**18
 N_LEXICAL = 128
+# As many as all data sets for tuning have: smaller collections are summed up in one go.
+ROWS_PER_BLOCK = 32_768
 # With fewer texts there is too little to learn a common direction or word weights from.
 FEWEST_TEXTS = 60
 # A direction that explains more of the differences than this tells large themes apart.
@@ -49,8 +51,11 @@ class DenseSpace:
         if len(vectors) < FEWEST_TEXTS:
             return cls(np.zeros(dimensions, np.float32), np.zeros((0, dimensions), np.float32))
         mean = vectors.mean(axis=0, dtype=np.float64)
-        centred = vectors - mean
-        strengths, directions = np.linalg.eigh(centred.T @ centred)
+        spread = np.zeros((dimensions, dimensions))
+        for start in range(0, len(vectors), ROWS_PER_BLOCK):
+            centred = vectors[start : start + ROWS_PER_BLOCK] - mean
+            spread += centred.T @ centred
+        strengths, directions = np.linalg.eigh(spread)
         is_common = strengths[-1] < MOST_COMMON * strengths.sum()
         common = directions[:, dimensions - is_common :].T
         return cls(mean.astype(np.float32), common.astype(np.float32))
