@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml.text.unspaced import Joints, length_unspaced, pairs_apart, without_unspaced
 from ml.themes.graph import Floats, Ints
 
 LONGEST_PHRASE = 3
@@ -21,6 +22,10 @@ TEXTS_PER_THEME = 600
 TOO_SIMILAR = 0.9
 # A phrase says what is the matter; a bare word only says where.
 LENGTH_WEIGHTS = (1.0, 2.0, 2.4)
+# The same where words are not apart, by characters: two make about one word.
+UNSPACED_WEIGHTS = (1.0, 1.0, 1.0, 1.5, 2.0, 2.2, 2.4)
+# Longer ones are pasted keys and logs, which no name should hold.
+LONGEST_WORD = 40
 
 
 def _words(text: str) -> frozenset[str]:
@@ -63,6 +68,8 @@ _WORD = re.compile(r"[^\W\d_](?:[\w'’-]*\w)?")
 
 WORDS_QUOTED = 6
 """Words of a text that stands for a name."""
+CHARACTERS_QUOTED = 80
+"""Characters of it, at most."""
 
 
 @dataclass(frozen=True)
@@ -80,17 +87,20 @@ def phrases(text: str) -> dict[str, str]:
     -------
     dict
         Stemmed phrase to the phrase as it was written: "activating cards" counts with
-        "activate card".
+        "activate card". What is written without spaces ends a phrase; see `Joints.phrases`.
     """
     found: dict[str, str] = {}
     plain = _NEGATION.sub("not", _CANNOT.sub("cannot", text.lower().replace("-", " ")))
+    plain = without_unspaced(plain, ".")
     for clause in _CLAUSE.split(plain):
         words = [word for word in map(_plain_word, _WORD.findall(clause)) if word not in _DROPPED]
         stems = [_stem(word) for word in words]
         for start, word in enumerate(words):
-            if word in _NEVER_FIRST or len(word) < 2:
+            if word in _NEVER_FIRST or not 2 <= len(word) <= LONGEST_WORD:
                 continue
             for stop in range(start + 1, min(start + LONGEST_PHRASE, len(words)) + 1):
+                if len(words[stop - 1]) > LONGEST_WORD:
+                    break
                 if (
                     words[stop - 1] not in _NEVER_LAST
                     and len(set(stems[start:stop])) == stop - start
@@ -129,10 +139,9 @@ def label_themes(texts: Sequence[str], labels: Ints, n_themes: int) -> list[Labe
     list of Label, length n_themes
         Names differ.
     """
-    themes = [
-        [phrases(texts[i]) for i in _sample(np.flatnonzero(labels == theme))]
-        for theme in range(n_themes)
-    ]
+    members = [_sample(np.flatnonzero(labels == theme)) for theme in range(n_themes)]
+    joints = Joints(texts[i] for rows in members for i in rows)
+    themes = [[_said(texts[i], joints) for i in rows] for rows in members]
     counts = [Counter(phrase for said in theme for phrase in said) for theme in themes]
     spread: defaultdict[str, float] = defaultdict(float)
     for theme, count in zip(themes, counts, strict=True):
@@ -148,6 +157,11 @@ def label_themes(texts: Sequence[str], labels: Ints, n_themes: int) -> list[Labe
         name = _name(written or [_quoted(texts, labels, len(named))], taken)
         named.append(Label(_as_title(name, capitals), tuple(written)))
     return named
+
+
+def _said(text: str, joints: Joints) -> dict[str, str]:
+    """Return what could name a theme, in any writing."""
+    return phrases(text) | {phrase: phrase for phrase in joints.phrases(text)}
 
 
 def _sample(members: Ints) -> list[int]:
@@ -166,8 +180,13 @@ def _rank(
             share = n / n_texts
             elsewhere = max(0.0, spread[phrase] - share)
             rarity = math.log(1 + share / (0.05 + elsewhere / math.sqrt(n_themes)))
-            scored.append((phrase, math.sqrt(share) * rarity * LENGTH_WEIGHTS[phrase.count(" ")]))
+            scored.append((phrase, math.sqrt(share) * rarity * _length_weight(phrase)))
     return sorted(scored, key=lambda item: (-item[1], item[0]))[:40]
+
+
+def _length_weight(phrase: str) -> float:
+    n_characters = length_unspaced(phrase)
+    return UNSPACED_WEIGHTS[n_characters] if n_characters else LENGTH_WEIGHTS[phrase.count(" ")]
 
 
 def _choose_different(ranked: list[tuple[str, float]], documents: list[set[str]]) -> list[str]:
@@ -190,7 +209,7 @@ def _redundancy(phrase: str, chosen: Iterable[str], said: dict[str, set[int]]) -
     most = 0.0
     for other in chosen:
         shared = len(said[phrase] & said[other]) / max(1, len(said[phrase] | said[other]))
-        has_common_word = bool(set(phrase.split()) & set(other.split()))
+        has_common_word = bool(set(pairs_apart(phrase).split()) & set(pairs_apart(other).split()))
         most = max(most, shared, 0.8 if has_common_word else 0.0)
     return most
 
@@ -209,12 +228,13 @@ def _name(keywords: list[str], taken: set[str]) -> str:
     """Take the first keyword; add others while it says too little or has been given away."""
     name = keywords[0]
     for extra in keywords[1:]:
-        says_enough = " " in name and not re.fullmatch(r"(?:not|no|cannot|never) \S+", name)
+        is_phrase = " " in name or length_unspaced(name) > 2
+        says_enough = is_phrase and not re.fullmatch(r"(?:not|no|cannot|never) \S+", name)
         if says_enough and name not in taken:
             break
         if not _stems(extra) & _stems(name):
             # "payment, not recognised" reads better than the other way round.
-            name = f"{name}, {extra}" if says_enough or " " not in name else f"{extra}, {name}"
+            name = f"{name}, {extra}" if says_enough or not is_phrase else f"{extra}, {name}"
     base, number = name, 2
     while name in taken:
         name = f"{base} ({number})"
@@ -227,11 +247,11 @@ def _quoted(texts: Sequence[str], labels: Ints, theme: int) -> str:
     """Return the shortest text of a theme without a word of its own: better than no name."""
     own = [texts[int(i)] for i in np.flatnonzero(labels == theme)]
     words = min(own, key=lambda text: (len(text), text)).split()
-    return f"“{' '.join(words[:WORDS_QUOTED])}”"
+    return f"“{' '.join(words[:WORDS_QUOTED])[:CHARACTERS_QUOTED]}”"
 
 
 def _stems(phrase: str) -> set[str]:
-    return {_stem(word) for word in re.findall(r"\w+", phrase)}
+    return {_stem(word) for word in re.findall(r"\w+", pairs_apart(phrase))}
 
 
 def _as_title(name: str, capitals: dict[str, str]) -> str:
@@ -248,7 +268,7 @@ def _capitals(texts: Sequence[str]) -> dict[str, str]:
     most writers write that way.
     """
     written: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for text in texts:
+    for text in (without_unspaced(text, " ") for text in texts):
         words = _WORD.findall(text)
         if sum(word.isupper() for word in words) > max(2, len(words) / 2):
             continue  # somebody is shouting

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from ml.text.unspaced import close_gaps, pairs_apart
+
 Floats = NDArray[np.float32]
 
 N_FEATURES = 2**18
@@ -112,7 +114,9 @@ class LexicalSpace:
         return np.asarray(found - self._mean, np.float32)
 
     def _count(self, texts: Sequence[str]) -> list[sparse.csr_matrix]:
-        return [counter.transform(texts) for counter in self._counters]
+        # A sentence without spaces would be one word; in others nothing changes.
+        words, pieces = map(pairs_apart, texts), map(close_gaps, texts)
+        return [c.transform(part) for c, part in zip(self._counters, (words, pieces), strict=True)]
 
     def _weigh(self, counts: Sequence[sparse.csr_matrix]) -> sparse.csr_matrix:
         parts = [w.transform(part) for w, part in zip(self._weights, counts, strict=True)]

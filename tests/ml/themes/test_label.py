@@ -102,3 +102,32 @@ def test_a_name_begins_with_a_large_letter_unless_the_word_is_written_otherwise(
     (label,) = label_themes(texts, np.array([0, 0, 0]), 1)
     assert "iPhone" in label.name
     assert "IPhone" not in label.name
+
+
+def test_names_of_themes_without_spaces_are_phrases_cut_from_their_texts():
+    forms = ["{}取消我的订单", "{}把订单取消", "我要取消订单{}"]
+    alarms = ["{}设置闹钟", "{}为我设置一个闹钟", "明天的闹钟{}怎么设置"]
+    asides = ["", "请", "麻烦你", "现在", "马上", "今天"]
+    texts = [form.format(aside) for form in forms for aside in asides]
+    others = [form.format(aside) for form in alarms for aside in asides]
+    labels = np.repeat([0, 1], 18)
+    orders, clocks = label_themes([*texts, *others], labels, 2)
+    assert orders.name == "订单, 取消"
+    assert clocks.name == "设置一个闹钟"
+    for label, own in ((orders, texts), (clocks, others)):
+        assert all(any(keyword in text for text in own) for keyword in label.keywords)
+
+
+def test_a_name_in_two_writings_keeps_the_words_of_both():
+    texts = [
+        f"{verb} Spotify 账户{end}" for verb in ("请关闭", "关闭", "我要关闭") for end in ("吗", "")
+    ]
+    (label,) = label_themes(texts, np.zeros(6, int), 1)
+    assert {"spotify", "账户", "关闭"} <= {keyword.lower() for keyword in label.keywords}
+
+
+def test_a_pasted_key_is_no_name():
+    texts = [f"{'k' * 5000} {word}" for word in ("one", "card", "pin")]
+    (label,) = label_themes(texts, np.zeros(3, int), 1)
+    (quoted,) = label_themes(["漢" * 9000, "k" * 9000], np.zeros(2, int), 1)
+    assert max(map(len, (label.name, quoted.name))) < 100

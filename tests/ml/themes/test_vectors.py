@@ -42,6 +42,16 @@ def test_lexical_space_brings_equal_words_together_and_can_take_new_texts():
     assert rows[0] @ rows[1] > rows[0] @ rows[2]
 
 
+def test_lexical_space_brings_together_what_shares_words_without_spaces():
+    texts = [f"{who}{what}{end}" for who in ("我", "请", "他想", "现在") for end in ("吗", "呢", "")
+             for what in ("取消订单", "设置闹钟", "播放音乐")]  # fmt: skip
+    rows = LexicalSpace(seed=0)
+    rows.fit_transform(texts)
+    cancel, late, music = unit(rows.transform(["订单", "麻烦你取消订单", "麻烦你播放音乐"]))
+    assert cancel @ late > 0.5
+    assert cancel @ late > cancel @ music + 0.3
+
+
 def test_texts_without_common_words_have_no_lexical_part():
     space = LexicalSpace(seed=0)
     assert space.fit_transform(["ab", "cd", "ef"]).shape == (3, 0)
