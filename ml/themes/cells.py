@@ -10,7 +10,7 @@ from ml.themes.vectors import unit
 # Below, comparing all with all takes no longer.
 FEWEST_ROWS = 4_000
 ROUNDS = 4
-CELLS_SEARCHED = 12
+CELLS_SEARCHED = 8
 ROWS_PER_BLOCK = 2_048
 
 

@@ -16,7 +16,8 @@ N_VOTERS = 10
 CLEAR_MAJORITY = 0.5
 # Below this share of the votes by meaning alone, the words are looked at, too.
 SURE_BY_MEANING = 0.7
-ROWS_PER_BLOCK = 16_384
+# Large, because each block gathers the sampled rows of every cell anew.
+ROWS_PER_BLOCK = 65_536
 
 
 @dataclass(frozen=True)
