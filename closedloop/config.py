@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 INSTANCE_FILE = "closedloop.env"
@@ -81,6 +83,24 @@ class Settings:
         "",
         "Dask scheduler whose workers encode texts, e.g. tcp://host:8786; empty is this process.",
     )
+    naming_url: str = _setting(
+        "",
+        "OpenAI-compatible endpoint that suggests names of themes, e.g. https://host/v1; https, or "
+        "http on this machine. Empty: nothing is sent.",
+    )
+    naming_model: str = _setting(
+        "", "Model that is asked there; shown beside what it wrote. Needed with a naming URL."
+    )
+    naming_key: str = field(
+        default="",
+        repr=False,
+        metadata={"meaning": "Secret key of that endpoint; empty where it asks for none."},
+    )
+    naming_command: str = _setting(
+        "",
+        "Local command that suggests names instead: question on standard input, answer on standard "
+        "output. Empty is none.",
+    )
     max_upload_mb: int = _setting(256, "Largest file the upload page takes, in megabytes.")
     watched_folder: str = _setting(
         "", "Folder whose files the nightly round reads, in folders named after saved mappings."
@@ -126,6 +146,7 @@ class Settings:
                 f"CLOSEDLOOP_DASK_SCHEDULER is {self.dask_scheduler!r}; write an address like "
                 "tcp://host:8786, or leave it empty."
             )
+        self._check_naming()
         for code in self.phone_regions:
             if len(code) != 2 or not code.isascii() or not code.isalpha():
                 raise SettingsError(
@@ -135,6 +156,33 @@ class Settings:
         hours, _, minutes = self.nightly_at.partition(":")
         if not (hours.isdigit() and minutes.isdigit() and int(hours) < 24 and int(minutes) < 60):
             raise SettingsError(f"CLOSEDLOOP_NIGHTLY_AT is {self.nightly_at!r}; write HH:MM.")
+
+    def _check_naming(self) -> None:
+        """Refuse a way to ask for names that is half set, set twice, or open to listeners."""
+        if self.naming_url and self.naming_command:
+            raise SettingsError(
+                "CLOSEDLOOP_NAMING_URL and CLOSEDLOOP_NAMING_COMMAND are both set; keep one."
+            )
+        if self.naming_url and not self.naming_model:
+            raise SettingsError("CLOSEDLOOP_NAMING_URL is set; name the CLOSEDLOOP_NAMING_MODEL.")
+        if self.naming_url and not _is_private(self.naming_url):
+            raise SettingsError(
+                "CLOSEDLOOP_NAMING_URL must be an address like https://host/v1, or "
+                "http://localhost:PORT/v1 on this machine, without a name, password, ? or #."
+            )
+        if not self.naming_key.isascii() or not self.naming_key.isprintable():
+            raise SettingsError("CLOSEDLOOP_NAMING_KEY holds characters that no key has.")
+        try:
+            shlex.split(self.naming_command)
+        except ValueError as error:
+            raise SettingsError(
+                f"CLOSEDLOOP_NAMING_COMMAND cannot be split into words: {error}."
+            ) from None
+
+    @property
+    def names_by_machine(self) -> bool:
+        """Whether a language model may be asked for names of themes."""
+        return bool(self.naming_url or self.naming_command)
 
     @property
     def customer_keys(self) -> tuple[str, ...]:
@@ -186,6 +234,23 @@ class Settings:
         for name in ("secret_key", "customer_key"):
             given.setdefault(name, "")
         return cls(**given)
+
+
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def _is_private(url: str) -> bool:
+    """Return whether what is sent there cannot be read on the way."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or parts.username is not None or parts.query or parts.fragment:
+        return False
+    if any(c.isspace() or not c.isprintable() for c in url):
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and host in _THIS_MACHINE)
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from closedloop.cli.options import (
 from closedloop.cli.themes_codes import codes
 from closedloop.cli.themes_curation import changes, move, restore, retire, split, undo
 from closedloop.cli.themes_leftovers import emerging, unassigned
+from closedloop.cli.themes_naming import name
 from closedloop.cli.themes_next import faq, map_, next_
 from closedloop.cli.themes_runs import accept, decline, run, runs
 from closedloop.domain.audit import COMMAND_LINE
@@ -41,6 +42,7 @@ themes.add_command(emerging)
 themes.add_command(codes)
 for command in (move, split, retire, restore, changes, undo):
     themes.add_command(command)
+themes.add_command(name)
 themes.add_command(runs)
 themes.add_command(run)
 themes.add_command(accept)

@@ -43,6 +43,7 @@ from closedloop.models.curation import (
     ThemeCorrection,
     ThemeFollower,
     ThemeMap,
+    ThemeSuggestion,
     ThemeWeek,
 )
 from closedloop.models.impact import Comeback, ImpactMeasurement, Intervention
@@ -116,6 +117,7 @@ __all__ = [
     "ThemeMap",
     "ThemeRun",
     "ThemeStats",
+    "ThemeSuggestion",
     "ThemeWeek",
     "TriageDecision",
     "User",

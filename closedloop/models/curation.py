@@ -214,3 +214,20 @@ class ThemeMap(Model):
         sa.LargeBinary, deferred=True, comment="npz: x, y, label a contact; theme_id a label."
     )
     made_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class ThemeSuggestion(Model):
+    """A name and a summary that a language model wrote; people accept the name or dismiss both."""
+
+    __tablename__ = "theme_suggestions"
+
+    theme_id: Mapped[int] = mapped_column(
+        ForeignKey("themes.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    name: Mapped[str] = mapped_column(String(60))
+    summary: Mapped[str] = mapped_column(String(160))
+    model: Mapped[str] = mapped_column(String(120), comment="Who wrote it.")
+    asked_by: Mapped[str] = mapped_column(String(120))
+    written_at: Mapped[datetime] = mapped_column(default=utc_now)
+    dismissed_by: Mapped[str] = mapped_column(String(120), default="")
+    dismissed_at: Mapped[datetime | None]

@@ -165,11 +165,14 @@ class Quote:
     speaker: str = "customer"
 
 
-def list_quotes(session: Session, theme_ids: list[int]) -> dict[int, list[Quote]]:
+def list_quotes(
+    session: Session, theme_ids: list[int], *, length: int = QUOTE_LENGTH
+) -> dict[int, list[Quote]]:
     """Return the evidence of each theme, typical, boundary, contrary, best first.
 
     So many of each kind as `QUOTES_SHOWN` says, without those that were rejected. The caller
-    asks only for themes with enough customers. Expired texts are left out.
+    asks only for themes with enough customers. Expired texts are left out; the others are cut at
+    a word behind `length` characters.
     """
     chosen = _chosen_quotes(theme_ids)
     rows: Sequence[Any] = session.execute(
@@ -194,7 +197,7 @@ def list_quotes(session: Session, theme_ids: list[int]) -> dict[int, list[Quote]
     for row in rows:
         theme_id, kind, text, day, channel, contact_id, confidence, position, turns = row
         facts = (day, channel, contact_id, confidence, position, _speaker(turns))
-        quotes[theme_id].append(Quote(kind.value, shorten(text), *facts))
+        quotes[theme_id].append(Quote(kind.value, shorten(text, length), *facts))
     return quotes
 
 

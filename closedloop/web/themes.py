@@ -26,6 +26,7 @@ from closedloop.queries.accounts import list_departments, list_users
 from closedloop.queries.checks import Precision, get_precisions
 from closedloop.queries.contacts import has_words
 from closedloop.queries.drift import list_aged
+from closedloop.queries.naming import get_machine_words
 from closedloop.queries.site import get_data_span
 from closedloop.queries.theme_figures import list_rejected_quotes
 from closedloop.queries.theme_page import ThemePage, find_theme
@@ -50,6 +51,7 @@ from closedloop.web import (
     themes_leftovers,
     themes_lineage,
     themes_map,
+    themes_naming,
     themes_next,
     themes_quotes,
     themes_runs,
@@ -71,6 +73,7 @@ __all__ = [  # the modules add their pages to bp
     "themes_leftovers",
     "themes_lineage",
     "themes_map",
+    "themes_naming",
     "themes_next",
     "themes_quotes",
     "themes_runs",
@@ -227,6 +230,7 @@ def _show(
         page=page,
         theme=page.theme,
         precision=get_precisions(db.session, [theme_id]).get(theme_id),
+        suggestion=get_machine_words(db.session, page.theme) if page.figures else None,
         rejected=list_rejected_quotes(db.session, theme_id) if page.figures and is_curator else [],
         moves=THEME_MOVES[page.theme.status],
         chart_data=_trend_data(page),

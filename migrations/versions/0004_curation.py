@@ -349,6 +349,24 @@ def upgrade() -> None:
         op.f("ix_quote_rejections_contact_id"), "quote_rejections", ["contact_id"], unique=False
     )
     op.create_table(
+        "theme_suggestions",
+        sa.Column("theme_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("summary", sa.String(length=160), nullable=False),
+        sa.Column("model", sa.String(length=120), nullable=False, comment="Who wrote it."),
+        sa.Column("asked_by", sa.String(length=120), nullable=False),
+        sa.Column("written_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("dismissed_by", sa.String(length=120), nullable=False),
+        sa.Column("dismissed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["theme_id"],
+            ["themes.id"],
+            name=op.f("fk_theme_suggestions_theme_id_themes"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("theme_id", name=op.f("pk_theme_suggestions")),
+    )
+    op.create_table(
         "theme_corrections",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("theme_id", sa.Integer(), nullable=False),
@@ -397,6 +415,7 @@ def downgrade() -> None:
     op.drop_index("ix_theme_corrections_contact", table_name="theme_corrections")
     op.drop_index(op.f("ix_theme_corrections_change_id"), table_name="theme_corrections")
     op.drop_table("theme_corrections")
+    op.drop_table("theme_suggestions")
     op.drop_index(op.f("ix_quote_rejections_contact_id"), table_name="quote_rejections")
     op.drop_table("quote_rejections")
     op.drop_index(op.f("ix_membership_checks_theme_id"), table_name="membership_checks")

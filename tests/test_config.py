@@ -1,0 +1,71 @@
+"""Settings that would send words where others can read them stop the start."""
+
+from __future__ import annotations
+
+import pytest
+
+from closedloop.config import Settings, SettingsError
+
+
+def read(tmp_path, **values):
+    keys = {"CLOSEDLOOP_SECRET_KEY": "s" * 40, "CLOSEDLOOP_CUSTOMER_KEY": "c" * 40}
+    given = {f"CLOSEDLOOP_NAMING_{name.upper()}": value for name, value in values.items()}
+    return Settings.from_env(tmp_path, {**keys, **given})
+
+
+def test_no_machine_is_asked_for_names_unless_somebody_says_so(tmp_path):
+    assert not read(tmp_path).names_by_machine
+    assert not read(tmp_path, model="small", key="k").names_by_machine
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://models.example.org/v1",
+        "https://models.example.org:8443",
+        "http://localhost:11434/v1",
+        "http://127.0.0.1:8080",
+        "http://[::1]:8080/v1",
+    ],
+)
+def test_an_endpoint_is_https_or_on_this_machine(tmp_path, url):
+    assert read(tmp_path, url=url, model="small").names_by_machine
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://models.example.org/v1",
+        "http://localhost.example.org/v1",
+        "http://localhost@example.org/v1",
+        "https://user:secret@models.example.org/v1",
+        "https://models.example.org/v1?key=secret",
+        "https://models.example.org/#v1",
+        "https://models.example.org:port/v1",
+        "https://",
+        "file:///etc/passwd",
+        "models.example.org",
+        "https://models.example.org/v 1",
+    ],
+)
+def test_any_other_address_stops_the_start(tmp_path, url):
+    with pytest.raises(SettingsError, match="CLOSEDLOOP_NAMING_URL") as refusal:
+        read(tmp_path, url=url, model="small")
+    assert "secret" not in str(refusal.value)
+
+
+def test_half_set_and_twice_set_ways_stop_the_start(tmp_path):
+    with pytest.raises(SettingsError, match="CLOSEDLOOP_NAMING_MODEL"):
+        read(tmp_path, url="https://models.example.org/v1")
+    with pytest.raises(SettingsError, match="keep one"):
+        read(tmp_path, url="https://models.example.org/v1", model="m", command="llm")
+    with pytest.raises(SettingsError, match="CLOSEDLOOP_NAMING_COMMAND"):
+        read(tmp_path, command="llm 'unclosed")
+    with pytest.raises(SettingsError, match="CLOSEDLOOP_NAMING_KEY"):
+        read(tmp_path, url="https://models.example.org/v1", model="m", key="kä")
+
+
+def test_the_key_is_not_in_what_settings_print(tmp_path):
+    assert "sk-12345" not in repr(
+        read(tmp_path, url="https://models.example.org/v1", model="m", key="sk-12345")
+    )
