@@ -173,16 +173,15 @@ class Settings:
         if not self.naming_key.isascii() or not self.naming_key.isprintable():
             raise SettingsError("CLOSEDLOOP_NAMING_KEY holds characters that no key has.")
         try:
-            shlex.split(self.naming_command)
+            words = shlex.split(self.naming_command)
         except ValueError as error:
             raise SettingsError(
                 f"CLOSEDLOOP_NAMING_COMMAND cannot be split into words: {error}."
             ) from None
-
-    @property
-    def names_by_machine(self) -> bool:
-        """Whether a language model may be asked for names of themes."""
-        return bool(self.naming_url or self.naming_command)
+        if self.naming_command and not (words and words[0]):
+            raise SettingsError(
+                "CLOSEDLOOP_NAMING_COMMAND names no program; empty it to have none."
+            )
 
     @property
     def customer_keys(self) -> tuple[str, ...]:

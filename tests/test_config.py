@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from closedloop.adapters.naming import open_namer
 from closedloop.config import Settings, SettingsError
 
 
@@ -14,22 +15,22 @@ def read(tmp_path, **values):
 
 
 def test_no_machine_is_asked_for_names_unless_somebody_says_so(tmp_path):
-    assert not read(tmp_path).names_by_machine
-    assert not read(tmp_path, model="small", key="k").names_by_machine
+    assert open_namer(read(tmp_path)) is None
+    assert open_namer(read(tmp_path, model="small", key="k")) is None
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "where"),
     [
-        "https://models.example.org/v1",
-        "https://models.example.org:8443",
-        "http://localhost:11434/v1",
-        "http://127.0.0.1:8080",
-        "http://[::1]:8080/v1",
+        ("https://models.example.org/v1", "models.example.org"),
+        ("https://models.example.org:8443", "models.example.org"),
+        ("http://localhost:11434/v1", "localhost"),
+        ("http://127.0.0.1:8080", "127.0.0.1"),
+        ("http://[::1]:8080/v1", "::1"),
     ],
 )
-def test_an_endpoint_is_https_or_on_this_machine(tmp_path, url):
-    assert read(tmp_path, url=url, model="small").names_by_machine
+def test_an_endpoint_is_https_or_on_this_machine(tmp_path, url, where):
+    assert open_namer(read(tmp_path, url=url, model="small")).where == where
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,8 @@ def test_half_set_and_twice_set_ways_stop_the_start(tmp_path):
         read(tmp_path, url="https://models.example.org/v1", model="m", command="llm")
     with pytest.raises(SettingsError, match="CLOSEDLOOP_NAMING_COMMAND"):
         read(tmp_path, command="llm 'unclosed")
+    with pytest.raises(SettingsError, match="names no program"):
+        read(tmp_path, command="'' --fast")
     with pytest.raises(SettingsError, match="CLOSEDLOOP_NAMING_KEY"):
         read(tmp_path, url="https://models.example.org/v1", model="m", key="kä")
 

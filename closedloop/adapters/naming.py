@@ -64,8 +64,7 @@ def open_namer(settings: Settings) -> Namer | None:
     if settings.naming_url:
         return Endpoint(settings.naming_url, settings.naming_model, settings.naming_key)
     if settings.naming_command:
-        argv = tuple(shlex.split(settings.naming_command))
-        return Command(argv, settings.naming_model) if argv else None
+        return Command(shlex.split(settings.naming_command), settings.naming_model)
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import platform
+import shlex
 from importlib.metadata import version
 from typing import Any
 
@@ -43,7 +44,7 @@ bp = Blueprint("admin", __name__, url_prefix="/admin")
 
 Page = str | Response | tuple[str, int]
 EVENT_ROWS = 50
-SECRETS = frozenset({"secret_key", "customer_key", "customer_keys_before"})
+SECRETS = frozenset({"secret_key", "customer_key", "customer_keys_before", "naming_key"})
 ACTOR_WORDS = {
     ActorKind.PERSON: "people",
     ActorKind.JOB: "jobs",
@@ -88,6 +89,9 @@ def _shown(settings: Settings, name: str) -> str:
     value = getattr(settings, name)
     if value is None or value == "":
         return "not set"
+    if name == "naming_command":  # what follows the program may hold a key
+        program, *more = shlex.split(value)
+        return f"{program} …" if more else program
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)

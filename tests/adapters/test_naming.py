@@ -35,7 +35,7 @@ def test_nobody_is_asked_where_nothing_is_set(settings):
     at = dataclasses.replace(settings, naming_url="https://a.example/v1", naming_model="m")
     assert (open_namer(at).where, open_namer(at).model) == ("a.example", "m")
     named = dataclasses.replace(settings, naming_command="/opt/llm 'a model'")
-    assert open_namer(named).argv == ("/opt/llm", "a model")
+    assert open_namer(named).argv == ["/opt/llm", "a model"]
 
 
 def test_an_endpoint_is_asked_as_openai_is(server, ask):

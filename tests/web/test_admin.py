@@ -46,6 +46,18 @@ def test_overview_hides_the_password_of_the_database(admin, settings):
     assert "hunter" not in text
 
 
+def test_overview_hides_the_key_of_the_model_that_suggests_names(admin, settings):
+    object.__setattr__(settings, "naming_url", "https://models.example.org/v1")
+    object.__setattr__(settings, "naming_key", "sk-hunter2")
+    object.__setattr__(settings, "naming_command", "/opt/llm --key hunter3")
+
+    html = admin.get("/admin/")
+
+    assert "https://models.example.org/v1" in html
+    assert "/opt/llm …" in text_of(html)
+    assert "hunter" not in html
+
+
 def test_overview_warns_when_nobody_set_what_a_minute_costs(admin, settings):
     assert "Agent minute £0.62" in text_of(admin.get("/admin/"))
 
