@@ -123,8 +123,8 @@ def discover_themes(
     Raises
     ------
     ValueError
-        If lengths disagree, a pair names no text, pairs contradict each other, or neither
-        encoder nor embeddings are given.
+        If lengths disagree, a pair names no text, pairs contradict each other, neither
+        encoder nor embeddings are given, or embeddings are no table of finite numbers.
     """
     nodes = _distinct(texts, encoder, embeddings, dispositions)
     n_nodes = len(nodes.texts)
@@ -186,7 +186,7 @@ def _distinct(
     names = list(place)
     _, first = np.unique(of_text, return_index=True)
     if embeddings is not None:
-        vectors = np.asarray(embeddings, np.float32)[first]
+        vectors = _finite(np.asarray(embeddings, np.float32))[first]
     elif encoder is not None:
         vectors = encoder.encode(names)
     codes = None
@@ -194,6 +194,21 @@ def _distinct(
         codes = disposition_shares(dispositions, of_text, len(names))
     counts = np.bincount(of_text, minlength=len(names))
     return _Nodes(of_text, names, first, counts, vectors, codes)
+
+
+def _finite(vectors: Floats) -> Floats:
+    if vectors.ndim != 2:
+        raise ValueError(
+            f"The embeddings have shape {vectors.shape}; give one row of numbers for each text."
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        is_broken = ~np.isfinite(vectors.sum(axis=1))
+    if is_broken.any():
+        raise ValueError(
+            f"The vector of text {int(is_broken.argmax())} holds a value that is no number (NaN "
+            "or infinite). Encode that text again."
+        )
+    return vectors
 
 
 def _label_nodes(
