@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from ml.themes.resolution import choose_resolution
 from ml.themes.types import FoundThemes, Theme
 from ml.themes.vectors import FEWEST_TEXTS, DenseSpace, HybridSpace, disposition_shares
 
-METHOD = "leiden-hybrid/2"
+METHOD = "leiden-hybrid/3"
 N_NEIGHBOURS = 15
 N_VOTERS = 10
 LEXICAL_WEIGHT = 0.5
@@ -181,9 +182,10 @@ def _distinct(
                 f"There are {len(texts)} texts and {len(given)} {name}; give one for each text."
             )
     plain = [normalise(text) for text in texts]
-    place: dict[str, int] = {}
-    of_text = np.array([place.setdefault(text, len(place)) for text in plain], np.int64)
-    names = list(place)
+    # An order of their own, so that the order in which texts come in changes nothing.
+    names = sorted(set(plain), key=_shuffled)
+    place = {text: node for node, text in enumerate(names)}
+    of_text = np.array([place[text] for text in plain], np.int64)
     _, first = np.unique(of_text, return_index=True)
     if embeddings is not None:
         vectors = _finite(np.asarray(embeddings, np.float32))[first]
@@ -194,6 +196,11 @@ def _distinct(
         codes = disposition_shares(dispositions, of_text, len(names))
     counts = np.bincount(of_text, minlength=len(names))
     return _Nodes(of_text, names, first, counts, vectors, codes)
+
+
+def _shuffled(text: str) -> tuple[int, str]:
+    """Sort by this for an order that depends on the texts alone and puts no like beside like."""
+    return crc32(text.encode()), text
 
 
 def _finite(vectors: Floats) -> Floats:
