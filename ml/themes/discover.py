@@ -15,6 +15,7 @@ from ml.text.clean import normalise
 from ml.text.embed import Encoder
 from ml.themes.constraints import Constraints, Pairs
 from ml.themes.graph import Communities, Floats, Ints, by_size, nearest, neighbour_graph, vote
+from ml.themes.joining import CLEAR_MAJORITY, Joiner, Texts, density
 from ml.themes.label import label_themes, pick_exemplars
 from ml.themes.model import ThemeModel
 from ml.themes.resolution import choose_resolution
@@ -23,13 +24,11 @@ from ml.themes.vectors import FEWEST_TEXTS, DenseSpace, HybridSpace, disposition
 
 METHOD = "leiden-hybrid/3"
 N_NEIGHBOURS = 15
-N_VOTERS = 10
 LEXICAL_WEIGHT = 0.5
 DISPOSITION_WEIGHT = 0.3
 # A text whose neighbours are nearer to chance than this share of the way to usual is left over.
 LEFT_OVER_AT = 0.4
 MOST_LEFT_OVER = 0.25
-CLEAR_MAJORITY = 0.34
 # With few texts nothing is centred, and unrelated English sentences reach about this cosine.
 UNRELATED_COSINE = 0.35
 N_PAIRS = 60_000
@@ -227,18 +226,21 @@ def _label_nodes(
     if len(fitted) == 0:
         return np.full(len(nodes.texts), -1, np.int64), {"n_fitted": 0}
     hybrid = HybridSpace(settings.seed, settings.lexical_weight, DISPOSITION_WEIGHT)
-    vectors = hybrid.fit_transform(
-        space.transform(sample.vectors), sample.texts, sample.dispositions
-    )
-    found, chosen = _fit(sample, vectors, limits, fitted, settings)
+    dense = space.transform(sample.vectors)
+    vectors = hybrid.fit_transform(dense, sample.texts, sample.dispositions)
+    # A theme is as much smaller in the sample as the sample is smaller than the whole.
+    share = sample.counts.sum() / max(1, nodes.counts.sum())
+    fewest = max(min(3, settings.min_size), round(settings.min_size * share))
+    found, chosen = _fit(sample, vectors, limits, fitted, replace(settings, min_size=fewest))
     labels = np.full(len(nodes.texts), -1, np.int64)
     labels[fitted] = found
     rest = np.setdiff1d(_with_words(nodes), fitted)
     if len(rest):
-        others = nodes.take(rest)
-        dense = space.transform(others.vectors)
-        joined = hybrid.transform(dense, others.texts, others.dispositions)
-        labels[rest] = _join(joined, others.counts, vectors, found, chosen["left_over_below"])
+        joiner = Joiner(
+            space, hybrid, dense, vectors, found, chosen["left_over_below"], settings.seed
+        )
+        others = Texts(nodes.vectors, nodes.texts, nodes.counts, nodes.dispositions)
+        labels[rest] = joiner.join(others, rest)
     labels = limits.settle(labels)
     labels = _drop_small(labels, nodes.counts, settings.min_size)
     return labels, {"n_fitted": len(fitted), **chosen}
@@ -266,10 +268,10 @@ def _fit(
 ) -> tuple[Ints, dict[str, Any]]:
     """Find communities among the sampled nodes: labels (n_sample,), -1 is left over."""
     similarities, indexes = nearest(vectors, vectors, settings.n_neighbours, is_self=True)
-    density = _density(similarities, sample.counts)
+    crowd = density(similarities, sample.counts)
     by_chance = _similar_by_chance(vectors, settings)
-    threshold = _left_over_below(by_chance, density)
-    is_dense = (density >= threshold) | np.isin(fitted, limits.named)
+    threshold = _left_over_below(by_chance, crowd)
+    is_dense = (crowd >= threshold) | np.isin(fitted, limits.named)
     # What is no nearer than chance is no neighbour.
     similarities = np.where(similarities > by_chance, similarities, 0).astype(np.float32)
     graph = neighbour_graph(similarities, indexes)
@@ -313,18 +315,6 @@ def _communities(
     return local.part(grouped[local.group], vectors)
 
 
-def _density(similarities: Floats, counts: Ints) -> NDArray[np.float64]:
-    """Return the mean similarity of each node to its neighbours, copies of it among them."""
-    n_neighbours = similarities.shape[1]
-    if n_neighbours == 0:
-        return np.where(counts > 1, 1.0, 0.0)
-    copies = np.minimum(counts - 1, n_neighbours)
-    sums = np.cumsum(similarities, axis=1, dtype=np.float64)
-    sums = np.concatenate([np.zeros((len(sums), 1)), sums], axis=1)
-    others = sums[np.arange(len(sums)), n_neighbours - copies]
-    return np.asarray((copies + others) / n_neighbours)
-
-
 def _similar_by_chance(vectors: Floats, settings: _Settings) -> float:
     """Estimate how similar the nearest of so many texts are though they are unrelated.
 
@@ -349,16 +339,16 @@ def _similar_by_chance(vectors: Floats, settings: _Settings) -> float:
     return float(middle + spread * normal.pdf(normal.inv_cdf(1 - share)) / share)
 
 
-def _left_over_below(by_chance: float, density: NDArray[np.float64]) -> float:
+def _left_over_below(by_chance: float, crowd: NDArray[np.float64]) -> float:
     """Estimate the neighbour similarity below which a text belongs to no theme.
 
     A text nearer to chance than to what is usual here is left over.
     """
-    if len(density) < FEWEST_TEXTS:
+    if len(crowd) < FEWEST_TEXTS:
         return by_chance
-    usual = float(np.median(density))
+    usual = float(np.median(crowd))
     threshold = by_chance + LEFT_OVER_AT * max(0.0, usual - by_chance)
-    return float(min(threshold, np.quantile(density, MOST_LEFT_OVER)))
+    return float(min(threshold, np.quantile(crowd, MOST_LEFT_OVER)))
 
 
 def _drop_small(labels: Ints, counts: Ints, min_size: int) -> Ints:
@@ -387,20 +377,12 @@ def _adopt(labels: Ints, similarities: Floats, indexes: Ints) -> Ints:
     return labels
 
 
-def _join(vectors: Floats, counts: Ints, fitted: Floats, labels: Ints, threshold: float) -> Ints:
-    """Label nodes that were not sampled, by their nearest sampled neighbours."""
-    similarities, indexes = nearest(vectors, fitted, N_VOTERS, is_self=False)
-    found, shares = vote(similarities, labels[indexes], int(labels.max(initial=-1)) + 1)
-    is_near = (_density(similarities, counts) >= threshold) | (shares >= CLEAR_MAJORITY)
-    return np.where(is_near, found, -1)
-
-
 def _describe(
     texts: Sequence[str], nodes: _Nodes, labels: Ints, space: DenseSpace
 ) -> tuple[Theme, ...]:
     n_themes = int(labels.max(initial=-1)) + 1
     named = label_themes(nodes.texts, labels, n_themes)
-    exemplars = pick_exemplars(space.transform(nodes.vectors), labels, n_themes)
+    exemplars = pick_exemplars(nodes.vectors, labels, n_themes, space)
     themes = []
     for theme, (label, chosen) in enumerate(zip(named, exemplars, strict=True)):
         indexes = tuple(int(nodes.first[node]) for node in chosen)

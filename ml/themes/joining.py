@@ -13,7 +13,7 @@ from ml.themes.graph import Floats, Ints, vote
 from ml.themes.vectors import DenseSpace, HybridSpace
 
 N_VOTERS = 10
-CLEAR_MAJORITY = 0.5
+CLEAR_MAJORITY = 0.34
 # Below this share of the votes by meaning alone, the words are looked at, too.
 SURE_BY_MEANING = 0.7
 # Large, because each block gathers the sampled rows of every cell anew.

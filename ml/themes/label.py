@@ -12,10 +12,13 @@ import numpy as np
 
 from ml.text.unspaced import Joints, length_unspaced, pairs_apart, without_unspaced
 from ml.themes.graph import Floats, Ints
+from ml.themes.vectors import DenseSpace
 
 LONGEST_PHRASE = 3
 N_KEYWORDS = 6
 N_EXEMPLARS = 5
+# How a word is written is known from so many texts.
+TEXTS_FOR_CAPITALS = 50_000
 # More texts than this per theme change no name and take time.
 TEXTS_PER_THEME = 600
 # Two exemplars this similar say the same thing.
@@ -147,7 +150,7 @@ def label_themes(texts: Sequence[str], labels: Ints, n_themes: int) -> list[Labe
     for theme, count in zip(themes, counts, strict=True):
         for phrase, n in count.items():
             spread[phrase] += n / len(theme)
-    capitals = _capitals(texts)
+    capitals = _capitals(texts[:: max(1, len(texts) // TEXTS_FOR_CAPITALS)])
     taken: set[str] = set()
     named: list[Label] = []
     for theme, count in zip(themes, counts, strict=True):
@@ -283,22 +286,26 @@ def _capitals(texts: Sequence[str]) -> dict[str, str]:
     return capitals
 
 
-def pick_exemplars(vectors: Floats, labels: Ints, n_themes: int) -> list[list[int]]:
+def pick_exemplars(
+    vectors: Floats, labels: Ints, n_themes: int, space: DenseSpace
+) -> list[list[int]]:
     """Return up to five typical, different members of each theme, the most typical first.
 
     Parameters
     ----------
     vectors : float32 (n, dimensions)
-        Rows of length 1 of distinct texts.
+        Rows of length 1 of distinct texts, as the encoder gives them.
     labels : int (n,)
     n_themes : int
+    space : DenseSpace
+        In which they are compared.
     """
     chosen = []
     for theme in range(n_themes):
         members = np.flatnonzero(labels == theme)
-        middle = vectors[members].mean(axis=0)
-        order = members[np.argsort(-(vectors[members] @ middle), kind="stable")]
-        chosen.append(different(vectors, order, N_EXEMPLARS))
+        rows = space.transform(vectors[members])
+        order = np.argsort(-(rows @ rows.mean(axis=0)), kind="stable")
+        chosen.append([int(members[i]) for i in different(rows, order, N_EXEMPLARS)])
     return chosen
 
 

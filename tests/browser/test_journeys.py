@@ -124,7 +124,7 @@ def test_a_candidate_is_accepted_with_the_keyboard_alone_and_the_decision_undone
     visitor.shoot("triage-filled-by-keyboard")
     visitor.press("Escape a")
     expect(page.locator("#toasts")).to_contain_text(f"{before[0]} accepted, owned by Digital.")
-    assert waiting(visitor) == before[1:]
+    assert waiting(visitor)[: len(before) - 1] == before[1:]  # another one may have come into sight
     assert page.url.endswith(f"/triage/{before[1]}")
     visitor.shoot("triage-accepted")
     theme = visitor.fetch(f"/themes/{before[0]}")

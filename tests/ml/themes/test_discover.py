@@ -11,6 +11,7 @@ from sklearn.metrics import adjusted_mutual_info_score
 
 from ml.text.embed import load_encoder
 from ml.themes import ThemeModel, discover_themes
+from ml.themes.vectors import unit
 
 PLACES = """
     Oslo Lima Cairo Quito Delhi Seoul Paris Milan Turin Porto Leeds Essen Vaduz Sofia Riga Tunis
@@ -272,3 +273,14 @@ def test_the_model_survives_a_file(found, vectors, tmp_path):
     loaded = ThemeModel.load(tmp_path / "themes.npz")
     for mine, theirs in zip(found.model.assign(vectors), loaded.assign(vectors), strict=True):
         assert (mine == theirs).all()
+
+
+def test_themes_found_in_a_sample_may_be_smaller_there_than_in_the_whole():
+    rng = np.random.default_rng(4)
+    middle = unit(rng.normal(size=(12, 32)))
+    truth = np.arange(4_000) % 12
+    vectors = unit(middle[truth] + 0.1 * rng.normal(size=(4_000, 32)))
+    texts = [f"text {i} of kind {kind}" for i, kind in enumerate(truth)]
+    found = discover_themes(texts, embeddings=vectors, max_fit=400, min_size=60, lexical_weight=0)
+    assert len(found.themes) == 12
+    assert (found.labels >= 0).mean() > 0.95

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from ml.themes.label import different, label_themes, phrases, pick_exemplars
-from ml.themes.vectors import unit
+from ml.themes.vectors import DenseSpace, unit
 
 TEXTS = [
     *(
@@ -81,7 +81,8 @@ def test_exemplars_are_central_and_different():
     near = unit(centre + 0.2 * rng.normal(size=(30, 16)))
     vectors = np.vstack([near, near[:10], -centre])
     labels = np.array([0] * 40 + [-1])
-    (chosen,) = pick_exemplars(vectors, labels, 1)
+    nothing_in_common = DenseSpace.fit(vectors[:0])
+    (chosen,) = pick_exemplars(vectors, labels, 1, nothing_in_common)
     assert len(chosen) == 5
     similarity = vectors[chosen] @ vectors[chosen].T
     assert (similarity[np.triu_indices(5, 1)] < 0.9).all()
