@@ -47,12 +47,12 @@ def run(run_id: int) -> str:
     )
 
 
-@bp.get("/runs/<int:one>/against/<int:other>")
+@bp.get("/runs/<int:run_id>/against/<int:other>")
 @requires("themes.view")
-def runs_against(one: int, other: int) -> str:
+def runs_against(run_id: int, other: int) -> str:
     """Compare two runs, the earlier one first."""
     k = current_settings().privacy_k
-    found = compare_runs(db.session, one, other, k=k)
+    found = compare_runs(db.session, run_id, other, k=k)
     return render_template("themes/runs_against.html", found=found, k=k)
 
 
@@ -63,7 +63,7 @@ def choose_runs() -> Response:
     one, other = (request.args.get(name, type=row_id) for name in ("one", "other"))
     if one is None or other is None:
         raise Invalid("Choose two runs to compare.")
-    return see_other(url_for("themes.runs_against", one=one, other=other))
+    return see_other(url_for("themes.runs_against", run_id=one, other=other))
 
 
 @bp.get("/runs/<int:run_id>/parts")
