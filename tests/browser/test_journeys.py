@@ -171,8 +171,9 @@ def test_a_merge_shows_what_moves_asks_for_the_count_and_can_be_undone(visit):
     visitor.shoot("merge-preview")
     button.click()
     expect(page.locator("#toasts")).to_contain_text(f"{key} merged into {into}.")
-    assert waiting(visitor)[: len(before) - 1] == before[:-1]
-    assert key not in waiting(visitor)
+    left = waiting(visitor)  # what the other one gained may have changed its place
+    assert key not in left
+    assert set(before[:-1]) <= set(left)
     visitor.press("u")
     page.wait_for_url(re.compile(f"/triage/{key}$"))
     assert waiting(visitor) == before
