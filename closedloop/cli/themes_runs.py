@@ -18,6 +18,7 @@ from closedloop.cli.options import (
     speaks_plainly,
 )
 from closedloop.domain.audit import COMMAND_LINE
+from closedloop.domain.runs import PartKind
 from closedloop.queries.runs import PartRow, RunPage, RunRow, get_run, list_runs
 from closedloop.services.run_parts import accept_parts, decline_parts
 
@@ -150,5 +151,6 @@ def _part_facts(part: PartRow) -> dict[str, Any]:
 
 def _part_cells(part: PartRow) -> list[Any]:
     what = part.kind.value if part.into_key is None else f"{part.kind.value} into {part.into_key}"
-    match = f"{part.score:.0%}"
-    return [part.id, part.theme_key, what, match, part.would_move, part.state.value, part.name]
+    match = "–" if part.kind is PartKind.NEW else f"{part.score:.0%}"
+    decision = "none, a candidate" if part.is_of_candidate else part.state.value
+    return [part.id, part.theme_key, what, match, part.would_move, decision, part.name]

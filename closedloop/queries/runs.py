@@ -17,6 +17,8 @@ from closedloop.models import RunLabels, RunPart, Theme, ThemeRun
 
 HASH_BYTES = 32
 RUNS_SHOWN = 100
+OTHER_THEMES = ("into", "became", "from")
+"""Where the detail of a part names another theme than its own."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,15 @@ class RunRow:
 
 @dataclass(frozen=True)
 class PartRow:
-    """One part of a run, with the themes it names."""
+    """One part of a run, with the themes it names.
+
+    Attributes
+    ----------
+    from_key, from_name : str or None
+        Of a candidate the run split off another, that other one.
+    is_of_candidate : bool
+        It is about a candidate nobody had touched: it happened with the run, and nobody decided.
+    """
 
     id: int
     kind: PartKind
@@ -51,6 +61,9 @@ class PartRow:
     into_key: str | None
     into_name: str | None
     became_key: str | None
+    from_key: str | None
+    from_name: str | None
+    is_of_candidate: bool
 
     @property
     def of_theme(self) -> int | None:
@@ -173,18 +186,18 @@ def _list_parts(session: Session, condition: sa.ColumnElement[bool]) -> tuple[Pa
         .where(condition)
         .order_by(RunPart.would_move.desc(), RunPart.id)
     ).all()
-    named = {part.detail.get(word) for part, _, _ in rows for word in ("into", "became")} - {None}
+    named = {row[0].detail.get(word) for row in rows for word in OTHER_THEMES} - {None}
     others = {
         row.id: row
         for row in session.execute(
             sa.select(Theme.id, Theme.key, Theme.name).where(Theme.id.in_(named))
         )
     }
-    return tuple(_part(part, key, name, others) for part, key, name in rows)
+    return tuple(_part(*row, others) for row in rows)
 
 
 def _part(part: RunPart, key: str | None, name: str | None, others: Mapping[int, Any]) -> PartRow:
-    into, became = (others.get(part.detail.get(word, 0)) for word in ("into", "became"))
+    into, became, origin = (others.get(part.detail.get(word, 0)) for word in OTHER_THEMES)
     return PartRow(
         id=part.id,
         kind=part.kind,
@@ -201,6 +214,10 @@ def _part(part: RunPart, key: str | None, name: str | None, others: Mapping[int,
         into_key=into.key if into else None,
         into_name=into.name if into else None,
         became_key=became.key if became else None,
+        from_key=origin.key if origin else None,
+        from_name=origin.name if origin else None,
+        # What people decide about would move something; a run writes of candidates what it did.
+        is_of_candidate=bool(part.decided_by) and not part.would_move,
     )
 
 

@@ -60,6 +60,31 @@ def test_page_shows_manifest_and_parts_with_what_would_move(manager, session, ru
     assert "2 parts wait for a decision" in text
 
 
+def test_what_happened_to_candidates_is_not_called_somebodys_decision(manager, session, run):
+    card, apple, lost = (make_theme(session, name=name) for name in ("Card", "Apple Pay", "Lost"))
+    happened = {
+        "state": PartState.ACCEPTED,
+        "decided_by": "Nightly round",
+        "would_move": 0,
+    }
+    make_part(session, run, card, kind=PartKind.NEW, score=0.0, **happened)
+    make_part(
+        session, run, apple, kind=PartKind.SPLIT, name="apple", detail={"from": card.id}, **happened
+    )
+    make_part(session, run, lost, kind=PartKind.VANISHED, contacts=14, **happened)
+    agreed = make_theme(session, ThemeStatus.TRIAGED, name="Refund")
+    make_part(session, run, agreed, **happened | {"would_move": 60, "decided_by": "Ana"})
+
+    text = text_of(manager.get(f"/themes/runs/{run.id}"))
+
+    assert "accepted by Nightly round" not in text
+    assert "waits at triage" not in text  # it may have been decided there since
+    assert "a new candidate – 140 – at triage, not here" in text
+    assert f"a new candidate, made mostly of {card.key} Card" in text
+    assert "its 14 contacts: the candidate was retired" in text
+    assert "accepted by Ana" in text
+
+
 def test_readers_see_a_run_and_cannot_choose(sign_in_as, session, run):
     make_part(session, run, theme=make_theme(session, ThemeStatus.TRIAGED))
     page = sign_in_as(Role.EXECUTIVE)
