@@ -23,6 +23,9 @@ from closedloop.services.encoding import unpack
 
 GONE = (ThemeStatus.MERGED, ThemeStatus.RETIRED)
 
+JUST_MISSED = 0.99
+"""What misses a theme by less is rounded down to this, so that nobody reads 100 %."""
+
 
 @dataclass(frozen=True)
 class Nearest:
@@ -32,7 +35,8 @@ class Nearest:
     ----------
     key, name : str
     nearness : float
-        0 to 1: similarity to the theme as a share of what membership takes.
+        0 to 1: similarity to the theme as a share of what membership takes; 1 only where it is
+        near enough, at most `JUST_MISSED` where it is not.
     """
 
     key: str
@@ -105,7 +109,7 @@ def find_nearest(
         near = float(nearness[place, best[place]])
         if near > 0 and np.isfinite(near):
             key, name = themes[current.label_themes[labels[int(best[place])]]]
-            found[contact] = Nearest(key, name, min(near, 1.0))
+            found[contact] = Nearest(key, name, 1.0 if near >= 1 else min(near, JUST_MISSED))
     return found
 
 
