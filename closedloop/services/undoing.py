@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +17,6 @@ from closedloop.domain.themes import ThemeStatus
 from closedloop.models import (
     Action,
     Contact,
-    DefinitionSet,
     Theme,
     ThemeChange,
     ThemeCorrection,
@@ -47,6 +47,17 @@ CHANGED = {
 }
 _MOVING = (ChangeKind.SPLIT, ChangeKind.MOVE, ChangeKind.RETIRE, ChangeKind.RESTORE)
 _OWNING = (ChangeKind.SPLIT, ChangeKind.RETIRE, ChangeKind.RESTORE)
+
+
+@dataclass(frozen=True)
+class _Undoing:
+    """A change that is being taken back, and its theme, locked."""
+
+    session: Session
+    settings: Settings
+    change: ThemeChange
+    theme: Theme
+    maker: ThemeMaker | None
 
 
 def undo_change(
@@ -80,8 +91,7 @@ def undo_change(
     if change.undone_at is not None:
         raise Conflict("This change has been undone already.")
     theme = get_theme_to_change(session, change.theme_id)
-    undo = _UNDO[change.kind]
-    undo(session, settings, change, theme, maker)
+    _UNDO[change.kind](_Undoing(session, settings, change, theme, maker))
     hold_corrections(session, settings=settings)
     summary = f"took back: {theme.key} {theme.name} {CHANGED[change.kind]}"
     change.undone_by = by.name
@@ -104,26 +114,15 @@ def _themes_of(change: ThemeChange) -> set[int]:
     return {change.theme_id, change.other_id or change.theme_id}
 
 
-def _undo_move(
-    session: Session,
-    settings: Settings,
-    change: ThemeChange,
-    theme: Theme,
-    maker: ThemeMaker | None,
-) -> None:
-    del maker
-    _check_last_word(session, change, theme)
+def _undo_move(it: _Undoing) -> None:
+    session, change = it.session, it.change
+    _check_last_word(session, change, it.theme)
     ids = _take_back(session, change)
-    settle_contacts(session, settings=settings, ids=ids, loose=change.detail["loose"])
+    settle_contacts(session, settings=it.settings, ids=ids, loose=change.detail["loose"])
 
 
-def _undo_split(
-    session: Session,
-    settings: Settings,
-    change: ThemeChange,
-    theme: Theme,
-    maker: ThemeMaker | None,
-) -> None:
+def _undo_split(it: _Undoing) -> None:
+    session, change, theme = it.session, it.change, it.theme
     new = get_theme_to_change(session, change.other_id or 0)
     if new.status is not ThemeStatus.CANDIDATE:
         raise Conflict(
@@ -137,10 +136,10 @@ def _undo_split(
     _check_no_decision_since(session, change, {new.id})
     _check_no_action(session, new)
     ids = set(session.scalars(sa.select(Contact.id).where(Contact.theme_id == new.id)))
-    _rejoin(session, change, theme, new, maker or own_maker())
+    _rejoin(session, change, theme, new, it.maker or own_maker())
     new.status = ThemeStatus.RETIRED
     ids |= set(_take_back(session, change))
-    settle_contacts(session, settings=settings, ids=ids, loose=change.detail["loose"])
+    settle_contacts(session, settings=it.settings, ids=ids, loose=change.detail["loose"])
 
 
 def _rejoin(
@@ -167,7 +166,14 @@ def _rejoin(
         theme.id if label in passed else None if label in made else owner
         for label, owner in owned.items()
     ]
-    _put_back(session, current, owners[: model.n_themes], model.to_bytes(), theme, new)
+    change_owners(
+        session,
+        current=current,
+        owners=owners[: model.n_themes],
+        changed=(theme.id,),
+        reason=f"Split of {new.key} off {theme.key} undone",
+        model=model.to_bytes(),
+    )
     for source, label in branches:
         session.execute(
             sa.update(Contact)
@@ -177,47 +183,17 @@ def _rejoin(
         )
 
 
-def _put_back(
-    session: Session,
-    current: DefinitionSet,
-    owners: list[int | None],
-    model: bytes,
-    theme: Theme,
-    new: Theme,
-) -> None:
-    change_owners(
-        session,
-        current=current,
-        owners=owners,
-        changed=(theme.id,),
-        reason=f"Split of {new.key} off {theme.key} undone",
-        model=model,
-    )
-
-
-def _undo_retire(
-    session: Session,
-    settings: Settings,
-    change: ThemeChange,
-    theme: Theme,
-    maker: ThemeMaker | None,
-) -> None:
-    del maker
+def _undo_retire(it: _Undoing) -> None:
+    session, change, theme = it.session, it.change, it.theme
     if theme.status is not ThemeStatus.RETIRED:
         raise Conflict(f"{theme.key} was brought back already.")
     _check_no_change_since(session, change, {theme.id}, _OWNING)
     change.undone_at = utc_now()
-    give_back_labels(session, settings=settings, theme=theme, retire=change)
+    give_back_labels(session, settings=it.settings, theme=theme, retire=change)
 
 
-def _undo_restore(
-    session: Session,
-    settings: Settings,
-    change: ThemeChange,
-    theme: Theme,
-    maker: ThemeMaker | None,
-) -> None:
-    del maker
+def _undo_restore(it: _Undoing) -> None:
+    session, change, theme = it.session, it.change, it.theme
     if theme.status != change.detail["status"]:
         raise Conflict(
             f"{theme.key} has moved on since: it is {status_in_words(theme.status)}. "
@@ -230,17 +206,11 @@ def _undo_restore(
     retire.detail = {**retire.detail, **take_labels(session, theme, ids)}
     theme.status = ThemeStatus.RETIRED
     change.undone_at = utc_now()
-    settle_contacts(session, settings=settings, ids=ids)
+    settle_contacts(session, settings=it.settings, ids=ids)
 
 
-def _undo_describe(
-    session: Session,
-    settings: Settings,
-    change: ThemeChange,
-    theme: Theme,
-    maker: ThemeMaker | None,
-) -> None:
-    del session, settings, maker
+def _undo_describe(it: _Undoing) -> None:
+    change, theme = it.change, it.theme
     before, after = change.detail["before"], change.detail["after"]
     for name in ("name", "scenario", "cause"):
         if name in after and getattr(theme, name) != after[name]:
@@ -255,7 +225,7 @@ def _undo_describe(
     change.undone_at = utc_now()
 
 
-_UNDO: dict[ChangeKind, Callable[..., None]] = {
+_UNDO: dict[ChangeKind, Callable[[_Undoing], None]] = {
     ChangeKind.MOVE: _undo_move,
     ChangeKind.SPLIT: _undo_split,
     ChangeKind.RETIRE: _undo_retire,
