@@ -75,6 +75,9 @@ OPEN_STATUSES: tuple[ThemeStatus, ...] = (
 AGREED_STATUSES: tuple[ThemeStatus, ...] = (*OPEN_STATUSES, _S.CLOSED, _S.PARKED, _S.ACCEPTED)
 """Decided by people: a later run must not touch these."""
 
+GONE_STATUSES: tuple[ThemeStatus, ...] = (_S.MERGED, _S.RETIRED)
+"""Not in use any more: part of another theme, dismissed or retired."""
+
 
 def check_theme_move(current: ThemeStatus, wanted: ThemeStatus) -> None:
     """Refuse a move that the life of a theme does not have.

@@ -19,10 +19,9 @@ from closedloop.domain.codes import (
     hide_small,
 )
 from closedloop.domain.errors import Invalid
-from closedloop.domain.themes import STATS_DAYS
+from closedloop.domain.themes import GONE_STATUSES, STATS_DAYS
 from closedloop.models import DailyRollup, Theme, ThemeStats
 from closedloop.queries.site import get_data_span
-from closedloop.queries.theme_figures import GONE_STATUSES
 
 MOST_LINES = 25
 """Themes, and codes, that have a line of their own; the others are put together."""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from closedloop.domain.contacts import WINDOWS, Basis, Window, window_for
-from closedloop.domain.themes import ThemeStatus
+from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import (
     Contact,
     ContactLink,
@@ -370,10 +370,9 @@ def get_filter_options(session: Session, *, last_day: date | None) -> FilterOpti
         parts = [_frequent(name, last_day) for name in values]
         for name, value, _ in session.execute(sa.union_all(*parts)):
             values[name].append(value)
-    gone = (ThemeStatus.MERGED, ThemeStatus.RETIRED)
     themes = session.execute(
         sa.select(Theme.id, Theme.key, Theme.name)
-        .where(Theme.status.not_in(gone))
+        .where(Theme.status.not_in(GONE_STATUSES))
         .order_by(Theme.key)
     )
     return FilterOptions(

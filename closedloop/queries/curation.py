@@ -9,9 +9,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import Contact, ContactText, Theme, ThemeChange
 from closedloop.models.curation import ChangeKind
-from closedloop.queries.theme_figures import GONE_STATUSES, shorten
+from closedloop.queries.theme_figures import shorten
 
 CHANGES_SHOWN = 100
 WORDS_SHOWN = 160

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session, joinedload
 
 from closedloop.domain.contacts import HEADLINE_WINDOW, share
 from closedloop.domain.faq import ASKING_SHARE, answer_of, is_question
-from closedloop.domain.themes import STATS_DAYS, DemandType, Strategy
+from closedloop.domain.themes import GONE_STATUSES, STATS_DAYS, DemandType, Strategy
 from closedloop.models import Contact, ContactLink, ContactText, Theme, ThemeStats
-from closedloop.queries.theme_figures import GONE_STATUSES, Figures, figures_of, shorten
+from closedloop.queries.theme_figures import Figures, figures_of, shorten
 
 READ_TEXTS = 120
 """The newest contacts of a theme whose share of questions is measured."""

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session, aliased
 
 from closedloop.domain.contacts import share
 from closedloop.domain.followers import chance_of_as_many, stand_out
+from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import Theme, ThemeFollower, ThemeStats
-from closedloop.queries.theme_figures import GONE_STATUSES
 
 
 @dataclass(frozen=True)

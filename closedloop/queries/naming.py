@@ -9,8 +9,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
+from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import Theme, ThemeSuggestion
-from closedloop.queries.theme_figures import GONE_STATUSES
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from closedloop.domain.contacts import share
 from closedloop.domain.themes import (
+    GONE_STATUSES,
     QUOTES_SHOWN,
     STATS_DAYS,
     Quadrant,
@@ -31,8 +32,6 @@ from closedloop.models import (
 
 QUOTE_LENGTH = 320
 """Characters of a quote on a page; the contact itself shows the rest."""
-
-GONE_STATUSES = (ThemeStatus.MERGED, ThemeStatus.RETIRED)
 
 
 @dataclass(frozen=True)

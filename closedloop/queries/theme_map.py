@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session, joinedload, undefer
 
-from closedloop.domain.themes import Quadrant
+from closedloop.domain.themes import GONE_STATUSES, Quadrant
 from closedloop.models import DefinitionSet, Theme, ThemeMap
-from closedloop.queries.theme_figures import GONE_STATUSES, Figures, figures_of, quadrant_of
+from closedloop.queries.theme_figures import Figures, figures_of, quadrant_of
 
 SIDE = 65_535
 """The longer side of the picture in its own units: a coordinate fits two bytes."""

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Invalid, NotFound
 from closedloop.domain.themes import (
+    GONE_STATUSES,
     OPEN_STATUSES,
     PriorityPart,
     ThemeStatus,
@@ -21,7 +22,6 @@ from closedloop.domain.themes import (
 )
 from closedloop.models import Contact, Theme, ThemeRun, ThemeStats, TriageDecision
 from closedloop.queries.theme_figures import (
-    GONE_STATUSES,
     Figures,
     NearTheme,
     Quote,

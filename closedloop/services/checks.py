@@ -12,7 +12,7 @@ from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict, Invalid, NotFound
-from closedloop.domain.themes import LARGEST_SAMPLE, SAMPLE_SIZE, SMALLEST_SAMPLE, ThemeStatus
+from closedloop.domain.themes import GONE_STATUSES, LARGEST_SAMPLE, SAMPLE_SIZE, SMALLEST_SAMPLE
 from closedloop.models import Contact, ContactText, MembershipCheck, Theme
 from closedloop.queries.checks import count_left
 from closedloop.queries.theme_figures import figures_of
@@ -20,7 +20,6 @@ from closedloop.services.audit import record_event
 from closedloop.services.definitions import find_current_set, get_theme_to_change
 
 IDS_AT_ONCE = 500
-GONE = (ThemeStatus.MERGED, ThemeStatus.RETIRED)
 
 
 def draw_sample(
@@ -92,7 +91,7 @@ def _last_round(theme_id: int) -> sa.Select[Any]:
 
 def _check_can_draw(session: Session, theme: Theme, k: int) -> int:
     """Return the id of the definition set in force, or say why nothing can be drawn."""
-    if theme.status in GONE:
+    if theme.status in GONE_STATUSES:
         raise Conflict(f"{theme.key} is {theme.status.label} and holds no contacts to check.")
     if figures_of(theme.stats, k) is None:
         raise Conflict(

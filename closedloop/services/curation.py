@@ -13,7 +13,7 @@ from closedloop.domain.actions import OPEN_ACTIONS
 from closedloop.domain.audit import Actor
 from closedloop.domain.curation import check_name, check_typed_count
 from closedloop.domain.errors import Invalid, InvalidTransition
-from closedloop.domain.themes import ThemeStatus
+from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import Action, Contact, Theme, ThemeChange, ThemeCorrection
 from closedloop.models.curation import ChangeKind
 from closedloop.services.bulk import among
@@ -45,8 +45,6 @@ from closedloop.services.proposals import next_key
 from closedloop.services.repeats import take_turn
 from closedloop.services.splitting import SplitPlan, leaving_contacts, plan_split
 from closedloop.services.theme_stats import renew_stats_of_last_day
-
-GONE = (ThemeStatus.MERGED, ThemeStatus.RETIRED)
 
 
 def preview_move(
@@ -368,14 +366,14 @@ def _check_target(theme: Theme | None, to: Theme | None) -> None:
     if theme is to:
         sentence = "Choose the theme they belong to, another one than they are in."
         raise Invalid(sentence, {"to": sentence})
-    if to is not None and to.status in GONE:
+    if to is not None and to.status in GONE_STATUSES:
         raise InvalidTransition(
             f"{to.key} is {to.status.value} and takes no contacts. Choose a theme in use."
         )
 
 
 def _check_in_use(theme: Theme) -> None:
-    if theme.status in GONE:
+    if theme.status in GONE_STATUSES:
         raise InvalidTransition(f"{theme.key} is {theme.status.value}; there is nothing to split.")
 
 

@@ -92,13 +92,14 @@ class ThemeMaker:
     read_model : callable
         Bytes to `Model`.
     combine : callable
-        Models to one, the labels of each shifted by how many came before.
+        Models to one, the labels of each shifted by how many came before; with in_turn later
+        ones only get what earlier ones do not claim.
     """
 
     load_encoder: Callable[[str], Encoder]
     discover: Callable[..., Any]
     read_model: Callable[[bytes], Model]
-    combine: Callable[[Sequence[Any]], Model]
+    combine: Callable[..., Model]
 
 
 def own_maker() -> ThemeMaker:

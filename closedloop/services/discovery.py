@@ -196,13 +196,17 @@ def _links_of(session: Session, pool: _Pool) -> Links:
 
 
 def _join(maker: ThemeMaker, kept: Model | None, found: Any) -> Model:
-    """Return what is decided and what was found as one model, the decided labels first."""
+    """Return what is decided and what was found as one model, the decided labels first.
+
+    What a decided theme claims stays with it, however surely something new would claim it, too:
+    that is for people to accept.
+    """
     parts = [] if kept is None else [kept]
     if found is not None:
         parts.append(found.model)
     if not parts:
         raise Invalid("Every contact of these days is in a theme that people decided about.")
-    return maker.combine(parts)
+    return maker.combine(parts, in_turn=True)
 
 
 def _read_kept_model(session: Session, standing: Standing, maker: ThemeMaker) -> Model | None:

@@ -171,7 +171,7 @@ def _plan(session: Session, emerging_id: int, maker: ThemeMaker) -> _Plan:
     from ml.themes.emerging import fit_spot
 
     spot = fit_spot(members, _read_strangers(session, row, current.encoder))
-    model = maker.combine([maker.read_model(current.model), spot])
+    model = maker.combine([maker.read_model(current.model), spot], in_turn=True)
     return _Plan(current.id, current.run_id, current.encoder, list(current.label_themes), model)
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
 from closedloop.domain.jobs import Progress
-from closedloop.domain.themes import QUOTES_SHOWN, STATS_DAYS, ThemeStatus
+from closedloop.domain.themes import GONE_STATUSES, QUOTES_SHOWN, STATS_DAYS
 from closedloop.models import (
     Contact,
     ContactText,
@@ -45,8 +45,6 @@ SPARE = 5
 """Quotes of each kind that stand ready behind those shown."""
 
 QUOTES = {kind: QUOTES_SHOWN[kind.value] + SPARE for kind in EvidenceKind}
-
-GONE = (ThemeStatus.MERGED, ThemeStatus.RETIRED)
 
 
 @dataclass(frozen=True)
@@ -158,7 +156,9 @@ def renew_evidence(
         owners, encoder = current.label_themes, current.encoder
         model, since = maker.read_model(current.model), last_day - timedelta(days=STATS_DAYS - 1)
         themes = list(
-            session.scalars(sa.select(Theme.id).where(Theme.status.not_in(GONE)).order_by(Theme.id))
+            session.scalars(
+                sa.select(Theme.id).where(Theme.status.not_in(GONE_STATUSES)).order_by(Theme.id)
+            )
         )
         people = _count_people(session, since)
         keywords, rejected = _read_keywords(session), _read_rejected(session)
@@ -288,7 +288,7 @@ def _write_quotes(session: Session, quotes: dict[int, _Quotes]) -> int:
     session.execute(sa.delete(ThemeEvidence).execution_options(synchronize_session=False))
     contacts = {row[2] for picked in quotes.values() for row in picked.rows}
     now_in = _themes_of(session, sorted(contacts))
-    gone = set(session.scalars(sa.select(Theme.id).where(Theme.status.in_(GONE))))
+    gone = set(session.scalars(sa.select(Theme.id).where(Theme.status.in_(GONE_STATUSES))))
     rows = [
         ThemeEvidence(theme_id=theme, kind=kind, rank=rank, contact_id=contact, confidence=value)
         for theme, picked in quotes.items()

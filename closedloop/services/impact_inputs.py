@@ -26,7 +26,7 @@ from closedloop.domain.impact import (
     SIBLING_LIKENESS,
     MeasurementWindow,
 )
-from closedloop.domain.themes import ThemeStatus
+from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import Action, Intervention, Theme, ThemeLikeness
 
 Counts = NDArray[np.int32]
@@ -255,10 +255,9 @@ def _sort_in(
 
 
 def _list_other_themes(session: Session, theme_id: int) -> list[ThemeName]:
-    gone = (ThemeStatus.MERGED, ThemeStatus.RETIRED)
     rows = session.execute(
         sa.select(Theme.id, Theme.key, Theme.name)
-        .where(Theme.id != theme_id, Theme.status.not_in(gone))
+        .where(Theme.id != theme_id, Theme.status.not_in(GONE_STATUSES))
         .order_by(Theme.id)
     )
     return [ThemeName(*row) for row in rows]

@@ -15,13 +15,11 @@ from sqlalchemy.orm import Session
 from closedloop.domain.audit import Actor
 from closedloop.domain.errors import Invalid
 from closedloop.domain.leftovers import COVERAGE_GOAL
-from closedloop.domain.themes import ThemeStatus
+from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import ContactText, EncodedText, MetricGoal, Theme
 from closedloop.services.audit import record_event
 from closedloop.services.definitions import Model, ThemeMaker, find_current_set, own_maker
 from closedloop.services.encoding import unpack
-
-GONE = (ThemeStatus.MERGED, ThemeStatus.RETIRED)
 
 JUST_MISSED = 0.99
 """What misses a theme by less is rounded down to this, so that nobody reads 100 %."""
@@ -95,7 +93,7 @@ def find_nearest(
     themes = {
         theme: (key, name)
         for theme, key, name in session.execute(
-            sa.select(Theme.id, Theme.key, Theme.name).where(Theme.status.not_in(GONE))
+            sa.select(Theme.id, Theme.key, Theme.name).where(Theme.status.not_in(GONE_STATUSES))
         )
     }
     labels = [label for label, theme in enumerate(current.label_themes) if theme in themes]

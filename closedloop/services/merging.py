@@ -12,7 +12,7 @@ from closedloop.config import Settings
 from closedloop.domain.actions import SHIPPED_ACTIONS
 from closedloop.domain.audit import Actor
 from closedloop.domain.errors import Conflict, Invalid, InvalidTransition
-from closedloop.domain.themes import ThemeStatus, check_theme_move
+from closedloop.domain.themes import GONE_STATUSES, ThemeStatus, check_theme_move
 from closedloop.models import Action, Contact, Theme, ThemeEvidence
 from closedloop.services.audit import record_event
 from closedloop.services.definitions import (
@@ -27,8 +27,6 @@ from closedloop.services.drift import refresh_weeks
 from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollups import roll_up_days
 
-GONE = (ThemeStatus.MERGED, ThemeStatus.RETIRED)
-
 
 def check_merge(session: Session, theme: Theme, into: Theme) -> None:
     """Refuse a merge that would lose something.
@@ -42,9 +40,9 @@ def check_merge(session: Session, theme: Theme, into: Theme) -> None:
     if theme.id == into.id:
         sentence = "A theme cannot be merged into itself. Choose another one."
         raise Invalid(sentence, {"into_id": sentence})
-    if theme.status in GONE:
+    if theme.status in GONE_STATUSES:
         raise InvalidTransition(f"{theme.key} is {theme.status.value} already.")
-    if into.status in GONE:
+    if into.status in GONE_STATUSES:
         raise InvalidTransition(
             f"{into.key} is {into.status.value} and takes no contacts. Choose a theme in use."
         )

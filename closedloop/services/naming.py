@@ -23,16 +23,10 @@ from closedloop.domain.naming import (
     Suggestion,
     read_answer,
 )
+from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import Theme, ThemeChange, ThemeSuggestion
 from closedloop.queries.naming import list_nameable, list_unnamed_ids
-from closedloop.queries.theme_figures import (
-    GONE_STATUSES,
-    QUOTE_LENGTH,
-    Quote,
-    figures_of,
-    list_quotes,
-    shorten,
-)
+from closedloop.queries.theme_figures import QUOTE_LENGTH, Quote, figures_of, list_quotes, shorten
 from closedloop.services.audit import record_event
 from closedloop.services.definitions import get_theme_to_change
 from closedloop.services.long_work import Report, Transactions, tell_nobody

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.runs import match_clusters
-from closedloop.domain.themes import ThemeStatus
+from closedloop.domain.themes import GONE_STATUSES, ThemeStatus
 from closedloop.domain.triage import Decision
 from closedloop.models import (
     Contact,
@@ -285,8 +285,7 @@ def next_key(keys: Sequence[str]) -> str:
 
 def _free_name(name: str, themes: Any) -> str:
     """Return the name, with a number behind it where a theme in use has it already."""
-    gone = (ThemeStatus.MERGED, ThemeStatus.RETIRED)
-    taken = {theme.name.casefold() for theme in themes if theme.status not in gone}
+    taken = {theme.name.casefold() for theme in themes if theme.status not in GONE_STATUSES}
     base = " ".join(name.split())[: NAME_LENGTH - 6] or "Unnamed"
     free, number = base, 1
     while free.casefold() in taken:

@@ -13,7 +13,7 @@ from closedloop.domain.actions import OPEN_ACTIONS, SHIPPED_ACTIONS
 from closedloop.domain.audit import Actor
 from closedloop.domain.curation import RETIRABLE, check_typed_count
 from closedloop.domain.errors import Conflict, InvalidTransition
-from closedloop.domain.themes import ThemeStatus
+from closedloop.domain.themes import GONE_STATUSES, ThemeStatus
 from closedloop.models import Action, Contact, Theme, ThemeChange, ThemeCorrection
 from closedloop.models.curation import ChangeKind
 from closedloop.services.bulk import among
@@ -40,8 +40,6 @@ from closedloop.services.membership import (
 )
 from closedloop.services.repeats import take_turn
 from closedloop.services.theme_stats import renew_stats_of_last_day
-
-GONE = (ThemeStatus.MERGED, ThemeStatus.RETIRED)
 
 
 def preview_retire(session: Session, *, theme_id: int, k: int) -> ChangePreview:
@@ -258,7 +256,7 @@ def _merged_into(session: Session, theme: Theme) -> list[int]:
 
 
 def _check_retirable(session: Session, theme: Theme) -> None:
-    if theme.status in GONE:
+    if theme.status in GONE_STATUSES:
         raise InvalidTransition(f"{theme.key} is {theme.status.value} already.")
     if theme.status not in RETIRABLE:
         raise InvalidTransition(

@@ -19,7 +19,7 @@ from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict, Invalid, NotFound
 from closedloop.domain.jobs import Progress
 from closedloop.domain.runs import REMADE, PartKind, PartState
-from closedloop.domain.themes import ThemeStatus
+from closedloop.domain.themes import GONE_STATUSES, ThemeStatus
 from closedloop.models import Contact, DefinitionSet, RunLabels, RunPart, Theme, ThemeRun
 from closedloop.services.assignment import (
     TRIES,
@@ -47,7 +47,6 @@ from closedloop.services.proposals import Cluster, bear_candidate, put_in_force
 from closedloop.services.repeats import take_turn
 from closedloop.services.triage import dismiss_candidate, merge_themes
 
-GONE = (ThemeStatus.MERGED, ThemeStatus.RETIRED)
 DECIDED = {
     PartState.ACCEPTED: "accepted",
     PartState.DECLINED: "declined",
@@ -276,7 +275,7 @@ def _choose_clusters(
 
 def _check_standing(session: Session, part: RunPart) -> None:
     theme = session.get_one(Theme, part.theme_id)
-    if theme.status in GONE:
+    if theme.status in GONE_STATUSES:
         raise Conflict(
             f"{theme.key} is {status_in_words(theme.status)} now, so part {part.id} has nothing "
             "to change. Decline it."

@@ -27,7 +27,7 @@ from closedloop.domain.runs import (
     kind_of_pair,
     match_run,
 )
-from closedloop.domain.themes import ThemeStatus
+from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import RunLabels, RunPart, Theme, ThemeRun
 from closedloop.services.definitions import LabelThemes, Standing
 
@@ -202,8 +202,7 @@ def _agreed_parts(
     candidates: dict[str, int],
 ) -> list[RunPart]:
     """Return what the look says about themes people decided about, but for dismissed ones."""
-    gone = (ThemeStatus.RETIRED, ThemeStatus.MERGED)
-    kept = sa.select(Theme).where(Theme.id.in_(standing.kept), Theme.status.not_in(gone))
+    kept = sa.select(Theme).where(Theme.id.in_(standing.kept), Theme.status.not_in(GONE_STATUSES))
     themes = {theme.id: theme for theme in session.scalars(kept)}
     by_theme, by_label = look.people_by_theme(), look.people_by_label()
     counts = look.count(themes)

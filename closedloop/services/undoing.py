@@ -13,7 +13,7 @@ from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict, NotFound
-from closedloop.domain.themes import ThemeStatus
+from closedloop.domain.themes import GONE_STATUSES, ThemeStatus
 from closedloop.models import (
     Action,
     Contact,
@@ -129,7 +129,7 @@ def _undo_split(it: _Undoing) -> None:
             f"{new.key} has moved on since: it is {status_in_words(new.status)}. "
             "The split can no longer be undone."
         )
-    if theme.status in (ThemeStatus.MERGED, ThemeStatus.RETIRED):
+    if theme.status in GONE_STATUSES:
         raise Conflict(f"{theme.key} is {theme.status.value} now. Undo that first.")
     _check_no_change_since(session, change, {new.id}, _MOVING)
     _check_no_change_since(session, change, {theme.id}, _OWNING)
