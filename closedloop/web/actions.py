@@ -63,6 +63,7 @@ from closedloop.web.action_form import (
     typed,
 )
 from closedloop.web.csv_files import csv_response
+from closedloop.web.flashes import flash_done
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
@@ -213,7 +214,7 @@ def agree(key: str) -> Page:
 def start(key: str) -> Page:
     """Say that work has begun."""
     _move(key, start_action)
-    _say_undo(f"{key} is in progress.", url_for("actions.agree", key=key), "Undo")
+    flash_done(f"{key} is in progress.", url_for("actions.agree", key=key))
     return see_other(url_for("actions.show", key=key))
 
 
@@ -370,13 +371,8 @@ def _with_reason(key: str, verb: Callable[..., Any], field: str, done: str) -> P
             verb(session, action_id=action.id, reason=reason, by=current_actor())
     except Invalid as refusal:
         return _action_page(key, errors={field: refusal.sentence}), 422
-    _say_undo(done, url_for("actions.reopen", key=key), "Propose it again")
+    flash_done(done, url_for("actions.reopen", key=key), "Propose it again")
     return see_other(url_for("actions.show", key=key))
-
-
-def _say_undo(text: str, undo_url: str, undo: str) -> None:
-    message: Any = {"text": text, "undo_url": undo_url, "undo": undo}
-    flash(message, "done")
 
 
 def _may_work(action: Any) -> bool:

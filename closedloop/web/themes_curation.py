@@ -37,6 +37,7 @@ from closedloop.services.undoing import undo_change
 from closedloop.web.asked import row_id
 from closedloop.web.contacts import read_cursor, write_cursor
 from closedloop.web.contacts_bp import redacted
+from closedloop.web.flashes import flash_done
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
@@ -205,9 +206,7 @@ def _submit(
         return _with_status(page(key, request.form, errors), 422)
     except (Conflict, InvalidTransition) as refusal:
         return _with_status(page(key, request.form, {"contacts": refusal.sentence}), 409)
-    undo_url = url_for("themes.undo", change_id=change_id)
-    message: Any = {"text": done, "undo_url": undo_url, "undo": "Undo"}
-    flash(message, "done")
+    flash_done(done, url_for("themes.undo", change_id=change_id))
     return see_other(url_for("themes.show", key=key))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import flash, render_template, request, url_for
+from flask import render_template, request, url_for
 from werkzeug import Response
 
 from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE
@@ -17,6 +17,7 @@ from closedloop.services.curation import move_contacts, preview_move
 from closedloop.services.leftovers import find_nearest
 from closedloop.web.asked import row_id
 from closedloop.web.contacts_bp import redacted
+from closedloop.web.flashes import flash_done
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
@@ -53,9 +54,7 @@ def give_submit(contact_id: int) -> Page:
     except (Invalid, InvalidTransition, NotFound) as refusal:
         errors = getattr(refusal, "fields", {}) or {"to": refusal.sentence}
         return _page(contact_id, request.form, errors), 422
-    undo = url_for("themes.undo", change_id=number)
-    message: Any = {"text": done, "undo_url": undo, "undo": "Undo"}
-    flash(message, "done")
+    flash_done(done, url_for("themes.undo", change_id=number))
     return see_other(url_for("themes.unassigned"))
 
 

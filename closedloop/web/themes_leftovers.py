@@ -39,6 +39,7 @@ from closedloop.web.contacts_bp import redacted
 from closedloop.web.csv_files import csv_response
 from closedloop.web.filters import day as day_words
 from closedloop.web.filters import pct
+from closedloop.web.flashes import flash_done
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
@@ -223,9 +224,8 @@ def dismiss_emerging_theme(emerging_id: int) -> BaseResponse:
     """Say that an emerging theme is none."""
     with db.transaction() as session:
         name = dismiss_emerging(session, emerging_id=emerging_id, by=current_actor()).name
-    undo = url_for("themes.restore_emerging_theme", emerging_id=emerging_id)
-    message: Any = {"text": f"“{name}” is dismissed.", "undo_url": undo, "undo": "Undo"}
-    flash(message, "done")
+    undo_url = url_for("themes.restore_emerging_theme", emerging_id=emerging_id)
+    flash_done(f"“{name}” is dismissed.", undo_url)
     return see_other(url_for("themes.unassigned"))
 
 

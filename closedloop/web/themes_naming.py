@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import flash, request, url_for
 from werkzeug import Response
 
@@ -14,6 +12,7 @@ from closedloop.services.naming import (
     bring_back_suggestion,
     dismiss_suggestion,
 )
+from closedloop.web.flashes import flash_done
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
@@ -32,8 +31,7 @@ def accept_name(key: str) -> Response:
             by=current_actor(),
         )
         undo_url = url_for("themes.undo", change_id=change.id)
-    message: Any = {"text": "Name accepted.", "undo_url": undo_url, "undo": "Undo"}
-    flash(message, "done")
+    flash_done("Name accepted.", undo_url)
     return see_other(url_for("themes.show", key=key))
 
 
@@ -43,9 +41,7 @@ def dismiss_name(key: str) -> Response:
     """Put away what the machine wrote."""
     with db.transaction() as session:
         dismiss_suggestion(session, theme_id=find_theme(session, key).id, by=current_actor())
-    undo_url = url_for("themes.bring_back_name", key=key)
-    message: Any = {"text": "Suggestion dismissed.", "undo_url": undo_url, "undo": "Undo"}
-    flash(message, "done")
+    flash_done("Suggestion dismissed.", url_for("themes.bring_back_name", key=key))
     return see_other(url_for("themes.show", key=key))
 
 

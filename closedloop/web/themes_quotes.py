@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import flash, url_for
 from werkzeug import Response
 
@@ -11,6 +9,7 @@ from closedloop.extensions import db
 from closedloop.queries.theme_page import find_theme
 from closedloop.services.quotes import reject_quote as reject
 from closedloop.services.quotes import take_back_rejection
+from closedloop.web.flashes import flash_done
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
@@ -26,8 +25,7 @@ def reject_quote(key: str, contact_id: int) -> Response:
         reject(session, theme_id=theme.id, contact_id=contact_id, by=current_actor())
     undo_url = url_for("themes.take_back_quote", key=key, contact_id=contact_id)
     text = "Quote rejected. The next best stands in its place, if there is one."
-    message: Any = {"text": text, "undo_url": undo_url, "undo": "Undo"}
-    flash(message, "done")
+    flash_done(text, undo_url)
     return _evidence(key)
 
 

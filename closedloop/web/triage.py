@@ -35,6 +35,7 @@ from closedloop.services.triage import (
     undo_decision,
 )
 from closedloop.web.asked import row_id
+from closedloop.web.flashes import flash_done
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
@@ -214,9 +215,7 @@ def _set_aside(key: str, template: str, change: Callable[[Any, int], Any], done:
 
 
 def _say(text: str, decision_id: int) -> None:
-    undo_url = url_for("triage.undo", decision_id=decision_id)
-    message: Any = {"text": text, "undo_url": undo_url, "undo": "Undo"}
-    flash(message, "done")
+    flash_done(text, url_for("triage.undo", decision_id=decision_id))
 
 
 def _following(key: str, queue: list[QueuedCandidate]) -> str:
