@@ -182,15 +182,19 @@ def _candidates_of(rest: Look, owners: LabelThemes) -> dict[str, int]:
     }
 
 
-def _absorbed(look: Look, candidates: dict[str, int], cluster: int) -> list[int]:
-    """Return the candidates that a cluster of the look holds most of."""
+def _absorbed(look: Look, candidates: dict[str, int]) -> dict[int, list[int]]:
+    """Return the candidates that each cluster of the look holds most of."""
     everywhere: Counter[int] = Counter()
-    there: Counter[int] = Counter()
+    there: Counter[tuple[int, int]] = Counter()
     for text_hash, label in zip(look.hashes, look.labels, strict=True):
         if candidate := candidates.get(text_hash):
             everywhere[candidate] += 1
-            there[candidate] += label == cluster
-    return sorted(one for one, n in everywhere.items() if 2 * there[one] > n)
+            there[candidate, label] += 1
+    found: dict[int, list[int]] = defaultdict(list)
+    for (candidate, label), n in sorted(there.items()):
+        if 2 * n > everywhere[candidate]:
+            found[label].append(candidate)
+    return found
 
 
 def _agreed_parts(
@@ -206,6 +210,7 @@ def _agreed_parts(
     themes = {theme.id: theme for theme in session.scalars(kept)}
     by_theme, by_label = look.people_by_theme(), look.people_by_label()
     counts = look.count(themes)
+    absorbed = _absorbed(look, candidates)
     parts = []
     for finding in match_run(counts):
         theme = themes.get(finding.theme or NO_THEME)
@@ -218,7 +223,7 @@ def _agreed_parts(
             part.detail = {
                 **part.detail,
                 "absorbs": {
-                    str(piece): _absorbed(look, candidates, piece)
+                    str(piece): absorbed.get(piece, [])
                     for piece in finding.pieces or (finding.cluster,)
                 },
             }
