@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, undefer
 
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
-from closedloop.domain.clock import utc_now
+from closedloop.domain.clock import local_day, utc_now
 from closedloop.domain.errors import Conflict, Invalid, NotFound
 from closedloop.domain.jobs import Progress
 from closedloop.domain.runs import REMADE, PartKind, PartState
@@ -374,8 +374,10 @@ def _finish(
     session: Session, settings: Settings, parts: Sequence[RunPart], by: Actor, born: tuple[str, ...]
 ) -> Accepted:
     """Do what needs no new prototypes, then put every part down as accepted."""
+    run = session.get_one(ThemeRun, parts[0].run_id)
+    ran_on = local_day(run.started_at, settings.reporting_zone)
+    reason = f"Run {run.id} of {ran_on:%-d %B %Y}"
     for part in parts:
-        reason = f"Run {part.run_id} of {utc_now():%-d %B %Y}"
         if part.kind is PartKind.MERGED and part.theme_id is not None:
             merge_themes(
                 session,
@@ -391,7 +393,7 @@ def _finish(
             )
         _settle(session, part, PartState.ACCEPTED, by)
     number = session.scalar(sa.select(DefinitionSet.number).where(DefinitionSet.is_current))
-    return Accepted(parts[0].run_id, len(parts), number, born)
+    return Accepted(run.id, len(parts), number, born)
 
 
 _BECAME = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import numpy as np
@@ -349,6 +350,23 @@ def test_accepting_that_a_theme_vanished_dismisses_it(site):
     site.accept(vanished)
 
     assert theme_named(site.database, "Our Pin").status is ThemeStatus.RETIRED
+
+
+def test_a_decision_that_comes_with_a_part_names_the_day_of_the_run(site):
+    site.add(CARD=9, PIN=7)
+    site.discover("CARD", "PIN")
+    site.keep("Pin")
+    site.discover("CARD")
+    (vanished,) = site.parts(kind=PartKind.VANISHED)
+    with site.database.transaction() as session:
+        run = session.get_one(ThemeRun, vanished.run_id)
+        run.started_at = datetime(2026, 6, 3, 23, 30, tzinfo=UTC)  # the 4th in London
+
+    site.accept(vanished)
+
+    with site.database.reading() as session:
+        reason = session.scalars(sa.select(TriageDecision.reason)).one()
+    assert reason == f"Run {vanished.run_id} of 4 June 2026 did not find it again."
 
 
 def test_parts_apply_together_or_not_at_all(site):
