@@ -22,6 +22,9 @@ from closedloop.services.contact_files import Extent, check_mapping, measure_ext
 from closedloop.services.import_holds import hold_import, is_being_read
 from closedloop.services.repeats import chain_contacts, find_unchained
 
+LOOKED_BACK = timedelta(days=7)
+"""How long a failed import is looked at each night for contacts that it left unchained."""
+
 
 def open_import(
     session: Session,
@@ -158,10 +161,14 @@ def close_lost_imports(session: Session, *, settings: Settings, by: Actor) -> in
     Returns
     -------
     int
-        Imports closed: those still said to be running a day after they began.
+        Imports closed: those still said to be running a day after they began. Of those that
+        failed, the ones of the last `LOOKED_BACK` are chained, so that a night may be missed.
     """
-    yesterday = utc_now() - timedelta(days=1)
-    recent = sa.and_(ImportBatch.state == BatchState.FAILED, ImportBatch.finished_at > yesterday)
+    now = utc_now()
+    yesterday = now - timedelta(days=1)
+    recent = sa.and_(
+        ImportBatch.state == BatchState.FAILED, ImportBatch.finished_at > now - LOOKED_BACK
+    )
     broken = session.scalars(
         sa.select(ImportBatch).where(sa.or_(ImportBatch.state == BatchState.RUNNING, recent))
     ).all()
@@ -170,7 +177,7 @@ def close_lost_imports(session: Session, *, settings: Settings, by: Actor) -> in
         chain_contacts(session, settings=settings, customer_ids=unchained)
     lost = [b for b in left if b.state is BatchState.RUNNING and b.started_at < yesterday]
     for batch in lost:
-        batch.state, batch.finished_at = BatchState.FAILED, utc_now()
+        batch.state, batch.finished_at = BatchState.FAILED, now
         batch.message = (
             f"It broke off after {batch.rows_done:,} rows, which stay. "
             "Import the file again to take in the rest."

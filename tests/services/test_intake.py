@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from closedloop.adapters.mapping import Mapping
+from closedloop.domain.clock import utc_now
 from closedloop.models import Contact, ContactLink, ImportBatch
 from closedloop.models.contacts import BatchState
 from closedloop.services import contacts
@@ -136,3 +138,15 @@ def test_a_new_import_of_the_same_file_chains_what_the_killed_one_left(session, 
     again = take_in(TWICE, other)
     assert (again.added, again.unchanged) == (0, 2)
     assert gaps(session) == [None, 86_400]
+
+
+@pytest.mark.usefixtures("killed_import")
+@pytest.mark.parametrize(("days", "found"), [(6, [None, 86_400]), (8, [])])
+def test_a_failed_import_is_chained_even_if_some_nights_were_missed(
+    session, settings, actor, days, found
+) -> None:
+    batch = session.scalars(sa.select(ImportBatch)).one()
+    batch.state, batch.finished_at = BatchState.FAILED, utc_now() - timedelta(days=days)
+    session.flush()
+    close_lost_imports(session, settings=settings, by=actor)
+    assert gaps(session) == found
