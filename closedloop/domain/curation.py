@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from closedloop.domain.errors import Invalid
-from closedloop.domain.themes import THEME_MOVES, ThemeStatus
+from closedloop.domain.themes import NAME_LENGTH, THEME_MOVES, ThemeStatus
 
 COUNT_TO_TYPE_ABOVE = 100
 """A change that moves more contacts asks for their number first."""
 
 MOST_CHOSEN = 5_000
 """Contacts that one move or one split may name."""
-
-NAME_LENGTH = 160
-TEXT_LENGTH = 2_000
 
 RETIRABLE: frozenset[ThemeStatus] = frozenset(
     status for status, moves in THEME_MOVES.items() if ThemeStatus.RETIRED in moves

@@ -30,10 +30,11 @@ from closedloop.domain.leftovers import (
     rise_in_words,
     spans_to,
 )
+from closedloop.domain.themes import NAME_LENGTH
 from closedloop.models import Contact, ContactText, EmergingState, EmergingTheme, EncodedText
 from closedloop.queries.site import get_data_span
 from closedloop.services.audit import record_event
-from closedloop.services.bulk import among
+from closedloop.services.bulk import among, in_portions
 from closedloop.services.definitions import find_current_set
 from closedloop.services.encoding import load_vectors
 from closedloop.services.long_work import Report, Transactions, tell_nobody
@@ -41,7 +42,6 @@ from closedloop.services.long_work import Report, Transactions, tell_nobody
 if TYPE_CHECKING:
     from ml.themes.emerging import EmergingSpot
 
-NAME_LENGTH = 160
 NAMELESS = "Contacts without words in common"
 LEFT_OVER = sa.and_(Contact.theme_id.is_(None), Contact.cluster == -1)
 STORED = np.dtype("<f4")
@@ -174,8 +174,7 @@ def _is_encoded(encoder: str) -> sa.ColumnElement[bool]:
 
 def _read_texts(session: Session, contacts: Sequence[int]) -> list[str]:
     found: dict[int, str] = {}
-    for start in range(0, len(contacts), 5_000):
-        part = contacts[start : start + 5_000]
+    for part in in_portions(contacts, 5_000):
         rows = session.execute(
             sa.select(ContactText.contact_id, ContactText.issue_text).where(
                 among(session, ContactText.contact_id, part)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.runs import match_clusters
-from closedloop.domain.themes import GONE_STATUSES, ThemeStatus
+from closedloop.domain.themes import GONE_STATUSES, NAME_LENGTH, ThemeStatus
 from closedloop.domain.triage import Decision
 from closedloop.models import (
     Contact,
@@ -44,8 +44,6 @@ from closedloop.services.definitions import (
     relabel_changes,
 )
 from closedloop.services.membership import apply_corrections
-
-NAME_LENGTH = 160
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from closedloop.domain.runs import (
     kind_of_pair,
     match_run,
 )
-from closedloop.domain.themes import GONE_STATUSES
+from closedloop.domain.themes import GONE_STATUSES, NAME_LENGTH
 from closedloop.models import RunLabels, RunPart, Theme, ThemeRun
 from closedloop.services.definitions import LabelThemes, Standing
 
@@ -253,7 +253,7 @@ def _part(
         run_id=run.id,
         kind=finding.kind,
         theme_id=theme.id,
-        name=(look.names[cluster] if cluster is not None else theme.name)[:160],
+        name=(look.names[cluster] if cluster is not None else theme.name)[:NAME_LENGTH],
         score=round(finding.score, 4),
         contacts=finding.contacts,
         would_move=finding.moves,
@@ -299,7 +299,7 @@ def _candidate_parts(
             run_id=run.id,
             kind=kind,
             theme_id=theme.id,
-            name=name[:160],
+            name=name[:NAME_LENGTH],
             score=round(score, 4),
             contacts=n,
             detail=detail,

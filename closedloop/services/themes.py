@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from closedloop.domain.audit import Actor
+from closedloop.domain.curation import check_name
 from closedloop.domain.errors import Conflict, Invalid, InvalidTransition
 from closedloop.domain.themes import AGREED_STATUSES, ThemeStatus
 from closedloop.domain.triage import check_scenario
@@ -29,7 +30,6 @@ __all__ = [
     "rename_theme",
 ]
 
-NAME_LENGTH = 160
 CAUSE_LENGTH = 2_000
 
 
@@ -46,10 +46,7 @@ def rename_theme(session: Session, *, theme_id: int, name: str, by: Actor) -> Th
     """
     theme = get_theme_to_change(session, theme_id)
     _refuse_merged(theme)
-    name = " ".join(name.split())
-    if not 0 < len(name) <= NAME_LENGTH:
-        sentence = f"Give the theme a name of at most {NAME_LENGTH} characters."
-        raise Invalid(sentence, {"name": sentence})
+    name = check_name(name)
     if name == theme.name and theme.is_named_by_person:
         return theme
     stood = {"name": theme.name, "is_named_by_person": theme.is_named_by_person}

@@ -13,7 +13,13 @@ from closedloop.domain.actions import OPEN_ACTIONS
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict, Invalid, InvalidTransition, NotFound
-from closedloop.domain.themes import DemandType, Strategy, ThemeStatus, check_theme_move
+from closedloop.domain.themes import (
+    NAME_LENGTH,
+    DemandType,
+    Strategy,
+    ThemeStatus,
+    check_theme_move,
+)
 from closedloop.domain.triage import Decision, check_reason, check_scenario
 from closedloop.models import Action, Department, Theme, TriageDecision, User
 from closedloop.services.audit import record_event
@@ -30,8 +36,6 @@ from closedloop.services.membership import hold_corrections
 from closedloop.services.merging import check_merge, merge_labels, part_labels
 from closedloop.services.repeats import take_turn
 from closedloop.services.theme_stats import renew_stats_of_last_day
-
-NAME_LENGTH = 160
 
 
 def accept_candidate(
