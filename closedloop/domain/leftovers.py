@@ -72,7 +72,7 @@ def likeness(one: Collection[int], other: Collection[int], cosine: float) -> flo
     shared = len(set(one) & set(other)) / len(either) if either else 0.0
     if shared < SAME_MEMBERS and cosine < SAME_COSINE:
         return 0.0
-    return max(shared, 0.0) + max(cosine, 0.0)
+    return shared + max(cosine, 0.0)
 
 
 def rise_in_words(customers: int, before: int, *, k: int) -> str:

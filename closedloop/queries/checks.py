@@ -154,7 +154,7 @@ class Round:
 
 def find_round(session: Session, theme_id: int) -> Round | None:
     """Return where the last round of a theme stands; None when it was never checked."""
-    number = session.scalar(_last_round(theme_id))
+    number = session.scalar(last_round(theme_id))
     if number is None:
         return None
     checks = session.execute(
@@ -189,7 +189,7 @@ def count_left(session: Session, theme_id: int) -> int:
         .join(Contact, Contact.id == MembershipCheck.contact_id)
         .where(
             MembershipCheck.theme_id == theme_id,
-            MembershipCheck.round == _last_round(theme_id).scalar_subquery(),
+            MembershipCheck.round == last_round(theme_id).scalar_subquery(),
             MembershipCheck.belongs.is_(None),
             _CAN_BE_ASKED,
         )
@@ -203,7 +203,8 @@ _CAN_BE_ASKED = sa.and_(
 )
 
 
-def _last_round(theme_id: int) -> sa.Select[Any]:
+def last_round(theme_id: int) -> sa.Select[Any]:
+    """Return the query for the number of a theme's last round; null when it was never checked."""
     return sa.select(sa.func.max(MembershipCheck.round)).where(MembershipCheck.theme_id == theme_id)
 
 

@@ -57,8 +57,8 @@ def get_theme(session: Session, theme_id: int) -> Theme:
     ------
     NotFound
     """
-    found = get_themes(session, theme_id, None)[0]
-    return found if found is not None else get_theme_to_change(session, theme_id)
+    theme = session.get(Theme, theme_id)
+    return theme if theme is not None else get_theme_to_change(session, theme_id)
 
 
 def get_themes(
@@ -66,15 +66,9 @@ def get_themes(
 ) -> tuple[Theme | None, Theme | None]:
     """Return two themes; locked, the lower id first, so that two changes cannot wait in a ring."""
     wanted = sorted({one for one in (theme_id, to_id) if one is not None})
-    found = {one: _get(session, one, lock) for one in wanted}
+    get = get_theme_to_change if lock else get_theme
+    found = {one: get(session, one) for one in wanted}
     return found.get(theme_id or 0), found.get(to_id or 0)
-
-
-def _get(session: Session, theme_id: int, lock: bool) -> Theme:
-    if lock:
-        return get_theme_to_change(session, theme_id)
-    theme = session.get(Theme, theme_id)
-    return theme if theme is not None else get_theme_to_change(session, theme_id)
 
 
 def check_chosen(
@@ -92,7 +86,11 @@ def check_chosen(
         sentence = "Pick at least one contact."
         raise Invalid(sentence, {field: sentence})
     if len(chosen) > MOST_CHOSEN:
-        sentence = f"Pick at most {MOST_CHOSEN:,} contacts at a time."
+        sentence = (
+            f"More than {MOST_CHOSEN:,} contacts are picked, the most for one change. Look for "
+            "words that fewer of them hold, or change the theme as a whole: split it by a few "
+            "examples, merge it or retire it."
+        )
         raise Invalid(sentence, {field: sentence})
     place = theme.id if theme is not None else None
     there = session.scalar(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -14,9 +12,10 @@ from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict, Invalid, NotFound
 from closedloop.domain.themes import GONE_STATUSES, LARGEST_SAMPLE, SAMPLE_SIZE, SMALLEST_SAMPLE
 from closedloop.models import Contact, ContactText, MembershipCheck, Theme
-from closedloop.queries.checks import count_left
+from closedloop.queries.checks import count_left, last_round
 from closedloop.queries.theme_figures import figures_of
 from closedloop.services.audit import record_event
+from closedloop.services.bulk import in_portions
 from closedloop.services.definitions import find_current_set, get_theme_to_change
 
 IDS_AT_ONCE = 500
@@ -66,7 +65,7 @@ def draw_sample(
         sentence = f"Draw {SMALLEST_SAMPLE} to {LARGEST_SAMPLE} contacts."
         raise Invalid(sentence, {"size": sentence})
     set_id = _check_can_draw(session, theme, settings.privacy_k)
-    number = 1 + (session.scalar(_last_round(theme_id)) or 0)
+    number = 1 + (session.scalar(last_round(theme_id)) or 0)
     seed = theme_id * 1_000 + number if seed is None else seed
     drawn = _draw(session, theme_id, size, seed)
     if not drawn:
@@ -83,10 +82,6 @@ def draw_sample(
     )
     session.flush()
     return number
-
-
-def _last_round(theme_id: int) -> sa.Select[Any]:
-    return sa.select(sa.func.max(MembershipCheck.round)).where(MembershipCheck.theme_id == theme_id)
 
 
 def _check_can_draw(session: Session, theme: Theme, k: int) -> int:
@@ -120,8 +115,7 @@ def _draw(session: Session, theme_id: int, size: int, seed: int) -> list[int]:
     ).all()
     shuffled = np.random.default_rng(seed).permutation(np.array(ids, np.int64)).tolist()
     drawn: list[int] = []
-    for start in range(0, len(shuffled), IDS_AT_ONCE):
-        part = shuffled[start : start + IDS_AT_ONCE]
+    for part in in_portions(shuffled, IDS_AT_ONCE):
         with_text = set(
             session.scalars(
                 sa.select(ContactText.contact_id).where(
@@ -197,7 +191,7 @@ def _find_check(session: Session, theme: Theme, contact_id: int) -> MembershipCh
         sa.select(MembershipCheck).where(
             MembershipCheck.theme_id == theme.id,
             MembershipCheck.contact_id == contact_id,
-            MembershipCheck.round == _last_round(theme.id).scalar_subquery(),
+            MembershipCheck.round == last_round(theme.id).scalar_subquery(),
         )
     )
     if check is None:

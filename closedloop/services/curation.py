@@ -36,6 +36,7 @@ from closedloop.services.definitions import (
 )
 from closedloop.services.describing import note_change
 from closedloop.services.membership import (
+    STANDS,
     find_loose,
     hold_corrections,
     settle_contacts,
@@ -335,7 +336,7 @@ def _strangers_to(session: Session, theme: Theme, examples: Collection[int]) -> 
     query = sa.select(ThemeCorrection.contact_id).where(
         ThemeCorrection.theme_id == theme.id,
         ~ThemeCorrection.belongs,
-        ThemeCorrection.taken_back_at.is_(None),
+        STANDS,
     )
     return sorted(set(session.scalars(query)) - set(examples))
 

@@ -12,6 +12,7 @@ from closedloop.domain.drift import monday_of
 from closedloop.models import Contact, ContactText, DefinitionSet, ThemeWeek
 from closedloop.models.base import day_number
 from closedloop.queries.site import get_data_span
+from closedloop.services.bulk import in_portions
 
 DUE_WEEKS = 8
 _FIRST_MONDAY = date(1970, 1, 5)
@@ -69,9 +70,7 @@ def refresh_due_weeks(session: Session) -> int:
 
 
 def _portions(mondays: list[date] | None) -> list[list[date] | None]:
-    if mondays is None:
-        return [None]
-    return [mondays[at : at + 200] for at in range(0, len(mondays), 200)]
+    return [None] if mondays is None else list(in_portions(mondays, 200))
 
 
 def _count(session: Session, set_id: int, mondays: list[date] | None) -> list[dict[str, object]]:

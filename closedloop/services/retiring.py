@@ -33,6 +33,7 @@ from closedloop.services.definitions import (
 )
 from closedloop.services.describing import note_change
 from closedloop.services.membership import (
+    STANDS,
     find_loose,
     hold_corrections,
     settle_contacts,
@@ -234,7 +235,7 @@ def _retired_contacts(session: Session, theme: Theme, retire: ThemeChange) -> li
     said = (
         ThemeCorrection.theme_id.in_(_merged_into(session, theme)),
         ThemeCorrection.belongs,
-        ThemeCorrection.taken_back_at.is_(None),
+        STANDS,
     )
     hashes = session.scalars(sa.select(ThemeCorrection.text_hash).distinct().where(*said))
     parts = [
