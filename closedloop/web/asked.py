@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,6 +37,12 @@ def row_id(text: str) -> int:
     if int(text) > LARGEST_ID:
         raise ValueError("not an id")
     return int(text)
+
+
+def typed_count() -> int | None:
+    """Return the number typed to confirm a change, however its thousands are parted."""
+    digits = re.sub(r"\D", "", flask.request.form.get("typed_count", ""))
+    return int(digits) if 0 < len(digits) <= len(str(LARGEST_ID)) else None
 
 
 def refuse_nul(app: flask.Flask) -> None:

@@ -15,7 +15,7 @@ from closedloop.queries.contacts import get_filter_options
 from closedloop.queries.theme_page import find_theme
 from closedloop.services.curation import move_contacts, preview_move
 from closedloop.services.leftovers import find_nearest
-from closedloop.web.asked import row_id
+from closedloop.web.asked import typed_count
 from closedloop.web.contacts_bp import redacted
 from closedloop.web.flashes import flash_done
 from closedloop.web.htmx import see_other
@@ -46,7 +46,7 @@ def give_submit(contact_id: int) -> Page:
                 theme_id=None,
                 contact_ids=[contact_id],
                 to_id=to.id,
-                typed_count=request.form.get("typed_count", type=row_id),
+                typed_count=typed_count(),
                 by=current_actor(),
             )
             words = f"{change.contacts:,} contact{'' if change.contacts == 1 else 's'}"

@@ -13,10 +13,10 @@ from closedloop.domain.jobs import JobKind
 from closedloop.domain.runs import RULE, PartState
 from closedloop.extensions import current_settings, db
 from closedloop.queries.drift import get_site_drift
-from closedloop.queries.runs import compare_runs, get_run, list_parts, list_runs
+from closedloop.queries.runs import PartRow, compare_runs, get_run, list_parts, list_runs
 from closedloop.services.jobs import queue_job
 from closedloop.services.run_parts import decline_parts
-from closedloop.web.asked import row_id
+from closedloop.web.asked import row_id, typed_count
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
@@ -78,14 +78,11 @@ def parts(run_id: int) -> str:
 def accept_run_parts(run_id: int) -> Response | tuple[str, int]:
     """Queue the taking over of parts; the whole history is assigned anew."""
     chosen = _chosen(request.form)
-    moves = sum(part.would_move for part in list_parts(db.session, run_id, chosen))
     try:
-        _check_waiting(run_id, chosen)
-        check_typed_count(moves, _typed(), to_do="accept these parts")
-    except Invalid as refusal:
-        return _parts_page(run_id, chosen, refusal.fields or {"part": refusal.sentence}), 422
-    except Conflict as refusal:
-        return _parts_page(run_id, chosen, {"part": refusal.sentence}), 409
+        moves = sum(part.would_move for part in _read_waiting(run_id, chosen))
+        check_typed_count(moves, typed_count(), to_do="accept these parts")
+    except (Conflict, Invalid) as refusal:
+        return _refused(run_id, chosen, refusal)
     with db.transaction() as session:
         job = queue_job(
             session,
@@ -103,11 +100,11 @@ def decline_run_parts(run_id: int) -> Response | tuple[str, int]:
     """Decide that parts are not taken over."""
     chosen = _chosen(request.form)
     try:
-        _check_waiting(run_id, chosen)
+        _read_waiting(run_id, chosen)
         with db.transaction() as session:
             n = decline_parts(session, part_ids=chosen, by=current_actor())
     except (Conflict, Invalid) as refusal:
-        return _parts_page(run_id, chosen, {"part": refusal.sentence}), 409
+        return _refused(run_id, chosen, refusal)
     flash("Declined. Nothing was changed." if n == 1 else f"Declined {n} parts.", "done")
     return see_other(url_for("themes.run", run_id=run_id))
 
@@ -116,21 +113,23 @@ def _chosen(given: Any) -> list[int]:
     return sorted({part for part in given.getlist("part", type=row_id) if part is not None})
 
 
-def _typed() -> int | None:
-    digits = request.form.get("typed_count", "").replace(",", "").strip()
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 12 else None
-
-
-def _check_waiting(run_id: int, chosen: list[int]) -> None:
-    """Refuse parts of another run, and parts that somebody has decided about."""
-    waiting = {part.id for part in get_run(db.session, run_id).waiting}
+def _read_waiting(run_id: int, chosen: list[int]) -> tuple[PartRow, ...]:
+    """Return the parts; refuse those of another run, and those somebody has decided about."""
     if not chosen:
         raise Invalid("Choose at least one part.")
-    if set(chosen) - waiting:
+    found = list_parts(db.session, run_id, chosen)
+    if sum(part.state is PartState.PROPOSED for part in found) < len(chosen):
         raise Conflict(
             "Somebody has decided about one of these parts meanwhile, or a later run took its "
             "place. Look at the run again."
         )
+    return found
+
+
+def _refused(run_id: int, chosen: list[int], refusal: Conflict | Invalid) -> tuple[str, int]:
+    if isinstance(refusal, Invalid):
+        return _parts_page(run_id, chosen, refusal.fields or {"part": refusal.sentence}), 422
+    return _parts_page(run_id, chosen, {"part": refusal.sentence}), 409
 
 
 def _parts_page(run_id: int, chosen: list[int], errors: dict[str, str] | None = None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from enum import StrEnum
@@ -12,6 +11,7 @@ from flask import Blueprint, flash, render_template, request, url_for
 from werkzeug import Response
 
 from closedloop.domain.clock import today
+from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE, check_typed_count
 from closedloop.domain.errors import Conflict, Invalid, InvalidTransition
 from closedloop.domain.themes import PRIORITY_RULE, DemandType, Quadrant, Strategy
 from closedloop.domain.triage import check_scenario
@@ -34,7 +34,7 @@ from closedloop.services.triage import (
     park_theme,
     undo_decision,
 )
-from closedloop.web.asked import row_id
+from closedloop.web.asked import row_id, typed_count
 from closedloop.web.flashes import flash_done
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
@@ -46,8 +46,6 @@ bp = Blueprint("triage", __name__, url_prefix="/triage")
 Choice = TypeVar("Choice", bound=StrEnum)
 Page = str | tuple[str, int] | Response
 SHOWN_IN_QUEUE = 6
-COUNT_TO_TYPE_ABOVE = 100
-"""A merge that moves more contacts asks for their number first."""
 
 _FIELD_NAMES = {"into_id": "into"}
 PARK_DAYS = 28
@@ -121,7 +119,7 @@ def merge_submit(key: str) -> Page:
     try:
         with db.transaction() as session:
             preview = _preview(session, key, into_key)
-            _check_count(preview.moves)
+            check_typed_count(preview.moves, typed_count(), to_do="merge")
             decision = merge_themes(
                 session,
                 settings=current_settings(),
@@ -313,13 +311,6 @@ def _preview(session: Any, key: str, into_key: str) -> MergePreview:
         raise Invalid(sentence, {"into": sentence})
     source, into = find_theme(session, key), find_theme(session, into_key)
     return preview_merge(session, source.id, into.id, k=current_settings().privacy_k)
-
-
-def _check_count(moves: int) -> None:
-    typed = re.sub(r"\D", "", request.form.get("typed_count", ""))
-    if moves > COUNT_TO_TYPE_ABOVE and typed != str(moves):
-        sentence = f"Type {moves:,} to merge: so many contacts will move."
-        raise Invalid(sentence, {"typed_count": sentence})
 
 
 def _read_day(name: str) -> date:

@@ -316,6 +316,27 @@ def test_giving_a_contact_to_a_theme_moves_all_that_say_the_same_and_can_be_undo
     assert (first.theme_id, second.theme_id) == (None, None)
 
 
+def test_giving_more_than_a_hundred_takes_their_number_as_the_page_writes_it(
+    manager, session, held, monkeypatch
+):
+    for room in ("web.themes_giving", "domain.curation"):
+        monkeypatch.setattr(f"closedloop.{room}.COUNT_TO_TYPE_ABOVE", 1)
+    batch = make_batch(session)
+    first, second = (
+        make_contact(session, text="The lift!", batch=batch, cluster=-1) for _ in range(2)
+    )
+    url = f"/themes/unassigned/{first.id}/give"
+    form = {"to": held.key}
+
+    assert "the number of contacts that will move" in manager.get(f"{url}?to={held.key}")
+    response = manager.post(url, form | {"typed_count": "3"}, status=422)
+    assert "Type 2 to move them" in response.text
+    manager.post(url, form | {"typed_count": "0,002"})
+
+    session.expire_all()
+    assert (first.theme_id, second.theme_id) == (held.id, held.id)
+
+
 def test_giving_a_contact_to_what_is_no_theme_in_use_is_refused(manager, session, held):
     contact = make_contact(session, text="The lift!", cluster=-1)
     gone = make_theme(session, ThemeStatus.RETIRED)
