@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import flash, render_template, request, url_for
 from werkzeug import Response
 
-from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE, MOST_CHOSEN
+from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE, MOST_CHOSEN, RETIRABLE
 from closedloop.domain.errors import Conflict, Invalid, InvalidTransition
 from closedloop.extensions import current_settings, db
 from closedloop.queries.contacts import (
+    COUNTED_CONTACTS,
     ContactFilter,
     count_contacts,
     list_contact_ids,
@@ -34,7 +34,7 @@ from closedloop.services.retiring import (
     retire_theme,
 )
 from closedloop.services.undoing import undo_change
-from closedloop.web.asked import row_id
+from closedloop.web.asked import row_id, typed_count
 from closedloop.web.contacts import read_cursor, write_cursor
 from closedloop.web.contacts_bp import redacted
 from closedloop.web.flashes import flash_done
@@ -70,7 +70,9 @@ def pick(key: str) -> str:
         words=words,
         total=count_contacts(db.session, wanted),
         most=MOST_CHOSEN,
-        targets=list_targets(db.session, theme.id),
+        most_counted=COUNTED_CONTACTS,
+        can_retire=theme.status in RETIRABLE,
+        targets=_targets(theme.id),
         more_url=more_url,
         first_url=url_for("themes.pick", key=key, q=words or None) if after else "",
         redacted=redacted,
@@ -79,7 +81,7 @@ def pick(key: str) -> str:
 
 @bp.get("/<key>/move")
 @requires("themes.curate")
-def move(key: str) -> Page:
+def move(key: str) -> str:
     """Show what moving the contacts picked would do."""
     return _move_page(key, request.args)
 
@@ -98,7 +100,7 @@ def move_submit(key: str) -> Page:
             contact_ids=_picked(session, theme_id, request.form),
             to_id=to_id,
             by=current_actor(),
-            typed_count=_typed_count(),
+            typed_count=typed_count(),
         ).id
 
     return _submit(key, change, _move_page, "Contacts moved.")
@@ -106,7 +108,7 @@ def move_submit(key: str) -> Page:
 
 @bp.get("/<key>/split")
 @requires("themes.curate")
-def split(key: str) -> Page:
+def split(key: str) -> str:
     """Pick examples of a new theme, and see what would leave this one."""
     return _split_page(key, request.args)
 
@@ -124,7 +126,7 @@ def split_submit(key: str) -> Page:
             contact_ids=_picked(session, theme_id, request.form),
             name=request.form.get("name", ""),
             by=current_actor(),
-            typed_count=_typed_count(),
+            typed_count=typed_count(),
         ).id
 
     return _submit(key, change, _split_page, "Split off. The new theme waits for triage.")
@@ -132,7 +134,7 @@ def split_submit(key: str) -> Page:
 
 @bp.get("/<key>/retire")
 @requires("themes.curate")
-def retire(key: str) -> Page:
+def retire(key: str) -> str:
     """Show what retiring a theme would do, or restoring it when it is retired."""
     return _retire_page(key, {})
 
@@ -141,34 +143,14 @@ def retire(key: str) -> Page:
 @requires("themes.curate")
 def retire_submit(key: str) -> Page:
     """Take a theme out of use."""
-
-    def change(session: Any, theme_id: int) -> int:
-        return retire_theme(
-            session,
-            settings=current_settings(),
-            theme_id=theme_id,
-            by=current_actor(),
-            typed_count=_typed_count(),
-        ).id
-
-    return _submit(key, change, _retire_page, f"{key} retired.")
+    return _keep_or_drop(key, retire_theme, f"{key} retired.")
 
 
 @bp.post("/<key>/restore")
 @requires("themes.curate")
 def restore(key: str) -> Page:
     """Bring a retired theme back."""
-
-    def change(session: Any, theme_id: int) -> int:
-        return restore_theme(
-            session,
-            settings=current_settings(),
-            theme_id=theme_id,
-            by=current_actor(),
-            typed_count=_typed_count(),
-        ).id
-
-    return _submit(key, change, _retire_page, f"{key} restored.")
+    return _keep_or_drop(key, restore_theme, f"{key} restored.")
 
 
 @bp.get("/<key>/changes")
@@ -194,8 +176,21 @@ def undo(change_id: int) -> Response:
     return see_other(url_for("themes.changes", key=key))
 
 
+def _keep_or_drop(key: str, verb: Callable[..., Any], done: str) -> Page:
+    def change(session: Any, theme_id: int) -> int:
+        return verb(
+            session,
+            settings=current_settings(),
+            theme_id=theme_id,
+            by=current_actor(),
+            typed_count=typed_count(),
+        ).id
+
+    return _submit(key, change, _retire_page, done)
+
+
 def _submit(
-    key: str, change: Callable[[Any, int], int], page: Callable[..., Page], done: str
+    key: str, change: Callable[[Any, int], int], page: Callable[..., str], done: str
 ) -> Page:
     """Make a change; what is refused is said on the page it was asked for."""
     try:
@@ -203,18 +198,14 @@ def _submit(
             change_id = change(session, find_theme(session, key).id)
     except Invalid as refusal:
         errors = refusal.fields or {"contacts": refusal.sentence}
-        return _with_status(page(key, request.form, errors), 422)
+        return page(key, request.form, errors), 422
     except (Conflict, InvalidTransition) as refusal:
-        return _with_status(page(key, request.form, {"contacts": refusal.sentence}), 409)
+        return page(key, request.form, {"contacts": refusal.sentence}), 409
     flash_done(done, url_for("themes.undo", change_id=change_id))
     return see_other(url_for("themes.show", key=key))
 
 
-def _with_status(page: Page, status: int) -> Page:
-    return (page, status) if isinstance(page, str) else page
-
-
-def _move_page(key: str, asked: Any, errors: dict[str, str] | None = None) -> Page:
+def _move_page(key: str, asked: Any, errors: dict[str, str] | None = None) -> str:
     theme = find_theme(db.session, key)
     errors = dict(errors or {})
     ids, preview = _picked(db.session, theme.id, asked), None
@@ -237,13 +228,14 @@ def _move_page(key: str, asked: Any, errors: dict[str, str] | None = None) -> Pa
         theme=theme,
         ids=ids,
         to=to,
-        targets=list_targets(db.session, theme.id),
+        targets=_targets(theme.id),
         no_theme=NO_THEME,
+        most=MOST_CHOSEN,
         **_preview_values(preview, asked, errors, url_for("themes.pick", key=key)),
     )
 
 
-def _split_page(key: str, asked: Any, errors: dict[str, str] | None = None) -> Page:
+def _split_page(key: str, asked: Any, errors: dict[str, str] | None = None) -> str:
     theme = find_theme(db.session, key)
     k = current_settings().privacy_k
     errors = dict(errors or {})
@@ -268,7 +260,7 @@ def _split_page(key: str, asked: Any, errors: dict[str, str] | None = None) -> P
     )
 
 
-def _retire_page(key: str, asked: Any, errors: dict[str, str] | None = None) -> Page:
+def _retire_page(key: str, asked: Any, errors: dict[str, str] | None = None) -> str:
     theme = find_theme(db.session, key)
     k = current_settings().privacy_k
     errors = dict(errors or {})
@@ -310,6 +302,13 @@ def _preview_values(
     }
 
 
+def _targets(theme_id: int) -> list[tuple[str, str]]:
+    """Return what a form offers as the theme that contacts belong to."""
+    nowhere = (NO_THEME, "No theme yet: it just does not belong here")
+    themes = list_targets(db.session, theme_id)
+    return [("", "Choose"), nowhere, *((key, f"{key} {name}") for key, name in themes)]
+
+
 def _words(asked: Any) -> str:
     return str(asked.get("q", "")).strip()[:100]
 
@@ -319,7 +318,7 @@ def _picked(session: Any, theme_id: int, asked: Any) -> list[int]:
     if asked.get("all"):
         wanted = ContactFilter(theme_id=theme_id, words=_words(asked))
         return list_contact_ids(session, wanted, limit=MOST_CHOSEN + 1)
-    return asked.getlist("id", type=row_id) if hasattr(asked, "getlist") else []
+    return list(asked.getlist("id", type=row_id))
 
 
 def _target_id(session: Any, asked: Any) -> int | None:
@@ -328,8 +327,3 @@ def _target_id(session: Any, asked: Any) -> int | None:
         sentence = "Choose the theme they belong to, or say that they do not belong here."
         raise Invalid(sentence, {"to": sentence})
     return None if key == NO_THEME else int(find_theme(session, key).id)
-
-
-def _typed_count() -> int | None:
-    digits = re.sub(r"\D", "", request.form.get("typed_count", ""))
-    return int(digits) if 0 < len(digits) < 10 else None

@@ -144,6 +144,27 @@ def test_more_than_a_hundred_need_their_number_typed(manager, session, themes):
     assert len(contacts_of(session, first)) == 113
 
 
+def test_a_theme_too_large_to_pick_whole_says_what_to_do_instead(
+    manager, session, themes, monkeypatch
+):
+    for room in ("web.themes_curation", "services.change_previews"):
+        monkeypatch.setattr(f"closedloop.{room}.MOST_CHOSEN", 11)
+    url = f"/themes/{themes[0].key}"
+
+    html = manager.get(f"{url}/contacts")
+    assert 'name="all"' not in html
+    assert "Up to 11 contacts can be picked all at once" in text_of(html)
+    assert f'<a href="{url}/retire">retire it</a>' in html
+    assert 'name="all"' in manager.get(f"{url}/contacts?q=number+7")
+
+    for path in ("move?all=1&to=none", "split?all=1"):
+        text = text_of(manager.get(f"{url}/{path}"))
+        assert "More than 11 contacts are picked, the most for one change. Look for words" in text
+        assert "split it by a few examples, merge it or retire it" in text
+    assert "more than 11 contacts picked" in text_of(manager.get(f"{url}/move?all=1&to=none"))
+    assert len(contacts_of(session, themes[0])) == 12
+
+
 def test_contacts_that_left_meanwhile_are_refused_with_a_sentence(manager, session, themes):
     first, second = themes
     one = contacts_of(session, first)[0]
