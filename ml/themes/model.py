@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from ml.themes.branches import Branch, grow_branch, pack, restrict_branches, unpack
 from ml.themes.graph import Floats, Ints
 from ml.themes.prototypes import fit_prototypes, fit_thresholds
-from ml.themes.vectors import DenseSpace, unit
+from ml.themes.vectors import DenseSpace, Rows, unit
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)  # 1 had no turns
 ROWS_PER_BLOCK = 4096
 # How fast confidence falls when another theme is nearly as similar.
 TEMPERATURE = 0.05
@@ -42,6 +43,7 @@ class _Part:
     typical: Floats  # (p,) median similarity of its members
     mean: Floats  # (dimensions,)
     common: Floats  # (n_common, dimensions)
+    turn: int = 0  # it claims what no part with a lower turn claims
 
     @property
     def space(self) -> DenseSpace:
@@ -80,7 +82,8 @@ class ThemeModel:
     """Prototypes of themes, with how similar a text must be to belong.
 
     A text goes to the theme of its most similar prototype, if it is similar enough for that
-    theme. The model is a pure function of the vectors: it never changes after it is made.
+    theme; themes that came in later turns only get what earlier ones do not claim. The model is
+    a pure function of the vectors: it never changes after it is made.
     """
 
     def __init__(
@@ -96,7 +99,7 @@ class ThemeModel:
         self.dimensions = dimensions
 
     @classmethod
-    def fit(cls, vectors: Floats, labels: Ints, space: DenseSpace) -> ThemeModel:
+    def fit(cls, vectors: Rows, labels: Ints, space: DenseSpace) -> ThemeModel:
         """Learn themes from texts that were labelled.
 
         Parameters
@@ -148,18 +151,22 @@ class ThemeModel:
         confidence = np.zeros(len(vectors))
         for start in range(0, len(vectors), ROWS_PER_BLOCK):
             block = slice(start, start + ROWS_PER_BLOCK)
-            for part in self._parts:
+            turn = 0
+            is_free = np.ones(len(vectors[block]), bool)
+            for part in sorted(self._parts, key=lambda part: part.turn):
+                if part.turn > turn:
+                    turn, is_free = part.turn, labels[block] < 0
                 found, certainty = _assign_part(part, vectors[block])
                 for branch in self._branches:
                     found = branch.apply(found, vectors[block])
-                is_better = (found >= 0) & (certainty > confidence[block])
+                is_better = (found >= 0) & (certainty > confidence[block]) & is_free
                 labels[block][is_better] = found[is_better]
                 confidence[block][is_better] = certainty[is_better]
         return labels, confidence
 
-    def confidence(self, vectors: Floats, labels: Ints) -> NDArray[np.float64]:
+    def confidence(self, vectors: Rows, labels: Ints) -> NDArray[np.float64]:
         """Return how sure it is (n,) that texts have the labels (n,) they are said to have."""
-        vectors = self._checked(vectors)
+        self._check_shape(vectors.shape)
         for branch in reversed(self._branches):  # how near it lies is known of the source
             if branch.label >= 0:
                 labels = np.where(labels == branch.label, branch.source, labels)
@@ -171,7 +178,8 @@ class ThemeModel:
             for start in range(0, len(rows), ROWS_PER_BLOCK):
                 block = rows[start : start + ROWS_PER_BLOCK]
                 chosen = np.array([place[label] for label in labels[block].tolist()])
-                found = part.certainty(part.similarity(vectors[block]), chosen)
+                near = part.similarity(np.asarray(vectors[block], np.float32))
+                found = part.certainty(near, chosen)
                 confidence[block] = np.maximum(confidence[block], found)
         return confidence
 
@@ -275,11 +283,17 @@ class ThemeModel:
         return ThemeModel(kept, len(chosen), self.dimensions, branches)
 
     @classmethod
-    def combine(cls, models: Sequence[ThemeModel]) -> ThemeModel:
+    def combine(cls, models: Sequence[ThemeModel], *, in_turn: bool = False) -> ThemeModel:
         """Return one model that knows the themes of all, numbered one model after the other.
 
         Themes of one run go on competing as they did in it; between runs the more confident
         claim wins, and the earlier model of equals.
+
+        Parameters
+        ----------
+        models : sequence of ThemeModel
+        in_turn : bool
+            Whether a later model only gets what no earlier one claims, however surely.
         """
         if not models:
             raise ValueError("combine() needs at least one model.")
@@ -291,14 +305,17 @@ class ThemeModel:
         parts: list[_Part] = []
         branches: list[Branch] = []
         shift = 0
+        turn = 0
         for model in models:
             for branch in model._branches:
                 label = branch.label + shift if branch.label >= 0 else -1
                 branches.append(branch.renumber(branch.source + shift, label))
             for part in model._parts:
                 labels = np.where(part.labels >= 0, part.labels + shift, -1)
-                _add_part(parts, replace(part, labels=labels))
+                _add_part(parts, replace(part, labels=labels, turn=part.turn + turn))
             shift += model.n_themes
+            if in_turn:
+                turn = 1 + max((part.turn for part in parts), default=-1)
         return cls(parts, shift, models[0].dimensions, branches)
 
     def to_bytes(self) -> bytes:
@@ -324,15 +341,17 @@ class ThemeModel:
             version, n_themes, dimensions, n_parts = (int(n) for n in arrays["header"])
         except Exception as error:
             raise ValueError("This is not a theme model, or it was damaged on the way.") from error
-        if version != FORMAT:
+        if version not in READABLE:
             raise ValueError(
                 f"This theme model has format {version}; this version reads format {FORMAT}."
             )
         parts = []
         for number in range(n_parts):
+            arrays.setdefault(f"{number}.turn", np.array(0))
             values = {field.name: arrays[f"{number}.{field.name}"] for field in fields(_Part)}
             values["vectors"] = values["vectors"].astype(np.float32)
-            parts.append(_Part(**values | {"source": str(values["source"])}))
+            plain = {"source": str(values["source"]), "turn": int(values["turn"])}
+            parts.append(_Part(**values | plain))
         return cls(parts, n_themes, dimensions, unpack(arrays))
 
     def save(self, path: str | Path) -> None:
@@ -345,12 +364,15 @@ class ThemeModel:
         return cls.from_bytes(Path(path).read_bytes())
 
     def _checked(self, vectors: Floats) -> Floats:
-        if vectors.ndim != 2 or vectors.shape[1] != self.dimensions:
+        self._check_shape(vectors.shape)
+        return np.asarray(vectors, np.float32)
+
+    def _check_shape(self, shape: tuple[int, ...]) -> None:
+        if len(shape) != 2 or shape[1] != self.dimensions:
             raise ValueError(
                 f"The model takes vectors (n, {self.dimensions}) and was given "
-                f"{vectors.shape}. Encode the texts with the encoder it was fitted with."
+                f"{shape}. Encode the texts with the encoder it was fitted with."
             )
-        return np.asarray(vectors, np.float32)
 
     def _check_label(self, label: int) -> None:
         if not 0 <= label < self.n_themes:
@@ -387,7 +409,8 @@ def _restrict_part(part: _Part, labels: Ints) -> _Part:
 def _add_part(parts: list[_Part], part: _Part) -> None:
     """Join a part with one of the same run, unless both claim one theme under two labels."""
     for place, other in enumerate(parts):
-        if other.source == part.source and not _is_claimed_twice(other, part):
+        is_one = other.source == part.source and other.turn == part.turn
+        if is_one and not _is_claimed_twice(other, part):
             parts[place] = _join(other, part)
             return
     parts.append(part)

@@ -109,7 +109,7 @@ class TopicModel:
         return TopicModel(topics, list(unpack(packed)))
 
     @staticmethod
-    def combine(models) -> TopicModel:
+    def combine(models, *, in_turn=False) -> TopicModel:
         topics, branches = [], []
         for model in models:
             for branch in model.branches:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -32,7 +33,7 @@ from closedloop.services.text_removal import remove_texts
 from closedloop.services.themes import discover_themes, rename_theme
 from closedloop.services.triage import dismiss_candidate, undo_decision
 from ml.themes import ThemeModel
-from ml.themes.vectors import DenseSpace
+from ml.themes.vectors import DenseSpace, unit
 from tests.factories.histories import add_contacts, rows_of, theme_named, themes_by_topic
 from tests.factories.theme_maker import TopicModel, make_maker
 
@@ -59,7 +60,7 @@ class GroupModel(TopicModel):
         return GroupModel(TopicModel.from_bytes(content).topics)
 
     @staticmethod
-    def combine(models):
+    def combine(models, *, in_turn=False):
         return GroupModel([topic for model in models for topic in model.topics])
 
 
@@ -541,3 +542,39 @@ def test_parts_apply_with_models_that_are_fitted_to_the_texts(database, settings
     assert where["LOST"] == set(done.new_themes)
     assert where["PIN"] == where["REFUND"] == {"T-002"}
     assert where["LOGIN"] == {"T-004"}
+
+
+class Greedy(Scripted):
+    """Finds a theme that claims the texts of another topic, too, and more surely."""
+
+    def __init__(self, *groups: str, claims: str) -> None:
+        super().__init__(*groups)
+        self.claims = claims
+
+    def __call__(self, texts, *, encoder, embeddings, **values):
+        found = super().__call__(texts, encoder=encoder, embeddings=embeddings, **values)
+        also = encoder.encode([f"{self.claims} {number}" for number in range(30)])
+        also = unit(also + 0.05 * np.random.default_rng(1).normal(size=also.shape))
+        vectors = np.vstack([embeddings, also])
+        labels = np.concatenate([found.labels, np.zeros(len(also), np.int64)])
+        found.model = ThemeModel.fit(vectors, labels, DenseSpace.fit(vectors[:0]))
+        return found
+
+
+def test_a_run_takes_no_contact_from_a_theme_people_decided_about(database, settings, actor):
+    def theme_of_contacts():
+        with database.reading() as session:
+            return dict(session.execute(sa.select(Contact.id, Contact.theme_id)).all())
+
+    site = Site(database, settings, actor, fitting_maker_of)
+    site.add(CARD=12)
+    site.discover("CARD")
+    site.keep("Card")
+    before = theme_of_contacts()
+    assert len(set(before.values())) == 1
+    site.add(PIN=14)
+    greedy = dataclasses.replace(fitting_maker_of(), discover=Greedy("PIN", claims="CARD"))
+    discover_themes(database.transaction, settings=settings, by=actor, maker=greedy)
+    after = theme_of_contacts()
+    assert before.items() <= after.items()
+    assert theme_named(database, "Pin").id in after.values()

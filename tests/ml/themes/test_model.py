@@ -183,3 +183,39 @@ def test_nearness_of_a_restricted_model_knows_the_kept_themes_alone(model, data)
     assert small.shape == (len(vectors), 2)
     assert np.allclose(small[:, 0], model.nearness(vectors)[:, 4])
     assert (small[labels == 1].argmax(axis=1) == 1).mean() > 0.98
+
+
+def near_each_other():
+    """Return two models of two themes each, whose first themes lie so near that both claim."""
+    vectors, labels = blobs(2)
+    space = DenseSpace.fit(vectors[:0])
+    others, _ = blobs(2, seed=7)
+    moved = unit(np.where((labels == 0)[:, None], vectors + 0.1 * others[::-1], others))
+    return vectors, moved, *(ThemeModel.fit(v, labels, space) for v in (vectors, moved))
+
+
+def test_in_turn_a_later_model_takes_nothing_from_an_earlier_one():
+    vectors, moved, old, new = near_each_other()
+    everything = np.vstack([vectors, moved])
+    before, sure = old.assign(everything)
+    after, confidence = ThemeModel.combine([old, new], in_turn=True).assign(everything)
+    mine = before >= 0
+    assert (after[mine] == before[mine]).all()
+    assert (confidence[mine] == sure[mine]).all()
+    alone, _ = new.assign(everything)
+    assert (after[~mine] == np.where(alone >= 0, alone + 2, -1)[~mine]).all()
+    assert (after >= 2).any()
+    competing, _ = ThemeModel.combine([old, new]).assign(everything)
+    assert (competing[mine] != before[mine]).any(), "nothing was in dispute"
+
+
+def test_turns_are_kept_by_restricting_by_a_file_and_by_combining_again(tmp_path):
+    vectors, moved, old, new = near_each_other()
+    everything = np.vstack([vectors, moved])
+    both = ThemeModel.combine([old, new], in_turn=True)
+    found, _ = both.assign(everything)
+    both.save(tmp_path / "model.npz")
+    assert (ThemeModel.load(tmp_path / "model.npz").assign(everything)[0] == found).all()
+    assert (both.restrict(range(4)).assign(everything)[0] == found).all()
+    third = ThemeModel.combine([both, new], in_turn=True)
+    assert (third.assign(everything)[0] == found).all()
