@@ -36,7 +36,7 @@ RESULT_WORDS = {
     "added": "Rows taken in",
     "rejected": "Rows that could not be read",
     "found": "Themes found",
-    "candidates": "New candidates",
+    "candidates": "Candidates that wait",
     "left_over": "Contacts in no theme",
     "assigned": "Contacts looked at",
     "with_theme": "Contacts with a theme",
