@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import exp, lgamma, log, sqrt
 
+from closedloop.domain.chance import false_discovery_rates
+
 Counts = Sequence[Sequence[int]]
 Place = tuple[int, int]
 
@@ -27,6 +29,7 @@ LARGEST_SHARE_SPREAD = 1 / 3
 LEAST_SHARE_ELSEWHERE = 0.05
 LEAST_SHARE_SPREAD = 0.1
 """Share of a theme's contacts below which a cell is no matter for a conversation."""
+
 
 FALSE_DISCOVERIES = 0.05
 """Share of marks of the second kind that may be chance, at most, by Benjamini and Hochberg."""
@@ -162,17 +165,6 @@ def chance_of_as_many(observed: int, row: int, column: int, total: int) -> float
 
 def _log_choose(n: int, chosen: int) -> float:
     return lgamma(n + 1) - lgamma(chosen + 1) - lgamma(n - chosen + 1)
-
-
-def false_discovery_rates(p_values: Sequence[float]) -> list[float]:
-    """Return the q-value of each p-value, by Benjamini and Hochberg's step-up procedure."""
-    n = len(p_values)
-    q_values, smallest = [0.0] * n, 1.0
-    by_size = sorted(range(n), key=lambda i: p_values[i], reverse=True)
-    for rank, place in zip(range(n, 0, -1), by_size, strict=True):
-        smallest = min(smallest, p_values[place] * n / rank)
-        q_values[place] = smallest
-    return q_values
 
 
 def find_spread(counts: Counts, *, least: int) -> list[SpreadCode]:

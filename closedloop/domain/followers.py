@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from closedloop.domain.chance import false_discovery_rates
+
 FOLLOWER_DAYS = 180
 """Days looked back over, so that the work does not grow with the history."""
 
@@ -83,10 +85,4 @@ def stand_out(p_values: Sequence[float], tests: int) -> list[bool]:
         How many were looked at, those included that are not in the list because nothing was
         found; at least ``len(p_values)``.
     """
-    order = sorted(range(len(p_values)), key=p_values.__getitem__)
-    last = 0
-    for rank, place in enumerate(order, 1):
-        if p_values[place] <= FALSE_SHARE * rank / max(tests, 1):
-            last = rank
-    kept = set(order[:last])
-    return [place in kept for place in range(len(p_values))]
+    return [rate <= FALSE_SHARE for rate in false_discovery_rates(p_values, tests=tests)]

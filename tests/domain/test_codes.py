@@ -4,14 +4,13 @@ import random
 
 import numpy as np
 import pytest
-from scipy.stats import false_discovery_control, hypergeom
+from scipy.stats import hypergeom
 from scipy.stats.contingency import expected_freq
 
 from closedloop.domain.codes import (
     adjusted_residual,
     chance_of_as_many,
     effective_number,
-    false_discovery_rates,
     find_elsewhere,
     find_spread,
     hide_small,
@@ -67,14 +66,6 @@ def test_the_chance_of_a_cell_is_the_exact_one(observed, row, column, total):
 def test_a_table_that_leaves_nothing_to_compare_has_no_residual():
     assert adjusted_residual(0, 0, 0, 0) == (0, 0)
     assert adjusted_residual(5, 5, 5, 5) == (5, 0)
-
-
-def test_false_discovery_rates_are_those_of_another_program():
-    drawn = random.Random(3)
-    p_values = [drawn.random() ** 4 for _ in range(60)]
-
-    assert false_discovery_rates(p_values) == pytest.approx(false_discovery_control(p_values))
-    assert false_discovery_rates([]) == []
 
 
 def test_a_theme_under_the_code_of_another_is_found_with_both_named():
