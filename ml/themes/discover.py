@@ -20,7 +20,14 @@ from ml.themes.label import label_themes, pick_exemplars
 from ml.themes.model import ThemeModel
 from ml.themes.resolution import choose_resolution
 from ml.themes.types import FoundThemes, Theme
-from ml.themes.vectors import FEWEST_TEXTS, DenseSpace, HybridSpace, disposition_shares
+from ml.themes.vectors import (
+    FEWEST_TEXTS,
+    DenseSpace,
+    HybridSpace,
+    Rows,
+    RowView,
+    disposition_shares,
+)
 
 METHOD = "leiden-hybrid/3"
 N_NEIGHBOURS = 15
@@ -56,7 +63,7 @@ class _Nodes:
     texts: list[str]
     first: Ints  # (n_nodes,) a text with that wording
     counts: Ints  # (n_nodes,) texts with that wording
-    vectors: Floats  # (n_nodes, dimensions)
+    vectors: Rows  # (n_nodes, dimensions)
     dispositions: Floats | None  # (n_nodes, n_dispositions)
 
     def take(self, rows: Ints) -> _Nodes:
@@ -187,7 +194,8 @@ def _distinct(
     of_text = np.array([place[text] for text in plain], np.int64)
     _, first = np.unique(of_text, return_index=True)
     if embeddings is not None:
-        vectors = _finite(np.asarray(embeddings, np.float32))[first]
+        # as given: they are read in the order of the nodes, and not copied into it
+        vectors: Rows = RowView(_finite(np.asarray(embeddings, np.float32)), first)
     elif encoder is not None:
         vectors = encoder.encode(names)
     codes = None
@@ -226,7 +234,7 @@ def _label_nodes(
     if len(fitted) == 0:
         return np.full(len(nodes.texts), -1, np.int64), {"n_fitted": 0}
     hybrid = HybridSpace(settings.seed, settings.lexical_weight, DISPOSITION_WEIGHT)
-    dense = space.transform(sample.vectors)
+    dense = space.transform(sample.vectors[:])
     vectors = hybrid.fit_transform(dense, sample.texts, sample.dispositions)
     # A theme is as much smaller in the sample as the sample is smaller than the whole.
     share = sample.counts.sum() / max(1, nodes.counts.sum())

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ml.themes.cells import CellIndex
 from ml.themes.graph import Floats, Ints, vote
-from ml.themes.vectors import DenseSpace, HybridSpace
+from ml.themes.vectors import DenseSpace, HybridSpace, Rows
 
 N_VOTERS = 10
 CLEAR_MAJORITY = 0.34
@@ -24,7 +24,7 @@ ROWS_PER_BLOCK = 65_536
 class Texts:
     """Texts that stand beside each other in every array."""
 
-    vectors: Floats  # (n, dimensions), as the encoder gives them
+    vectors: Rows  # (n, dimensions), as the encoder gives them
     texts: Sequence[str]
     counts: Ints  # (n,) how often each stands in the collection
     dispositions: Floats | None  # (n, n_dispositions)

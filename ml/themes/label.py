@@ -12,7 +12,7 @@ import numpy as np
 
 from ml.text.unspaced import Joints, length_unspaced, pairs_apart, without_unspaced
 from ml.themes.graph import Floats, Ints
-from ml.themes.vectors import DenseSpace
+from ml.themes.vectors import DenseSpace, Rows
 
 LONGEST_PHRASE = 3
 N_KEYWORDS = 6
@@ -287,7 +287,7 @@ def _capitals(texts: Sequence[str]) -> dict[str, str]:
 
 
 def pick_exemplars(
-    vectors: Floats, labels: Ints, n_themes: int, space: DenseSpace
+    vectors: Rows, labels: Ints, n_themes: int, space: DenseSpace
 ) -> list[list[int]]:
     """Return up to five typical, different members of each theme, the most typical first.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ml.themes.graph import Floats, Ints
-from ml.themes.vectors import DenseSpace, unit
+from ml.themes.vectors import DenseSpace, Rows, unit
 
 MOST_PROTOTYPES = 8
 TEXTS_PER_PROTOTYPE = 5
@@ -22,7 +22,7 @@ TRUSTED_SIZE = 20
 
 
 def fit_prototypes(
-    vectors: Floats, labels: Ints, n_themes: int, space: DenseSpace
+    vectors: Rows, labels: Ints, n_themes: int, space: DenseSpace
 ) -> tuple[Floats, Ints]:
     """Return prototypes float32 (p, dimensions) of length 1 and their themes int (p,), sorted."""
     found: list[Floats] = []
@@ -55,7 +55,7 @@ def _spread(rows: Floats, n_centres: int) -> Ints:
 
 
 def fit_thresholds(
-    similarity: Callable[[Floats], Floats], vectors: Floats, labels: Ints, n_themes: int
+    similarity: Callable[[Floats], Floats], vectors: Rows, labels: Ints, n_themes: int
 ) -> tuple[Floats, Floats]:
     """Return the least and the median similarity of members: float32 (n_themes,) each.
 
@@ -77,7 +77,7 @@ def fit_thresholds(
 
 
 def _similarities(
-    similarity: Callable[[Floats], Floats], vectors: Floats, labels: Ints
+    similarity: Callable[[Floats], Floats], vectors: Rows, labels: Ints
 ) -> tuple[Floats, Ints, Floats]:
     """Return similarity to the own theme (0 if left over), the nearest theme, similarity to it."""
     own = np.zeros(len(labels), np.float32)

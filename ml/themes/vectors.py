@@ -32,6 +32,38 @@ def unit(rows: NDArray[np.floating[Any]]) -> Floats:
 
 
 @dataclass(frozen=True)
+class RowView:
+    """Rows of a table in an order of their own, read where they are asked for.
+
+    A million sentence vectors take 1.5 GB; what reads them block by block needs no second table.
+
+    Attributes
+    ----------
+    table : float32 (n_table, dimensions)
+    rows : int (n,)
+        Which row of the table stands at each place.
+    """
+
+    table: Floats
+    rows: NDArray[np.int64]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows, and of dimensions."""
+        return len(self.rows), self.table.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, places: NDArray[Any] | slice) -> Floats:
+        """Return a copy of the rows at those places."""
+        return np.asarray(self.table[self.rows[places]], np.float32)
+
+
+Rows = Floats | RowView
+
+
+@dataclass(frozen=True)
 class DenseSpace:
     """Takes from sentence vectors what all texts of a collection share.
 
@@ -47,12 +79,12 @@ class DenseSpace:
     common: Floats
 
     @classmethod
-    def fit(cls, vectors: Floats) -> DenseSpace:
+    def fit(cls, vectors: Rows) -> DenseSpace:
         """Learn from float32 (n, dimensions); too few vectors give a space that changes nothing."""
         dimensions = vectors.shape[1]
         if len(vectors) < FEWEST_TEXTS:
             return cls(np.zeros(dimensions, np.float32), np.zeros((0, dimensions), np.float32))
-        mean = vectors.mean(axis=0, dtype=np.float64)
+        mean = _mean(vectors)
         spread = np.zeros((dimensions, dimensions))
         for start in range(0, len(vectors), ROWS_PER_BLOCK):
             centred = vectors[start : start + ROWS_PER_BLOCK] - mean
@@ -66,6 +98,15 @@ class DenseSpace:
         """Return float32 (n, dimensions), rows of length 1."""
         centred = vectors - self.mean
         return unit(centred - (centred @ self.common.T) @ self.common)
+
+
+def _mean(vectors: Rows) -> NDArray[np.float64]:
+    """Return the mean row, added up in the same order however many rows there are."""
+    total = np.zeros((1, vectors.shape[1]))
+    for start in range(0, len(vectors), ROWS_PER_BLOCK):
+        block = vectors[start : start + ROWS_PER_BLOCK]
+        total = np.vstack([total, block]).sum(axis=0, keepdims=True)
+    return np.asarray(total[0] / len(vectors))
 
 
 class LexicalSpace:

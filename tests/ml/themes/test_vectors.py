@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml.themes.vectors import DenseSpace, HybridSpace, LexicalSpace, disposition_shares, unit
+from ml.themes.model import ThemeModel
+from ml.themes.vectors import (
+    DenseSpace,
+    HybridSpace,
+    LexicalSpace,
+    RowView,
+    disposition_shares,
+    unit,
+)
 
 RNG = np.random.default_rng(0)
 TEXTS = [f"{verb} the {thing} number {n}" for n in range(10) for verb in ("pay", "send", "lose")
@@ -27,6 +35,21 @@ def test_a_direction_that_tells_two_large_themes_apart_is_kept():
     found = space.transform(vectors)
     assert len(space.common) == 0
     assert (found[:100] @ found[100:].T).max() < 0
+
+
+def test_rows_read_in_an_order_of_their_own_teach_the_same_as_a_copy_of_them():
+    table = unit(
+        np.repeat(RNG.normal(size=(3, 16)), 100, axis=0) + 0.3 * RNG.normal(size=(300, 16))
+    )
+    rows = RNG.permutation(300)[:240]
+    view, copy, labels = RowView(table, rows), table[rows], rows // 100
+    assert (view.shape, len(view)) == (copy.shape, len(copy))
+    space, expected = DenseSpace.fit(view), DenseSpace.fit(copy)
+    assert space.mean.tobytes() == expected.mean.tobytes()
+    assert space.common.tobytes() == expected.common.tobytes()
+    model = ThemeModel.fit(view, labels, space)
+    assert model.to_bytes() == ThemeModel.fit(copy, labels, space).to_bytes()
+    assert np.array_equal(model.confidence(view, labels), model.confidence(copy, labels))
 
 
 def test_few_vectors_are_left_as_they_are():
