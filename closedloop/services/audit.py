@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from closedloop.domain.audit import Actor
-from closedloop.models import AuditEvent
+from closedloop.models import AuditEvent, Theme
 
 
 def record_event(
@@ -49,3 +49,23 @@ def record_event(
     )
     session.add(event)
     return event
+
+
+def record_on_theme(
+    session: Session,
+    by: Actor,
+    theme: Theme,
+    verb: str,
+    summary: str,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Put one change down in the history of a theme; see `record_event`."""
+    record_event(
+        session,
+        by=by,
+        verb=verb,
+        target_kind="theme",
+        target_id=theme.id,
+        summary=summary,
+        detail=detail,
+    )

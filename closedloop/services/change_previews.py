@@ -13,7 +13,7 @@ from closedloop.domain.audit import Actor
 from closedloop.domain.curation import MOST_CHOSEN
 from closedloop.domain.errors import Invalid
 from closedloop.models import Action, Contact, ContactText, Theme, ThemeChange
-from closedloop.services.audit import record_event
+from closedloop.services.audit import record_on_theme
 from closedloop.services.bulk import among
 from closedloop.services.definitions import get_theme_to_change
 from closedloop.services.membership import SAYS_SOMETHING, with_text
@@ -189,12 +189,5 @@ def record_change(
     session: Session, by: Actor, theme: Theme, verb: str, summary: str, change: ThemeChange
 ) -> None:
     """Write the audit event of a change on one of its themes."""
-    record_event(
-        session,
-        by=by,
-        verb=verb,
-        target_kind="theme",
-        target_id=theme.id,
-        summary=summary,
-        detail={"change": change.id, "contacts": change.contacts},
-    )
+    detail = {"change": change.id, "contacts": change.contacts}
+    record_on_theme(session, by, theme, verb, summary, detail)

@@ -27,7 +27,7 @@ from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import Theme, ThemeChange, ThemeSuggestion
 from closedloop.queries.naming import list_nameable, list_unnamed_ids
 from closedloop.queries.theme_figures import QUOTE_LENGTH, Quote, figures_of, list_quotes, shorten
-from closedloop.services.audit import record_event
+from closedloop.services.audit import record_event, record_on_theme
 from closedloop.services.definitions import get_theme_to_change
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.redaction import site_redactor
@@ -327,11 +327,4 @@ def _standing(session: Session, theme: Theme) -> ThemeSuggestion:
 
 
 def _record(session: Session, theme: Theme, by: Actor, verb: str, did: str) -> None:
-    record_event(
-        session,
-        by=by,
-        verb=verb,
-        target_kind="theme",
-        target_id=theme.id,
-        summary=f"{did} {theme.key} {theme.name}",
-    )
+    record_on_theme(session, by, theme, verb, f"{did} {theme.key} {theme.name}")

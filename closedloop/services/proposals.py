@@ -35,7 +35,7 @@ from closedloop.services.assignment import (
     write_contacts,
     write_owners,
 )
-from closedloop.services.audit import record_event
+from closedloop.services.audit import record_event, record_on_theme
 from closedloop.services.definitions import (
     LabelThemes,
     Standing,
@@ -271,7 +271,9 @@ def bear_candidate(
     session.add(theme)
     session.flush()  # the next key and the labels need it
     themes[theme.id] = theme
-    _record(session, by, theme, "themes.found", f"found the candidate {theme.key} {theme.name}")
+    record_on_theme(
+        session, by, theme, "themes.found", f"found the candidate {theme.key} {theme.name}"
+    )
     return theme
 
 
@@ -305,7 +307,7 @@ def _retire_unmatched(
         theme.status = ThemeStatus.RETIRED
         outcome.retired.append(theme.key)
         summary = f"retired the candidate {theme.key} {theme.name}: it was not found again"
-        _record(session, by, theme, "themes.retired", summary)
+        record_on_theme(session, by, theme, "themes.retired", summary)
 
 
 def _relabel_merges(session: Session, relabel: Mapping[int, int]) -> None:
@@ -341,12 +343,6 @@ def _count_moves(session: Session, standing: Standing, outcome: Outcome) -> None
 def _drop_stale_evidence(session: Session) -> None:
     """Take away quotes until they are picked anew: a contact may have changed its theme."""
     session.execute(sa.delete(ThemeEvidence).execution_options(synchronize_session=False))
-
-
-def _record(session: Session, by: Actor, theme: Theme, verb: str, summary: str) -> None:
-    record_event(
-        session, by=by, verb=verb, target_kind="theme", target_id=theme.id, summary=summary
-    )
 
 
 def _record_run(

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from closedloop.domain.audit import Actor
 from closedloop.domain.errors import NotFound
 from closedloop.models import QuoteRejection, Theme, ThemeEvidence
-from closedloop.services.audit import record_event
+from closedloop.services.audit import record_on_theme
 from closedloop.services.definitions import get_theme_to_change
 
 
@@ -62,12 +62,5 @@ def take_back_rejection(session: Session, *, theme_id: int, contact_id: int, by:
 def _record(
     session: Session, theme: Theme, contact_id: int, verb: str, did: str, by: Actor
 ) -> None:
-    record_event(
-        session,
-        by=by,
-        verb=verb,
-        target_kind="theme",
-        target_id=theme.id,
-        summary=f"{did} {theme.key} {theme.name}",
-        detail={"contact": contact_id},
-    )
+    summary = f"{did} {theme.key} {theme.name}"
+    record_on_theme(session, by, theme, verb, summary, {"contact": contact_id})

@@ -29,7 +29,7 @@ from closedloop.services.assignment import (
     labels_at_hand,
     write_owners,
 )
-from closedloop.services.audit import record_event
+from closedloop.services.audit import record_event, record_on_theme
 from closedloop.services.decisions import status_in_words
 from closedloop.services.definitions import (
     LabelThemes,
@@ -347,17 +347,11 @@ def _retire_absorbed(session: Session, plan: _Plan, run: ThemeRun, by: Actor) ->
     for theme_id in sorted(plan.absorbed):
         theme = get_theme_to_change(session, theme_id)
         theme.status = ThemeStatus.RETIRED
-        record_event(
-            session,
-            by=by,
-            verb="themes.retired",
-            target_kind="theme",
-            target_id=theme.id,
-            summary=(
-                f"retired the candidate {theme.key} {theme.name}: most of it is in a cluster of "
-                f"run {run.id} that was accepted"
-            ),
+        summary = (
+            f"retired the candidate {theme.key} {theme.name}: most of it is in a cluster of "
+            f"run {run.id} that was accepted"
         )
+        record_on_theme(session, by, theme, "themes.retired", summary)
 
 
 def _count_contacts(session: Session, themes: Collection[int | None]) -> dict[int, int]:

@@ -22,7 +22,7 @@ from closedloop.domain.themes import (
 )
 from closedloop.domain.triage import Decision, check_reason, check_scenario
 from closedloop.models import Action, Department, Theme, TriageDecision, User
-from closedloop.services.audit import record_event
+from closedloop.services.audit import record_event, record_on_theme
 from closedloop.services.decisions import (
     DONE,
     check_nothing_built_on,
@@ -82,7 +82,7 @@ def accept_candidate(
     values["is_named_by_person"] = theme.is_named_by_person or values["name"] != theme.name
     _change(theme, ThemeStatus.TRIAGED, **values, parked_until=None, triaged_at=utc_now())
     decision = _decide(session, theme, Decision.ACCEPT, "", before, by)
-    _record(session, by, theme, "themes.accepted", f"accepted {theme.key} {theme.name}")
+    record_on_theme(session, by, theme, "themes.accepted", f"accepted {theme.key} {theme.name}")
     renew_stats_of_last_day(session)
     return decision
 
@@ -131,7 +131,7 @@ def merge_themes(
     decision = _decide(session, theme, Decision.MERGE, reason, before, by, detail)
     summary = f"merged {theme.key} {theme.name} into {into.key} {into.name}"
     for one in (theme, into):
-        _record(session, by, one, "themes.merged", summary, {"into": into.id, **detail})
+        record_on_theme(session, by, one, "themes.merged", summary, {"into": into.id, **detail})
     renew_stats_of_last_day(session)
     return decision
 
@@ -166,7 +166,7 @@ def dismiss_candidate(session: Session, *, theme_id: int, reason: str, by: Actor
     before = snapshot(theme)
     _change(theme, ThemeStatus.RETIRED, parked_until=None)
     decision = _decide(session, theme, Decision.DISMISS, reason, before, by)
-    _record(session, by, theme, "themes.dismissed", f"dismissed {theme.key} {theme.name}")
+    record_on_theme(session, by, theme, "themes.dismissed", f"dismissed {theme.key} {theme.name}")
     renew_stats_of_last_day(session)
     return decision
 
@@ -193,7 +193,7 @@ def park_theme(
     _change(theme, ThemeStatus.PARKED, parked_until=until)
     decision = _decide(session, theme, Decision.PARK, reason, before, by)
     summary = f"parked {theme.key} {theme.name} until {until:%-d %B %Y}"
-    _record(session, by, theme, "themes.parked", summary, {"until": until.isoformat()})
+    record_on_theme(session, by, theme, "themes.parked", summary, {"until": until.isoformat()})
     renew_stats_of_last_day(session)
     return decision
 
@@ -217,7 +217,7 @@ def return_parked(session: Session, *, today: date, by: Actor) -> int:
         wanted = ThemeStatus.TRIAGED if is_agreed else ThemeStatus.CANDIDATE
         _change(theme, wanted, parked_until=None, waiting_since=utc_now())
         summary = f"brought {theme.key} {theme.name} back: it was parked until today"
-        _record(session, by, theme, "themes.returned", summary)
+        record_on_theme(session, by, theme, "themes.returned", summary)
     if due:
         renew_stats_of_last_day(session)
     return len(due)
@@ -340,22 +340,3 @@ def _decide(
     session.add(made)
     session.flush()  # the caller shows its id for the undo
     return made
-
-
-def _record(
-    session: Session,
-    by: Actor,
-    theme: Theme,
-    verb: str,
-    summary: str,
-    detail: dict[str, Any] | None = None,
-) -> None:
-    record_event(
-        session,
-        by=by,
-        verb=verb,
-        target_kind="theme",
-        target_id=theme.id,
-        summary=summary,
-        detail=detail,
-    )
