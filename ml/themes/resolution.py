@@ -82,22 +82,6 @@ def _shapeless_separation(
     return lambda size: float(np.interp(np.log(size), members[order], apart[order]))
 
 
-def overlap(labels: Ints, others: Ints) -> float:
-    """Return how well communities are found again, 0 to 1.
-
-    The Jaccard overlap of each community of ``labels`` (n,) with its best match in ``others``
-    (n,), averaged over the nodes.
-    """
-    shape = (int(labels.max()) + 1, int(others.max()) + 1)
-    both = sparse.csr_matrix((np.ones(len(labels)), (labels, others)), shape=shape).tocoo()
-    both.sum_duplicates()
-    sizes, other_sizes = np.bincount(labels), np.bincount(others)
-    union = sizes[both.row] + other_sizes[both.col] - both.data
-    best = np.zeros(shape[0])
-    np.maximum.at(best, both.row, both.data / union)
-    return float((best * sizes).sum() / len(labels))
-
-
 def separation(vectors: Floats, labels: Ints) -> float:
     """Return the mean silhouette of (n, dimensions) unit vectors against centres, -1 to 1."""
     n_labels = int(labels.max()) + 1

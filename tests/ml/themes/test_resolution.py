@@ -8,7 +8,6 @@ from ml.themes.resolution import (
     RESOLUTIONS,
     centres,
     choose_resolution,
-    overlap,
     separation,
 )
 from ml.themes.vectors import unit
@@ -36,13 +35,6 @@ def test_a_person_moves_the_choice_by_steps_and_not_beyond_the_ends():
     own = choose(0)
     assert [choose(s) for s in (-1, 1)] == [max(0, own - 1), min(own + 1, len(RESOLUTIONS) - 1)]
     assert (choose(-99), choose(99)) == (0, len(RESOLUTIONS) - 1)
-
-
-def test_overlap_is_one_for_the_same_partition_and_half_for_a_split():
-    labels = np.array([0, 0, 0, 0, 1, 1, 1, 1])
-    assert overlap(labels, 1 - labels) == 1
-    assert overlap(labels, np.array([0, 0, 2, 2, 1, 1, 3, 3])) == 0.5
-    assert overlap(labels, np.array([0, 0, 0, 0, 1, 1, 2, 2])) == 0.75
 
 
 def test_separation_is_higher_for_the_true_groups():
