@@ -132,9 +132,7 @@ def restrict_branches(
     return found[::-1], instead
 
 
-def pack(
-    branches: tuple[Branch, ...],
-) -> dict[str, NDArray[Any]]:
+def pack(branches: tuple[Branch, ...]) -> dict[str, NDArray[Any]]:
     """Return the arrays that `unpack` reads back; none for no branches."""
     arrays = {}
     for number, branch in enumerate(branches):
@@ -144,9 +142,7 @@ def pack(
     return arrays
 
 
-def unpack(
-    arrays: dict[str, NDArray[Any]],
-) -> tuple[Branch, ...]:
+def unpack(arrays: dict[str, NDArray[Any]]) -> tuple[Branch, ...]:
     """Return the branches that `pack` packed, in their order."""
     found: list[Branch] = []
     while f"branch.{len(found)}.labels" in arrays:

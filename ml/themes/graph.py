@@ -11,7 +11,6 @@ Ints = NDArray[np.int64]
 
 ROWS_PER_BLOCK = 1024
 COLUMNS_OF_HEAD = 4096
-MOST_SURVIVORS = 2000
 
 
 def nearest(
@@ -59,8 +58,6 @@ def _highest(block: Floats, n_found: int) -> tuple[Floats, Ints]:
     place = head - n_found
     least = np.partition(block[:, :head], place, axis=1)[:, place]
     survivors = np.flatnonzero(block >= least[:, None])
-    if len(survivors) > n_rows * MOST_SURVIVORS:  # texts that all look alike
-        survivors = np.arange(block.size)
     row, column = np.divmod(survivors, n_columns)
     values = block.ravel()[survivors]
     order = np.lexsort((column, -values, row))
