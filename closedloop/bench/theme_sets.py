@@ -32,10 +32,10 @@ class LabelledSet:
         return LabelledSet(name, [self.texts[i] for i in rows], [self.intents[i] for i in rows])
 
 
-def read_clinc(data: Path, *, with_out_of_scope: bool = False) -> LabelledSet:
-    """Return 22,500 requests to assistants with 150 intents, or with 1,200 of none besides."""
+def read_clinc(data: Path) -> LabelledSet:
+    """Return 22,500 requests to assistants with 150 intents, without those of none."""
     parts = json.loads((data / "clinc150/data_full.json").read_text(encoding="utf-8"))
-    names = [name for name in parts if with_out_of_scope or not name.startswith("oos")]
+    names = [name for name in parts if not name.startswith("oos")]
     rows = [row for name in names for row in parts[name]]
     return LabelledSet("clinc150", [text for text, _ in rows], [intent for _, intent in rows])
 
@@ -61,7 +61,7 @@ def read_insurance(data: Path) -> LabelledSet:
 
 
 def read_assistant(data: Path, languages: tuple[str, ...] = LANGUAGES) -> LabelledSet:
-    """Return 300 requests in each language with 16 intents, the same in all of them."""
+    """Return 300 requests in each language with 15 intents, the same in all of them."""
     texts: list[str] = []
     intents: list[str] = []
     for language in languages:
