@@ -46,18 +46,17 @@ def link(
     Running it again changes nothing. `closedloop customers undo` takes the last run back.
     """
     site = open_site(instance)
-    ticker = Ticker()
-    report, run_id = link_customers(
-        site.database.transaction,
-        settings=site.settings,
-        rules=read_rules(rules),
-        crosswalk=crosswalk,
-        file_name=rules.name,
-        by=COMMAND_LINE,
-        report=ticker,
-        dry_run=dry_run,
-    )
-    ticker.close()
+    with Ticker() as ticker:
+        report, run_id = link_customers(
+            site.database.transaction,
+            settings=site.settings,
+            rules=read_rules(rules),
+            crosswalk=crosswalk,
+            file_name=rules.name,
+            by=COMMAND_LINE,
+            report=ticker,
+            dry_run=dry_run,
+        )
     if as_json:
         print_json({"run": run_id, "dry_run": dry_run, **dataclasses.asdict(report)})
         return
@@ -113,15 +112,14 @@ def runs(instance: Path | None, as_json: bool) -> None:
 def undo(run_id: int, instance: Path | None, as_json: bool) -> None:
     """Part the customers again that the last link run made one."""
     site = open_site(instance)
-    ticker = Ticker()
-    parted = undo_link_run(
-        site.database.transaction,
-        settings=site.settings,
-        run_id=run_id,
-        by=COMMAND_LINE,
-        report=ticker,
-    )
-    ticker.close()
+    with Ticker() as ticker:
+        parted = undo_link_run(
+            site.database.transaction,
+            settings=site.settings,
+            run_id=run_id,
+            by=COMMAND_LINE,
+            report=ticker,
+        )
     if as_json:
         print_json({"run": run_id, "parted": parted})
         return

@@ -39,11 +39,10 @@ def demo(instance: Path, seed: int, no_serve: bool, host: str, port: int, as_jso
     make_instance(instance, INSTANCE_SETTINGS)
     site = open_site(instance, needs_tables=False)
     upgrade_database(site.database.engine)
-    ticker = Ticker()
-    summary = build_demo(
-        site.database.transaction, settings=site.settings, seed=seed, report=ticker
-    )
-    ticker.close()
+    with Ticker() as ticker:
+        summary = build_demo(
+            site.database.transaction, settings=site.settings, seed=seed, report=ticker
+        )
     if as_json:
         print_json(summary)
     else:

@@ -123,16 +123,15 @@ def _facts(key: str, measured: Measured) -> dict[str, Any]:
 
 
 def _measure_all(site: Site, day: date, as_json: bool) -> None:
-    ticker = Ticker()
-    how: dict[str, Any] = {
-        "settings": site.settings,
-        "as_of": day,
-        "by": COMMAND_LINE,
-        "report": ticker,
-    }
-    summary = measure_due(site.database.transaction, **how)
-    came_back = watch_comebacks(site.database.transaction, **how)
-    ticker.close()
+    with Ticker() as ticker:
+        how: dict[str, Any] = {
+            "settings": site.settings,
+            "as_of": day,
+            "by": COMMAND_LINE,
+            "report": ticker,
+        }
+        summary = measure_due(site.database.transaction, **how)
+        came_back = watch_comebacks(site.database.transaction, **how)
     if as_json:
         print_json({**dataclasses.asdict(summary), "came_back": came_back, "as_of": day})
     else:

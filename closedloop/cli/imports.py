@@ -138,16 +138,15 @@ def roll_back(number: int, instance: Path | None, yes: bool, dry_run: bool, as_j
         _ask(facts, preview.later)
     with site.database.transaction() as session:
         begin_roll_back(session, batch_id=number, by=COMMAND_LINE)
-    ticker = Ticker()
-    done = roll_back_import(
-        site.database.transaction,
-        settings=site.settings,
-        batch_id=number,
-        by=COMMAND_LINE,
-        report=ticker,
-    )
-    assign_new(site.database, site.settings, COMMAND_LINE, ticker)
-    ticker.close()
+    with Ticker() as ticker:
+        done = roll_back_import(
+            site.database.transaction,
+            settings=site.settings,
+            batch_id=number,
+            by=COMMAND_LINE,
+            report=ticker,
+        )
+        assign_new(site.database, site.settings, COMMAND_LINE, ticker)
     gone = {"contacts": done.contacts, "messages": done.messages, "customers": done.customers}
     if as_json:
         print_json({"id": number, **gone})
@@ -178,13 +177,12 @@ def pick_up(instance: Path | None, as_json: bool) -> None:
     site = open_site(instance)
     if not site.settings.watched_folder:
         raise Invalid("No folder is watched. Set CLOSEDLOOP_WATCHED_FOLDER to one.")
-    ticker = Ticker()
-    files = pick_up_files(
-        site.database.transaction, settings=site.settings, by=COMMAND_LINE, report=ticker
-    )
-    if any(file.outcome == "done" for file in files):
-        assign_new(site.database, site.settings, COMMAND_LINE, ticker)
-    ticker.close()
+    with Ticker() as ticker:
+        files = pick_up_files(
+            site.database.transaction, settings=site.settings, by=COMMAND_LINE, report=ticker
+        )
+        if any(file.outcome == "done" for file in files):
+            assign_new(site.database, site.settings, COMMAND_LINE, ticker)
     rows = [
         {"file": f.file_name, "mapping": f.mapping_name, "outcome": f.outcome, "said": f.sentence}
         for f in files

@@ -87,9 +87,8 @@ def run(kind: str, instance: Path | None, as_json: bool) -> None:
     if kind == JobKind.ROLL_BACK_IMPORT:
         raise click.UsageError("Use `closedloop imports roll-back NUMBER`.")
     site = open_site(instance)
-    ticker = Ticker()
-    result = WORK[JobKind(kind)](site.database, site.settings, {}, COMMAND_LINE, ticker)
-    ticker.close()
+    with Ticker() as ticker:
+        result = WORK[JobKind(kind)](site.database, site.settings, {}, COMMAND_LINE, ticker)
     if as_json:
         print_json(result)
         return

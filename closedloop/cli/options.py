@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import click
 
@@ -85,7 +85,10 @@ def speaks_plainly(command: Command) -> Command:
 
 
 class Ticker:
-    """Shows progress on standard error: what, how far as a bar, how fast, how long is left."""
+    """Shows progress on standard error: what, how far as a bar, how fast, how long is left.
+
+    As a context it ends its line however the work ends, so that a refusal stands on its own.
+    """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet or not sys.stderr.isatty()
@@ -93,6 +96,14 @@ class Ticker:
         self.doing = ""
         self.total: int | None = None
         self.begun = 0
+
+    def __enter__(self) -> Self:
+        """Return itself, to be given to the work."""
+        return self
+
+    def __exit__(self, *stopped: object) -> None:
+        """End the line."""
+        self.close()
 
     def __call__(self, progress: Progress) -> None:
         """Draw one line, at most twice a second; without a terminal one line a step."""

@@ -187,15 +187,14 @@ def expire(instance: Path | None, dry_run: bool, as_json: bool) -> None:
     Counts, themes, decisions and measurements stay as they are.
     """
     site = open_site(instance)
-    ticker = Ticker()
-    expired = expire_texts(
-        site.database.transaction,
-        settings=site.settings,
-        by=COMMAND_LINE,
-        report=ticker,
-        dry_run=dry_run,
-    )
-    ticker.close()
+    with Ticker() as ticker:
+        expired = expire_texts(
+            site.database.transaction,
+            settings=site.settings,
+            by=COMMAND_LINE,
+            report=ticker,
+            dry_run=dry_run,
+        )
     if expired.texts and not dry_run:
         site.database.compact()
     if as_json:
@@ -234,11 +233,10 @@ def rotate(instance: Path | None, yes: bool, as_json: bool) -> None:
             abort=True,
             err=True,
         )
-    ticker = Ticker()
-    done = rotate_customer_key(
-        site.database.transaction, settings=site.settings, by=COMMAND_LINE, report=ticker
-    )
-    ticker.close()
+    with Ticker() as ticker:
+        done = rotate_customer_key(
+            site.database.transaction, settings=site.settings, by=COMMAND_LINE, report=ticker
+        )
     if as_json:
         print_json(dataclasses.asdict(done))
         return

@@ -57,15 +57,14 @@ themes.add_command(decline)
 def discover(instance: Path | None, seed: int, as_json: bool) -> None:
     """Look for themes in repeat contacts; what people decided stays as it is."""
     site = open_site(instance)
-    ticker = Ticker()
-    result = discover_themes(
-        site.database.transaction,
-        settings=site.settings,
-        by=COMMAND_LINE,
-        seed=seed,
-        report=ticker,
-    )
-    ticker.close()
+    with Ticker() as ticker:
+        result = discover_themes(
+            site.database.transaction,
+            settings=site.settings,
+            by=COMMAND_LINE,
+            seed=seed,
+            report=ticker,
+        )
     facts = dataclasses.asdict(result)
     if as_json:
         print_json(facts)
@@ -83,9 +82,8 @@ def discover(instance: Path | None, seed: int, as_json: bool) -> None:
 def assign(instance: Path | None, as_json: bool) -> None:
     """Give every contact that has none its theme, and renew the figures."""
     site = open_site(instance)
-    ticker = Ticker()
-    facts = assign_new(site.database, site.settings, COMMAND_LINE, ticker)
-    ticker.close()
+    with Ticker() as ticker:
+        facts = assign_new(site.database, site.settings, COMMAND_LINE, ticker)
     if as_json:
         print_json(facts)
         return

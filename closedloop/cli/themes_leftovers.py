@@ -107,9 +107,8 @@ def emerging(instance: Path | None, look: bool, as_json: bool) -> None:
     """Print what emerges among contacts in no theme, and why it is thought to rise."""
     site = open_site(instance)
     if look:
-        ticker = Ticker()
-        look_for_emerging(site.database, site.settings, COMMAND_LINE, ticker)
-        ticker.close()
+        with Ticker() as ticker:
+            look_for_emerging(site.database, site.settings, COMMAND_LINE, ticker)
     with site.database.reading() as session:
         rows = list_emerging(session, k=site.settings.privacy_k)
     if as_json:

@@ -40,15 +40,14 @@ def name(keys: tuple[str, ...], yes: bool, instance: Path | None, as_json: bool)
     if not yes:
         _show_plan(plan, as_json)
         return
-    ticker = Ticker(quiet=as_json)
-    result = suggest_names(
-        site.database.transaction,
-        settings=site.settings,
-        theme_ids=ids,
-        by=COMMAND_LINE,
-        report=ticker,
-    )
-    ticker.close()
+    with Ticker(quiet=as_json) as ticker:
+        result = suggest_names(
+            site.database.transaction,
+            settings=site.settings,
+            theme_ids=ids,
+            by=COMMAND_LINE,
+            report=ticker,
+        )
     _show_result(result, as_json)
 
 

@@ -108,9 +108,8 @@ def _candidate(theme: FaqCandidate) -> dict[str, Any]:
 def map_(instance: Path | None, as_json: bool) -> None:
     """Count what comes next after each theme and draw the map, as the nightly round does."""
     site = open_site(instance)
-    ticker = Ticker()
-    facts = draw_themes(site.database, site.settings, ticker)
-    ticker.close()
+    with Ticker() as ticker:
+        facts = draw_themes(site.database, site.settings, ticker)
     if as_json:
         print_json(facts)
         return

@@ -72,15 +72,14 @@ def run(run_id: int, instance: Path | None, as_json: bool) -> None:
 def accept(parts: tuple[int, ...], instance: Path | None, as_json: bool) -> None:
     """Take parts of a run over, together or not at all; the whole history is assigned anew."""
     site = open_site(instance)
-    ticker = Ticker()
-    done = accept_parts(
-        site.database.transaction,
-        settings=site.settings,
-        part_ids=parts,
-        by=COMMAND_LINE,
-        report=ticker,
-    )
-    ticker.close()
+    with Ticker() as ticker:
+        done = accept_parts(
+            site.database.transaction,
+            settings=site.settings,
+            part_ids=parts,
+            by=COMMAND_LINE,
+            report=ticker,
+        )
     if as_json:
         print_json(dataclasses.asdict(done))
         return

@@ -10,14 +10,13 @@ import sys
 import time
 
 import pytest
-from click.testing import CliRunner
 
-from closedloop.cli import main
 from closedloop.cli.contacts import _stoppable
 from closedloop.cli.options import Ticker
+from closedloop.domain.errors import Conflict
 from closedloop.domain.jobs import Progress
 from closedloop.services.long_work import Cancelled
-from tests.site import ROOT, SERVER
+from tests.site import ROOT
 
 FILE = (
     "id,at,who,via,note\n"
@@ -28,23 +27,8 @@ FILE = (
 
 
 @pytest.fixture
-def ready(tmp_path, monkeypatch, database_url):
-    """Run a command on an instance of this test's own: `ready("imports", "list")`."""
-    for name in [name for name in os.environ if name.startswith("CLOSEDLOOP_")]:
-        monkeypatch.delenv(name)
-    if SERVER:
-        monkeypatch.setenv("CLOSEDLOOP_DATABASE_URL", database_url)
-    instance = tmp_path / "instance"
-
-    def run_command(*arguments: str, ok: bool = True, typed: str = ""):
-        command = [*arguments, "--instance", str(instance)]
-        result = CliRunner().invoke(main, command, input=typed or None)
-        assert (result.exit_code == 0) is ok, result.output + str(result.exception)
-        return result
-
-    run_command.instance = instance
-    run_command("init")
-    return run_command
+def ready(run_on_new):
+    return run_on_new
 
 
 @pytest.fixture
@@ -98,14 +82,14 @@ def test_a_mapping_is_saved_listed_used_by_name_and_deleted(ready, file, mapping
     assert json.loads(ready("mappings", "show", "Desk").stdout)["columns"]["contact_id"] == "id"
     ready("mappings", "rename", "Desk", "Help desk")
     ready("mappings", "delete", "Help desk")
-    refused = ready("import", str(file), "--mapping", "Desk", ok=False)
+    refused = ready("import", str(file), "--mapping", "Desk", code=1)
     assert "no saved mapping “Desk”. None has been saved yet." in refused.output
 
 
 def test_another_mapping_of_the_name_needs_yes(ready, file, mapping):
     ready("import", str(file), "--mapping", str(mapping), "--save-mapping", "Desk", "--no-assign")
     save = ("import", str(file), "--mapping", str(mapping), "--zone", "Asia/Jakarta")
-    refused = ready(*save, "--save-mapping", "Desk", ok=False)
+    refused = ready(*save, "--save-mapping", "Desk", code=1)
     assert "another mapping called “Desk”" in refused.output
 
     ready(*save, "--save-mapping", "Desk", "--yes", "--no-assign")
@@ -129,23 +113,23 @@ def test_refused_rows_are_shown_and_tried_again(ready, file, mapping, tmp_path):
 def test_an_import_is_taken_out_only_when_it_is_meant(ready, file, mapping):
     ready("import", str(file), "--mapping", str(mapping), "--no-assign")
     assert answer(ready("imports", "roll-back", "1", "--dry-run", "--json"))["contacts"] == 2
-    refused = ready("imports", "roll-back", "1", ok=False, typed="n\n")
+    refused = ready("imports", "roll-back", "1", code=1, typed="n\n")
     assert "Nothing was taken out." in refused.output
 
     done = answer(ready("imports", "roll-back", "1", "--yes", "--json"))
 
     assert (done["contacts"], done["customers"]) == (2, 1)
     assert answer(ready("imports", "list", "--json"))[0]["state"] == "taken out"
-    assert "taken out before" in ready("imports", "roll-back", "1", "--yes", ok=False).output
+    assert "taken out before" in ready("imports", "roll-back", "1", "--yes", code=1).output
 
 
 def test_a_folder_is_watched_and_the_doctor_looks_at_it(
     ready, file, mapping, tmp_path, monkeypatch
 ):
-    assert "No folder is watched" in ready("imports", "pick-up", ok=False).output
+    assert "No folder is watched" in ready("imports", "pick-up", code=1).output
     folder = tmp_path / "drop"
     monkeypatch.setenv("CLOSEDLOOP_WATCHED_FOLDER", str(folder))
-    assert "is no directory" in ready("doctor", ok=False).output
+    assert "is no directory" in ready("doctor", code=1).output
     (folder / "Desk").mkdir(parents=True)
     ready("import", str(file), "--mapping", str(mapping), "--save-mapping", "Desk", "--no-assign")
     (folder / "Desk" / "march.csv").write_text(FILE)
@@ -165,6 +149,20 @@ def test_the_progress_line_has_a_bar_a_rate_and_the_time_left():
         "· 1 a second · 50 s left"
     )
     assert Ticker.line(Progress(0, 0, "reading"), 1) == "reading"
+
+
+def test_what_ends_the_work_does_not_stand_on_the_line_of_its_progress(capsys):
+    ticker = Ticker()
+    ticker.quiet, ticker.last = False, 0.0
+
+    def work() -> None:
+        with ticker as report:
+            report(Progress(1, 2, "reading"))
+            raise Conflict("Somebody else reads it.")
+
+    with pytest.raises(Conflict):
+        work()
+    assert capsys.readouterr().err.endswith(" reading\r")  # the terminal's own signs are left out
 
 
 def test_an_interrupt_stops_at_the_next_step_and_leaves_the_handler_as_it_was():
