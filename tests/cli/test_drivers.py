@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
-from click.testing import CliRunner
-
-from closedloop.cli import main
-from tests.site import SERVER
 
 VOLUMES = (
     "day,driver,volume\n2026-03-01,orders,1200\n2026-03-02,orders,900.5\n2026-03-02,bills,40\n"
@@ -17,21 +12,8 @@ VOLUMES = (
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, database_url):
-    """Run a command on an instance of this test's own; give its result."""
-    for name in [name for name in os.environ if name.startswith("CLOSEDLOOP_")]:
-        monkeypatch.delenv(name)
-    if SERVER:
-        monkeypatch.setenv("CLOSEDLOOP_DATABASE_URL", database_url)
-    instance = str(tmp_path / "instance")
-
-    def run_command(*arguments: str, code: int = 0):
-        result = CliRunner().invoke(main, [*arguments, "--instance", instance])
-        assert result.exit_code == code, result.output + str(result.exception)
-        return result
-
-    run_command("init", "--admin-email", "ada@example.com", "--admin-password", "a long password")
-    return run_command
+def run(run_on_new):
+    return run_on_new
 
 
 @pytest.fixture

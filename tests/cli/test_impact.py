@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import date
 
 import pytest
 import sqlalchemy as sa
-from click.testing import CliRunner
 from sqlalchemy.orm import undefer
 
-from closedloop.cli import main
 from closedloop.domain.actions import ActionStatus
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import ImpactMeasurement
@@ -25,20 +22,8 @@ LOOK_1, LOOK_2, CUT = date(2026, 3, 16), date(2026, 3, 30), date(2026, 4, 2)
 
 
 @pytest.fixture
-def run(settings, monkeypatch):
-    """Run a command on this test's database: `run("measure", "--json")`."""
-    for name in [name for name in os.environ if name.startswith("CLOSEDLOOP_")]:
-        monkeypatch.delenv(name)
-    for name in ("secret_key", "customer_key", "database_url", "reporting_zone"):
-        monkeypatch.setenv(f"CLOSEDLOOP_{name.upper()}", getattr(settings, name))
-
-    def run_command(*arguments: str, status: int = 0):
-        instance = str(settings.instance)
-        result = CliRunner().invoke(main, [*arguments, "--instance", instance])
-        assert result.exit_code == status, result.output + str(result.exception)
-        return result
-
-    return run_command
+def run(run_here):
+    return run_here
 
 
 @pytest.fixture
@@ -105,20 +90,20 @@ def test_reproducing_says_same_or_what_differs(run, session, shipped):
     session.commit()
 
     assert "digit for digit" in run("measure", "--reproduce", str(row.id)).stdout
-    result = run("measure", "--reproduce", str(forged.id), "--json", status=1)
+    result = run("measure", "--reproduce", str(forged.id), "--json", code=1)
     found = json.loads(result.stdout)
     assert found["same"] is False
     assert "observed was" in found["differences"][0]
 
 
 def test_what_cannot_be_measured_is_refused_in_a_sentence(run, session, shipped):
-    proposed = make_action(session, status=ActionStatus.PROPOSED)
+    proposed = make_action(session, code=ActionStatus.PROPOSED)
     session.commit()
 
-    assert "has not been shipped" in run("measure", proposed.key, status=1).output
-    assert "There is no action A-999" in run("measure", "A-999", status=1).output
-    assert "There is no measurement 404" in run("measure", "--reproduce", "404", status=1).output
+    assert "has not been shipped" in run("measure", proposed.key, code=1).output
+    assert "There is no action A-999" in run("measure", "A-999", code=1).output
+    assert "There is no measurement 404" in run("measure", "--reproduce", "404", code=1).output
 
 
 def test_without_contacts_it_says_what_to_do(run):
-    assert "Import some first" in run("measure", status=1).output
+    assert "Import some first" in run("measure", code=1).output

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -20,21 +19,9 @@ FIRST, CUT = date(2025, 11, 10), date(2026, 5, 11)
 
 
 @pytest.fixture
-def run(settings, monkeypatch):
-    """Run a command on this test's database: `run("report", "--json")`."""
-    for name in [name for name in os.environ if name.startswith("CLOSEDLOOP_")]:
-        monkeypatch.delenv(name)
-    for name in ("secret_key", "customer_key", "database_url", "reporting_zone"):
-        monkeypatch.setenv(f"CLOSEDLOOP_{name.upper()}", getattr(settings, name))
+def run(run_here, monkeypatch):
     monkeypatch.setenv("CLOSEDLOOP_PENCE_PER_MINUTE", "62")
-
-    def run_command(*arguments: str, status: int = 0):
-        instance = str(settings.instance)
-        result = CliRunner().invoke(main, [*arguments, "--instance", instance])
-        assert result.exit_code == status, result.output + str(result.exception)
-        return result
-
-    return run_command
+    return run_here
 
 
 @pytest.fixture
@@ -87,13 +74,13 @@ def test_the_report_as_json_holds_ranges_and_verdicts(run, site):
 
 def test_a_period_without_actions_says_so_and_an_empty_one_is_refused(run, site):
     assert "No action went live" in run("report", "--to", "2026-01-31").stdout
-    result = run("report", "--from", "2026-05-01", "--to", "2026-04-01", status=1)
+    result = run("report", "--from", "2026-05-01", "--to", "2026-04-01", code=1)
     assert "holds no day" in result.output
     assert "Traceback" not in result.output
 
 
 def test_without_contacts_it_says_what_to_do(run):
-    assert "Import some first" in run("report", status=1).output
+    assert "Import some first" in run("report", code=1).output
 
 
 def test_repeats_as_json_has_the_counts_and_shares(run, site):
@@ -112,7 +99,7 @@ def test_repeats_in_words_and_with_another_window(run, site):
 
     assert "window: 24h" in text
     assert "repeat share any: 50.0%" in text
-    run("report", "repeats", "--window", "8d", status=2)
+    run("report", "repeats", "--window", "8d", code=2)
 
 
 def test_the_instance_may_stand_before_the_subcommand(settings, run, site):

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import date
 
 import pytest
-from click.testing import CliRunner
 
-from closedloop.cli import main
 from closedloop.domain.themes import ThemeStatus
 from tests.factories.contacts import make_contact
 from tests.factories.rollups import make_rollup
@@ -19,20 +16,9 @@ DAY = date(2026, 5, 11)
 
 
 @pytest.fixture
-def run(settings, monkeypatch):
-    """Run `closedloop themes codes` on this test's database."""
-    for name in [name for name in os.environ if name.startswith("CLOSEDLOOP_")]:
-        monkeypatch.delenv(name)
-    for name in ("secret_key", "customer_key", "database_url", "reporting_zone"):
-        monkeypatch.setenv(f"CLOSEDLOOP_{name.upper()}", getattr(settings, name))
-
-    def run_command(*arguments: str, status: int = 0) -> str:
-        instance = ("--instance", str(settings.instance))
-        result = CliRunner().invoke(main, ["themes", "codes", *arguments, *instance])
-        assert result.exit_code == status, result.output + str(result.exception)
-        return result.output
-
-    return run_command
+def run(run_here):
+    """Run `closedloop themes codes` on this test's database; give what it prints."""
+    return lambda *arguments, code=0: run_here("themes", "codes", *arguments, code=code).output
 
 
 @pytest.fixture
@@ -75,7 +61,7 @@ def test_programs_get_the_same_as_json(run, charged):
 
 
 def test_without_codes_and_without_contacts_it_says_so(run, session):
-    assert "no contacts yet" in run(status=1)
+    assert "no contacts yet" in run(code=1)
     make_contact(session)
     session.commit()
 

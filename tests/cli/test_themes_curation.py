@@ -3,47 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 import sqlalchemy as sa
-from click.testing import CliRunner
 
-from closedloop.cli import main
-from closedloop.extensions import Database
 from closedloop.models import Contact, Theme
 from tests.factories.contacts import make_batch, make_contact, make_customer
 from tests.factories.series import make_definitions
 from tests.factories.themes import make_theme
-from tests.site import SERVER
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, database_url):
-    """Run `closedloop themes …` on an instance of this test's own."""
-    for name in [name for name in os.environ if name.startswith("CLOSEDLOOP_")]:
-        monkeypatch.delenv(name)
-    if SERVER:
-        monkeypatch.setenv("CLOSEDLOOP_DATABASE_URL", database_url)
-    instance = tmp_path / "instance"
-
-    def run_command(*arguments: str, group: str = "themes", ok: bool = True) -> str:
-        command = [group, *arguments, "--instance", str(instance)]
-        result = CliRunner().invoke(main, command if group else command[1:])
-        assert (result.exit_code == 0) is ok, result.output + str(result.exception)
-        return result.output
-
-    run_command("init", group="")
-    url = database_url if SERVER else f"sqlite:///{next(instance.rglob('*.sqlite3'))}"
-    run_command.database = Database().open(url)
-    yield run_command
-    run_command.database.engine.dispose()
+def run(run_on_new):
+    """Run `closedloop themes …`; give what it prints."""
+    return lambda *arguments, code=0: run_on_new("themes", *arguments, code=code).output
 
 
 @pytest.fixture
-def site(run):
+def site(run_on_new):
     """Two themes; the first holds 102 contacts."""
-    database = run.database
+    database = run_on_new.database
     with database.transaction() as session:
         first, second = make_theme(session, key="T-001"), make_theme(session, key="T-002")
         make_definitions(session, [first, second])
@@ -84,12 +63,12 @@ def test_a_move_is_shown_then_made_then_taken_back(run, site):
     assert "Nothing was changed" in run("undo", "1")
     assert run("undo", "1", "--yes") == "Taken back: T-001 is as it was.\n"
     assert keys(site) == {"T-001": 102}
-    assert "undone already" in run("undo", "1", "--yes", ok=False)
+    assert "undone already" in run("undo", "1", "--yes", code=1)
 
 
 def test_many_contacts_need_their_count(run, site):
     assert "--yes --count 102" in run("retire", "T-001")
-    assert "Type 102 to retire" in run("retire", "T-001", "--yes", ok=False)
+    assert "Type 102 to retire" in run("retire", "T-001", "--yes", code=1)
     facts = json.loads(run("retire", "T-001", "--yes", "--count", "102", "--json"))
     assert (facts["contacts"], facts["customers"], facts["change"]) == (102, 102, 1)
     assert keys(site) == {"": 102}
@@ -102,8 +81,8 @@ def test_many_contacts_need_their_count(run, site):
 
 
 def test_what_cannot_be_done_is_a_sentence(run, site):
-    assert "There is no theme T-9" in run("move", "T-001", "1", "--to", "T-9", ok=False)
-    assert "not in T-002" in run("move", "T-002", "1", "--to", "T-001", ok=False)
-    assert "is in use" in run("restore", "T-001", ok=False)
-    said = run("split", "T-001", "1", "--name", "New", ok=False)
+    assert "There is no theme T-9" in run("move", "T-001", "1", "--to", "T-9", code=1)
+    assert "not in T-002" in run("move", "T-002", "1", "--to", "T-001", code=1)
+    assert "is in use" in run("restore", "T-001", code=1)
+    said = run("split", "T-001", "1", "--name", "New", code=1)
     assert "None of the contacts picked holds words that have been read" in said

@@ -3,45 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
-from click.testing import CliRunner
 
-from closedloop.cli import main
 from closedloop.config import Settings
 from closedloop.domain.audit import COMMAND_LINE
-from closedloop.extensions import Database
 from tests.factories.leftovers import make_emerging, make_site, noise, real_maker, spot
-from tests.site import SERVER
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, database_url):
-    """Run a command on an instance of this test's own."""
-    for name in [name for name in os.environ if name.startswith("CLOSEDLOOP_")]:
-        monkeypatch.delenv(name)
-    if SERVER:
-        monkeypatch.setenv("CLOSEDLOOP_DATABASE_URL", database_url)
-    instance = tmp_path / "instance"
-
-    def run_command(*arguments: str):
-        result = CliRunner().invoke(main, [*arguments, "--instance", str(instance)])
-        assert result.exit_code == 0, result.output + str(result.exception)
-        return result.stdout
-
-    run_command("init", "--admin-email", "ada@example.com", "--admin-password", "a long password")
-    run_command.url = database_url if SERVER else f"sqlite:///{instance / 'closedloop.sqlite3'}"
-    return run_command
+def run(run_on_new):
+    """Run a command; give what it prints."""
+    return lambda *arguments: run_on_new(*arguments).stdout
 
 
 @pytest.fixture
-def site(run, settings: Settings):
-    database = Database().open(run.url)
+def site(run_on_new, settings: Settings):
     rising = [*range(18), 40, 45]
-    make_site(database, settings, COMMAND_LINE, real_maker(), [*noise(200), *spot(20, rising)])
-    yield database
-    database.engine.dispose()
+    texts = [*noise(200), *spot(20, rising)]
+    make_site(run_on_new.database, settings, COMMAND_LINE, real_maker(), texts)
+    return run_on_new.database
 
 
 def test_without_contacts_both_say_so(run):

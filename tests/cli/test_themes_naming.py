@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 import sqlalchemy as sa
-from click.testing import CliRunner
 
-from closedloop.cli import main
-from closedloop.extensions import Database
 from closedloop.models import AuditEvent, ThemeSuggestion
 from tests.factories.contacts import make_contact
 from tests.factories.naming import GOOD, serve_endpoint
 from tests.factories.rollups import make_evidence
 from tests.factories.themes import make_stats, make_theme
-from tests.site import SERVER
 
 
 @pytest.fixture
@@ -26,30 +21,15 @@ def server():
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, database_url):
-    """Run `closedloop themes name …` on an instance of this test's own, with two themes."""
-    for name in [name for name in os.environ if name.startswith("CLOSEDLOOP_")]:
-        monkeypatch.delenv(name)
-    if SERVER:
-        monkeypatch.setenv("CLOSEDLOOP_DATABASE_URL", database_url)
-    instance = tmp_path / "instance"
-
-    def run_command(*arguments: str, ok: bool = True) -> str:
-        result = CliRunner().invoke(main, [*arguments, "--instance", str(instance)])
-        assert (result.exit_code == 0) is ok, result.output + str(result.exception)
-        return result.output
-
-    run_command("init")
-    url = database_url if SERVER else f"sqlite:///{next(instance.rglob('*.sqlite3'))}"
-    run_command.database = Database().open(url)
-    with run_command.database.transaction() as session:
+def run(run_on_new):
+    """Run a command on an instance with two themes; give what it prints."""
+    with run_on_new.database.transaction() as session:
         for key, people in (("T-001", 80), ("T-002", 4)):
             theme = make_theme(session, key=key, name=f"name of {key}")
             make_stats(session, theme, customers=people)
             contact = make_contact(session, theme=theme, text=f"I am bo.lee@{key.lower()}.org")
             make_evidence(session, theme, contact)
-    yield run_command
-    run_command.database.engine.dispose()
+    return lambda *arguments, code=0: run_on_new(*arguments, code=code).output
 
 
 @pytest.fixture
@@ -65,15 +45,15 @@ def kept(database, what):
         return session.scalar(sa.select(sa.func.count()).select_from(what))
 
 
-def test_off_is_said_and_nothing_happens(run, server):
+def test_off_is_said_and_nothing_happens(run, run_on_new, server):
     for more in ((), ("--yes",)):
-        assert "is off" in run("themes", "name", *more, ok=False)
+        assert "is off" in run("themes", "name", *more, code=1)
     assert not server.asked
-    assert kept(run.database, ThemeSuggestion) == 0
+    assert kept(run_on_new.database, ThemeSuggestion) == 0
 
 
-def test_what_would_be_sent_is_shown_and_not_sent(run, on, server):
-    before = kept(run.database, AuditEvent)
+def test_what_would_be_sent_is_shown_and_not_sent(run, run_on_new, on, server):
+    before = kept(run_on_new.database, AuditEvent)
     said = run("themes", "name")
     assert "Would be sent to 127.0.0.1 (small-1)" in said
     assert "name of T-001" in said
@@ -84,16 +64,16 @@ def test_what_would_be_sent_is_shown_and_not_sent(run, on, server):
     assert "Repeat with --yes" in said
     assert "sk-secret" not in said
     assert not server.asked
-    assert kept(run.database, AuditEvent) == before
+    assert kept(run_on_new.database, AuditEvent) == before
 
 
-def test_yes_sends_and_keeps_what_is_suggested(run, on, server):
+def test_yes_sends_and_keeps_what_is_suggested(run, run_on_new, on, server):
     said = run("themes", "name", "T-001", "--yes")
     assert f"T-001: {GOOD['name']}" in said
     assert "accept or dismiss" in said
     assert len(server.asked) == 1
     assert "bo.lee" not in json.dumps(server.asked)
-    assert kept(run.database, ThemeSuggestion) == 1
+    assert kept(run_on_new.database, ThemeSuggestion) == 1
     assert "There is no theme to ask about" in run("themes", "name")
 
 
@@ -113,6 +93,6 @@ def test_a_refusal_and_an_unknown_key_are_said(run, on, server):
     said = run("themes", "name", "--yes")
     assert "T-001: refused, the answer is no JSON. The theme keeps the name it has." in said
     server.status = 401
-    said = run("themes", "name", "--yes", ok=False)
+    said = run("themes", "name", "--yes", code=1)
     assert "answered 401: check CLOSEDLOOP_NAMING_KEY" in said
-    assert "There is no theme T-999" in run("themes", "name", "T-999", "--yes", ok=False)
+    assert "There is no theme T-999" in run("themes", "name", "T-999", "--yes", code=1)

@@ -3,46 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, date, datetime
 
 import pytest
-from click.testing import CliRunner
 
-from closedloop.cli import main
 from closedloop.domain.themes import DemandType, ThemeStatus
-from closedloop.extensions import Database
 from closedloop.models import ThemeFollower
 from tests.factories.contacts import make_contact, make_customer
 from tests.factories.themes import make_stats, make_theme
-from tests.site import SERVER
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, database_url):
-    """Run a command on an instance of this test's own."""
-    for name in [name for name in os.environ if name.startswith("CLOSEDLOOP_")]:
-        monkeypatch.delenv(name)
-    if SERVER:
-        monkeypatch.setenv("CLOSEDLOOP_DATABASE_URL", database_url)
-    instance = tmp_path / "instance"
-
-    def run_command(*arguments: str):
-        result = CliRunner().invoke(main, [*arguments, "--instance", str(instance)])
-        assert result.exit_code == 0, result.output + str(result.exception)
-        return result.stdout
-
-    run_command("init", "--admin-email", "ada@example.com", "--admin-password", "a long password")
-    run_command.url = database_url if SERVER else f"sqlite:///{instance / 'closedloop.sqlite3'}"
-    return run_command
+def run(run_on_new):
+    """Run a command; give what it prints."""
+    return lambda *arguments: run_on_new(*arguments).stdout
 
 
 @pytest.fixture
-def writing(run):
+def writing(run_on_new):
     """A session on the instance's own database."""
-    database = Database().open(run.url)
-    yield database.transaction
-    database.engine.dispose()
+    return run_on_new.database.transaction
 
 
 def test_next_prints_what_is_more_than_chance(run, writing):
