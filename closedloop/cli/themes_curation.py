@@ -19,7 +19,7 @@ from closedloop.cli.options import (
 )
 from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE
-from closedloop.queries.curation import Change, list_changes
+from closedloop.queries.curation import Change, find_change, list_changes
 from closedloop.queries.theme_page import find_theme
 from closedloop.services.curation import (
     move_contacts,
@@ -189,15 +189,25 @@ def undo(change: int, yes: bool, instance: Path | None, as_json: bool) -> None:
     """Take a change back by its NUMBER, as `closedloop themes changes` prints it."""
     site = open_site(instance)
     if not yes:
-        click.echo("Nothing was changed. Repeat with --yes to take it back.")
+        with site.database.reading() as session:
+            _say_undo(find_change(session, change), as_json, yes)
         return
     with site.database.transaction() as session:
         done = undo_change(session, settings=site.settings, change_id=change, by=COMMAND_LINE)
-        facts = {"change": done.id, "theme": done.theme.key, "contacts": done.contacts}
+        _say_undo(done, as_json, yes)
+
+
+def _say_undo(change: Any, as_json: bool, yes: bool) -> None:
+    key = change.theme.key
     if as_json:
-        print_json(facts)
-        return
-    click.echo(f"Taken back: {facts['theme']} is as it was.")
+        number = change.id if yes else None
+        print_json({"change": number, "theme": key, "contacts": change.contacts})
+    elif yes:
+        click.echo(f"Taken back: {key} is as it was.")
+    else:
+        what = f"{change.kind.value} of {key} by {change.changed_by}, {change.contacts:,} contacts"
+        click.echo(f"Change {change.id}: {what}.")
+        click.echo("Nothing was changed. Repeat with --yes to take it back.")
 
 
 def _keep_or_drop(

@@ -9,6 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from closedloop.domain.errors import NotFound
 from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import Contact, ContactText, Theme, ThemeChange
 from closedloop.models.curation import ChangeKind
@@ -85,6 +86,19 @@ class Change:
     changed_at: datetime
     undone_by: str
     undone_at: datetime | None
+
+
+def find_change(session: Session, change_id: int) -> ThemeChange:
+    """Return one change by its number.
+
+    Raises
+    ------
+    NotFound
+    """
+    change = session.get(ThemeChange, change_id)
+    if change is None:
+        raise NotFound(f"There is no change {change_id}. Look among the changes of its theme.")
+    return change
 
 
 def list_changes(session: Session, theme_id: int) -> list[Change]:

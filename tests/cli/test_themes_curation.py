@@ -60,7 +60,14 @@ def test_a_move_is_shown_then_made_then_taken_back(run, site):
     assert "themes undo 1 --yes" in said
     assert keys(site) == {"T-001": 100, "T-002": 2}
     assert "move" in run("changes", "T-002")
-    assert "Nothing was changed" in run("undo", "1")
+    said = run("undo", "1")
+    assert said.startswith("Change 1: move of T-001 by Command line, 2 contacts.\nNothing was")
+    assert json.loads(run("undo", "1", "--json")) == {
+        "change": None,
+        "theme": "T-001",
+        "contacts": 2,
+    }
+    assert "There is no change 9" in run("undo", "9", code=1)
     assert run("undo", "1", "--yes") == "Taken back: T-001 is as it was.\n"
     assert keys(site) == {"T-001": 102}
     assert "undone already" in run("undo", "1", "--yes", code=1)
