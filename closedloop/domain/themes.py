@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -92,6 +93,23 @@ def check_theme_move(current: ThemeStatus, wanted: ThemeStatus) -> None:
     if wanted is not current and wanted not in THEME_MOVES[current]:
         now, then = current.replace("_", " "), wanted.replace("_", " ")
         raise InvalidTransition(f"A theme that is {now} cannot become {then}.")
+
+
+def follow_mergers(theme_id: int, into: Mapping[int, int | None]) -> int:
+    """Return the theme that stands for one after all mergers; itself where it was not merged.
+
+    Parameters
+    ----------
+    theme_id : int
+    into : mapping of int to int or None
+        Theme to the one it was merged into; None, or missing, where it was not. A ring, which
+        no merger makes, ends somewhere in it.
+    """
+    seen = {theme_id}
+    while (further := into.get(theme_id)) is not None and further not in seen:
+        theme_id = further
+        seen.add(theme_id)
+    return theme_id
 
 
 class DemandType(StrEnum):

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session, joinedload, undefer
 
-from closedloop.domain.themes import GONE_STATUSES, Quadrant
+from closedloop.domain.themes import GONE_STATUSES, Quadrant, follow_mergers
 from closedloop.models import DefinitionSet, Theme, ThemeMap
 from closedloop.queries.theme_figures import Figures, figures_of, quadrant_of
 
@@ -130,9 +130,10 @@ def _groups(session: Session, arrays: dict[str, Any], k: int) -> tuple[list[_Gro
         theme.id: theme
         for theme in session.scalars(sa.select(Theme).options(joinedload(Theme.stats)))
     }
+    into = {theme.id: theme.merged_into_id for theme in themes.values()}
     labels_of: dict[int, list[int]] = {}
     for label, theme_id in enumerate(arrays["theme_id"].tolist()):
-        if (theme := _standing(themes, theme_id)) is not None:
+        if (theme := _standing(themes, into, theme_id)) is not None:
             labels_of.setdefault(theme.id, []).append(label)
     groups = []
     for theme_id, labels in labels_of.items():
@@ -145,14 +146,9 @@ def _groups(session: Session, arrays: dict[str, Any], k: int) -> tuple[list[_Gro
     return groups, len(labels_of) - len(groups)
 
 
-def _standing(themes: dict[int, Theme], theme_id: int) -> Theme | None:
+def _standing(themes: dict[int, Theme], into: dict[int, int | None], theme_id: int) -> Theme | None:
     """Return the theme whose contacts these are now; None when it is gone."""
-    seen = set()
-    while (theme := themes.get(theme_id)) is not None and theme.merged_into_id is not None:
-        if theme_id in seen:
-            return None
-        seen.add(theme_id)
-        theme_id = theme.merged_into_id
+    theme = themes.get(follow_mergers(theme_id, into))
     return None if theme is None or theme.status in GONE_STATUSES else theme
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
 from closedloop.domain.jobs import Progress
-from closedloop.domain.themes import GONE_STATUSES, QUOTES_SHOWN, STATS_DAYS
+from closedloop.domain.themes import GONE_STATUSES, QUOTES_SHOWN, STATS_DAYS, follow_mergers
 from closedloop.models import (
     Contact,
     ContactText,
@@ -217,10 +217,7 @@ def _read_keywords(session: Session) -> dict[int, list[list[str]]]:
     into: Mapping[int, int | None] = {theme: other for theme, other, _ in rows}
     found: dict[int, list[list[str]]] = {}
     for theme, _, keywords in rows:
-        owner, seen = theme, {theme}
-        while (further := into[owner]) is not None and further not in seen:
-            owner = further
-            seen.add(owner)
+        owner = follow_mergers(theme, into)
         found.setdefault(owner, []).append([str(word) for word in keywords])
     return found
 

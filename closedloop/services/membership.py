@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
+from closedloop.domain.themes import follow_mergers
 from closedloop.models import Contact, ContactText, Theme, ThemeCorrection, ThemeEvidence
 from closedloop.services.bulk import among
 from closedloop.services.definitions import find_current_set, retired_labels
@@ -117,13 +118,11 @@ def _sort_out(
 def places_of_themes(session: Session) -> dict[int, int]:
     """Return where each theme's contacts are counted: itself, what it was merged into, nowhere."""
     rows = session.execute(sa.select(Theme.id, Theme.merged_into_id)).all()
-    into = {theme: other for theme, other in rows if other is not None}
+    into: dict[int, int | None] = {row[0]: row[1] for row in rows}
     retired = retired_labels(session)
     places = {}
-    for theme, _ in rows:
-        place = theme
-        while place in into:
-            place = into[place]
+    for theme in into:
+        place = follow_mergers(theme, into)
         places[theme] = NOWHERE if place in retired else place
     return places
 

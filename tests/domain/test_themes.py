@@ -7,6 +7,7 @@ import pytest
 from closedloop.domain.themes import (
     PRIORITY_WEIGHTS,
     DemandType,
+    follow_mergers,
     priority_parts,
     priority_points,
     priority_values,
@@ -58,3 +59,10 @@ def test_priority_is_the_weighted_sum_of_ranks():
     population = [(10.0, 1.0, 0.1, 0.0), (20.0, 3.0, 0.1, -0.5), (30.0, 2.0, 0.4, 0.5)]
     points = [priority_points(priority_parts(own, population)) for own in population]
     assert points == pytest.approx([6.25 + 5, 20 + 25 + 6.25, 40 + 12.5 + 25 + 10])
+
+
+def test_a_theme_is_counted_under_the_last_of_its_mergers():
+    into = {1: 2, 2: 3, 3: None, 4: None, 5: 6, 6: 5}
+
+    assert [follow_mergers(theme, into) for theme in (1, 2, 3, 4, 9)] == [3, 3, 3, 4, 9]
+    assert follow_mergers(5, into) in {5, 6}
