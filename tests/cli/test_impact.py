@@ -97,7 +97,7 @@ def test_reproducing_says_same_or_what_differs(run, session, shipped):
 
 
 def test_what_cannot_be_measured_is_refused_in_a_sentence(run, session, shipped):
-    proposed = make_action(session, code=ActionStatus.PROPOSED)
+    proposed = make_action(session, status=ActionStatus.PROPOSED)
     session.commit()
 
     assert "has not been shipped" in run("measure", proposed.key, code=1).output
