@@ -7,7 +7,6 @@ rows of DIRECTORY/vectors.npy (mapped, not read at once) and prints JSON.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from itertools import islice
@@ -15,19 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-MB = 1024
-
-
-def peak_memory() -> float:
-    """Return the most memory this process has held, in MB.
-
-    What getrusage says begins with the memory of the process that started this one.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
-        return int(line.split()[1]) / MB
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MB
+from closedloop.bench.theme_peer import peak_memory
 
 
 def main(directory: Path, n: int) -> None:
