@@ -1,7 +1,7 @@
 """Run the slow proofs: `make bench`, or `python -m benchmarks [NAME …] [--data DIR]`.
 
-Each module of this package has a `main(arguments)` that prints a table and JSON. Those that need
-real data sets look for them in the directory given, and say so when it is missing.
+Each module of this package has a `main(arguments)` that prints a table, and prints or writes JSON.
+Those that need real data sets look for them in the directory given, and say so when it is missing.
 """
 
 from __future__ import annotations

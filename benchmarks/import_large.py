@@ -2,7 +2,8 @@
 
 ``python -m benchmarks import_large`` makes two files of equal size: few rows with very long texts,
 and many rows as contact centres export them. Each is imported by a process of its own, once anew
-and once again; prints a table, and JSON with ``--json FILE``.
+and once again; prints a table. ``python -m benchmarks.import_large [--megabytes N] [--shape NAME]
+[--json FILE]`` also writes JSON.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Themes on texts with known intents, against BERTopic, EVoC and UMAP with hdbscan.
 
 ``python -m benchmarks themes --data DIR``, or ``closedloop bench themes [--data DIR] [--small]
-[--without-peers] [--scale]``; prints a table and JSON.
+[--only NAME] [--without-peers] [--scale]``; prints a table and JSON.
 """
 
 from __future__ import annotations
