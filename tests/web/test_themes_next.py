@@ -76,6 +76,18 @@ def test_next_shows_chance_only_when_asked_and_calls_it_so(manager, pairs):
     assert "nothing comes more often" in text_of(manager.get(f"/themes/next?after={app.key}"))
 
 
+def test_a_filter_that_nothing_fits_says_what_was_asked_and_where_to_go_on(manager, session):
+    card = make_open(session, "Card is late")
+    make_pair(session, card, card, followed=200, customers=190, expected=40.0)
+
+    html = manager.get(f"/themes/next?after={card.key}")
+    assert f"After {card.key} nothing comes more often" in text_of(html)
+    assert f'href="/themes/next?show=all&amp;after={card.key}"' in html
+    text = text_of(manager.get(f"/themes/next?show=all&after={card.key}"))
+    assert f"No other theme follows {card.key} for 5 customers or more" in text
+    assert "No pair of two themes" in text_of(manager.get("/themes/next?show=all"))
+
+
 def test_next_without_pairs_teaches(manager):
     assert "Nothing to show yet" in manager.get("/themes/next")
 
