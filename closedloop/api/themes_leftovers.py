@@ -162,20 +162,18 @@ def _contact(row: ContactRow, near: Nearest | None, *, with_text: bool) -> Unass
 @needs("contacts.view")
 def list_emerging_view(asked: EmergingQuery) -> EmergingList:
     """Give emerging themes that wait for a decision."""
-    k = current_settings().privacy_k
-    rows = list_emerging(db.session, k=k)
-    return EmergingList(items=[_emerging(row, k, with_text=asked.text) for row in rows])
+    rows = list_emerging(db.session, k=current_settings().privacy_k)
+    return EmergingList(items=[_emerging(row, with_text=asked.text) for row in rows])
 
 
-def _emerging(row: EmergingRow, k: int, *, with_text: bool) -> EmergingOut:
-    before = row.customers_before
+def _emerging(row: EmergingRow, *, with_text: bool) -> EmergingOut:
     return EmergingOut(
         id=row.id,
         name=row.name,
         keywords=list(row.keywords),
         contacts=row.contacts,
         customers=row.customers,
-        customers_before=None if 0 < before < k else before,
+        customers_before=row.customers_before,
         why=row.why,
         found_on=row.found_on,
         seen_on=row.seen_on,

@@ -112,7 +112,7 @@ def emerging(instance: Path | None, look: bool, as_json: bool) -> None:
     with site.database.reading() as session:
         rows = list_emerging(session, k=site.settings.privacy_k)
     if as_json:
-        print_json([_facts(row, site.settings.privacy_k) for row in rows])
+        print_json([_facts(row) for row in rows])
         return
     for row in rows:
         click.echo(f"{row.id}  {row.name}: {row.why}")
@@ -122,16 +122,14 @@ def emerging(instance: Path | None, look: bool, as_json: bool) -> None:
         click.echo("Nothing emerges among the contacts in no theme.")
 
 
-def _facts(row: EmergingRow, k: int) -> dict[str, Any]:
-    """Return one; a number of fewer customers than the threshold is None."""
-    before = row.customers_before
+def _facts(row: EmergingRow) -> dict[str, Any]:
     return {
         "id": row.id,
         "name": row.name,
         "keywords": list(row.keywords),
         "contacts": row.contacts,
         "customers": row.customers,
-        "customers_before": None if 0 < before < k else before,
+        "customers_before": row.customers_before,
         "why": row.why,
         "found_on": row.found_on.isoformat(),
         "seen_on": row.seen_on.isoformat(),

@@ -180,7 +180,8 @@ class EmergingRow:
     contacts : int
         Of the last 8 weeks.
     customers, customers_before : int
-        Distinct, in the last 4 weeks and in the 4 weeks before.
+        Distinct, in the last 4 weeks and in the 4 weeks before; before, None where fewer than may
+        be shown, but not none.
     why : str
         Why it is thought to rise.
     quotes : tuple of EmergingQuote
@@ -192,7 +193,7 @@ class EmergingRow:
     keywords: tuple[str, ...]
     contacts: int
     customers: int
-    customers_before: int
+    customers_before: int | None
     why: str
     found_on: date
     seen_on: date
@@ -225,7 +226,7 @@ def list_emerging(session: Session, *, k: int) -> tuple[EmergingRow, ...]:
             keywords=tuple(str(word) for word in row.keywords),
             contacts=row.contacts,
             customers=row.customers,
-            customers_before=row.customers_before,
+            customers_before=None if 0 < row.customers_before < k else row.customers_before,
             why=rise_in_words(row.customers, row.customers_before, k=k),
             found_on=row.found_on,
             seen_on=row.seen_on,
