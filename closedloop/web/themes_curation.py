@@ -178,13 +178,14 @@ def undo(change_id: int) -> Response:
 
 def _keep_or_drop(key: str, verb: Callable[..., Any], done: str) -> Page:
     def change(session: Any, theme_id: int) -> int:
-        return verb(
+        number: int = verb(
             session,
             settings=current_settings(),
             theme_id=theme_id,
             by=current_actor(),
             typed_count=typed_count(),
         ).id
+        return number
 
     return _submit(key, change, _retire_page, done)
 
