@@ -19,9 +19,9 @@ RULES = {
     "share": f"Of the contacts of the first theme whose {HEADLINE_WINDOW.days} days have passed, "
     f"the share whose next contact of the same customer came within {HEADLINE_WINDOW.label} and "
     "was about the second.",
-    "again": f"Of the contacts of the theme whose {HEADLINE_WINDOW.days} days have passed, the share "
-    f"whose next contact of the same customer came within {HEADLINE_WINDOW.label} and was about the "
-    "same theme.",
+    "again": f"Of the contacts of the theme whose {HEADLINE_WINDOW.days} days have passed, the "
+    f"share whose next contact of the same customer came within {HEADLINE_WINDOW.label} and was "
+    "about the same theme.",
     "lift": "How many times as often as after any contact.",
     "customers": "Different customers who went from the first theme to the second.",
     "marked": "A pair is named when so many customers are more than chance: among all pairs "
