@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ml.themes.graph import Floats, Ints, nearest
-from ml.themes.vectors import unit
+from ml.themes.resolution import centres
 
 # Below, comparing all with all takes no longer.
 FEWEST_ROWS = 4_000
@@ -31,18 +31,16 @@ class CellIndex:
             return
         n_cells = round(len(rows) ** 0.5)
         generator = np.random.default_rng(seed)
-        centres = rows[np.sort(generator.choice(len(rows), n_cells, replace=False))]
+        middles = rows[np.sort(generator.choice(len(rows), n_cells, replace=False))]
         for _ in range(ROUNDS):
-            cells = _nearest_centre(rows, centres)
-            sums = np.zeros_like(centres)
-            np.add.at(sums, cells, rows)
+            cells = _nearest_centre(rows, middles)
             is_empty = np.bincount(cells, minlength=n_cells) == 0
-            centres = np.where(is_empty[:, None], centres, unit(sums))
-        cells = _nearest_centre(rows, centres)
-        self._centres = centres
+            middles = np.where(is_empty[:, None], middles, centres(rows, cells, n_cells))
+        cells = _nearest_centre(rows, middles)
+        self._centres = middles
         order = np.argsort(cells, kind="stable")
         self._members = np.split(order, np.searchsorted(cells[order], np.arange(1, n_cells)))
-        self._near = np.argsort(-(centres @ centres.T), axis=1, kind="stable")[:, :CELLS_SEARCHED]
+        self._near = np.argsort(-(middles @ middles.T), axis=1, kind="stable")[:, :CELLS_SEARCHED]
 
     def search(self, queries: Floats, n_neighbours: int) -> tuple[Floats, Ints]:
         """Find the most similar rows of each query, nearly always the very nearest.
