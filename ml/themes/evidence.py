@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +70,7 @@ def keyword_fit(text: str, keywords: Sequence[str]) -> float:
     return held / sum(weights) if keywords else 0.0
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _pattern(keyword: str) -> re.Pattern[str]:
     between = rf"\W+(?:\w+\W+){{0,{WORDS_BETWEEN}}}"
     return re.compile(between.join(_word_pattern(word) for word in keyword.split()))
