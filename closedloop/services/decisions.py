@@ -13,7 +13,7 @@ from closedloop.domain.errors import Conflict
 from closedloop.domain.themes import DemandType, Strategy, ThemeStatus
 from closedloop.domain.triage import Decision
 from closedloop.models import Action, Theme, ThemeChange, TriageDecision
-from closedloop.models.curation import ChangeKind
+from closedloop.services.describing import CHANGED, OWNING
 
 RESTORED = (
     "name",
@@ -123,22 +123,20 @@ def check_nothing_built_on(session: Session, decision: TriageDecision, theme: Th
 
 def _check_not_curated_since(session: Session, decision: TriageDecision, themes: set[int]) -> None:
     """Refuse to take a merge apart whose labels were split or taken away since."""
-    kinds = (ChangeKind.SPLIT, ChangeKind.RETIRE, ChangeKind.RESTORE)
     later = session.scalars(
         sa.select(ThemeChange)
         .where(
             ThemeChange.theme_id.in_(themes),
-            ThemeChange.kind.in_(kinds),
+            ThemeChange.kind.in_(OWNING),
             ThemeChange.undone_at.is_(None),
         )
         .order_by(ThemeChange.id.desc())
     )
-    words = {ChangeKind.SPLIT: "split", ChangeKind.RETIRE: "retired"}
     for change in later:
         if change.detail["last_decision"] >= decision.id:
             raise Conflict(
-                f"{change.theme.key} was {words.get(change.kind, 'restored')} since, by "
-                f"{change.changed_by}. Undo that change first."
+                f"{change.theme.key} was {CHANGED[change.kind]} since, by {change.changed_by}. "
+                "Undo that change first."
             )
 
 

@@ -11,6 +11,18 @@ from closedloop.domain.audit import Actor
 from closedloop.models import Action, Theme, ThemeChange, TriageDecision
 from closedloop.models.curation import ChangeKind
 
+CHANGED = {
+    ChangeKind.SPLIT: "split",
+    ChangeKind.MOVE: "given or taken contacts",
+    ChangeKind.RETIRE: "retired",
+    ChangeKind.RESTORE: "restored",
+    ChangeKind.DESCRIBE: "described",
+}
+"""Finishes "T-001 was …"."""
+
+OWNING = (ChangeKind.SPLIT, ChangeKind.RETIRE, ChangeKind.RESTORE)
+"""These change which labels a theme owns."""
+
 
 def note_change(
     session: Session,

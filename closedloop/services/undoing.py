@@ -33,20 +33,13 @@ from closedloop.services.definitions import (
     get_theme_to_change,
     own_maker,
 )
+from closedloop.services.describing import CHANGED, OWNING
 from closedloop.services.membership import STANDS, hold_corrections, settle_contacts, with_text
 from closedloop.services.repeats import take_turn
 from closedloop.services.retiring import give_back_labels, take_labels
 from closedloop.services.theme_stats import renew_stats_of_last_day
 
-CHANGED = {
-    ChangeKind.SPLIT: "split",
-    ChangeKind.MOVE: "given or taken contacts",
-    ChangeKind.RETIRE: "retired",
-    ChangeKind.RESTORE: "restored",
-    ChangeKind.DESCRIBE: "described",
-}
 _MOVING = (ChangeKind.SPLIT, ChangeKind.MOVE, ChangeKind.RETIRE, ChangeKind.RESTORE)
-_OWNING = (ChangeKind.SPLIT, ChangeKind.RETIRE, ChangeKind.RESTORE)
 
 
 @dataclass(frozen=True)
@@ -132,7 +125,7 @@ def _undo_split(it: _Undoing) -> None:
     if theme.status in GONE_STATUSES:
         raise Conflict(f"{theme.key} is {theme.status.value} now. Undo that first.")
     _check_no_change_since(session, change, {new.id}, _MOVING)
-    _check_no_change_since(session, change, {theme.id}, _OWNING)
+    _check_no_change_since(session, change, {theme.id}, OWNING)
     _check_no_decision_since(session, change, {new.id})
     _check_no_action(session, new)
     ids = set(session.scalars(sa.select(Contact.id).where(Contact.theme_id == new.id)))
@@ -187,7 +180,7 @@ def _undo_retire(it: _Undoing) -> None:
     session, change, theme = it.session, it.change, it.theme
     if theme.status is not ThemeStatus.RETIRED:
         raise Conflict(f"{theme.key} was brought back already.")
-    _check_no_change_since(session, change, {theme.id}, _OWNING)
+    _check_no_change_since(session, change, {theme.id}, OWNING)
     change.undone_at = utc_now()
     give_back_labels(session, settings=it.settings, theme=theme, retire=change)
 
