@@ -44,8 +44,6 @@ NEAREST = 3
 SPARE = 5
 """Quotes of each kind that stand ready behind those shown."""
 
-QUOTES = {kind: QUOTES_SHOWN[kind.value] + SPARE for kind in EvidenceKind}
-
 
 @dataclass(frozen=True)
 class _Sample:
