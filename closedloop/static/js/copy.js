@@ -3,7 +3,8 @@
   "use strict";
 
   function copy(button) {
-    var words = button.textContent;
+    // a second click while it says "Copied" must not take that for its words
+    var words = (button.dataset.words = button.dataset.words || button.textContent);
     var text = document.getElementById(button.dataset.copy).textContent.trim();
     function say(told) {
       button.textContent = told;
