@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from closedloop.bench.imports import _run_import, write_file
+from closedloop.bench.imports import run_import, write_file
 from closedloop.bench.places import has_postgresql, open_place
 
 UNITS = {"KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
@@ -46,7 +46,7 @@ def measure(database: str, n_bytes: int) -> dict[str, Any]:
     with open_place(database) as place:
         path = place.settings.instance / "contacts.csv"
         n = write_big_file(path, n_bytes)
-        seconds, peak = _run_import(place, path)
+        seconds, peak = run_import(place, path)
         return {
             "database": database,
             "file MB": round(path.stat().st_size / UNITS["MB"], 1),

@@ -48,7 +48,7 @@ def measure_import(place: Place, n: int, *, with_text: bool) -> Report:
     """Import a file of `n` contacts by a process of its own; rates in contacts a second."""
     path = place.settings.instance / "contacts.csv"
     write_file(path, n, with_text=with_text)
-    seconds, peak = _run_import(place, path)
+    seconds, peak = run_import(place, path)
     found: Report = {"contacts": n, "import": round(n / seconds), "peak MB": peak}
     if with_text:
         texts = make_texts(TEXTS, seed=8)
@@ -84,7 +84,8 @@ def measure_bare_insert(place: Place, n: int) -> int:
     return round(n / seconds)
 
 
-def _run_import(place: Place, path: Path) -> tuple[float, int]:
+def run_import(place: Place, path: Path) -> tuple[float, int]:
+    """Import a file by the command, in processes of its own; return seconds and peak in MB."""
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith("CLOSEDLOOP_")},
         "CLOSEDLOOP_INSTANCE": str(place.settings.instance),
