@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from closedloop.api.auth import needs
@@ -12,6 +13,7 @@ from closedloop.api.schemas import (
     ContactList,
     ContactOut,
     ContactQuery,
+    ContactSearch,
     EpisodeContact,
     TextQuery,
     ThemeRef,
@@ -48,6 +50,16 @@ def _wanted(asked: ContactQuery) -> ContactFilter:
     theme_id = None
     if asked.theme and asked.theme != NO_THEME:
         theme_id = find_theme(db.session, asked.theme).id
+    return replace(
+        filter_of(asked),
+        theme_id=theme_id,
+        without_theme=asked.theme == NO_THEME,
+        repeats_only=asked.repeats,
+    )
+
+
+def filter_of(asked: ContactSearch) -> ContactFilter:
+    """Return what is asked of contacts as their query takes it."""
     return ContactFilter(
         words=asked.q,
         first_day=asked.first_day,
@@ -55,9 +67,6 @@ def _wanted(asked: ContactQuery) -> ContactFilter:
         channel=asked.channel,
         queue=asked.queue,
         disposition=asked.disposition,
-        theme_id=theme_id,
-        without_theme=asked.theme == NO_THEME,
-        repeats_only=asked.repeats,
     )
 
 

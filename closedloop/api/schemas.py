@@ -59,8 +59,8 @@ class Problem(BaseModel):
     errors: dict[str, Any] | None = None
 
 
-class ContactQuery(Page):
-    """Which contacts are wanted."""
+class ContactSearch(Page):
+    """Which contacts are wanted, whatever theme they are in."""
 
     q: Short = Field("", description="Beginning of a contact id, or words of the redacted text.")
     first_day: date | None = Field(None, alias="from")
@@ -68,9 +68,14 @@ class ContactQuery(Page):
     channel: Short | None = None
     queue: Short | None = None
     disposition: Short | None = None
+    text: bool = Field(False, description="With the beginning of the redacted text.")
+
+
+class ContactQuery(ContactSearch):
+    """Which contacts are wanted."""
+
     theme: Key | None = Field(None, description="Key of a theme, or `none`.")
     repeats: bool = Field(False, description="Only second or later contacts of an episode.")
-    text: bool = Field(False, description="With the beginning of the redacted text.")
 
 
 class TextQuery(In):

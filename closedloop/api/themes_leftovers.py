@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 
 from pydantic import Field
 
 from closedloop.api.auth import needs
 from closedloop.api.blueprint import bp
+from closedloop.api.contacts import filter_of
 from closedloop.api.cursors import read_instant, write_cursor
-from closedloop.api.schemas import In, Out, Page, Rate, Short
+from closedloop.api.schemas import ContactSearch, In, Out, Rate
 from closedloop.extensions import current_settings, db
-from closedloop.queries.contacts import ContactFilter, ContactRow, Cursor, list_contacts
+from closedloop.queries.contacts import ContactRow, Cursor, list_contacts
 from closedloop.queries.leftovers import Coverage, EmergingRow, get_coverage, list_emerging
 from closedloop.queries.site import get_data_span
 from closedloop.services.leftovers import Nearest, find_nearest
-
-
-class UnassignedQuery(Page):
-    """Which contacts in no theme are wanted."""
-
-    q: Short = Field("", description="Beginning of a contact id, or words of the redacted text.")
-    first_day: date | None = Field(None, alias="from")
-    last_day: date | None = Field(None, alias="to")
-    channel: Short | None = None
-    queue: Short | None = None
-    disposition: Short | None = None
-    text: bool = Field(False, description="With the beginning of the redacted text.")
 
 
 class CoverageOut(Out):
@@ -95,14 +85,15 @@ class EmergingList(Out):
 
 @bp.get("/themes/unassigned")
 @bp.doc(summary="List contacts in no theme")
-@bp.input(UnassignedQuery, location="query", arg_name="asked")
+@bp.input(ContactSearch, location="query", arg_name="asked")
 @bp.output(UnassignedList)
 @needs("contacts.view")
-def list_unassigned_view(asked: UnassignedQuery) -> UnassignedList:
+def list_unassigned_view(asked: ContactSearch) -> UnassignedList:
     """Give contacts with text that are in no theme, the newest first."""
     after = read_instant(asked.after)
     cursor = Cursor(*after) if after else None
-    rows = list_contacts(db.session, _wanted(asked), after=cursor, limit=asked.limit + 1)
+    wanted = replace(filter_of(asked), without_theme=True, with_words=True)
+    rows = list_contacts(db.session, wanted, after=cursor, limit=asked.limit + 1)
     page = rows[: asked.limit]
     nearest = find_nearest(db.session, contact_ids=[row.id for row in page])
     last_day = get_data_span(db.session).last_day
@@ -110,19 +101,6 @@ def list_unassigned_view(asked: UnassignedQuery) -> UnassignedList:
         coverage=_coverage(get_coverage(db.session, last_day=last_day)) if last_day else None,
         items=[_contact(row, nearest.get(row.id), with_text=asked.text) for row in page],
         next=write_cursor(page[-1].started_at, page[-1].id) if len(rows) > asked.limit else None,
-    )
-
-
-def _wanted(asked: UnassignedQuery) -> ContactFilter:
-    return ContactFilter(
-        words=asked.q,
-        first_day=asked.first_day,
-        last_day=asked.last_day,
-        channel=asked.channel,
-        queue=asked.queue,
-        disposition=asked.disposition,
-        without_theme=True,
-        with_words=True,
     )
 
 
