@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-small_option = click.option("--small", is_flag=True, help="A small size: a minute or two instead of an hour.")
+small_option = click.option("--small", is_flag=True, help="Minutes instead of an hour.")
 json_option = click.option(
     "--json",
     "to",

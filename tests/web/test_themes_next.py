@@ -57,10 +57,8 @@ def pairs(session):
 def test_next_says_in_a_sentence_what_follows_what(manager, pairs):
     text = text_of(manager.get("/themes/next"))
 
-    assert (
-        "After Card is late, 18.0 % of contacts are followed by one of the same customer about Refund is late"
-        in text
-    )
+    lead = "18.0 % of contacts are followed by one of the same customer about Refund is late"
+    assert f"After Card is late, {lead}" in text
     assert "2.4 times as often as after any contact" in text
     assert "132" in text
     assert "1 pair of fewer than 5 customers not shown" in text
