@@ -13,6 +13,7 @@ from closedloop.models.accounts import (
 from closedloop.models.actions import Action
 from closedloop.models.audit import AuditEvent
 from closedloop.models.base import Model, UtcDateTime
+from closedloop.models.contact_drivers import ContactDriver, DriverChange
 from closedloop.models.contacts import (
     BatchState,
     Contact,
@@ -70,6 +71,7 @@ __all__ = [
     "ChannelCost",
     "Comeback",
     "Contact",
+    "ContactDriver",
     "ContactLink",
     "ContactText",
     "Customer",
@@ -78,6 +80,7 @@ __all__ = [
     "DailySlice",
     "DefinitionSet",
     "Department",
+    "DriverChange",
     "DriverDay",
     "DueDay",
     "EmergingState",

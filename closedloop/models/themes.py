@@ -106,6 +106,14 @@ class Theme(TimestampMixin, Model):
     parked_until: Mapped[date | None] = mapped_column(comment="First day it returns to triage.")
     review_on: Mapped[date | None] = mapped_column(comment="When an accepted theme is looked at.")
     run_id: Mapped[int | None] = mapped_column(ForeignKey("theme_runs.id"))
+    driver_id: Mapped[int | None] = mapped_column(
+        index=True, comment="Its contact driver; those rows are never deleted."
+    )
+    is_driver_by_person: Mapped[bool] = mapped_column(
+        default=False,
+        server_default=sa.false(),
+        comment="Somebody decided about its driver; no run does.",
+    )
     triaged_at: Mapped[datetime | None]
     waiting_since: Mapped[datetime] = mapped_column(
         default=utc_now, comment="When it was found, or came back from parking, for a decision."

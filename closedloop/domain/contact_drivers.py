@@ -1,0 +1,107 @@
+"""Contact drivers: the few coarse reasons above themes, and what may be done to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from closedloop.domain.errors import Invalid, InvalidTransition
+
+NAME_LENGTH = 80
+"""Characters that the name of a contact driver may have."""
+
+MOST_MOVED = 500
+"""Themes that one change may put under another driver."""
+
+COUNT_TO_TYPE_ABOVE = 100
+"""A change that moves more themes asks for their number first."""
+
+FEWEST_THEMES = 3
+"""With fewer themes there is nothing to put together."""
+
+
+class DriverState(StrEnum):
+    """Whether a contact driver is in use."""
+
+    IN_USE = "in_use"
+    MERGED = "merged"
+    RETIRED = "retired"
+
+
+class DriverChangeKind(StrEnum):
+    """What somebody did to contact drivers."""
+
+    CREATE = "create"
+    RENAME = "rename"
+    MOVE = "move"
+    MERGE = "merge"
+    RETIRE = "retire"
+    RESTORE = "restore"
+
+
+def check_driver_name(name: str, taken: Iterable[str]) -> str:
+    """Return the name of a contact driver on one line.
+
+    Parameters
+    ----------
+    name : str
+    taken : iterable of str
+        Names of the other drivers in use.
+
+    Raises
+    ------
+    Invalid
+        If it is empty, longer than `NAME_LENGTH`, or taken.
+    """
+    name = " ".join(name.split())
+    if not 0 < len(name) <= NAME_LENGTH:
+        sentence = f"Give the contact driver a name of at most {NAME_LENGTH} characters."
+        raise Invalid(sentence, {"name": sentence})
+    if name.casefold() in {other.casefold() for other in taken}:
+        sentence = (
+            f"There is a contact driver “{name}” already. Move themes to it, or merge the two."
+        )
+        raise Invalid(sentence, {"name": sentence})
+    return name
+
+
+def free_driver_name(name: str, taken: Iterable[str]) -> str:
+    """Return the name, with a number behind it where another driver in use has it already."""
+    known = {other.casefold() for other in taken}
+    base = " ".join(name.split())[: NAME_LENGTH - 6] or "Other reasons"
+    free, number = base, 1
+    while free.casefold() in known:
+        number += 1
+        free = f"{base} ({number})"
+    return free
+
+
+def check_in_use(key: str, state: DriverState) -> None:
+    """Refuse what only a driver in use can be asked for.
+
+    Raises
+    ------
+    InvalidTransition
+    """
+    if state is not DriverState.IN_USE:
+        raise InvalidTransition(
+            f"{key} is {state.value} and takes no themes. Choose a contact driver in use."
+        )
+
+
+def check_typed_themes(moves: int, typed: int | None, *, to_do: str) -> None:
+    """Refuse a change that moves many themes unless their number was typed.
+
+    Raises
+    ------
+    Invalid
+    """
+    if moves > COUNT_TO_TYPE_ABOVE and typed != moves:
+        sentence = f"Type {moves:,} to {to_do}: so many themes will move."
+        raise Invalid(sentence, {"typed_count": sentence})
+
+
+def next_driver_key(keys: Iterable[str]) -> str:
+    """Return the key after the highest ever given; rows are never deleted, so none comes twice."""
+    numbers = [int(key[2:]) for key in keys if key.startswith("D-") and key[2:].isdigit()]
+    return f"D-{max(numbers, default=0) + 1:03d}"
