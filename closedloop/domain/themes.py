@@ -136,6 +136,14 @@ def quadrant_for(customer_values: bool, company_values: bool) -> Quadrant:
     return Quadrant.SIMPLIFY if company_values else Quadrant.ELIMINATE
 
 
+VALUED_BY: dict[Quadrant, tuple[bool, bool]] = {
+    quadrant_for(customer, company): (customer, company)
+    for customer in (True, False)
+    for company in (True, False)
+}
+"""Whether the customer values the contacts of a cell, and whether the company does."""
+
+
 class Strategy(StrEnum):
     """The order in which demand is handled: at the source first, an agent last."""
 

@@ -19,7 +19,7 @@ from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.uploads import find_upload, note
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
-from closedloop.domain.clock import last_full_day, today
+from closedloop.domain.clock import today
 from closedloop.domain.errors import Invalid
 from closedloop.domain.identities import MatchRules
 from closedloop.domain.jobs import JobKind, Progress
@@ -219,8 +219,7 @@ def data_cut(database: Database, settings: Settings) -> date | None:
     A day is complete when it is over, so today never counts.
     """
     with database.reading() as session:
-        last_day = get_data_span(session).last_day
-    return min(last_day, last_full_day(settings.reporting_zone)) if last_day else None
+        return get_data_span(session).cut(settings.reporting_zone)
 
 
 def measure(

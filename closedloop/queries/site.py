@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.actions import OPEN_ACTIONS
+from closedloop.domain.clock import last_full_day
 from closedloop.domain.impact import LOOK_DAYS
 from closedloop.domain.themes import OPEN_STATUSES, ThemeStatus
 from closedloop.models import (
@@ -28,6 +29,10 @@ class DataSpan:
 
     first_day: date | None
     last_day: date | None
+
+    def cut(self, zone: str) -> date | None:
+        """Return the last day that the data reach and that is over in `zone`; None without any."""
+        return min(self.last_day, last_full_day(zone)) if self.last_day else None
 
 
 def get_data_span(session: Session) -> DataSpan:

@@ -15,6 +15,7 @@ from closedloop.domain.contacts import share
 from closedloop.domain.impact import Verdict
 from closedloop.domain.themes import (
     OPEN_STATUSES,
+    VALUED_BY,
     DemandType,
     Quadrant,
     ThemeStatus,
@@ -247,7 +248,7 @@ def _narrowed(statement: sa.Select[Any], wanted: ThemeFilter) -> sa.Select[Any]:
     if wanted.demand_type:
         statement = statement.where(Theme.demand_type == wanted.demand_type)
     if wanted.quadrant:
-        customer, company = _VALUES[wanted.quadrant]
+        customer, company = VALUED_BY[wanted.quadrant]
         statement = statement.where(
             Theme.customer_values.is_(customer), Theme.company_values.is_(company)
         )
@@ -260,13 +261,6 @@ def _narrowed(statement: sa.Select[Any], wanted: ThemeFilter) -> sa.Select[Any]:
     for word in wanted.q.split():
         statement = statement.where(_holds(word))
     return statement
-
-
-_VALUES = {
-    quadrant_for(customer, company): (customer, company)
-    for customer in (True, False)
-    for company in (True, False)
-}
 
 
 def _holds(word: str) -> sa.ColumnElement[bool]:

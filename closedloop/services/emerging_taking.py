@@ -14,7 +14,7 @@ from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict
-from closedloop.domain.jobs import Progress
+from closedloop.domain.jobs import JobKind, Progress
 from closedloop.domain.leftovers import rise_in_words
 from closedloop.models import (
     AuditEvent,
@@ -23,6 +23,7 @@ from closedloop.models import (
     EmergingState,
     EmergingTheme,
     EncodedText,
+    Job,
     Theme,
 )
 from closedloop.services.assignment import (
@@ -48,6 +49,7 @@ from closedloop.services.definitions import (
 from closedloop.services.emerging import LEFT_OVER, get_emerging_to_change, refuse_decided
 from closedloop.services.encoding import unpack
 from closedloop.services.evidence import renew_evidence
+from closedloop.services.jobs import queue_job
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.proposals import Cluster, bear_candidate, put_in_force
 
@@ -88,6 +90,20 @@ class _Plan:
     encoder: str
     owners: LabelThemes
     model: Model
+
+
+def queue_taking(session: Session, *, emerging_id: int, by: Actor) -> Job:
+    """Queue the job that makes a candidate of an emerging theme.
+
+    Raises
+    ------
+    NotFound
+    Conflict
+        If it was taken or dismissed already.
+    """
+    refuse_decided(get_emerging_to_change(session, emerging_id))
+    arguments = {"emerging_id": emerging_id}
+    return queue_job(session, kind=JobKind.ASSIGN_THEMES, arguments=arguments, by=by)
 
 
 def take_emerging(

@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import lru_cache
 
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from closedloop.config import Settings
 from closedloop.domain.audit import Actor
+from closedloop.domain.clock import today
 from closedloop.domain.errors import Invalid
 from closedloop.domain.leftovers import COVERAGE_GOAL
 from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import ContactText, EncodedText, MetricGoal, Theme
+from closedloop.queries.site import get_data_span
 from closedloop.services.audit import record_event
 from closedloop.services.definitions import Model, ThemeMaker, find_current_set, own_maker
 from closedloop.services.encoding import unpack
@@ -42,13 +44,20 @@ class Nearest:
     nearness: float
 
 
-def set_coverage_goal(session: Session, *, goal: float, valid_from: date, by: Actor) -> MetricGoal:
-    """Set which share of the contacts with text shall be in a theme, from a day on.
+def set_coverage_goal(
+    session: Session, *, settings: Settings, goal: float, by: Actor
+) -> MetricGoal:
+    """Set which share of the contacts with text shall be in a theme, from now on.
+
+    It holds from the last day of the data, which is the day coverage is told for, but never from
+    a day to come.
 
     Parameters
     ----------
+    settings : Settings
     goal : float
         Share, above 0 to 1.
+    by : Actor
 
     Raises
     ------
@@ -57,6 +66,8 @@ def set_coverage_goal(session: Session, *, goal: float, valid_from: date, by: Ac
     if not (math.isfinite(goal) and 0 < goal <= 1):
         sentence = "Give the goal as a number above 0 and up to 100 per cent, for example 80."
         raise Invalid(sentence, {"goal": sentence})
+    running = today(settings.reporting_zone)
+    valid_from = min(running, get_data_span(session).last_day or running)
     row = MetricGoal(metric=COVERAGE_GOAL, valid_from=valid_from, goal=goal, set_by=by.name)
     session.add(row)
     session.flush()  # readers of this transaction see it

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
-from closedloop.domain.clock import last_full_day
 from closedloop.domain.contacts import HEADLINE_WINDOW
 from closedloop.domain.themes import (
     OPEN_STATUSES,
@@ -64,8 +63,7 @@ class _Sums:
 
 def find_stats_day(session: Session, settings: Settings) -> date | None:
     """Return the last complete day that the data reach, None without data."""
-    last_day = get_data_span(session).last_day
-    return min(last_day, last_full_day(settings.reporting_zone)) if last_day else None
+    return get_data_span(session).cut(settings.reporting_zone)
 
 
 def refresh_theme_stats(session: Session, *, settings: Settings, as_of: date) -> int:

@@ -12,6 +12,7 @@ from closedloop.config import Settings
 from closedloop.domain.actions import OPEN_ACTIONS
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
+from closedloop.domain.curation import check_typed_count
 from closedloop.domain.errors import Conflict, Invalid, InvalidTransition, NotFound
 from closedloop.domain.themes import (
     NAME_LENGTH,
@@ -21,7 +22,7 @@ from closedloop.domain.themes import (
     check_theme_move,
 )
 from closedloop.domain.triage import Decision, check_reason, check_scenario
-from closedloop.models import Action, Department, Theme, TriageDecision, User
+from closedloop.models import Action, Contact, Department, Theme, TriageDecision, User
 from closedloop.services.audit import record_event, record_on_theme
 from closedloop.services.decisions import (
     DONE,
@@ -134,6 +135,39 @@ def merge_themes(
         record_on_theme(session, by, one, "themes.merged", summary, {"into": into.id, **detail})
     renew_stats_of_last_day(session)
     return decision
+
+
+def confirm_merge(
+    session: Session,
+    *,
+    settings: Settings,
+    theme_id: int,
+    into_id: int,
+    reason: str,
+    typed_count: int | None,
+    by: Actor,
+) -> TriageDecision:
+    """Merge two themes as `merge_themes`, once somebody has seen how many contacts move.
+
+    Parameters
+    ----------
+    settings, theme_id, into_id, reason, by
+        As for `merge_themes`.
+    typed_count : int or None
+        Contacts that will move; asked for above `COUNT_TO_TYPE_ABOVE`.
+
+    Raises
+    ------
+    NotFound, InvalidTransition, Conflict
+    Invalid
+        Also if the number is asked for and another one was typed.
+    """
+    take_turn(session)
+    held = sa.select(sa.func.count(Contact.id)).where(Contact.theme_id == theme_id)
+    check_typed_count(session.scalar(held) or 0, typed_count, to_do="merge")
+    return merge_themes(
+        session, settings=settings, theme_id=theme_id, into_id=into_id, reason=reason, by=by
+    )
 
 
 def dismiss_candidate(session: Session, *, theme_id: int, reason: str, by: Actor) -> TriageDecision:

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from flask_login import current_user
 
 from closedloop.domain.accounts import Role
-from closedloop.domain.clock import last_full_day, today, utc_now
+from closedloop.domain.clock import today, utc_now
 from closedloop.domain.home import LOOK_AGAIN_SECONDS, TODO_FOR, Change, Todo
 from closedloop.domain.impact import Verdict, cost_avoided
 from closedloop.domain.jobs import JobState
@@ -60,7 +60,7 @@ def index() -> str:
     settings = current_settings()
     running = today(settings.reporting_zone)
     span = get_data_span(db.session)
-    cut = min(span.last_day, last_full_day(settings.reporting_zone)) if span.last_day else None
+    cut = span.cut(settings.reporting_zone)
     trend = get_home_trend(db.session, span, cut) if cut else Trend()
     headline = headline_of(trend, fewest=settings.privacy_k)
     themes = count_themes(db.session)
@@ -146,7 +146,7 @@ def trend_csv() -> Response:
     """Send the days of the chart on home."""
     settings = current_settings()
     span = get_data_span(db.session)
-    cut = min(span.last_day, last_full_day(settings.reporting_zone)) if span.last_day else None
+    cut = span.cut(settings.reporting_zone)
     trend = get_home_trend(db.session, span, cut) if cut else Trend()
     headings = (
         *("Day", "Contacts with a known customer", "Any reason, day", "Same theme, day"),

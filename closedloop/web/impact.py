@@ -9,7 +9,6 @@ from typing import Any
 from flask import Blueprint, flash, render_template, request, url_for
 from werkzeug import Response
 
-from closedloop.domain.clock import last_full_day
 from closedloop.domain.errors import NotMeasurable
 from closedloop.domain.impact import Verdict, cost_avoided, looks
 from closedloop.domain.impact_words import CHECK_TITLES, answer, spelt, support
@@ -142,7 +141,7 @@ def measurement(measurement_id: int) -> str:
 def measure(key: str) -> Response:
     """Measure now instead of waiting for the night: looks that are due first."""
     action = find_shipped(db.session, key)
-    cut = _data_cut()
+    cut = get_data_span(db.session).cut(current_settings().reporting_zone)
     back = see_other(url_for("impact.show", key=key))
     if cut is None:
         flash("There are no contacts of a complete day yet. Import some first.", "warn")
@@ -278,12 +277,6 @@ def _cost(measured: Measured | None) -> dict[str, Any]:
 def _first_day(plan: dict[str, Any]) -> date | None:
     text = plan.get("first_baseline_day")
     return date.fromisoformat(text) if text else None
-
-
-def _data_cut() -> date | None:
-    last_day = get_data_span(db.session).last_day
-    full = last_full_day(current_settings().reporting_zone)
-    return min(last_day, full) if last_day else None
 
 
 def _read_cursor(text: str) -> tuple[date, int] | None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
 from flask import Response, flash, render_template, request, url_for
 from werkzeug import Response as BaseResponse
 
-from closedloop.domain.clock import today
 from closedloop.domain.errors import Invalid
-from closedloop.domain.jobs import JobKind
 from closedloop.domain.leftovers import GONE_AFTER_DAYS, SPAN_DAYS
 from closedloop.extensions import current_settings, db
 from closedloop.queries.contacts import (
@@ -32,7 +29,7 @@ from closedloop.queries.leftovers import (
 )
 from closedloop.queries.site import get_data_span
 from closedloop.services.emerging import dismiss_emerging, restore_emerging
-from closedloop.services.jobs import queue_job
+from closedloop.services.emerging_taking import queue_taking
 from closedloop.services.leftovers import find_nearest, set_coverage_goal
 from closedloop.web.contacts import Asked, read_cursor, read_filter, write_cursor
 from closedloop.web.contacts_bp import redacted
@@ -182,17 +179,11 @@ def change_coverage_goal() -> Page:
     try:
         with db.transaction() as session:
             goal = _read_goal(typed)
-            set_coverage_goal(session, goal=goal, valid_from=_from_day(), by=current_actor())
+            set_coverage_goal(session, settings=current_settings(), goal=goal, by=current_actor())
     except Invalid as refusal:
         return _page(refusal.fields, typed), 422
     flash(f"The goal of coverage is {goal * 100:g} % now.", "done")
     return see_other(url_for("themes.unassigned"))
-
-
-def _from_day() -> date:
-    """Return the day a goal holds from: the last day of the data, or today where it is later."""
-    running = today(current_settings().reporting_zone)
-    return min(running, get_data_span(db.session).last_day or running)
 
 
 def _read_goal(typed: str) -> float:
@@ -208,13 +199,7 @@ def _read_goal(typed: str) -> float:
 def take_emerging_theme(emerging_id: int) -> BaseResponse:
     """Queue the making of a candidate out of an emerging theme and show its progress."""
     with db.transaction() as session:
-        job = queue_job(
-            session,
-            kind=JobKind.ASSIGN_THEMES,
-            arguments={"emerging_id": emerging_id},
-            by=current_actor(),
-        )
-        job_id = job.id
+        job_id = queue_taking(session, emerging_id=emerging_id, by=current_actor()).id
     return see_other(url_for("jobs.show", job_id=job_id))
 
 

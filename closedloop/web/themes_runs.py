@@ -7,15 +7,13 @@ from typing import Any
 from flask import flash, render_template, request, url_for
 from werkzeug import Response
 
-from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE, check_typed_count
+from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE
 from closedloop.domain.errors import Conflict, Invalid
-from closedloop.domain.jobs import JobKind
 from closedloop.domain.runs import RULE, PartState
 from closedloop.extensions import current_settings, db
 from closedloop.queries.drift import get_site_drift
-from closedloop.queries.runs import PartRow, compare_runs, get_run, list_parts, list_runs
-from closedloop.services.jobs import queue_job
-from closedloop.services.run_parts import decline_parts
+from closedloop.queries.runs import compare_runs, get_run, list_parts, list_runs
+from closedloop.services.run_choices import decline_chosen, queue_acceptance
 from closedloop.web.asked import row_id, typed_count
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
@@ -79,18 +77,16 @@ def accept_run_parts(run_id: int) -> Response | tuple[str, int]:
     """Queue the taking over of parts; the whole history is assigned anew."""
     chosen = _chosen(request.form)
     try:
-        moves = sum(part.would_move for part in _read_waiting(run_id, chosen))
-        check_typed_count(moves, typed_count(), to_do="accept these parts")
+        with db.transaction() as session:
+            job_id = queue_acceptance(
+                session,
+                run_id=run_id,
+                part_ids=chosen,
+                typed_count=typed_count(),
+                by=current_actor(),
+            ).id
     except (Conflict, Invalid) as refusal:
         return _refused(run_id, chosen, refusal)
-    with db.transaction() as session:
-        job = queue_job(
-            session,
-            kind=JobKind.ASSIGN_THEMES,
-            arguments={"parts": sorted(chosen)},
-            by=current_actor(),
-        )
-        job_id = job.id
     return see_other(url_for("jobs.show", job_id=job_id))
 
 
@@ -100,30 +96,17 @@ def decline_run_parts(run_id: int) -> Response | tuple[str, int]:
     """Decide that parts are not taken over."""
     chosen = _chosen(request.form)
     try:
-        _read_waiting(run_id, chosen)
         with db.transaction() as session:
-            n = decline_parts(session, part_ids=chosen, by=current_actor())
+            done = decline_chosen(session, run_id=run_id, part_ids=chosen, by=current_actor())
     except (Conflict, Invalid) as refusal:
         return _refused(run_id, chosen, refusal)
+    n = len(done.parts)
     flash("Declined. Nothing was changed." if n == 1 else f"Declined {n} parts.", "done")
     return see_other(url_for("themes.run", run_id=run_id))
 
 
 def _chosen(given: Any) -> list[int]:
     return sorted({part for part in given.getlist("part", type=row_id) if part is not None})
-
-
-def _read_waiting(run_id: int, chosen: list[int]) -> tuple[PartRow, ...]:
-    """Return the parts; refuse those of another run, and those somebody has decided about."""
-    if not chosen:
-        raise Invalid("Choose at least one part.")
-    found = list_parts(db.session, run_id, chosen)
-    if sum(part.state is PartState.PROPOSED for part in found) < len(chosen):
-        raise Conflict(
-            "Somebody has decided about one of these parts meanwhile, or a later run took its "
-            "place. Look at the run again."
-        )
-    return found
 
 
 def _refused(run_id: int, chosen: list[int], refusal: Conflict | Invalid) -> tuple[str, int]:

@@ -11,9 +11,9 @@ from flask import Blueprint, flash, render_template, request, url_for
 from werkzeug import Response
 
 from closedloop.domain.clock import today
-from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE, check_typed_count
+from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE
 from closedloop.domain.errors import Conflict, Invalid, InvalidTransition
-from closedloop.domain.themes import PRIORITY_RULE, DemandType, Quadrant, Strategy
+from closedloop.domain.themes import PRIORITY_RULE, VALUED_BY, DemandType, Quadrant, Strategy
 from closedloop.domain.triage import check_scenario
 from closedloop.extensions import current_settings, db
 from closedloop.queries.accounts import get_department, list_departments, list_users
@@ -29,8 +29,8 @@ from closedloop.queries.triage import (
 )
 from closedloop.services.triage import (
     accept_candidate,
+    confirm_merge,
     dismiss_candidate,
-    merge_themes,
     park_theme,
     undo_decision,
 )
@@ -50,14 +50,6 @@ SHOWN_IN_QUEUE = 6
 _FIELD_NAMES = {"into_id": "into"}
 PARK_DAYS = 28
 """Suggested time to park, in days."""
-
-VALUES = {
-    Quadrant.LEVERAGE: (True, True),
-    Quadrant.DIGITISE: (True, False),
-    Quadrant.SIMPLIFY: (False, True),
-    Quadrant.ELIMINATE: (False, False),
-}
-"""Customer values it, company values it."""
 
 
 @bp.get("/", strict_slashes=False)
@@ -118,14 +110,14 @@ def merge_submit(key: str) -> Page:
     following = _after_decision(key)
     try:
         with db.transaction() as session:
-            preview = _preview(session, key, into_key)
-            check_typed_count(preview.moves, typed_count(), to_do="merge")
-            decision = merge_themes(
+            theme_id, into_id = _pair(session, key, into_key)
+            decision = confirm_merge(
                 session,
                 settings=current_settings(),
-                theme_id=preview.source.id,
-                into_id=preview.into.id,
+                theme_id=theme_id,
+                into_id=into_id,
                 reason=request.form.get("reason", ""),
+                typed_count=typed_count(),
                 by=current_actor(),
             )
             decision_id = decision.id
@@ -305,12 +297,17 @@ def _back_url(key: str) -> str:
     return url_for("triage.show", key=key)
 
 
-def _preview(session: Any, key: str, into_key: str) -> MergePreview:
+def _pair(session: Any, key: str, into_key: str) -> tuple[int, int]:
+    """Return the theme that goes and the one that stays."""
     if not into_key:
         sentence = "Choose the theme to merge into."
         raise Invalid(sentence, {"into": sentence})
-    source, into = find_theme(session, key), find_theme(session, into_key)
-    return preview_merge(session, source.id, into.id, k=current_settings().privacy_k)
+    return find_theme(session, key).id, find_theme(session, into_key).id
+
+
+def _preview(session: Any, key: str, into_key: str) -> MergePreview:
+    theme_id, into_id = _pair(session, key, into_key)
+    return preview_merge(session, theme_id, into_id, k=current_settings().privacy_k)
 
 
 def _read_day(name: str) -> date:
@@ -354,7 +351,7 @@ def _read_answers() -> dict[str, Any]:
     strategy = _choice(Strategy, "strategy", "Choose the first lever.", errors)
     if errors or quadrant is None:
         raise Invalid("Some answers are missing.", errors)
-    customer_values, company_values = VALUES[quadrant]
+    customer_values, company_values = VALUED_BY[quadrant]
     return {
         "name": name,
         "scenario": scenario,

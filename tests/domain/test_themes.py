@@ -6,7 +6,9 @@ import pytest
 
 from closedloop.domain.themes import (
     PRIORITY_WEIGHTS,
+    VALUED_BY,
     DemandType,
+    Quadrant,
     follow_mergers,
     priority_parts,
     priority_points,
@@ -66,3 +68,12 @@ def test_a_theme_is_counted_under_the_last_of_its_mergers():
 
     assert [follow_mergers(theme, into) for theme in (1, 2, 3, 4, 9)] == [3, 3, 3, 4, 9]
     assert follow_mergers(5, into) in {5, 6}
+
+
+def test_each_cell_of_the_matrix_says_who_values_it():
+    assert VALUED_BY == {
+        Quadrant.LEVERAGE: (True, True),
+        Quadrant.DIGITISE: (True, False),
+        Quadrant.SIMPLIFY: (False, True),
+        Quadrant.ELIMINATE: (False, False),
+    }

@@ -30,6 +30,7 @@ from closedloop.services.themes import (
 )
 from closedloop.services.triage import (
     accept_candidate,
+    confirm_merge,
     dismiss_candidate,
     merge_themes,
     park_theme,
@@ -37,7 +38,7 @@ from closedloop.services.triage import (
     undo_decision,
 )
 from tests.factories.accounts import make_department, make_user
-from tests.factories.contacts import make_contact, make_customer
+from tests.factories.contacts import make_batch, make_contact, make_customer
 from tests.factories.histories import START, add_contacts, rows_of, theme_named, themes_by_topic
 from tests.factories.theme_maker import make_maker
 from tests.factories.themes import make_action, make_theme
@@ -236,6 +237,34 @@ def test_merging_moves_contacts_and_counts_their_repeats_together(database, sett
         assert session.scalar(left) == 0
     # 9 of the card's customers, 7 of the PIN's, and the 4 who had asked about one after the other.
     assert same == 20
+
+
+def test_merging_more_than_a_hundred_contacts_needs_their_number(session, settings, actor):
+    small, large, into = (make_theme(session, ThemeStatus.TRIAGED) for _ in range(3))
+    batch = make_batch(session)
+    for theme, n in ((small, 100), (large, 101)):
+        for _ in range(n):
+            make_contact(session, theme=theme, batch=batch)
+
+    def confirm(theme, typed):
+        return confirm_merge(
+            session,
+            settings=settings,
+            theme_id=theme.id,
+            into_id=into.id,
+            reason="Both are about cards.",
+            typed_count=typed,
+            by=actor,
+        )
+
+    for typed in (None, 100, 1010):
+        with pytest.raises(Invalid, match="Type 101 to merge"):
+            confirm(large, typed)
+    assert large.status is ThemeStatus.TRIAGED
+    assert confirm(small, None).theme_id == small.id
+    confirm(large, 101)
+    held = sa.select(sa.func.count(Contact.id)).where(Contact.theme_id == into.id)
+    assert session.scalar(held) == 201
 
 
 def test_merging_makes_a_set_with_the_same_model_and_a_definition_for_the_target(
