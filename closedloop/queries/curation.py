@@ -101,16 +101,27 @@ def find_change(session: Session, change_id: int) -> ThemeChange:
     return change
 
 
-def list_changes(session: Session, theme_id: int) -> list[Change]:
-    """Return what people did to a theme outside triage, newest first."""
+def list_changes(
+    session: Session, theme_id: int, *, before_id: int | None = None, limit: int = CHANGES_SHOWN
+) -> list[Change]:
+    """Return what people did to a theme outside triage, newest first.
+
+    Parameters
+    ----------
+    theme_id : int
+    before_id : int, optional
+        Only changes older than this one.
+    limit : int
+    """
     first, second = aliased(Theme), aliased(Theme)
     rows = session.execute(
         sa.select(ThemeChange, first.key, first.name, second.key, second.name)
         .join(first, first.id == ThemeChange.theme_id)
         .outerjoin(second, second.id == ThemeChange.other_id)
         .where(sa.or_(ThemeChange.theme_id == theme_id, ThemeChange.other_id == theme_id))
+        .where(ThemeChange.id < before_id if before_id is not None else sa.true())
         .order_by(ThemeChange.id.desc())
-        .limit(CHANGES_SHOWN)
+        .limit(limit)
     )
     found = []
     for change, key, name, other_key, other_name in rows:
