@@ -18,7 +18,7 @@ from closedloop.cli.options import (
     speaks_plainly,
 )
 from closedloop.domain.audit import COMMAND_LINE
-from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE
+from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE, must_type_count
 from closedloop.queries.curation import Change, find_change, list_changes
 from closedloop.queries.theme_page import find_theme
 from closedloop.services.curation import (
@@ -273,7 +273,7 @@ def _do(
     if yes:
         click.echo(f"To take it back: closedloop themes undo {facts['change']} --yes")
         return
-    more = f" --count {preview.contacts}" if preview.contacts > COUNT_TO_TYPE_ABOVE else ""
+    more = f" --count {preview.contacts}" if must_type_count(preview.contacts) else ""
     click.echo(f"Nothing was changed. Repeat with --yes{more} to do it.")
 
 

@@ -17,6 +17,11 @@ RETIRABLE: frozenset[ThemeStatus] = frozenset(
 """Where a theme may stand so that it can be retired: nothing measured hangs on it."""
 
 
+def must_type_count(moves: int) -> bool:
+    """Return whether a change that moves so many contacts asks for their number."""
+    return moves > COUNT_TO_TYPE_ABOVE
+
+
 def check_typed_count(moves: int, typed: int | None, *, to_do: str) -> None:
     """Refuse a change that moves many contacts unless their number was typed.
 
@@ -25,7 +30,7 @@ def check_typed_count(moves: int, typed: int | None, *, to_do: str) -> None:
     moves : int
         Contacts that would move, as the preview counts them.
     typed : int or None
-        What was typed; not asked for up to `COUNT_TO_TYPE_ABOVE`.
+        What was typed; None is enough up to `COUNT_TO_TYPE_ABOVE`, another number never is.
     to_do : str
         Finishes "Type 1,240 to …".
 
@@ -33,7 +38,7 @@ def check_typed_count(moves: int, typed: int | None, *, to_do: str) -> None:
     ------
     Invalid
     """
-    if moves > COUNT_TO_TYPE_ABOVE and typed != moves:
+    if typed != moves and (typed is not None or must_type_count(moves)):
         sentence = f"Type {moves:,} to {to_do}: so many contacts will move."
         raise Invalid(sentence, {"typed_count": sentence})
 

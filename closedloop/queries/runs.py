@@ -139,9 +139,13 @@ class Comparison:
     stability: float | None
 
 
-def list_runs(session: Session) -> list[RunRow]:
-    """Return the newest runs, newest first."""
-    runs = session.scalars(sa.select(ThemeRun).order_by(ThemeRun.id.desc()).limit(RUNS_SHOWN)).all()
+def list_runs(
+    session: Session, *, before_id: int | None = None, limit: int = RUNS_SHOWN
+) -> list[RunRow]:
+    """Return the newest runs, newest first; of those before one, where it is given."""
+    older = ThemeRun.id < before_id if before_id is not None else sa.true()
+    wanted = sa.select(ThemeRun).where(older).order_by(ThemeRun.id.desc()).limit(limit)
+    runs = session.scalars(wanted).all()
     counts: dict[int, dict[PartState, int]] = defaultdict(dict)
     rows = session.execute(
         sa.select(RunPart.run_id, RunPart.state, sa.func.count())

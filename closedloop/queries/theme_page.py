@@ -173,7 +173,7 @@ def get_theme_page(session: Session, key: str, *, k: int, first_day: date | None
         near=tuple(list_near(session, theme.id, k)),
         actions=_actions(session, theme.id),
         merged_from=_merged_from(session, theme.id),
-        history=_history(session, theme.id),
+        history=list_theme_history(session, theme.id),
     )
 
 
@@ -310,7 +310,7 @@ def _merged_from(session: Session, theme_id: int) -> tuple[tuple[str, str], ...]
     return tuple((key, name) for key, name in rows)
 
 
-def _history(session: Session, theme_id: int) -> tuple[HistoryEntry, ...]:
+def list_theme_history(session: Session, theme_id: int) -> tuple[HistoryEntry, ...]:
     """Return the newest changes; the newest decision can be undone where nothing stands on it."""
     events = list_history(session, "theme", theme_id, limit=HISTORY_ROWS)
     entries = [HistoryEntry(e.at, e.actor_name, e.verb, e.summary, None) for e in events]

@@ -8,7 +8,7 @@ from typing import Any
 from flask import flash, render_template, request, url_for
 from werkzeug import Response
 
-from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE, MOST_CHOSEN, RETIRABLE
+from closedloop.domain.curation import MOST_CHOSEN, RETIRABLE, must_type_count
 from closedloop.domain.errors import Conflict, Invalid, InvalidTransition
 from closedloop.extensions import current_settings, db
 from closedloop.queries.contacts import (
@@ -292,7 +292,7 @@ def _preview_values(
         "page": page,
         "has_more": len(ids) > page * PAGE_ROWS,
         "page_rows": PAGE_ROWS,
-        "asks_count": preview is not None and preview.contacts > COUNT_TO_TYPE_ABOVE,
+        "asks_count": preview is not None and must_type_count(preview.contacts),
         "k": current_settings().privacy_k,
         "typed": asked,
         "errors": errors,

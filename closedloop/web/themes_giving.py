@@ -7,7 +7,7 @@ from typing import Any
 from flask import render_template, request, url_for
 from werkzeug import Response
 
-from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE
+from closedloop.domain.curation import must_type_count
 from closedloop.domain.errors import Conflict, Invalid, InvalidTransition, NotFound
 from closedloop.extensions import current_settings, db
 from closedloop.queries.contact_page import ContactPage, get_contact_page
@@ -85,7 +85,7 @@ def _page(contact_id: int, asked: Any, errors: dict[str, str] | None = None) -> 
         preview=preview,
         errors=errors,
         redacted=redacted,
-        count=preview.contacts if preview and preview.contacts > COUNT_TO_TYPE_ABOVE else None,
+        count=preview.contacts if preview and must_type_count(preview.contacts) else None,
         themes=[("", "Choose a theme"), *((one.key, f"{one.key} {one.name}") for one in themes)],
     )
 

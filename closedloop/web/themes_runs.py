@@ -7,7 +7,7 @@ from typing import Any
 from flask import flash, render_template, request, url_for
 from werkzeug import Response
 
-from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE
+from closedloop.domain.curation import must_type_count
 from closedloop.domain.errors import Conflict, Invalid
 from closedloop.domain.runs import RULE, PartState
 from closedloop.extensions import current_settings, db
@@ -124,6 +124,6 @@ def _parts_page(run_id: int, chosen: list[int], errors: dict[str, str] | None = 
         run=get_run(db.session, run_id).run,
         parts=found,
         moves=moves,
-        asks=moves > COUNT_TO_TYPE_ABOVE,
+        asks=must_type_count(moves),
         errors=errors or {},
     )

@@ -11,7 +11,7 @@ from flask import Blueprint, flash, render_template, request, url_for
 from werkzeug import Response
 
 from closedloop.domain.clock import today
-from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE
+from closedloop.domain.curation import must_type_count
 from closedloop.domain.errors import Conflict, Invalid, InvalidTransition
 from closedloop.domain.themes import PRIORITY_RULE, VALUED_BY, DemandType, Quadrant, Strategy
 from closedloop.domain.triage import check_scenario
@@ -272,7 +272,7 @@ def _merge_page(key: str, into_key: str, errors: dict[str, str] | None = None) -
         targets=targets,
         into_key=into_key,
         preview=preview,
-        asks_count=preview is not None and preview.moves > COUNT_TO_TYPE_ABOVE,
+        asks_count=preview is not None and must_type_count(preview.moves),
         back_url=_back_url(key),
         typed=request.form,
         errors=errors or {},
