@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,11 +15,11 @@ from closedloop.domain.accounts import Role
 from closedloop.domain.audit import Actor, ActorKind
 from closedloop.domain.clock import set_today
 from closedloop.extensions import Database
-from closedloop.factory import create_app
 from closedloop.services.migrations import upgrade_database
 from tests.databases import empty_postgresql
 from tests.factories.accounts import make_user
-from tests.pages import TEMPLATES, PageClient
+from tests.kept import copy_sqlite, kept_application, kept_database
+from tests.pages import PageClient
 from tests.site import SERVER, DemoSite, build, demo_database
 
 
@@ -69,12 +68,10 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def database_url(migrated: str, tmp_path: Path) -> Iterator[str]:
+def database_url(migrated: str) -> Iterator[str]:
     """An empty, migrated database of this test's own."""
     if not SERVER:
-        copy = tmp_path / "test.sqlite3"
-        shutil.copy(migrated, copy)
-        yield f"sqlite:///{copy}"
+        yield copy_sqlite(Path(migrated), Path(migrated).with_name("test.sqlite3"))
         return
     yield migrated
     empty_postgresql(migrated)
@@ -98,9 +95,8 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """The database as jobs and commands see it."""
-    database = Database().open(database_url)
-    yield database
-    database.engine.dispose()
+    with kept_database(database_url, "test") as database:
+        yield database
 
 
 @pytest.fixture
@@ -115,11 +111,8 @@ def session(database: Database) -> Iterator[Session]:
 def app(settings: Settings):
     """The application on this test's database."""
     (settings.instance / "uploads").mkdir(parents=True)
-    app = create_app(settings)
-    app.config["TESTING"] = True
-    app.jinja_env.bytecode_cache = TEMPLATES
-    yield app
-    app.extensions["closedloop_database"].engine.dispose()
+    with kept_application(settings) as app:
+        yield app
 
 
 @pytest.fixture

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from types import CodeType
 from xml.etree import ElementTree
 
 import html5lib
-from jinja2 import BytecodeCache
-from jinja2.bccache import Bucket
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
@@ -16,25 +13,6 @@ from closedloop.models import User
 from closedloop.services.accounts import open_session
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
-
-
-class CompiledTemplates(BytecodeCache):
-    """Templates compiled once a run: each test has its own application, all have one source."""
-
-    def __init__(self) -> None:
-        self._code: dict[tuple[str, str], CodeType] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        """Give the code of a template whose source has not changed."""
-        bucket.code = self._code.get((bucket.key, bucket.checksum))
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep the code of a template."""
-        assert bucket.code is not None
-        self._code[bucket.key, bucket.checksum] = bucket.code
-
-
-TEMPLATES = CompiledTemplates()
 
 
 class PageClient:

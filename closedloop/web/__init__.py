@@ -12,7 +12,7 @@ from flask_login import current_user
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from closedloop.config import Settings
-from closedloop.extensions import csrf, db
+from closedloop.extensions import csrf, current_settings, db
 from closedloop.queries.site import (
     DataSpan,
     get_data_span,
@@ -78,7 +78,7 @@ def init_app(app: flask.Flask, settings: Settings) -> None:
     app.url_map.converters["int"] = IdConverter
     for name in BLUEPRINTS:
         app.register_blueprint(importlib.import_module(f"closedloop.web.{name}").bp)
-    app.context_processor(lambda: {"frame": _frame(settings)})
+    app.context_processor(lambda: {"frame": _frame(current_settings())})
     app.after_request(_add_headers)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

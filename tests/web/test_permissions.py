@@ -18,6 +18,7 @@ from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.errors import Refusal
 from closedloop.domain.jobs import JobKind
 from closedloop.domain.themes import ThemeStatus
+from closedloop.factory import create_app
 from closedloop.models import Job, LinkRun, SignIn
 from closedloop.services.mappings import save_mapping
 from closedloop.services.tokens import add_token
@@ -212,7 +213,8 @@ def test_no_page_changes_anything_on_a_get(sign_in_as, world, session):
     assert both == []
 
 
-def test_a_page_without_a_permission_does_not_start(app):
+def test_a_page_without_a_permission_does_not_start(settings):
+    app = create_app(settings)
     app.add_url_rule("/backdoor", "backdoor", lambda: "hello")
 
     with pytest.raises(RuntimeError, match="backdoor"):
