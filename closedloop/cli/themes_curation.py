@@ -10,6 +10,7 @@ import click
 
 from closedloop.cli.options import (
     Site,
+    Ticker,
     instance_option,
     json_option,
     open_site,
@@ -19,7 +20,7 @@ from closedloop.cli.options import (
 )
 from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE, must_type_count
-from closedloop.queries.curation import Change, find_change, list_changes
+from closedloop.queries.curation import Change, find_change, is_of_parts, list_changes
 from closedloop.queries.theme_page import find_theme
 from closedloop.services.curation import (
     move_contacts,
@@ -27,6 +28,7 @@ from closedloop.services.curation import (
     preview_split,
     split_theme,
 )
+from closedloop.services.parts_undoing import undo_parts
 from closedloop.services.retiring import (
     preview_restore,
     preview_retire,
@@ -192,9 +194,27 @@ def undo(change: int, yes: bool, instance: Path | None, as_json: bool) -> None:
         with site.database.reading() as session:
             _say_undo(find_change(session, change), as_json, yes)
         return
+    with site.database.reading() as session:
+        is_job = is_of_parts(session, change)
+    if is_job:
+        _undo_parts(site, change, as_json)
+        return
     with site.database.transaction() as session:
         done = undo_change(session, settings=site.settings, change_id=change, by=COMMAND_LINE)
         _say_undo(done, as_json, yes)
+
+
+def _undo_parts(site: Site, change: int, as_json: bool) -> None:
+    with Ticker() as ticker:
+        undo_parts(
+            site.database.transaction,
+            settings=site.settings,
+            change_id=change,
+            by=COMMAND_LINE,
+            report=ticker,
+        )
+    with site.database.reading() as session:
+        _say_undo(find_change(session, change), as_json, yes=True)
 
 
 def _say_undo(change: Any, as_json: bool, yes: bool) -> None:

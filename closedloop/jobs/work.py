@@ -36,6 +36,7 @@ from closedloop.services.identities import link_again, link_customers, undo_link
 from closedloop.services.impact import measure_due, watch_comebacks
 from closedloop.services.jobs import clean_up
 from closedloop.services.long_work import Report
+from closedloop.services.parts_undoing import undo_parts
 from closedloop.services.replays import lines_to_try
 from closedloop.services.rollback import roll_back_import
 from closedloop.services.rollups import roll_up_due
@@ -210,6 +211,11 @@ def assign(
             database.transaction, settings=settings, part_ids=part_ids, by=by, report=report
         )
         return {"run_id": accepted.run_id, "parts_accepted": accepted.parts}
+    if change_id := arguments.get("undo_parts"):
+        change = undo_parts(
+            database.transaction, settings=settings, change_id=change_id, by=by, report=report
+        )
+        return {"run_id": change.detail["run"], "contacts": change.contacts}
     return assign_new(database, settings, by, report)
 
 

@@ -18,13 +18,14 @@ from closedloop.models.themes import Theme
 
 
 class ChangeKind(StrEnum):
-    """What somebody did to a theme outside triage."""
+    """What somebody did to a theme outside triage; `parts` took over what a run said of it."""
 
     SPLIT = "split"
     MOVE = "move"
     RETIRE = "retire"
     RESTORE = "restore"
     DESCRIBE = "describe"
+    PARTS = "parts"
 
 
 class ThemeChange(Model):

@@ -73,6 +73,10 @@ class Change:
         The theme whose list it is was the one that was split or that contacts left.
     fields : tuple of str
         What was described.
+    became : tuple of str
+        What the run said, of parts that were taken over.
+    run : int or None
+        That run.
     """
 
     id: int
@@ -82,6 +86,8 @@ class Change:
     other_name: str | None
     is_source: bool
     fields: tuple[str, ...]
+    became: tuple[str, ...]
+    run: int | None
     changed_by: str
     changed_at: datetime
     undone_by: str
@@ -99,6 +105,16 @@ def find_change(session: Session, change_id: int) -> ThemeChange:
     if change is None:
         raise NotFound(f"There is no change {change_id}. Look among the changes of its theme.")
     return change
+
+
+def is_of_parts(session: Session, change_id: int) -> bool:
+    """Return whether a change took parts of a run over, so that undoing it is long work.
+
+    Raises
+    ------
+    NotFound
+    """
+    return find_change(session, change_id).kind is ChangeKind.PARTS
 
 
 def list_changes(
@@ -136,6 +152,8 @@ def list_changes(
                 other_name=other_name if is_first else name,
                 is_source=is_first and not came_from_nowhere,
                 fields=tuple(name for name in DESCRIBED if name in change.detail.get("after", {})),
+                became=tuple(change.detail.get("kinds", ())),
+                run=change.detail.get("run"),
                 changed_by=change.changed_by,
                 changed_at=change.changed_at,
                 undone_by=change.undone_by,

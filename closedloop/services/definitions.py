@@ -257,13 +257,7 @@ def check_encoder(standing_encoder: str, encoder: Encoder) -> None:
 
 def relabel_changes(session: Session, relabel: Mapping[int, int]) -> None:
     """Let changes that stand be undone later: they name labels, and labels have new numbers."""
-    changes = session.scalars(
-        sa.select(ThemeChange).where(
-            ThemeChange.kind.in_((ChangeKind.SPLIT, ChangeKind.RETIRE)),
-            ThemeChange.undone_at.is_(None),
-        )
-    )
-    for change in changes:
+    for change in changes_with_labels(session):
         detail = dict(change.detail)
         for name in ("labels", "passed"):
             if name in detail:
@@ -275,6 +269,18 @@ def relabel_changes(session: Session, relabel: Mapping[int, int]) -> None:
                 if source in relabel and new in relabel
             ]
         change.detail = detail
+
+
+def changes_with_labels(session: Session) -> Sequence[ThemeChange]:
+    """Return the changes that stand and name labels of the set in force."""
+    return session.scalars(
+        sa.select(ThemeChange)
+        .where(
+            ThemeChange.kind.in_((ChangeKind.SPLIT, ChangeKind.RETIRE, ChangeKind.PARTS)),
+            ThemeChange.undone_at.is_(None),
+        )
+        .order_by(ThemeChange.id)
+    ).all()
 
 
 def labels_of(label_themes: Sequence[int | None], theme_id: int) -> list[int]:

@@ -17,10 +17,11 @@ CHANGED = {
     ChangeKind.RETIRE: "retired",
     ChangeKind.RESTORE: "restored",
     ChangeKind.DESCRIBE: "described",
+    ChangeKind.PARTS: "made anew from a run",
 }
 """Finishes "T-001 was …"."""
 
-OWNING = (ChangeKind.SPLIT, ChangeKind.RETIRE, ChangeKind.RESTORE)
+OWNING = (ChangeKind.SPLIT, ChangeKind.RETIRE, ChangeKind.RESTORE, ChangeKind.PARTS)
 """These change which labels a theme owns."""
 
 

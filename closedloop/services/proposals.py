@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -160,6 +160,7 @@ def put_in_force(
     changed: Mapping[int | None, Sequence[int]],
     relabel: Mapping[int, int],
     joined: Mapping[int, int] | None = None,
+    settle: Callable[[], None] | None = None,
 ) -> DefinitionSet:
     """Write a new set and bring the whole history under it, in the caller's transaction.
 
@@ -176,6 +177,8 @@ def put_in_force(
     joined : mapping of int to int, optional
         Labels that are no more, old to the label that took their place: contacts whose text has
         expired go there. Merges are not taken apart by these.
+    settle : callable, optional
+        Puts right what labels alone cannot say, before figures are made from it.
     """
     new = add_set(
         session, model=model, encoder=encoder, label_themes=owners, run_id=run_id, reason=reason
@@ -187,6 +190,8 @@ def put_in_force(
     relabel_changes(session, relabel)
     write_contacts(session, only_new=False)
     carry_over(session, {**(joined or {}), **relabel})
+    if settle is not None:
+        settle()
     apply_corrections(session)
     _drop_stale_evidence(session)
     renew_all_figures(session, settings)
@@ -312,14 +317,18 @@ def _retire_unmatched(
 
 def _relabel_merges(session: Session, relabel: Mapping[int, int]) -> None:
     """Let merges that stand be undone later: they name labels, and labels have new numbers."""
-    merges = session.scalars(
-        sa.select(TriageDecision).where(
-            TriageDecision.decision == Decision.MERGE, TriageDecision.undone_at.is_(None)
-        )
-    )
-    for merge in merges:
+    for merge in standing_merges(session):
         labels = [relabel[label] for label in merge.detail.get("labels", []) if label in relabel]
         merge.detail = {**merge.detail, "labels": labels}
+
+
+def standing_merges(session: Session) -> Sequence[TriageDecision]:
+    """Return the merges that nobody took back, oldest first."""
+    return session.scalars(
+        sa.select(TriageDecision)
+        .where(TriageDecision.decision == Decision.MERGE, TriageDecision.undone_at.is_(None))
+        .order_by(TriageDecision.id)
+    ).all()
 
 
 def _count_moves(session: Session, standing: Standing, outcome: Outcome) -> None:

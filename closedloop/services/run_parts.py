@@ -43,6 +43,7 @@ from closedloop.services.definitions import (
 )
 from closedloop.services.evidence import renew_evidence
 from closedloop.services.long_work import Report, Transactions, tell_nobody
+from closedloop.services.parts_trail import count_movers, leave_trail, read_trail
 from closedloop.services.proposals import Cluster, bear_candidate, put_in_force
 from closedloop.services.repeats import take_turn
 from closedloop.services.triage import dismiss_candidate, merge_themes
@@ -304,9 +305,12 @@ def _apply(
     for label in new_labels:
         changed.setdefault(owners[label], []).append(label)
     before = _count_contacts(session, changed)
+    set_id, label_themes = plan.standing.set_id or 0, plan.standing.label_themes
+    trail = read_trail(session, before=set_id, relabel=plan.relabel)
     with labels_at_hand(session, texts):
         write_owners(session, owners)
-        put_in_force(
+        moved = count_movers(session, {theme for theme in changed if theme is not None})
+        new = put_in_force(
             session,
             settings=settings,
             model=plan.model.to_bytes(),
@@ -326,6 +330,18 @@ def _apply(
     for label, theme in born.items():
         part = next(part for part in parts if part.id == plan.pieces[label])
         part.detail = {**part.detail, "became": theme.id, "held": after.get(theme.id, 0)}
+    leave_trail(
+        session,
+        trail=trail,
+        parts=[part for part in parts if part.kind in REMADE],
+        owners=owners,
+        before_owners=label_themes,
+        acceptance=new.id,
+        pieces=[theme.id for theme in born.values()],
+        absorbed=plan.absorbed,
+        moved=moved,
+        by=by,
+    )
     return _finish(session, settings, parts, by, tuple(theme.key for theme in born.values()))
 
 

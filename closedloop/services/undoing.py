@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -15,17 +14,21 @@ from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict, NotFound
 from closedloop.domain.themes import GONE_STATUSES, ThemeStatus
 from closedloop.models import (
-    Action,
     Contact,
     Theme,
     ThemeChange,
     ThemeCorrection,
-    TriageDecision,
 )
 from closedloop.models.curation import ChangeKind
 from closedloop.services.audit import record_event
 from closedloop.services.bulk import among
-from closedloop.services.decisions import DONE, status_in_words, theme_ids
+from closedloop.services.change_checks import (
+    check_no_action,
+    check_no_change_since,
+    check_no_decision_since,
+    themes_of,
+)
+from closedloop.services.decisions import status_in_words
 from closedloop.services.definitions import (
     ThemeMaker,
     change_owners,
@@ -83,12 +86,17 @@ def undo_change(
         raise NotFound("There is no such change.")
     if change.undone_at is not None:
         raise Conflict("This change has been undone already.")
+    if change.kind is ChangeKind.PARTS:
+        raise Conflict(
+            "Taking back parts of a run assigns all contacts anew, and is done by a job. Undo it "
+            "on the page of the theme's changes, or with `closedloop themes undo`."
+        )
     theme = get_theme_to_change(session, change.theme_id)
     _UNDO[change.kind](_Undoing(session, settings, change, theme, maker))
     hold_corrections(session, settings=settings)
     summary = f"took back: {theme.key} {theme.name} {CHANGED[change.kind]}"
     change.undone_by = by.name
-    for theme_id in sorted(_themes_of(change)):
+    for theme_id in sorted(themes_of(change)):
         record_event(
             session,
             by=by,
@@ -101,10 +109,6 @@ def undo_change(
     renew_stats_of_last_day(session)
     session.flush()
     return change
-
-
-def _themes_of(change: ThemeChange) -> set[int]:
-    return {change.theme_id, change.other_id or change.theme_id}
 
 
 def _undo_move(it: _Undoing) -> None:
@@ -124,10 +128,10 @@ def _undo_split(it: _Undoing) -> None:
         )
     if theme.status in GONE_STATUSES:
         raise Conflict(f"{theme.key} is {theme.status.value} now. Undo that first.")
-    _check_no_change_since(session, change, {new.id}, _MOVING)
-    _check_no_change_since(session, change, {theme.id}, OWNING)
-    _check_no_decision_since(session, change, {new.id})
-    _check_no_action(session, new)
+    check_no_change_since(session, change, {new.id}, _MOVING)
+    check_no_change_since(session, change, {theme.id}, OWNING)
+    check_no_decision_since(session, change, {new.id})
+    check_no_action(session, new, "The split can no longer be undone.")
     ids = set(session.scalars(sa.select(Contact.id).where(Contact.theme_id == new.id)))
     _rejoin(session, change, theme, new, it.maker or own_maker())
     new.status = ThemeStatus.RETIRED
@@ -180,7 +184,7 @@ def _undo_retire(it: _Undoing) -> None:
     session, change, theme = it.session, it.change, it.theme
     if theme.status is not ThemeStatus.RETIRED:
         raise Conflict(f"{theme.key} was brought back already.")
-    _check_no_change_since(session, change, {theme.id}, OWNING)
+    check_no_change_since(session, change, {theme.id}, OWNING)
     change.undone_at = utc_now()
     give_back_labels(session, settings=it.settings, theme=theme, retire=change)
 
@@ -192,8 +196,8 @@ def _undo_restore(it: _Undoing) -> None:
             f"{theme.key} has moved on since: it is {status_in_words(theme.status)}. "
             "Its return can no longer be undone; retire it anew."
         )
-    _check_no_change_since(session, change, {theme.id}, _MOVING)
-    _check_no_decision_since(session, change, {theme.id})
+    check_no_change_since(session, change, {theme.id}, _MOVING)
+    check_no_decision_since(session, change, {theme.id})
     retire = session.get_one(ThemeChange, change.detail["retire"])
     ids = list(session.scalars(sa.select(Contact.id).where(Contact.theme_id == theme.id)))
     retire.detail = {**retire.detail, **take_labels(session, theme, ids)}
@@ -274,56 +278,4 @@ def _check_last_word(session: Session, change: ThemeChange, theme: Theme) -> Non
         raise Conflict(
             f"{later[0]} said something else about contacts that left {theme.key} since. "
             "Undo that change first."
-        )
-
-
-def _check_no_change_since(
-    session: Session, change: ThemeChange, themes: Collection[int], kinds: Collection[ChangeKind]
-) -> None:
-    later = session.scalars(
-        sa.select(ThemeChange)
-        .where(
-            ThemeChange.id > change.id,
-            ThemeChange.undone_at.is_(None),
-            ThemeChange.kind.in_(kinds),
-            sa.or_(ThemeChange.theme_id.in_(themes), ThemeChange.other_id.in_(themes)),
-        )
-        .order_by(ThemeChange.id.desc())
-        .limit(1)
-    ).first()
-    if later is not None:
-        key = session.get_one(Theme, min(_themes_of(later) & set(themes))).key
-        raise Conflict(
-            f"{key} was {CHANGED[later.kind]} since, by {later.changed_by}. Undo that change first."
-        )
-
-
-def _check_no_decision_since(
-    session: Session, change: ThemeChange, themes: Collection[int]
-) -> None:
-    later = session.scalars(
-        sa.select(TriageDecision)
-        .where(
-            TriageDecision.id > change.detail["last_decision"],
-            TriageDecision.undone_at.is_(None),
-        )
-        .order_by(TriageDecision.id)
-    )
-    for decision in later:
-        if shared := set(themes) & theme_ids(decision):
-            key = session.get_one(Theme, min(shared)).key
-            raise Conflict(
-                f"{key} was decided on since ({DONE[decision.decision]}, by "
-                f"{decision.decided_by}). Undo that decision first."
-            )
-
-
-def _check_no_action(session: Session, theme: Theme) -> None:
-    key: Any = session.scalar(
-        sa.select(Action.key).where(Action.theme_id == theme.id).order_by(Action.id).limit(1)
-    )
-    if key:
-        raise Conflict(
-            f"The action {key} was proposed for {theme.key} since. "
-            "The split can no longer be undone."
         )

@@ -217,6 +217,7 @@ def upgrade() -> None:
                 "retire",
                 "restore",
                 "describe",
+                "parts",
                 name="changekind",
                 native_enum=False,
                 create_constraint=True,

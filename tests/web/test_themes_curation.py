@@ -9,8 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from closedloop.domain.accounts import Role
+from closedloop.domain.jobs import JobKind
 from closedloop.domain.themes import ThemeStatus
-from closedloop.models import Contact, ContactText, Theme, ThemeChange
+from closedloop.models import Contact, ContactText, Job, Theme, ThemeChange
+from closedloop.models.curation import ChangeKind
 from closedloop.services.themes import discover_themes
 from tests.factories.contacts import make_batch, make_contact, make_customer
 from tests.factories.rollups import make_evidence
@@ -302,3 +304,23 @@ def test_pages_ask_as_much_however_many_contacts_there_are(manager, session, the
         few = statements_of(manager, f"/themes/{first.key}/{path}")
         many = statements_of(manager, f"/themes/{second.key}/{path}")
         assert few == many <= 20, path
+
+
+def test_parts_of_a_run_are_listed_and_taken_back_by_a_job(manager, session, themes):
+    change = ThemeChange(
+        theme_id=themes[0].id,
+        kind=ChangeKind.PARTS,
+        contacts=12,
+        detail={"run": 3, "kinds": ["grew"], "parts": [31]},
+        changed_by="Priya Nair",
+    )
+    session.add(change)
+    session.commit()
+
+    page = manager.get(f"/themes/{themes[0].key}/changes")
+    assert "took over what run 3 said: it grew; 12 contacts joined or left" in text_of(page)
+    location = manager.post(f"/themes/changes/{change.id}/undo").headers["Location"]
+
+    job = session.scalars(sa.select(Job)).one()
+    assert (job.kind, job.arguments) == (JobKind.ASSIGN_THEMES, {"undo_parts": change.id})
+    assert location.endswith(f"/jobs/{job.id}")

@@ -1,0 +1,85 @@
+"""What may not have happened to a theme since a change, so that the change can be taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.domain.errors import Conflict
+from closedloop.models import Action, Theme, ThemeChange, TriageDecision
+from closedloop.models.curation import ChangeKind
+from closedloop.services.decisions import DONE, theme_ids
+from closedloop.services.describing import CHANGED
+
+
+def themes_of(change: ThemeChange) -> set[int]:
+    """Return the themes a change is about."""
+    return {change.theme_id, change.other_id or change.theme_id}
+
+
+def check_no_change_since(
+    session: Session, change: ThemeChange, themes: Collection[int], kinds: Collection[ChangeKind]
+) -> None:
+    """Refuse when one of the themes was changed in one of these ways after a change.
+
+    Raises
+    ------
+    Conflict
+    """
+    later = session.scalars(
+        sa.select(ThemeChange)
+        .where(
+            ThemeChange.id > change.id,
+            ThemeChange.undone_at.is_(None),
+            ThemeChange.kind.in_(kinds),
+            sa.or_(ThemeChange.theme_id.in_(themes), ThemeChange.other_id.in_(themes)),
+        )
+        .order_by(ThemeChange.id.desc())
+        .limit(1)
+    ).first()
+    if later is not None:
+        key = session.get_one(Theme, min(themes_of(later) & set(themes))).key
+        raise Conflict(
+            f"{key} was {CHANGED[later.kind]} since, by {later.changed_by}. Undo that change first."
+        )
+
+
+def check_no_decision_since(session: Session, change: ThemeChange, themes: Collection[int]) -> None:
+    """Refuse when one of the themes was decided on at triage after a change.
+
+    Raises
+    ------
+    Conflict
+    """
+    later = session.scalars(
+        sa.select(TriageDecision)
+        .where(
+            TriageDecision.id > change.detail["last_decision"],
+            TriageDecision.undone_at.is_(None),
+        )
+        .order_by(TriageDecision.id)
+    )
+    for decision in later:
+        if shared := set(themes) & theme_ids(decision):
+            key = session.get_one(Theme, min(shared)).key
+            raise Conflict(
+                f"{key} was decided on since ({DONE[decision.decision]}, by "
+                f"{decision.decided_by}). Undo that decision first."
+            )
+
+
+def check_no_action(session: Session, theme: Theme, so: str) -> None:
+    """Refuse when an action was proposed for a theme; `so` says what cannot be done.
+
+    Raises
+    ------
+    Conflict
+    """
+    key: Any = session.scalar(
+        sa.select(Action.key).where(Action.theme_id == theme.id).order_by(Action.id).limit(1)
+    )
+    if key:
+        raise Conflict(f"The action {key} was proposed for {theme.key} since. {so}")
