@@ -21,6 +21,10 @@ LARGE = 0.25
 FEWEST_READ = 10
 """Of a theme with fewer contacts among those read nothing is said."""
 
+CUSTOMERS_PER_CANDIDATE = 200
+MOST_ASKED_OF_CANDIDATE = 50
+"""A candidate is worth somebody's time from one in so many customers on, at most so many."""
+
 NO_THEME = 0
 LEFT_OVER = -1
 
@@ -99,6 +103,20 @@ def jaccard(both: int, one: int, other: int) -> float:
     """Return the share 0–1 that two sets have in common, from their sizes; 0 of nothing."""
     either = one + other - both
     return both / either if either else 0.0
+
+
+def fewest_customers(customers: int, *, k: int) -> int:
+    """Return how many customers a cluster needs to be proposed as a new candidate.
+
+    Parameters
+    ----------
+    customers : int
+        Behind all contacts with text.
+    k : int
+        Privacy threshold; never fewer.
+    """
+    share = -(-customers // CUSTOMERS_PER_CANDIDATE)
+    return max(k, min(share, MOST_ASKED_OF_CANDIDATE))
 
 
 def match_clusters(

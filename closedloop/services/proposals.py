@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
-from closedloop.domain.runs import match_clusters
+from closedloop.domain.runs import fewest_customers, match_clusters
 from closedloop.domain.themes import GONE_STATUSES, NAME_LENGTH, ThemeStatus
 from closedloop.domain.triage import Decision
 from closedloop.models import (
@@ -44,6 +44,10 @@ from closedloop.services.definitions import (
     relabel_changes,
 )
 from closedloop.services.membership import apply_corrections
+
+_CUSTOMERS = sa.func.count(sa.distinct(Contact.customer_id)) + sa.func.sum(
+    sa.case((Contact.customer_id.is_(None), 1), else_=0)
+)
 
 
 @dataclass(frozen=True)
@@ -83,12 +87,17 @@ class Proposal:
 
 @dataclass
 class Outcome:
-    """What became of the clusters and the candidates, by key; `owners` of the clusters by id."""
+    """What became of the clusters and the candidates, by key; `owners` of the clusters by id.
+
+    `fewest` is how many customers a new candidate needs, and `too_small` how many clusters have
+    fewer: their contacts stay in no theme.
+    """
 
     born: list[str] = field(default_factory=list)
     continued: list[str] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)
-    too_few_customers: int = 0
+    fewest: int = 0
+    too_small: int = 0
     left_kept: int = 0
     joined_kept: int = 0
     coverage: dict[str, int] = field(default_factory=dict)
@@ -101,7 +110,8 @@ class Outcome:
             "born": self.born,
             "continued": self.continued,
             "retired": self.retired,
-            "clusters_of_too_few_customers": self.too_few_customers,
+            "fewest_customers": self.fewest,
+            "clusters_of_too_few_customers": self.too_small,
             "contacts_that_left_decided_themes": self.left_kept,
             "contacts_that_joined_decided_themes": self.joined_kept,
         }
@@ -211,18 +221,19 @@ def _own_clusters(
     """Give each cluster a candidate: one that held its contacts before, or a new one."""
     matches = match_clusters(*_count_overlaps(session, standing, len(proposal.relabel)))
     customers = _count_customers(session)
+    outcome.fewest = fewest_customers(_count_all_customers(session), k=settings.privacy_k)
     owners: LabelThemes = []
     for cluster in proposal.clusters:
         theme = themes.get(matches.get(cluster.label, 0))
         if theme is not None:
             theme.keywords = cluster.keywords
             outcome.continued.append(theme.key)
-        elif customers.get(cluster.label, 0) >= settings.privacy_k:
+        elif customers.get(cluster.label, 0) >= outcome.fewest:
             theme = bear_candidate(session, run, cluster, themes, by)
             outcome.born.append(theme.key)
         else:
-            # Its name and words would be those of people one could count on one hand.
-            outcome.too_few_customers += 1
+            # Not worth a working group's time, or its words are those of people one could trace.
+            outcome.too_small += 1
         owners.append(theme.id if theme else None)
     return owners
 
@@ -251,16 +262,14 @@ def _count_customers(session: Session) -> dict[int, int]:
     """Return the people behind each label; nobody knows better, so an unidentified contact
     counts as one.
     """
-    unidentified = sa.func.sum(sa.case((Contact.customer_id.is_(None), 1), else_=0))
     rows = session.execute(
-        sa.select(
-            ASSIGNED.c.label,
-            sa.func.count(sa.distinct(Contact.customer_id)) + unidentified,
-        )
-        .where(JOINED)
-        .group_by(ASSIGNED.c.label)
+        sa.select(ASSIGNED.c.label, _CUSTOMERS).where(JOINED).group_by(ASSIGNED.c.label)
     )
     return {label: int(n) for label, n in rows}
+
+
+def _count_all_customers(session: Session) -> int:
+    return session.scalar(sa.select(_CUSTOMERS).where(JOINED)) or 0
 
 
 def bear_candidate(

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from closedloop.domain.runs import FEWEST_READ, PartKind, jaccard, match_run
+from closedloop.domain.runs import (
+    FEWEST_READ,
+    PartKind,
+    fewest_customers,
+    jaccard,
+    match_run,
+)
 
 
 def said(counts):
@@ -110,3 +116,9 @@ def test_every_theme_is_spoken_of_once_or_is_what_another_merged_into():
 def test_nothing_read_is_nothing_found():
     assert match_run({}) == []
     assert match_run({(0, -1): 50}) == []
+
+
+def test_a_candidate_needs_one_customer_in_two_hundred_between_the_threshold_and_fifty():
+    asked = [fewest_customers(n, k=5) for n in (0, 1_000, 1_001, 9_800, 10_001, 9_000_000)]
+    assert asked == [5, 5, 6, 49, 50, 50]
+    assert fewest_customers(9_000_000, k=60) == 60

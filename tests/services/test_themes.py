@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -410,6 +411,21 @@ def test_cluster_of_too_few_customers_is_not_proposed(database, settings, discov
 
     assert (result.found, result.candidates) == (2, 1)
     assert themes_by_topic(database) == {"CARD": {"T-001"}, "SECRET": {None}}
+
+
+def test_a_new_candidate_needs_one_in_two_hundred_customers(database, settings, discover):
+    topics = {"CARD": 400, "SECRET": 2, "PIN": 3}
+    add_contacts(database, settings, topics, contacts_each=1)
+
+    result = discover(settings=replace(settings, privacy_k=2))
+
+    assert (result.found, result.candidates) == (3, 2)
+    where = themes_by_topic(database)
+    assert (where["SECRET"], None in where["PIN"]) == ({None}, False)
+    with database.reading() as session:
+        (said,) = session.scalars(sa.select(ThemeRun.manifest))
+    assert said["themes"]["fewest_customers"] == 3
+    assert said["themes"]["clusters_of_too_few_customers"] == 1
 
 
 def test_contact_whose_text_expired_stays_in_a_decided_theme(
