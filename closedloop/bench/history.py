@@ -11,15 +11,13 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from closedloop.domain.themes import ThemeStatus
 from closedloop.extensions import Database
-from closedloop.models import Contact, Customer, ImportBatch, Theme
+from closedloop.models import Contact, Customer, ImportBatch
 
 FIRST_DAY = date(2022, 1, 1)
 DAYS = 3 * 365
-_ROWS_AT_ONCE = 50_000
-_CHANNELS = ("phone", "chat", "email", "messaging")
-_LANGUAGES = ("en", "de", "lt")
+CHANNELS = ("phone", "chat", "email", "messaging")
+LANGUAGES = ("en", "de", "lt")
 N_THEMES, N_DISPOSITIONS, N_QUEUES, N_TEAMS = 60, 40, 10, 15
 
 
@@ -90,40 +88,6 @@ def make_history(
     )
 
 
-def write_history(database: Database, history: History) -> None:
-    """Write a history into an empty database, as fast as the database takes it."""
-    with database.transaction() as session:
-        batch = ImportBatch(
-            source="bench", file_name="bench.csv", file_sha256="0" * 64, mapping={},
-            redactions={}, started_by="bench",
-        )  # fmt: skip
-        session.add(batch)
-        session.add_all(
-            Theme(id=i + 1, key=f"T-{i + 1:03d}", name=f"Theme {i + 1}",
-                  status=ThemeStatus.CANDIDATE)
-            for i in range(N_THEMES)
-        )  # fmt: skip
-        session.flush()
-        n = int(history.customers.max())
-        load_rows(
-            session.connection(),
-            Customer.__table__,
-            ("id", "key_hash", "key_version"),
-            ((i, f"{i:064x}", 1) for i in range(1, n + 1)),
-        )
-        load_rows(session.connection(), Contact.__table__, COLUMNS, contact_rows(history, batch.id))
-        if session.get_bind().dialect.name == "postgresql":
-            for table in ("customers", "contacts"):
-                session.execute(
-                    sa.text(
-                        f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), "  # noqa: S608
-                        f"(SELECT max(id) FROM {table}))"
-                    )
-                )
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("ANALYZE")
-
-
 def write_more(database: Database, history: History, last_id: int) -> tuple[list[int], set[date]]:
     """Write further contacts of known customers; return the customers and reporting days."""
     with database.transaction() as session:
@@ -163,9 +127,9 @@ def contact_rows(history: History, batch_id: int, first_id: int = 1) -> Iterator
             day = days[day_number] = date(1970, 1, 1) + timedelta(days=day_number)
         yield (
             number, "bench", f"c{number}", batch_id, digest, customer or None,
-            datetime.fromtimestamp(start, UTC), day, _CHANNELS[channel], f"queue {queue}",
+            datetime.fromtimestamp(start, UTC), day, CHANNELS[channel], f"queue {queue}",
             f"agent {number % 200}", f"disposition {disposition}", handle if handle >= 0 else None,
-            1, f"team {team}", _LANGUAGES[language], "", theme + 1 if theme >= 0 else None,
+            1, f"team {team}", LANGUAGES[language], "", theme + 1 if theme >= 0 else None,
         )  # fmt: skip
 
 

@@ -1,11 +1,14 @@
-"""Where a proof runs: a directory of its own with a fresh SQLite file or PostgreSQL server."""
+"""Where a proof runs: a directory of its own with a SQLite file or a PostgreSQL server.
+
+Gone with the proof, or kept where that is asked for, so that a part can be measured again.
+"""
 
 from __future__ import annotations
 
 import importlib
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,7 @@ _KEY = "only for measuring, never for a site"
 
 @dataclass(frozen=True)
 class Place:
-    """A migrated, empty database with settings that lead to it."""
+    """A migrated database with settings that lead to it; empty unless it was kept."""
 
     name: str
     database: Database
@@ -27,15 +30,24 @@ class Place:
 
 
 @contextmanager
-def open_place(name: str) -> Iterator[Place]:
-    """Give a place on "sqlite" or "postgresql"; it is gone afterwards.
+def open_place(name: str, keep: Path | None = None) -> Iterator[Place]:
+    """Give a place on "sqlite" or "postgresql"; it is gone afterwards unless it is kept.
+
+    Parameters
+    ----------
+    name : str
+    keep : Path, optional
+        Directory that holds the place, made where it is missing.
 
     Raises
     ------
     ModuleNotFoundError
         If PostgreSQL is asked for where its wheel is not installed.
     """
-    with tempfile.TemporaryDirectory(prefix="closedloop-bench-") as directory:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+    held = nullcontext(str(keep.resolve())) if keep is not None else _passing()
+    with held as directory:
         instance = Path(directory)
         server: Any = None
         url = f"sqlite:///{instance / 'closedloop.sqlite3'}"
@@ -52,6 +64,10 @@ def open_place(name: str) -> Iterator[Place]:
             database.engine.dispose()
             if server is not None:
                 server.cleanup()
+
+
+def _passing() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="closedloop-bench-")
 
 
 def has_postgresql() -> bool:

@@ -33,10 +33,32 @@ def bench() -> None:
     multiple=True,
     help="Measure on this one only; may be given twice.  [default: both]",
 )
-def contacts(small: bool, to: Path | None, databases: tuple[str, ...]) -> None:
+@click.option(
+    "--part",
+    "parts",
+    type=click.Choice(["imports", "repeats", "pages"]),
+    multiple=True,
+    help="Measure this part only; may be given twice.  [default: all that is not kept]",
+)
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep each loaded database there, with what was found, and go on from it next time.",
+)
+def contacts(
+    small: bool,
+    to: Path | None,
+    databases: tuple[str, ...],
+    parts: tuple[str, ...],
+    keep: Path | None,
+) -> None:
     """Imports, repeats, roll-ups and pages at millions of contacts."""
     proof = importlib.import_module("closedloop.bench.contacts")
-    _show(proof, proof.run(small=small, databases=databases, tell=_tell), to)
+    try:
+        report = proof.run(small=small, databases=databases, parts=parts, keep=keep, tell=_tell)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    _show(proof, report, to)
 
 
 @bench.command()
@@ -84,6 +106,25 @@ def themes(
         scale=scale,
         tell=_tell,
     )
+    _show(proof, report, to)
+
+
+@bench.command()
+@small_option
+@json_option
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="Directory with the folder multidogo.",
+)
+def sentences(small: bool, to: Path | None, data: Path) -> None:
+    """What of a conversation should be embedded."""
+    proof = importlib.import_module("closedloop.bench.sentences")
+    try:
+        report = proof.run(data=data, small=small, tell=_tell)
+    except FileNotFoundError as missing:
+        raise click.ClickException(str(missing)) from missing
     _show(proof, report, to)
 
 

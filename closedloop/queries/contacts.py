@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from closedloop.domain.contacts import WINDOWS, Basis, Window, window_for
 from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import (
     Contact,
@@ -18,102 +16,58 @@ from closedloop.models import (
     ContactText,
     Customer,
     DailySlice,
-    ImportBatch,
     Theme,
 )
+from closedloop.queries.contact_filter import (
+    CHOSEN,
+    NO_THEME,
+    NOT_SAID,
+    ContactFilter,
+    Follow,
+    all_conditions,
+    as_rolled,
+    find_follow,
+    other_conditions,
+    period_conditions,
+)
+from closedloop.queries.contact_search import Hit, Reach, find_hits
+from closedloop.queries.contact_totals import (
+    count_rolled,
+    days_of_newest,
+    may_ask_rollups,
+)
 
-NOT_SAID = "-"
-"""In a filter: contacts whose channel, queue or disposition is empty."""
+__all__ = [
+    "COUNTED_CONTACTS",
+    "FIRST_WORDS",
+    "NOT_SAID",
+    "NO_THEME",
+    "SEARCHED_AMONG",
+    "SEARCHED_CONTACTS",
+    "ContactFilter",
+    "ContactRow",
+    "Cursor",
+    "FilterOptions",
+    "Follow",
+    "ThemeOption",
+    "count_contacts",
+    "find_follow",
+    "get_filter_options",
+    "has_words",
+    "list_and_count",
+    "list_contact_ids",
+    "list_contacts",
+]
 
-NO_THEME = "none"
 SEARCHED_CONTACTS = 20_000
 """A search for words reads at most this many contacts, the newest inside the filters."""
+
+SEARCHED_AMONG = 100_000
+"""Where there are filters, a search asks so many contacts of the period whether they fit them."""
 
 COUNTED_CONTACTS = 10_000
 FIRST_WORDS = 160
 _OPTION_DAYS = 400
-_CHOSEN = ("channel", "queue", "disposition", "team", "language")
-_FOLLOW = re.compile(r"(followed|opens|resolved)-(any|same)-(\w+)")
-
-
-@dataclass(frozen=True)
-class Follow:
-    """What came before or after: `followed`, `opens` (none before) or `resolved` (nor after)."""
-
-    kind: str
-    basis: Basis
-    window: Window
-
-    @property
-    def key(self) -> str:
-        """As in addresses: "followed-any-7d"."""
-        return f"{self.kind}-{self.basis.value}-{self.window.key}"
-
-    @property
-    def words(self) -> str:
-        """As shown in a list of choices."""
-        reason = "any reason" if self.basis is Basis.ANY else "same theme"
-        verb = {
-            "followed": "followed within",
-            "opens": "none before in",
-            "resolved": "opened a matter, not followed within",
-        }[self.kind]
-        return f"{verb} {self.window.label} ({reason})"
-
-
-def find_follow(key: str) -> Follow | None:
-    """Return what a key stands for, None when it stands for nothing."""
-    found = _FOLLOW.fullmatch(key)
-    if found is None or found[3] not in {window.key for window in WINDOWS}:
-        return None
-    return Follow(found[1], Basis(found[2]), window_for(found[3]))
-
-
-@dataclass(frozen=True, kw_only=True)
-class ContactFilter:
-    """Which contacts are wanted; what is None or False is not asked for.
-
-    Attributes
-    ----------
-    words : str
-        Beginning of a contact id, or words that all stand in the redacted text.
-    first_day, last_day : date or None
-        Reporting days, both inclusive.
-    channel, queue, disposition, team, language : str or None
-        `NOT_SAID` asks for contacts without one.
-    theme_id : int or None
-    without_theme : bool
-    with_words : bool
-        Only contacts that hold what the customer said.
-    repeats_only : bool
-        Second or later of their episode.
-    follow : Follow or None
-    identified : bool or None
-        False asks for contacts whose customer is not known.
-    customer_id, batch_id : int or None
-    """
-
-    words: str = ""
-    first_day: date | None = None
-    last_day: date | None = None
-    channel: str | None = None
-    queue: str | None = None
-    disposition: str | None = None
-    team: str | None = None
-    language: str | None = None
-    theme_id: int | None = None
-    without_theme: bool = False
-    with_words: bool = False
-    repeats_only: bool = False
-    follow: Follow | None = None
-    identified: bool | None = None
-    customer_id: int | None = None
-    batch_id: int | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether every contact is wanted."""
-        return self == ContactFilter()
 
 
 @dataclass(frozen=True)
@@ -167,11 +121,46 @@ def list_contacts(
     session : Session
     wanted : ContactFilter
         With `words`, only the newest `SEARCHED_CONTACTS` inside the other filters are looked
-        through; a whole contact id is found wherever it is.
+        through, among the newest `SEARCHED_AMONG` of the period; a whole contact id is found
+        wherever it is.
     after : Cursor, optional
     limit : int
         Rows at most; ask for one more than a page to know whether there is another.
     """
+    if wanted.words.strip():
+        return _list_hits(session, _hits(session, wanted), after, limit)
+    where = [*all_conditions(wanted), *_on_days_that_have_some(session, wanted, after, limit)]
+    return _list(session, where if after is None else [*where, _below(after)], limit)
+
+
+def list_and_count(
+    session: Session, wanted: ContactFilter, *, after: Cursor | None = None, limit: int = 50
+) -> tuple[list[ContactRow], int]:
+    """Return what `list_contacts` and `count_contacts` do; a search is gone through once."""
+    if wanted.words.strip():
+        hits = _hits(session, wanted)
+        return _list_hits(session, hits, after, limit), min(len(hits), COUNTED_CONTACTS + 1)
+    rows = list_contacts(session, wanted, after=after, limit=limit)
+    return rows, count_contacts(session, wanted)
+
+
+def _hits(session: Session, wanted: ContactFilter) -> list[Hit]:
+    reach = Reach(SEARCHED_AMONG, SEARCHED_CONTACTS)
+    period, others = period_conditions(wanted), other_conditions(wanted)
+    return find_hits(session, wanted.words, period=period, others=others, reach=reach)
+
+
+def _list_hits(
+    session: Session, hits: list[Hit], after: Cursor | None, limit: int
+) -> list[ContactRow]:
+    """Return a page of what a search found."""
+    if after is not None:
+        below = (after.started_at, after.contact_id)
+        hits = [hit for hit in hits if (hit.started_at, hit.id) < below]
+    return _list(session, [Contact.id.in_([hit.id for hit in hits[:limit]])], limit)
+
+
+def _list(session: Session, where: list[sa.ColumnElement[bool]], limit: int) -> list[ContactRow]:
     first = aliased(Contact)
     statement = (
         sa.select(
@@ -195,21 +184,20 @@ def list_contacts(
         .outerjoin(ContactText, ContactText.contact_id == Contact.id)
         .outerjoin(ContactLink, ContactLink.contact_id == Contact.id)
         .outerjoin(first, first.id == ContactLink.chain_id)
-        .where(*_conditions(session, wanted))
+        .where(*where)
         .order_by(Contact.started_at.desc(), Contact.id.desc())
         .limit(limit)
     )
-    if after is not None:
-        statement = statement.where(_below(after))
     return [_contact_row(row) for row in session.execute(statement)]
 
 
 def list_contact_ids(session: Session, wanted: ContactFilter, *, limit: int) -> list[int]:
     """Return the ids of the newest contacts that fit, at most `limit`."""
+    if wanted.words.strip():
+        return [hit.id for hit in _hits(session, wanted)[:limit]]
     rows = (
         sa.select(Contact.id)
-        .outerjoin(ContactText, ContactText.contact_id == Contact.id)
-        .where(*_conditions(session, wanted))
+        .where(*all_conditions(wanted), *_on_days_that_have_some(session, wanted, None, limit))
         .order_by(Contact.started_at.desc(), Contact.id.desc())
         .limit(limit)
     )
@@ -218,15 +206,32 @@ def list_contact_ids(session: Session, wanted: ContactFilter, *, limit: int) -> 
 
 def count_contacts(session: Session, wanted: ContactFilter) -> int:
     """Return how many contacts fit; `COUNTED_CONTACTS` + 1 means more than that."""
-    rows = (
-        sa.select(Contact.id)
-        .outerjoin(ContactText, ContactText.contact_id == Contact.id)
-        .where(*_conditions(session, wanted))
-        .limit(COUNTED_CONTACTS + 1)
-    )
-    if not wanted.words:
-        rows = sa.select(Contact.id).where(*_plain(wanted)).limit(COUNTED_CONTACTS + 1)
+    if wanted.words.strip():
+        return min(len(_hits(session, wanted)), COUNTED_CONTACTS + 1)
+    rolled = as_rolled(wanted)
+    if rolled is not None and may_ask_rollups(session):
+        return count_rolled(session, rolled, most=COUNTED_CONTACTS)
+    rows = sa.select(Contact.id).where(*all_conditions(wanted)).limit(COUNTED_CONTACTS + 1)
     return session.scalar(sa.select(sa.func.count()).select_from(rows.subquery())) or 0
+
+
+def _on_days_that_have_some(
+    session: Session, wanted: ContactFilter, after: Cursor | None, limit: int
+) -> list[sa.ColumnElement[bool]]:
+    """Keep a list of what is rare from going through years of contacts to fill a page.
+
+    The days are enough for `limit` contacts below the cursor, or all there are. Those around
+    the cursor are always among them: a day of the reporting zone may be another one in UTC.
+    """
+    rolled = as_rolled(wanted)
+    if rolled is None or not set(rolled.values) - {"theme"} or not may_ask_rollups(session):
+        return []
+    near: list[date] = []
+    if after is not None:
+        near = [after.started_at.date() + timedelta(days=i) for i in (-1, 0, 1)]
+    before = near[0] if near else None
+    days = days_of_newest(session, rolled, rows=limit, before=before)
+    return [Contact.local_day.in_([*days, *near])]
 
 
 def has_words(session: Session) -> bool:
@@ -261,87 +266,6 @@ def _contact_row(row: Any) -> ContactRow:
     )
 
 
-def _conditions(session: Session, wanted: ContactFilter) -> list[sa.ColumnElement[bool]]:
-    if not wanted.words.strip():
-        return _plain(wanted)
-    newest = (
-        sa.select(Contact.id)
-        .where(*_plain(wanted))
-        .order_by(Contact.started_at.desc(), Contact.id.desc())
-        .limit(SEARCHED_CONTACTS)
-    )
-    text = wanted.words.strip()
-    in_text = sa.and_(*(ContactText.issue_text.icontains(w, autoescape=True) for w in text.split()))
-    by_id = Contact.source_contact_id.istartswith(text, autoescape=True)
-    sources = session.scalars(sa.select(ImportBatch.source).distinct()).all()
-    whole_id = sa.select(Contact.id).where(  # sources stand first in the index of ids
-        Contact.source.in_(sources), Contact.source_contact_id == text, *_plain(wanted)
-    )
-    found = sa.and_(Contact.id.in_(newest), sa.or_(by_id, in_text))
-    return [sa.or_(found, Contact.id.in_(whole_id))]
-
-
-def _plain(wanted: ContactFilter) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions that need no text."""
-    found: list[sa.ColumnElement[bool]] = []
-    if wanted.first_day is not None:
-        found.append(Contact.local_day >= wanted.first_day)
-    if wanted.last_day is not None:
-        found.append(Contact.local_day <= wanted.last_day)
-    for name in _CHOSEN:
-        value = getattr(wanted, name)
-        if value is not None:
-            found.append(getattr(Contact, name) == ("" if value == NOT_SAID else value))
-    if wanted.without_theme:
-        found.append(Contact.theme_id.is_(None))
-    elif wanted.theme_id is not None:
-        found.append(Contact.theme_id == wanted.theme_id)
-    if wanted.with_words:
-        found.append(_has_words())
-    if wanted.repeats_only:
-        found.append(_linked(ContactLink.chain_position > 1))
-    if wanted.follow is not None:
-        found += _follow(wanted.follow)
-    if wanted.identified is not None:
-        is_unknown = Contact.customer_id.is_(None)
-        found.append(sa.not_(is_unknown) if wanted.identified else is_unknown)
-    if wanted.customer_id is not None:
-        found.append(Contact.customer_id == wanted.customer_id)
-    if wanted.batch_id is not None:
-        found.append(Contact.batch_id == wanted.batch_id)
-    return found
-
-
-def _has_words() -> sa.ColumnElement[bool]:
-    # the list joins texts too, so say which table the question is about
-    texts = sa.select(ContactText.contact_id).where(
-        ContactText.contact_id == Contact.id, ContactText.issue_text != ""
-    )
-    return texts.correlate(Contact).exists()
-
-
-def _follow(follow: Follow) -> list[sa.ColumnElement[bool]]:
-    """Say a column of the roll-up as a condition on contacts, so that links show what it counts."""
-    is_any = follow.basis is Basis.ANY
-    link = ContactLink
-    before = link.previous_gap_seconds if is_any else link.previous_same_gap_seconds
-    after = link.next_gap_seconds if is_any else link.next_same_gap_seconds
-    limit = follow.window.seconds
-    if follow.kind == "followed":
-        return [_linked(after <= limit)]
-    opens = sa.or_(before.is_(None), before > limit)
-    if follow.kind == "opens":
-        return [_linked(opens)]
-    return [_linked(sa.and_(opens, sa.or_(after.is_(None), after > limit)))]
-
-
-def _linked(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
-    """Return a condition on where a contact stands among those of its customer."""
-    # the list joins links too, so say which table the question is about
-    links = sa.select(ContactLink.contact_id).where(ContactLink.contact_id == Contact.id, condition)
-    return links.correlate(Contact).exists()
-
-
 @dataclass(frozen=True)
 class ThemeOption:
     """A theme to choose."""
@@ -365,7 +289,7 @@ class FilterOptions:
 
 def get_filter_options(session: Session, *, last_day: date | None) -> FilterOptions:
     """Return the values of the last 400 days before `last_day`, read from the roll-up."""
-    values: dict[str, list[str]] = {name: [] for name in _CHOSEN}
+    values: dict[str, list[str]] = {name: [] for name in CHOSEN}
     if last_day is not None:
         parts = [_frequent(name, last_day) for name in values]
         for name, value, _ in session.execute(sa.union_all(*parts)):

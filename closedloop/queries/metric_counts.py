@@ -106,12 +106,8 @@ def read_groups(
 
 def add_up(daily: Mapping[date, Counts], columns: Collection[str], days: Sequence[date]) -> Counts:
     """Return the sums over some days; days without contacts add nothing."""
-    total: dict[str, float] = dict.fromkeys(columns, 0)
-    for day in days:
-        for name, count in daily.get(day, {}).items():
-            if name in total:
-                total[name] += count
-    return total
+    rows = [daily[day] for day in days if day in daily]
+    return {name: sum(counts.get(name, 0) for counts in rows) for name in set(columns)}
 
 
 def days_between(first_day: date, last_day: date) -> list[date]:

@@ -16,15 +16,16 @@ from closedloop.queries.contacts import (
     COUNTED_CONTACTS,
     NO_THEME,
     NOT_SAID,
+    SEARCHED_AMONG,
     SEARCHED_CONTACTS,
     ContactFilter,
     ContactRow,
     Cursor,
     FilterOptions,
     Follow,
-    count_contacts,
     find_follow,
     get_filter_options,
+    list_and_count,
     list_contacts,
 )
 from closedloop.queries.imports import find_batch
@@ -90,16 +91,17 @@ def index() -> str:
     asked = read_filter(request.args)
     after = read_cursor(request.args.get("after", ""))
     span = get_data_span(db.session)
-    rows = list_contacts(db.session, asked.wanted, after=after, limit=PAGE_ROWS + 1)
+    rows, total = list_and_count(db.session, asked.wanted, after=after, limit=PAGE_ROWS + 1)
     shown = rows[:PAGE_ROWS]
     return render_template(
         "contacts/index.html",
         rows=shown,
         asked=asked,
         span=span,
-        total=count_contacts(db.session, asked.wanted),
+        total=total,
         most_counted=COUNTED_CONTACTS,
         searched=SEARCHED_CONTACTS,
+        searched_among=SEARCHED_AMONG,
         export_rows=EXPORT_ROWS,
         choices=_choices(asked, get_filter_options(db.session, last_day=span.last_day)),
         batch=find_batch(db.session, asked.wanted.batch_id) if asked.wanted.batch_id else None,

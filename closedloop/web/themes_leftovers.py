@@ -14,11 +14,11 @@ from closedloop.extensions import current_settings, db
 from closedloop.queries.contacts import (
     COUNTED_CONTACTS,
     NOT_SAID,
+    SEARCHED_AMONG,
     SEARCHED_CONTACTS,
     FilterOptions,
-    count_contacts,
     get_filter_options,
-    list_contacts,
+    list_and_count,
 )
 from closedloop.queries.leftovers import (
     Coverage,
@@ -71,7 +71,7 @@ def _page(errors: dict[str, str], typed: str = "") -> str:
     asked = _asked()
     wanted = replace(asked.wanted, theme_id=None, without_theme=True, with_words=True)
     after = read_cursor(request.args.get("after", ""))
-    rows = list_contacts(db.session, wanted, after=after, limit=PAGE_ROWS + 1)
+    rows, total = list_and_count(db.session, wanted, after=after, limit=PAGE_ROWS + 1)
     shown = rows[:PAGE_ROWS]
     coverage = get_coverage(db.session, last_day=span.last_day) if span.last_day else None
     return render_template(
@@ -80,9 +80,10 @@ def _page(errors: dict[str, str], typed: str = "") -> str:
         rows=shown,
         redacted=redacted,
         nearest=find_nearest(db.session, contact_ids=[row.id for row in shown]),
-        total=count_contacts(db.session, wanted),
+        total=total,
         most_counted=COUNTED_CONTACTS,
         searched=SEARCHED_CONTACTS,
+        searched_among=SEARCHED_AMONG,
         choices=_choices(asked, get_filter_options(db.session, last_day=span.last_day)),
         coverage=coverage,
         chart=_chart(coverage, k) if coverage else None,

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from closedloop.domain.contacts import WINDOWS, Basis
 from closedloop.domain.errors import NotFound
 from closedloop.models import ContactText, DailyRollup
+from closedloop.queries import contact_totals
 from closedloop.queries import contacts as queries
 from closedloop.queries.contact_page import get_contact_page
 from closedloop.queries.contacts import (
@@ -20,9 +21,10 @@ from closedloop.queries.contacts import (
     count_contacts,
     find_follow,
     get_filter_options,
+    list_and_count,
     list_contacts,
 )
-from closedloop.services.repeats import chain_contacts
+from closedloop.services.repeats import chain_contacts, mark_due
 from closedloop.services.rollups import roll_up_days
 from tests.factories.contacts import make_batch, make_contact, make_customer, make_history
 from tests.factories.themes import make_theme
@@ -247,3 +249,107 @@ def test_a_contact_without_text_says_whether_it_ever_had_one(session):
 def test_get_contact_page_of_nothing_is_not_found(session):
     with pytest.raises(NotFound, match="no contact 404"):
         get_contact_page(session, 404)
+
+
+@pytest.fixture
+def large_history(session, settings, monkeypatch):
+    """A history that the roll-ups are asked about; every filter has few and many in it."""
+    monkeypatch.setattr(contact_totals, "READ_DIRECTLY", 0)
+    theme, batch = make_theme(session), make_batch(session)
+    customers = [make_customer(session), make_customer(session), None]
+    for i in range(36):
+        make_contact(
+            session,
+            batch=batch,
+            customer=customers[i % 3],
+            theme=theme if i % 4 else None,
+            channel=("phone", "chat", "")[i % 7 % 3],
+            queue=("cards", "loans")[i % 11 // 6],
+            started_at=AT - timedelta(hours=13 * i),
+        )
+    chain_contacts(session, settings=settings, customer_ids=None)
+    roll_up_days(session, days=None)
+    session.expire_all()
+    return theme
+
+
+FILTERS = (
+    {},
+    {"channel": NOT_SAID},
+    {"queue": "loans"},
+    {"channel": "chat", "queue": "loans"},
+    {"channel": "fax"},
+    {"channel": "phone", "first_day": date(2026, 2, 20), "last_day": date(2026, 2, 27)},
+    {"identified": False, "queue": "loans"},
+    {"identified": True, "queue": "loans", "without_theme": True},
+    {"follow": Follow("followed", Basis.ANY, WINDOWS[1]), "channel": "phone"},
+    {"follow": Follow("opens", Basis.SAME, WINDOWS[1]), "queue": "loans"},
+    {"follow": Follow("resolved", Basis.ANY, WINDOWS[0]), "first_day": date(2026, 2, 20)},
+    {"repeats_only": True, "queue": "loans"},
+)
+
+
+@pytest.mark.parametrize("wanted", FILTERS, ids=str)
+def test_the_roll_ups_count_and_page_as_the_contacts_themselves_do(
+    session, large_history, wanted, monkeypatch
+):
+    asked = ContactFilter(**wanted)
+    counted, paged = count_contacts(session, asked), _page_through(session, asked)
+    monkeypatch.setattr(contact_totals, "READ_DIRECTLY", 10**9)
+
+    assert counted == count_contacts(session, asked)
+    assert paged == _page_through(session, asked)
+    assert len(paged) == counted
+
+
+def _page_through(session, wanted: ContactFilter) -> list[int]:
+    seen, after = [], None
+    while rows := list_contacts(session, wanted, after=after, limit=3):
+        seen += [row.id for row in rows]
+        after = Cursor(rows[-1].started_at, rows[-1].id)
+    return seen
+
+
+def test_a_theme_is_counted_from_the_roll_ups_too(session, large_history):
+    asked = ContactFilter(theme_id=large_history.id, channel="phone")
+
+    assert count_contacts(session, asked) == len(_page_through(session, asked)) > 0
+
+
+def test_the_roll_ups_are_not_asked_while_a_day_is_due(session, large_history):
+    batch, customer = make_batch(session), make_customer(session)
+    make_contact(session, batch=batch, customer=customer, channel="fax", started_at=AT)
+    assert count_contacts(session, ContactFilter(channel="fax")) == 0
+
+    mark_due(session, [AT.date()])
+
+    assert count_contacts(session, ContactFilter(channel="fax")) == 1
+    assert len(ids(session, channel="fax")) == 1
+
+
+def test_a_search_inside_filters_asks_so_many_of_the_period_and_no_more(session, monkeypatch):
+    monkeypatch.setattr(queries, "SEARCHED_AMONG", 3)
+    made = [
+        make_contact(
+            session, text="refund", channel=channel, started_at=AT - timedelta(days=days)
+        ).id
+        for days, channel in enumerate(("phone", "chat", "phone", "chat"))
+    ]
+
+    assert ids(session, words="refund", channel="chat") == [made[1]]
+    assert ids(session, words="refund") == made
+    assert ids(session, words="refund", channel="chat", last_day=date(2026, 3, 1)) == [
+        made[1],
+        made[3],
+    ]
+
+
+def test_a_page_of_what_was_found_goes_on_where_the_last_one_ended(session):
+    made = [make_contact(session, text="refund", started_at=AT).id for _ in range(5)]
+
+    rows, total = list_and_count(session, ContactFilter(words="refund"), limit=2)
+    after = Cursor(rows[-1].started_at, rows[-1].id)
+    further, again = list_and_count(session, ContactFilter(words="refund"), after=after, limit=9)
+
+    assert [row.id for row in rows + further] == sorted(made, reverse=True)
+    assert total == again == 5
