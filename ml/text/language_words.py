@@ -37,6 +37,11 @@ _LISTS = {
 }
 
 
+def small_words_of(language: str) -> frozenset[str]:
+    """Return the small words of a language (ISO 639-1); empty where none are listed."""
+    return frozenset(_LISTS.get(language, "").split())
+
+
 def _distinctive() -> dict[str, str]:
     """Return word to language, for words that stand in one list only."""
     lists = {code: set(words.split()) for code, words in _LISTS.items()}
@@ -57,10 +62,11 @@ def language_by_small_words(text: str) -> str:
     model.
     """
     words = set(text.lower().split(None, _MOST_WORDS)[:_MOST_WORDS])
-    votes = Counter(map(_LANGUAGE_OF.get, words))
-    del votes[None]
-    ranking = votes.most_common(2)
-    if not ranking or ranking[0][1] < _LEAST_WORDS:
+    spoken_for = [_LANGUAGE_OF[word] for word in words & _LANGUAGE_OF.keys()]
+    if len(spoken_for) < _LEAST_WORDS:
+        return ""
+    ranking = Counter(spoken_for).most_common(2)
+    if ranking[0][1] < _LEAST_WORDS:
         return ""
     second = ranking[1][1] if len(ranking) > 1 else 0
-    return str(ranking[0][0]) if second * _LEAD <= ranking[0][1] else ""
+    return ranking[0][0] if second * _LEAD <= ranking[0][1] else ""

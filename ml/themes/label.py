@@ -5,22 +5,25 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain, zip_longest
 
 import numpy as np
 
 from ml.text.unspaced import Joints, length_unspaced, pairs_apart, without_unspaced
 from ml.themes.graph import Floats, Ints
+from ml.themes.tongues import languages_of, main_languages, phrases_in
 from ml.themes.vectors import DenseSpace, Rows
 
 LONGEST_PHRASE = 3
 N_KEYWORDS = 6
 N_EXEMPLARS = 5
 # How a word is written is known from so many texts.
-TEXTS_FOR_CAPITALS = 50_000
+TEXTS_FOR_CAPITALS = 20_000
 # More texts than this per theme change no name and take time.
-TEXTS_PER_THEME = 600
+TEXTS_PER_THEME = 250
 # Two exemplars this similar say the same thing.
 TOO_SIMILAR = 0.9
 # A phrase says what is the matter; a bare word only says where.
@@ -97,25 +100,33 @@ def phrases(text: str) -> dict[str, str]:
     plain = without_unspaced(plain, ".")
     for clause in _CLAUSE.split(plain):
         words = [word for word in map(_plain_word, _WORD.findall(clause)) if word not in _DROPPED]
-        stems = [_stem(word) for word in words]
-        for start, word in enumerate(words):
-            if word in _NEVER_FIRST or not 2 <= len(word) <= LONGEST_WORD:
-                continue
-            for stop in range(start + 1, min(start + LONGEST_PHRASE, len(words)) + 1):
-                if len(words[stop - 1]) > LONGEST_WORD:
-                    break
-                if (
-                    words[stop - 1] not in _NEVER_LAST
-                    and len(set(stems[start:stop])) == stop - start
-                ):
-                    found.setdefault(" ".join(stems[start:stop]), " ".join(words[start:stop]))
+        _add_phrases(found, words, [_stem(word) for word in words])
     return found
+
+
+def _add_phrases(found: dict[str, str], words: list[str], stems: list[str]) -> None:
+    ends = [word not in _NEVER_LAST for word in words]
+    n_words = len(words)
+    for start, word in enumerate(words):
+        if word in _NEVER_FIRST or not 2 <= len(word) <= LONGEST_WORD:
+            continue
+        stem, surface, seen = stems[start], word, {stems[start]}
+        if ends[start]:
+            found.setdefault(stem, surface)
+        for at in range(start + 1, min(start + LONGEST_PHRASE, n_words)):
+            if len(words[at]) > LONGEST_WORD or stems[at] in seen:
+                break
+            seen.add(stems[at])
+            stem, surface = f"{stem} {stems[at]}", f"{surface} {words[at]}"
+            if ends[at]:
+                found.setdefault(stem, surface)
 
 
 def _plain_word(word: str) -> str:
     return word.removesuffix("'s").removesuffix("’s")
 
 
+@lru_cache(10_000)
 def _stem(word: str) -> str:
     """Cut common endings: charge, charges, charged and charging are one word."""
     for ending in ("ing", "ed", "es", "s", "e"):
@@ -143,9 +154,14 @@ def label_themes(texts: Sequence[str], labels: Ints, n_themes: int) -> list[Labe
         Names differ.
     """
     members = [_sample(np.flatnonzero(labels == theme)) for theme in range(n_themes)]
+    spoken = [languages_of([texts[i] for i in rows]) for rows in members]
+    usual = [code for code, _ in Counter(code for own in spoken for code in own).most_common()]
     joints = Joints(texts[i] for rows in members for i in rows)
-    themes = [[_said(texts[i], joints) for i in rows] for rows in members]
-    counts = [Counter(phrase for said in theme for phrase in said) for theme in themes]
+    themes = [
+        [_said(texts[i], joints, code) for i, code in zip(rows, own, strict=True)]
+        for rows, own in zip(members, spoken, strict=True)
+    ]
+    counts = [Counter(chain.from_iterable(theme)) for theme in themes]
     spread: defaultdict[str, float] = defaultdict(float)
     for theme, count in zip(themes, counts, strict=True):
         for phrase, n in count.items():
@@ -153,18 +169,49 @@ def label_themes(texts: Sequence[str], labels: Ints, n_themes: int) -> list[Labe
     capitals = _capitals(texts[:: max(1, len(texts) // TEXTS_FOR_CAPITALS)])
     taken: set[str] = set()
     named: list[Label] = []
-    for theme, count in zip(themes, counts, strict=True):
-        ranked = _rank(count, len(theme), spread, n_themes)
-        chosen = _choose_different(ranked, [set(said) for said in theme])
-        written = _surfaces(theme, chosen)
-        name = _name(written or [_quoted(texts, labels, len(named))], taken)
+    for theme, count, own in zip(themes, counts, spoken, strict=True):
+        elsewhere = {phrase: spread[phrase] - n / len(theme) for phrase, n in count.items()}
+        parts = [_keywords(part, elsewhere, n_themes) for part in _by_language(theme, own, usual)]
+        written = _in_turn(parts)
+        name = _name(parts[0] or written or [_quoted(texts, labels, len(named))], taken)
         named.append(Label(_as_title(name, capitals), tuple(written)))
     return named
 
 
-def _said(text: str, joints: Joints) -> dict[str, str]:
+def _by_language(
+    theme: list[dict[str, str]], spoken: Sequence[str], usual: Sequence[str]
+) -> list[list[dict[str, str]]]:
+    """Part what a theme says by its main languages, the one most spoken everywhere first."""
+    main = sorted(main_languages(Counter(spoken)), key=usual.index)
+    if len(main) < 2:
+        return [theme]
+    return [[said for said, code in zip(theme, spoken, strict=True) if code == one] for one in main]
+
+
+def _keywords(
+    theme: list[dict[str, str]], elsewhere: Mapping[str, float], n_themes: int
+) -> list[str]:
+    """Return what sets texts of one language apart from other themes, best first."""
+    count = Counter(chain.from_iterable(theme))
+    ranked = _rank(count, len(theme), elsewhere, n_themes)
+    return _surfaces(theme, _choose_different(ranked, [set(said) for said in theme]))
+
+
+def _in_turn(parts: list[list[str]]) -> list[str]:
+    """Take one keyword of each language after the other; the first language names the theme."""
+    if len(parts) == 1:
+        return parts[0]
+    turns = (word for row in zip_longest(*parts) for word in row if word)
+    return list(dict.fromkeys(turns))[:N_KEYWORDS]
+
+
+def _said(text: str, joints: Joints, language: str) -> dict[str, str]:
     """Return what could name a theme, in any writing."""
-    return phrases(text) | {phrase: phrase for phrase in joints.phrases(text)}
+    if language in ("", "en"):
+        found = phrases(text)
+    else:
+        found = phrases_in(language, without_unspaced(text, "."))
+    return found | {phrase: phrase for phrase in joints.phrases(text)}
 
 
 def _sample(members: Ints) -> list[int]:
@@ -173,7 +220,7 @@ def _sample(members: Ints) -> list[int]:
 
 
 def _rank(
-    count: Counter[str], n_texts: int, spread: Mapping[str, float], n_themes: int
+    count: Counter[str], n_texts: int, elsewhere: Mapping[str, float], n_themes: int
 ) -> list[tuple[str, float]]:
     """Score phrases by share of the theme's texts, rarity elsewhere, and length."""
     fewest = max(2, math.ceil(0.02 * n_texts)) if n_texts > 3 else 1
@@ -181,8 +228,8 @@ def _rank(
     for phrase, n in count.items():
         if n >= fewest:
             share = n / n_texts
-            elsewhere = max(0.0, spread[phrase] - share)
-            rarity = math.log(1 + share / (0.05 + elsewhere / math.sqrt(n_themes)))
+            others = max(0.0, elsewhere[phrase])
+            rarity = math.log(1 + share / (0.05 + others / math.sqrt(n_themes)))
             scored.append((phrase, math.sqrt(share) * rarity * _length_weight(phrase)))
     return sorted(scored, key=lambda item: (-item[1], item[0]))[:40]
 
@@ -197,24 +244,21 @@ def _choose_different(ranked: list[tuple[str, float]], documents: list[set[str]]
     said = {
         phrase: {i for i, found in enumerate(documents) if phrase in found} for phrase, _ in ranked
     }
+    words = {phrase: set(pairs_apart(phrase).split()) for phrase, _ in ranked}
+    redundancy = dict.fromkeys(said, 0.0)
     chosen: list[str] = []
     while len(chosen) < min(N_KEYWORDS, len(ranked)):
-        worth = [
-            (0.6 * score / ranked[0][1] - 0.4 * _redundancy(phrase, chosen, said), phrase)
+        _, latest = max(
+            (0.6 * score / ranked[0][1] - 0.4 * redundancy[phrase], phrase)
             for phrase, score in ranked
             if phrase not in chosen
-        ]
-        chosen.append(max(worth)[1])
+        )
+        chosen.append(latest)
+        for phrase, least in redundancy.items():
+            shared = len(said[phrase] & said[latest]) / max(1, len(said[phrase] | said[latest]))
+            has_common_word = not words[phrase].isdisjoint(words[latest])
+            redundancy[phrase] = max(least, shared, 0.8 if has_common_word else 0.0)
     return chosen
-
-
-def _redundancy(phrase: str, chosen: Iterable[str], said: dict[str, set[int]]) -> float:
-    most = 0.0
-    for other in chosen:
-        shared = len(said[phrase] & said[other]) / max(1, len(said[phrase] | said[other]))
-        has_common_word = bool(set(pairs_apart(phrase).split()) & set(pairs_apart(other).split()))
-        most = max(most, shared, 0.8 if has_common_word else 0.0)
-    return most
 
 
 def _surfaces(theme: list[dict[str, str]], chosen: list[str]) -> list[str]:
@@ -271,8 +315,12 @@ def _capitals(texts: Sequence[str]) -> dict[str, str]:
     most writers write that way.
     """
     written: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    small: Counter[str] = Counter()
     for text in (without_unspaced(text, " ") for text in texts):
         words = _WORD.findall(text)
+        if text.islower():
+            small.update(words[1:])
+            continue
         if sum(word.isupper() for word in words) > max(2, len(words) / 2):
             continue  # somebody is shouting
         for match in list(_WORD.finditer(text))[1:]:
@@ -280,6 +328,7 @@ def _capitals(texts: Sequence[str]) -> dict[str, str]:
                 written[match[0].lower()][match[0]] += 1
     capitals = {}
     for word, forms in written.items():
+        forms[word] += small[word]
         form, n = min(forms.items(), key=lambda item: (-item[1], item[0]))
         if form != word and n > 1 and 2 * n > forms.total():
             capitals[word] = form

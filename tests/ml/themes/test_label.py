@@ -132,3 +132,20 @@ def test_a_pasted_key_is_no_name():
     (label,) = label_themes(texts, np.zeros(3, int), 1)
     (quoted,) = label_themes(["漢" * 9000, "k" * 9000], np.zeros(2, int), 1)
     assert max(map(len, (label.name, quoted.name))) < 100
+
+
+def test_a_theme_of_several_languages_is_named_in_one_and_has_keywords_of_each():
+    english = [f"My new card has not arrived {when}" for when in ("yet", "so far", "here")]
+    lithuanian = [
+        f"Mano kortelė {when} neatėjo, ką man daryti?" for when in ("dar", "vis dar", "jau")
+    ]
+    indonesian = [f"{when} kartu saya belum sampai" for when in ("Kenapa", "Sudah lama", "Tolong")]
+    elsewhere = [f"How do I change my PIN {where}, please?" for where in ("here", "today", "now")]
+    texts = [*english, *lithuanian, *indonesian, *elsewhere]
+    mixed, _ = label_themes(texts, np.array([0] * 9 + [1] * 3), 2)
+
+    assert mixed.name == "Card not arrived"
+    said = " | ".join(mixed.keywords)
+    assert "kortelė" in said
+    assert "belum sampai" in said
+    assert not {"mano", "saya", "mano kortelė"} & set(mixed.keywords)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from ml.themes.tongues import languages_of, main_languages, phrases_in
+
+LITHUANIAN = [
+    "Mano nauja banko kortelė dar neatėjo, ką man daryti?",
+    "Kortelė neatėjo paštu, nors laukiu jau dvi savaites",
+    "Kodėl mano kortelė vis dar neatėjo į namus?",
+    "Užsakiau kortelę, bet kortelė neatėjo iki šiandien",
+]
+INDONESIAN = [
+    "Kartu baru saya belum sampai sampai hari ini",
+    "Kenapa kartu saya belum sampai di rumah?",
+    "Sudah dua minggu kartu belum sampai, tolong dibantu",
+    "Saya pesan kartu bulan lalu tapi kartu belum sampai",
+]
+ENGLISH = [
+    "My new card has not arrived yet, what should I do?",
+    "I have been waiting for my card for two weeks and it has not arrived",
+    "Why has the card not arrived at my home?",
+    "The card that I ordered has not arrived",
+]
+
+
+def test_a_theme_in_one_language_is_in_it_also_where_a_text_is_too_short_to_tell():
+    assert languages_of([*LITHUANIAN, "ok"]) == ["lt"] * 5
+
+
+def test_each_text_of_a_mixed_theme_has_its_own_language():
+    found = languages_of([*LITHUANIAN, *INDONESIAN, *ENGLISH, "ok"])
+    assert found == ["lt"] * 4 + ["id"] * 4 + ["en"] * 4 + [""]
+
+
+def test_a_single_text_that_seems_foreign_makes_no_second_language():
+    assert languages_of([*ENGLISH, INDONESIAN[0]]) == ["en"] * 5
+
+
+def test_where_most_texts_are_too_short_no_language_is_claimed():
+    assert languages_of(["ok", "refund", "card", INDONESIAN[0]]) == [""] * 4
+    assert languages_of([]) == []
+
+
+def test_languages_below_a_fifth_are_not_main_ones():
+    assert main_languages({"id": 4, "lt": 5, "en": 1, "": 3}) == ["lt", "id"]
+
+
+def test_phrases_of_other_languages_neither_begin_nor_end_with_small_words():
+    found = set(phrases_in("lt", LITHUANIAN[0]).values())
+    assert {"banko kortelė", "neatėjo", "nauja banko kortelė"} <= found
+    assert not {"mano", "dar neatėjo", "kortelė dar", "ką", "man"} & found
+
+    found = set(phrases_in("id", INDONESIAN[1]).values())
+    assert {"kartu", "belum sampai", "kartu saya belum"} <= found
+    assert not {"belum", "kenapa kartu", "saya belum", "sampai di"} & found
+
+
+def test_a_phrase_may_end_with_the_word_that_says_no():
+    found = set(phrases_in("de", "Meine Karte funktioniert nicht!").values())
+    assert "karte funktioniert nicht" in found
+    assert "nicht" not in found
+
+
+def test_forms_of_a_word_count_as_one_and_small_english_words_name_nothing():
+    one, two = phrases_in("lt", "kortelė"), phrases_in("lt", "kortelės")
+    assert set(one) == set(two)
+    assert "of the" not in phrases_in("id", "temukan buku art of the deal").values()
