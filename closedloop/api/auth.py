@@ -12,12 +12,15 @@ from apiflask import APIBlueprint
 from closedloop.domain.accounts import PERMISSIONS, may
 from closedloop.domain.audit import Actor, ActorKind
 from closedloop.domain.clock import utc_now
-from closedloop.domain.errors import NotAllowed, Refusal
+from closedloop.domain.errors import Invalid, NotAllowed, Refusal
 from closedloop.extensions import db
 from closedloop.queries.tokens import find_token
 from closedloop.services.tokens import note_token_use
 
 View = TypeVar("View", bound=Callable[..., Any])
+MOST_JSON_BYTES = 1024 * 1024
+"""Of a question in JSON; files come as forms and have a limit of their own."""
+
 PUBLIC = "public"
 READ, WRITE = "read", "write"
 _NOTED_EVERY = timedelta(minutes=1)
@@ -51,6 +54,7 @@ def guard_api(bp: APIBlueprint) -> None:
         view: Any = flask.current_app.view_functions[flask.request.endpoint or ""]
         if view.permission != PUBLIC:
             _check_token(view.permission, view.scope)
+        _check_body()
 
     @bp.after_request
     def keep_private(response: flask.Response) -> flask.Response:
@@ -70,6 +74,18 @@ def _check_token(permission: str, scope: str) -> None:
     if token.last_used_at is None or utc_now() - token.last_used_at > _NOTED_EVERY:
         with db.transaction() as session:
             note_token_use(session, token_id=token.id)
+
+
+def _check_body() -> None:
+    """Keep JSON to what a question needs, and refuse what no parser can follow."""
+    request = flask.request
+    if not request.is_json:
+        return
+    request.max_content_length = MOST_JSON_BYTES
+    try:
+        request.get_json(silent=True)
+    except RecursionError:
+        raise Invalid("The JSON is nested too deep. Send one object with plain values.") from None
 
 
 def _bearer() -> str:

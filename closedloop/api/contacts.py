@@ -9,6 +9,7 @@ from closedloop.api.auth import needs
 from closedloop.api.blueprint import bp
 from closedloop.api.cursors import read_instant, write_cursor
 from closedloop.api.schemas import (
+    NO_THEME,
     ContactDetail,
     ContactList,
     ContactOut,
@@ -23,8 +24,6 @@ from closedloop.extensions import db
 from closedloop.queries.contact_page import ContactPage, get_contact_page
 from closedloop.queries.contacts import ContactFilter, ContactRow, Cursor, list_contacts
 from closedloop.queries.theme_page import find_theme
-
-NO_THEME = "none"
 
 
 @bp.get("/contacts")

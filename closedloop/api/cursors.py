@@ -41,6 +41,20 @@ def read_day(text: str) -> tuple[date, int] | None:
     return _parsed(head, "%Y%m%d").date(), row_id
 
 
+def read_id(text: str) -> int | None:
+    """Return the number that is the cursor of a list by number, None when there is no cursor.
+
+    Raises
+    ------
+    Invalid
+    """
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 20 and int(text) <= _MOST_ID):
+        raise _refused()
+    return int(text)
+
+
 def _split(text: str) -> tuple[str, int]:
     head, _, row_id = text.rpartition("-")
     if not (row_id.isascii() and row_id.isdigit()) or int(row_id[:20]) > _MOST_ID:

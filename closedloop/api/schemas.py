@@ -15,16 +15,24 @@ from closedloop.domain.themes import DemandType, Quadrant, Strategy, ThemeStatus
 from closedloop.queries.repeats import Group
 
 MOST_ROWS = 200
+NO_THEME = "none"
+"""Stands for a theme where contacts are in none."""
 
 
 def _printable(text: str) -> str:
     if "\x00" in text:
         raise ValueError("a text cannot hold a null character")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("a text cannot hold half of a character (a lone surrogate)")
     return text
 
 
 Short = Annotated[str, Field(max_length=200), AfterValidator(_printable)]
 Key = Annotated[str, Field(max_length=20), AfterValidator(_printable)]
+Words = Annotated[str, Field(max_length=5_000), AfterValidator(_printable)]
+RowId = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+ContactId = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
+Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 Limit = Annotated[int, Field(ge=1, le=MOST_ROWS, description="Rows at most.")]
 Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Number = Annotated[float, Field(allow_inf_nan=False)]

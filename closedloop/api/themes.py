@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlalchemy.orm import Session
+
 from closedloop.api.auth import needs
 from closedloop.api.blueprint import bp
 from closedloop.api.schemas import (
@@ -75,8 +77,13 @@ def _figures(figures: Figures | None) -> ThemeFigures | None:
 @needs("themes.view")
 def get_theme_view(key: str) -> ThemeDetail:
     """Give one theme with what people agreed about it."""
-    first_day = get_data_span(db.session).first_day
-    page = get_theme_page(db.session, key, k=current_settings().privacy_k, first_day=first_day)
+    return theme_detail(db.session, key)
+
+
+def theme_detail(session: Session, key: str) -> ThemeDetail:
+    """Return a theme as the API gives it."""
+    first_day = get_data_span(session).first_day
+    page = get_theme_page(session, key, k=current_settings().privacy_k, first_day=first_day)
     return _detail(page)
 
 

@@ -98,13 +98,14 @@ def list_unassigned_view(asked: ContactSearch) -> UnassignedList:
     nearest = find_nearest(db.session, contact_ids=[row.id for row in page])
     last_day = get_data_span(db.session).last_day
     return UnassignedList(
-        coverage=_coverage(get_coverage(db.session, last_day=last_day)) if last_day else None,
+        coverage=coverage_out(get_coverage(db.session, last_day=last_day)) if last_day else None,
         items=[_contact(row, nearest.get(row.id), with_text=asked.text) for row in page],
         next=write_cursor(page[-1].started_at, page[-1].id) if len(rows) > asked.limit else None,
     )
 
 
-def _coverage(coverage: Coverage) -> CoverageOut | None:
+def coverage_out(coverage: Coverage) -> CoverageOut | None:
+    """Return coverage as the API gives it; None of too few customers."""
     now = coverage.now
     if now.customers < current_settings().privacy_k:
         return None

@@ -46,6 +46,13 @@ class Caller:
         assert answer.status_code == status, answer.text
         return answer
 
+    def send(self, path: str, body: Any = None, status: int = 200, method: str = "POST") -> Any:
+        """Send JSON and return the JSON that is answered."""
+        answer = self.page.raw(f"/api/v1{path}", method, headers=self.headers, json=body)
+        assert answer.status_code == status, answer.text
+        self.page.session.expire_all()
+        return answer.json
+
     def pages(self, path: str) -> list[Any]:
         """Follow `next` to the end and return every item."""
         items: list[Any] = []
