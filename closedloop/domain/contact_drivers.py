@@ -10,14 +10,11 @@ from closedloop.domain.errors import Invalid, InvalidTransition
 NAME_LENGTH = 80
 """Characters that the name of a contact driver may have."""
 
-MOST_MOVED = 500
+MOST_MOVED = 1_000
 """Themes that one change may put under another driver."""
 
 COUNT_TO_TYPE_ABOVE = 100
 """A change that moves more themes asks for their number first."""
-
-FEWEST_THEMES = 3
-"""With fewer themes there is nothing to put together."""
 
 
 class DriverState(StrEnum):

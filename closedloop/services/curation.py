@@ -299,6 +299,7 @@ def split_theme(
         is_named_by_person=True,
         keywords=[],
         run_id=theme.run_id,
+        driver_id=theme.driver_id,
     )
     session.add(new)
     session.flush()  # the change and the labels refer to its id

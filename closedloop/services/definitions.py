@@ -178,6 +178,7 @@ def read_standing(session: Session, *, lock: bool = False) -> Standing:
         take_turn(session)
     touched = sa.or_(
         Theme.is_named_by_person,
+        Theme.is_driver_by_person,
         Theme.cause != "",
         Theme.id.in_(sa.select(TriageDecision.theme_id).where(TriageDecision.undone_at.is_(None))),
         Theme.id.in_(sa.select(Theme.merged_into_id).where(Theme.merged_into_id.is_not(None))),

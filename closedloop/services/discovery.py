@@ -39,6 +39,7 @@ from closedloop.services.definitions import (
     own_maker,
     read_standing,
 )
+from closedloop.services.driver_proposals import propose_drivers
 from closedloop.services.encoding import load_vectors
 from closedloop.services.evidence import renew_evidence
 from closedloop.services.long_work import Report, Transactions, tell_nobody
@@ -155,11 +156,13 @@ def discover_themes(
         model = _join(maker, kept, found)
         texts = label_texts(transactions, encoder=encoder.name, model=model, report=report)
         report(Progress(0, 0, "Bringing all contacts under the new themes"))
-        proposal = _propose(standing, model, found, texts, encoder.name)
+        proposal = _propose(standing, model, pool, found, texts, encoder.name)
         with transactions() as session:
             result = _apply(
                 session, settings, by, seed, pool, found, standing, proposal, (whole, look)
             )
+            if result is not None:
+                _add_drivers(session, settings, by, result.run_id, maker)
         if result is not None:
             renew_evidence(transactions, settings=settings, report=report, maker=maker)
             return result
@@ -324,20 +327,24 @@ def _read_rows(session: Session, ids: Sequence[int]) -> list[tuple[str, str, str
 
 
 def _propose(
-    standing: Standing, model: Model, found: Any, texts: TextLabels, encoder: str
+    standing: Standing, model: Model, pool: _Pool, found: Any, texts: TextLabels, encoder: str
 ) -> Proposal:
     relabel = {old: new for new, old in enumerate(standing.kept_labels)}
     themes = found.themes if found is not None else []
+    read = Counter(np.asarray(found.labels).tolist()) if found is not None else Counter()
+    # Of a sample, as many as there are for each that was drawn.
+    each = (pool.available - pool.claimed) / max(len(pool.texts), 1)
     return Proposal(
         model=model.to_bytes(),
         encoder=encoder,
         relabel=relabel,
         kept_owners=[standing.label_themes[old] for old in standing.kept_labels],
         clusters=[
-            Cluster(len(relabel) + i, theme.name, list(theme.keywords))
+            Cluster(len(relabel) + i, theme.name, list(theme.keywords), round(read[i] * each))
             for i, theme in enumerate(themes)
         ],
         texts=texts,
+        available=pool.available,
     )
 
 
@@ -394,6 +401,15 @@ def _apply(
         "parts": dict(parts),
     }
     return DiscoveryResult(run.id, run.texts, run.found, outcome.waiting, left_over)
+
+
+def _add_drivers(
+    session: Session, settings: Settings, by: Actor, run_id: int, maker: ThemeMaker
+) -> None:
+    """Propose contact drivers for themes without one, and say in the manifest what came of it."""
+    outcome = propose_drivers(session, settings=settings, by=by, run_id=run_id, maker=maker)
+    run = session.get_one(ThemeRun, run_id)
+    run.manifest = {**run.manifest, "drivers": outcome.as_manifest()}
 
 
 def _look(pool: _Pool, found: Any) -> Look | None:
