@@ -21,9 +21,10 @@ LARGE = 0.25
 FEWEST_READ = 10
 """Of a theme with fewer contacts among those read nothing is said."""
 
-CUSTOMERS_PER_CANDIDATE = 200
-MOST_ASKED_OF_CANDIDATE = 50
-"""A candidate is worth somebody's time from one in so many customers on, at most so many."""
+ONE_IN = 200
+MOST_CUSTOMERS_ASKED = 50
+MOST_CONTACTS_ASKED = 100
+"""A candidate is worth somebody's time from one in 200 customers and contacts on, or so many."""
 
 NO_THEME = 0
 LEFT_OVER = -1
@@ -105,18 +106,38 @@ def jaccard(both: int, one: int, other: int) -> float:
     return both / either if either else 0.0
 
 
-def fewest_customers(customers: int, *, k: int) -> int:
-    """Return how many customers a cluster needs to be proposed as a new candidate.
+@dataclass(frozen=True)
+class Fewest:
+    """What a cluster needs to be proposed as a new candidate.
+
+    Attributes
+    ----------
+    customers : int
+        Of all days.
+    contacts : int
+        Of the days a run reads, among those it could have read.
+    """
+
+    customers: int
+    contacts: int
+
+
+def fewest_of_candidate(*, customers: int, contacts: int, k: int) -> Fewest:
+    """Return what a new candidate needs: one in 200 of both, within bounds.
 
     Parameters
     ----------
     customers : int
         Behind all contacts with text.
+    contacts : int
+        That a run could have read, agreed themes included.
     k : int
         Privacy threshold; never fewer.
     """
-    share = -(-customers // CUSTOMERS_PER_CANDIDATE)
-    return max(k, min(share, MOST_ASKED_OF_CANDIDATE))
+    return Fewest(
+        max(k, min(-(-customers // ONE_IN), MOST_CUSTOMERS_ASKED)),
+        max(k, min(-(-contacts // ONE_IN), MOST_CONTACTS_ASKED)),
+    )
 
 
 def match_clusters(

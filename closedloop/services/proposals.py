@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
-from closedloop.domain.runs import fewest_customers, match_clusters
+from closedloop.domain.runs import Fewest, fewest_of_candidate, match_clusters
 from closedloop.domain.themes import GONE_STATUSES, NAME_LENGTH, ThemeStatus
 from closedloop.domain.triage import Decision
 from closedloop.models import (
@@ -52,11 +52,15 @@ _CUSTOMERS = sa.func.count(sa.distinct(Contact.customer_id)) + sa.func.sum(
 
 @dataclass(frozen=True)
 class Cluster:
-    """A group found by a run, by its label in the new model."""
+    """A group found by a run, by its label in the new model.
+
+    Of the contacts the run could have read, it holds about so many.
+    """
 
     label: int
     name: str
     keywords: list[str]
+    contacts: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ class Proposal:
         Their labels follow the kept ones.
     texts : TextLabels
         Every text under the new model.
+    available : int
+        Contacts the run could have read, agreed themes included.
     """
 
     model: bytes
@@ -83,20 +89,21 @@ class Proposal:
     kept_owners: LabelThemes
     clusters: list[Cluster]
     texts: TextLabels
+    available: int
 
 
 @dataclass
 class Outcome:
     """What became of the clusters and the candidates, by key; `owners` of the clusters by id.
 
-    `fewest` is how many customers a new candidate needs, and `too_small` how many clusters have
-    fewer: their contacts stay in no theme.
+    `fewest` is what a new candidate needs, and `too_small` how many clusters have less: their
+    contacts stay in no theme.
     """
 
     born: list[str] = field(default_factory=list)
     continued: list[str] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)
-    fewest: int = 0
+    fewest: Fewest = field(default_factory=lambda: Fewest(0, 0))
     too_small: int = 0
     left_kept: int = 0
     joined_kept: int = 0
@@ -110,8 +117,9 @@ class Outcome:
             "born": self.born,
             "continued": self.continued,
             "retired": self.retired,
-            "fewest_customers": self.fewest,
-            "clusters_of_too_few_customers": self.too_small,
+            "fewest_customers": self.fewest.customers,
+            "fewest_contacts": self.fewest.contacts,
+            "clusters_too_small": self.too_small,
             "contacts_that_left_decided_themes": self.left_kept,
             "contacts_that_joined_decided_themes": self.joined_kept,
         }
@@ -221,14 +229,19 @@ def _own_clusters(
     """Give each cluster a candidate: one that held its contacts before, or a new one."""
     matches = match_clusters(*_count_overlaps(session, standing, len(proposal.relabel)))
     customers = _count_customers(session)
-    outcome.fewest = fewest_customers(_count_all_customers(session), k=settings.privacy_k)
+    outcome.fewest = fewest_of_candidate(
+        customers=_count_all_customers(session), contacts=proposal.available, k=settings.privacy_k
+    )
     owners: LabelThemes = []
     for cluster in proposal.clusters:
         theme = themes.get(matches.get(cluster.label, 0))
         if theme is not None:
             theme.keywords = cluster.keywords
             outcome.continued.append(theme.key)
-        elif customers.get(cluster.label, 0) >= outcome.fewest:
+        elif (
+            customers.get(cluster.label, 0) >= outcome.fewest.customers
+            and cluster.contacts >= outcome.fewest.contacts
+        ):
             theme = bear_candidate(session, run, cluster, themes, by)
             outcome.born.append(theme.key)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from closedloop.domain.runs import (
     FEWEST_READ,
     PartKind,
-    fewest_customers,
+    fewest_of_candidate,
     jaccard,
     match_run,
 )
@@ -118,7 +118,11 @@ def test_nothing_read_is_nothing_found():
     assert match_run({(0, -1): 50}) == []
 
 
-def test_a_candidate_needs_one_customer_in_two_hundred_between_the_threshold_and_fifty():
-    asked = [fewest_customers(n, k=5) for n in (0, 1_000, 1_001, 9_800, 10_001, 9_000_000)]
-    assert asked == [5, 5, 6, 49, 50, 50]
-    assert fewest_customers(9_000_000, k=60) == 60
+def test_a_candidate_needs_one_in_two_hundred_from_the_threshold_up_to_what_is_enough():
+    def asked(n, k=5):
+        fewest = fewest_of_candidate(customers=n, contacts=n, k=k)
+        return fewest.customers, fewest.contacts
+
+    assert [asked(n) for n in (0, 1_000, 1_001)] == [(5, 5), (5, 5), (6, 6)]
+    assert [asked(n) for n in (9_800, 10_001, 9_000_000)] == [(49, 49), (50, 51), (50, 100)]
+    assert asked(9_000_000, k=60) == (60, 100)

@@ -425,7 +425,25 @@ def test_a_new_candidate_needs_one_in_two_hundred_customers(database, settings, 
     with database.reading() as session:
         (said,) = session.scalars(sa.select(ThemeRun.manifest))
     assert said["themes"]["fewest_customers"] == 3
-    assert said["themes"]["clusters_of_too_few_customers"] == 1
+    assert said["themes"]["fewest_contacts"] == 3
+    assert said["themes"]["clusters_too_small"] == 1
+
+
+def test_what_agreed_themes_leave_over_is_no_candidate_of_its_own(
+    database, settings, actor, discover
+):
+    add_contacts(database, settings, {"CARD": 620}, contacts_each=2)
+    discover()
+    with database.transaction() as session:
+        accept(session, theme_named(database, "Card").id, actor)
+    scraps = {"SCRAP": 3, "PIN": 4}
+    add_contacts(database, settings, scraps, tag="late", contacts_each=2)
+
+    result = discover(settings=replace(settings, privacy_k=2))
+
+    # Of 1,254 contacts read, 14 are in no agreed theme; one in 200 are 7.
+    assert (result.found, result.candidates) == (2, 1)
+    assert themes_by_topic(database)["SCRAP"] == {None}
 
 
 def test_contact_whose_text_expired_stays_in_a_decided_theme(
