@@ -68,3 +68,10 @@ def copy_sqlite(empty: Path, to: Path) -> str:
         Path(f"{to}{ending}").unlink(missing_ok=True)
     shutil.copyfile(empty, to)
     return f"sqlite:///{to}"
+
+
+def lay_tables(instance: Path, url: str) -> None:
+    """Let an instance find its tables made before `init`, as it does on a server that has them."""
+    if url.startswith("sqlite"):
+        instance.mkdir(parents=True)
+        copy_sqlite(Path(url.removeprefix("sqlite:///")), instance / "closedloop.sqlite3")

@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from closedloop.models import User
 from closedloop.services.accounts import open_session
+from tests.site import SERVER
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
 
@@ -101,7 +102,12 @@ def text_of(html: str) -> str:
 
 
 def audit_page(html: str, url: str) -> None:
-    """Check what every page must be: valid, titled, labelled, free of inline code."""
+    """Check what every page must be: valid, titled, labelled, free of inline code.
+
+    Once is enough: no template knows which database its values came from.
+    """
+    if SERVER:
+        return
     parser = html5lib.HTMLParser(strict=True)
     tree: ElementTree.Element = parser.parse(html)
     elements = list(tree.iter())

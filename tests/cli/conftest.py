@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from closedloop.cli import main
 from closedloop.extensions import Database
+from tests.kept import lay_tables
 from tests.site import SERVER
 
 
@@ -39,10 +40,18 @@ def run_on_nothing(no_settings, tmp_path, monkeypatch, database_url):
 
 
 @pytest.fixture
-def run_on_new(run_on_nothing, database_url):
-    """Run a command on a new instance with an administrator; `.database` is what it holds."""
+def run_on_made(run_on_nothing, database_url):
+    """Run a command on a new instance with an administrator."""
     run = run_on_nothing
+    lay_tables(run.instance, database_url)
     run("init", "--admin-email", "ada@example.com", "--admin-password", "a long password")
+    return run
+
+
+@pytest.fixture
+def run_on_new(run_on_made, database_url):
+    """Run a command on a new instance with an administrator; `.database` is what it holds."""
+    run = run_on_made
     url = database_url if SERVER else f"sqlite:///{run.instance / 'closedloop.sqlite3'}"
     run.database = Database().open(url)
     yield run

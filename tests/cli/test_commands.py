@@ -18,10 +18,8 @@ def run(run_on_nothing):
 
 
 @pytest.fixture
-def ready(run):
-    """An instance with an administrator."""
-    run("init", "--admin-email", "ada@example.com", "--admin-password", "a long password")
-    return run
+def ready(run_on_made):
+    return run_on_made
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -12,14 +12,13 @@ from tests.privacy_sites import COLUMNS, row
 
 
 @pytest.fixture
-def run(run_on_nothing):
-    return run_on_nothing
+def run(run_on_made):
+    return run_on_made
 
 
 @pytest.fixture
 def filled(run, tmp_path):
     """An instance with three contacts of two customers and one of nobody."""
-    run("init", "--admin-email", "ada@example.com", "--admin-password", "a long password")
     path = tmp_path / "contacts.csv"
     rows = [
         row("a", customer="ann@example.org"),
