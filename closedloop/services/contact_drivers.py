@@ -352,16 +352,12 @@ def _refused(sentence: str, field: str = "themes") -> Invalid:
 def _preview(session: Session, themes: Sequence[Theme], k: int) -> DriverPreview:
     in_use = [theme for theme in themes if theme.status not in GONE_STATUSES]
     ids = [theme.id for theme in in_use]
-    people = ThemeStats.people
-    told: dict[int, int] = dict(
-        session.execute(
-            sa.select(ThemeStats.theme_id, ThemeStats.contacts).where(
-                ThemeStats.theme_id.in_(ids), people >= k
-            )
+    counted = session.execute(
+        sa.select(ThemeStats.theme_id, ThemeStats.contacts).where(
+            ThemeStats.theme_id.in_(ids), ThemeStats.people >= k
         )
-        .tuples()
-        .all()
-    )
+    ).all()
+    told: dict[int, int] = dict(counted)
     drivers = {
         driver.id: driver
         for driver in session.scalars(

@@ -139,3 +139,4 @@ def record_on_driver(
         summary=summary,
         detail={"change": change.id, "themes": [row[0] for row in change.detail["themes"]]},
     )
+    session.flush()  # the change and its event are one

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from closedloop.domain.actions import ActionStatus
 from closedloop.domain.clock import utc_now
 from closedloop.domain.themes import Strategy, ThemeStatus
-from closedloop.models import Action, Intervention, Theme, ThemeStats
+from closedloop.models import Action, ContactDriver, Intervention, Theme, ThemeStats
 from tests.factories.accounts import make_department
 
 _number = itertools.count(1)
@@ -33,6 +33,17 @@ def make_theme(session: Session, status: ThemeStatus = ThemeStatus.CANDIDATE, **
     session.add(theme)
     session.flush()
     return theme
+
+
+def make_driver(session: Session, **values) -> ContactDriver:
+    """Add a contact driver without themes."""
+    number = next(_number)
+    driver = ContactDriver(
+        **{"key": f"D-{number:03d}", "name": f"Driver number {number}", "keywords": [], **values}
+    )
+    session.add(driver)
+    session.flush()
+    return driver
 
 
 def make_stats(session: Session, theme: Theme, **values) -> ThemeStats:
