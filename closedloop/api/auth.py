@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 import flask
 from apiflask import APIBlueprint
+from werkzeug.exceptions import LengthRequired
 
 from closedloop.domain.accounts import PERMISSIONS, may
 from closedloop.domain.audit import Actor, ActorKind
 from closedloop.domain.clock import utc_now
-from closedloop.domain.errors import Invalid, NotAllowed, Refusal
+from closedloop.domain.errors import Invalid, NotAllowed, Refusal, TooLarge
 from closedloop.extensions import db
 from closedloop.queries.tokens import find_token
 from closedloop.services.tokens import note_token_use
@@ -81,7 +82,10 @@ def _check_body() -> None:
     request = flask.request
     if not request.is_json:
         return
-    request.max_content_length = MOST_JSON_BYTES
+    if request.headers.get("Transfer-Encoding"):
+        raise LengthRequired("Say how long the JSON is: send it with a Content-Length.")
+    if (request.content_length or 0) > MOST_JSON_BYTES:
+        raise TooLarge("Send at most 1 MiB of JSON in one question; send fewer contacts at once.")
     try:
         request.get_json(silent=True)
     except RecursionError:

@@ -22,8 +22,6 @@ NO_THEME = "none"
 def _printable(text: str) -> str:
     if "\x00" in text:
         raise ValueError("a text cannot hold a null character")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("a text cannot hold half of a character (a lone surrogate)")
     return text
 
 

@@ -1,0 +1,114 @@
+"""The examples of docs/api do what they say, one after the other, and no address is left out."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from closedloop.domain.clock import as_if
+from closedloop.domain.themes import ThemeStatus
+from tests.factories.contacts import make_batch, make_contact, make_customer
+from tests.factories.leftovers import make_emerging
+from tests.factories.rollups import make_evidence
+from tests.factories.runs import make_part, make_run
+from tests.factories.series import make_definitions
+from tests.factories.themes import make_stats, make_theme
+
+DOCS = Path(__file__).parents[2] / "docs/api"
+NOW = datetime(2026, 5, 12, 9, tzinfo=UTC)
+ANYTHING = "…"
+EXAMPLE = re.compile(r"```http\n(?P<asked>.+?)```\s+```json\n(?P<told>.+?)```", re.DOTALL)
+
+
+def examples() -> list[tuple[str, str, Any, Any]]:
+    """Return method, path, body and answer of each example, in the order of the page."""
+    found = []
+    for match in EXAMPLE.finditer((DOCS / "themes.md").read_text()):
+        first, _, body = match["asked"].partition("\n")
+        method, path = first.split()
+        sent = json.loads(body) if body.strip() else None
+        found.append((method, path, sent, json.loads(match["told"])))
+    return found
+
+
+@pytest.fixture
+def site(session):
+    """What the examples speak of: two themes, contacts with and without one, a run, a spot."""
+    at = NOW - timedelta(days=3)
+    themes = [
+        make_theme(session, ThemeStatus.TRIAGED, key=key, name=name)
+        for key, name in (("T-001", "Card does not arrive"), ("T-002", "Change of address"))
+    ]
+    make_definitions(session, themes)
+    batch = make_batch(session)
+    texts = [(themes[0], f"My card has not come, order {n}.") for n in range(1, 13)]
+    texts += [(None, f"I moved to street {n}.") for n in range(13, 19)]
+    contacts = [
+        make_contact(
+            session,
+            theme=theme,
+            customer=make_customer(session),
+            text=text,
+            batch=batch,
+            cluster=0 if theme else -1,
+            started_at=at + timedelta(minutes=n),
+        )
+        for n, (theme, text) in enumerate(texts)
+    ]
+    assert [contact.id for contact in contacts] == list(range(1, 19))
+    for theme in themes:
+        make_stats(session, theme)
+    make_evidence(session, themes[0], contacts[2])
+    make_part(session, make_run(session), themes[0], would_move=60)
+    make_emerging(session, contacts[12:])
+    session.commit()
+
+
+def fits(told: Any, answered: Any) -> bool:
+    """Say whether an answer is what the page tells, where “…” stands for anything."""
+    if told == ANYTHING:
+        return True
+    if isinstance(told, dict):
+        return (
+            isinstance(answered, dict)
+            and told.keys() == answered.keys()
+            and all(fits(told[name], answered[name]) for name in told)
+        )
+    if isinstance(told, list):
+        return (
+            isinstance(answered, list)
+            and len(told) == len(answered)
+            and all(fits(*pair) for pair in zip(told, answered, strict=True))
+        )
+    return bool(told == answered)
+
+
+def test_the_examples_do_what_the_page_says(api, site):
+    assert len(examples()) >= 10
+    for method, path, body, told in examples():
+        with as_if(NOW):
+            answer = api.page.raw(path, method, headers=api.headers, json=body)
+        expected = told["status"] if "detail" in told and "title" in told else None
+        assert answer.status_code == (expected or answer.status_code), (path, answer.text)
+        assert expected or answer.status_code in {200, 201, 202}, (path, answer.text)
+        assert fits(told, answer.json), (method, path, answer.text)
+
+
+def test_every_address_of_themes_is_on_the_page_and_none_that_is_not_there(app):
+    text = (DOCS / "themes.md").read_text()
+    said = {
+        (method, path) for method, path in re.findall(r"\| `(GET|POST|PATCH) (/themes\S*)`", text)
+    }
+    there = {
+        (method, re.sub(r"<(?:[^<>]+:)?(\w+)>", r"{\1}", rule.rule).removeprefix("/api/v1"))
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/api/v1/themes")
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+
+    assert said == there
