@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def unassigned(instance: Path | None, limit: int, as_json: bool) -> None:
             "source_contact_id": row.source_contact_id,
             "started_at": row.started_at.isoformat(),
             "nearest_theme": nearest[row.id].key if row.id in nearest else None,
-            "nearness": round(nearest[row.id].nearness, 4) if row.id in nearest else None,
+            "nearness": _rounded(nearest[row.id].nearness) if row.id in nearest else None,
         }
         for row in rows
     ]
@@ -89,13 +90,24 @@ def _sentence(coverage: Coverage, k: int) -> str:
 
 
 def _cells(contact: dict[str, Any]) -> list[str]:
-    near = "–" if contact["nearness"] is None else f"{contact['nearness']:.0%}"
     return [
         contact["source_contact_id"],
         contact["started_at"],
         contact["nearest_theme"] or "–",
-        near,
+        _near(contact["nearness"]),
     ]
+
+
+def _rounded(nearness: float) -> float:
+    """Return it with four digits, rounded down: what is below 1 stays below."""
+    return math.floor(nearness * 10_000) / 10_000
+
+
+def _near(nearness: float | None) -> str:
+    """Write how near a contact is; one that just misses is never told as near enough."""
+    if nearness is None:
+        return "–"
+    return "over 99%" if 0.995 <= nearness < 1 else f"{nearness:.0%}"
 
 
 @click.command("emerging")

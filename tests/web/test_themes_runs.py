@@ -221,3 +221,19 @@ def test_pages_ask_as_often_for_many_parts_as_for_one(manager, session, run):
         make_run(session, first_day=date(2026, 2, 1))
     assert [statements_of(manager, url) for url in urls] == first
     assert max(first) <= 14
+
+
+def test_new_candidates_of_a_run_are_said_to_wait_at_triage(manager, session):
+    made = {"born": ["T-001", "T-002"], "fewest_contacts": 36, "fewest_customers": 50}
+    manifest = {"parameters": {"left_over_rate": 0.08828522}, "themes": made}
+    run = make_run(session, manifest={**manifest, "themes": {**made, "clusters_too_small": 5}})
+
+    html = manager.get(f"/themes/runs/{run.id}")
+
+    text = text_of(html)
+    assert "its 2 new candidates went to triage" in text
+    assert "nothing waits for a decision" not in text
+    assert "need 36 contacts among those read and 50 customers of all days" in text
+    assert "5 smaller clusters stay" in text
+    assert "left over rate 0.08829" in text
+    assert '<a href="/triage/">triage</a>' in html
