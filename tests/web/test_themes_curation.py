@@ -324,3 +324,11 @@ def test_parts_of_a_run_are_listed_and_taken_back_by_a_job(manager, session, the
     job = session.scalars(sa.select(Job)).one()
     assert (job.kind, job.arguments) == (JobKind.ASSIGN_THEMES, {"undo_parts": change.id})
     assert location.endswith(f"/jobs/{job.id}")
+
+
+def test_the_ways_to_put_a_theme_right_do_not_hide_with_the_keys_on_a_narrow_screen(
+    manager, themes
+):
+    html = manager.get(f"/themes/{themes[0].key}")
+    ways = html[: html.index("Put contacts right")].rpartition("<p")[2]
+    assert "cl-hints" not in ways
