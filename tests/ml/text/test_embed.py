@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.text.embed import DEFAULT_DIR, encode_distinct, load_encoder
+from ml.text.embed import DEFAULT_DIR, MULTILINGUAL_DIR, encode_distinct, load_encoder
 
 HERE = Path(__file__).parent
 SENTENCES = (HERE / "reference_sentences.txt").read_text(encoding="utf-8").splitlines()
@@ -96,10 +96,18 @@ def test_one_text_instead_of_a_list_is_refused(encoder):
         encoder.encode("my card")
 
 
-@pytest.mark.parametrize("name", ["bert", "", "sentence-transformers:"])
+@pytest.mark.parametrize("name", ["bert", "", "sentence-transformers:", "onnx:"])
 def test_an_unknown_name_is_answered_with_the_choices(name):
-    with pytest.raises(ValueError, match='Choose "default" or "sentence-transformers:<model>"'):
+    with pytest.raises(ValueError, match='Choose "default", "multilingual", "onnx:<folder>" or'):
         load_encoder(name)
+
+
+@pytest.mark.skipif(
+    (MULTILINGUAL_DIR / "model.onnx").is_file(), reason="the multilingual model is built here"
+)
+def test_a_multilingual_model_that_was_not_built_is_answered_with_how_to_build_it():
+    with pytest.raises(RuntimeError, match=r"python tools/build_multilingual\.py"):
+        load_encoder("multilingual")
 
 
 @pytest.mark.skipif(
