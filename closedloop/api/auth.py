@@ -22,6 +22,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 MOST_JSON_BYTES = 1024 * 1024
 """Of a question in JSON; files come as forms and have a limit of their own."""
 
+_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 PUBLIC = "public"
 READ, WRITE = "read", "write"
 _NOTED_EVERY = timedelta(minutes=1)
@@ -78,16 +79,19 @@ def _check_token(permission: str, scope: str) -> None:
 
 
 def _check_body() -> None:
-    """Keep JSON to what a question needs, and refuse what no parser can follow."""
+    """Keep JSON to what a question needs, and refuse what no parser can follow.
+
+    What is no form is read as JSON, whatever it says it is.
+    """
     request = flask.request
-    if not request.is_json:
+    if request.mimetype in _FORMS:
         return
     if request.headers.get("Transfer-Encoding"):
         raise LengthRequired("Say how long the JSON is: send it with a Content-Length.")
     if (request.content_length or 0) > MOST_JSON_BYTES:
         raise TooLarge("Send at most 1 MiB of JSON in one question; send fewer contacts at once.")
     try:
-        request.get_json(silent=True)
+        request.get_json(force=True, silent=True)
     except RecursionError:
         raise Invalid("The JSON is nested too deep. Send one object with plain values.") from None
 

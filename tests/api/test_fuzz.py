@@ -162,11 +162,11 @@ def test_every_address_of_themes_is_among_those_tried(app):
     ],
 )
 def test_a_body_that_does_not_fit_is_told_why(api, world, body, status, words):
-    problem = api.problem(
-        "/themes/T-001", status, "PATCH", data=body, content_type="application/json"
-    )
+    for kind in ("application/json", "text/plain", None):
+        sent = {"data": body, "content_type": kind}
+        problem = api.problem("/themes/T-001", status, "PATCH", **sent)
 
-    assert words in problem["detail"]
+        assert words in problem["detail"]
 
 
 def test_json_of_a_length_nobody_said_is_refused_before_it_is_read(api, world):
