@@ -84,12 +84,13 @@ class ThemeSort(StrEnum):
 
 @dataclass(frozen=True)
 class ThemeFilter:
-    """What is asked for; owner 0 and department 0 mean "none"."""
+    """What is asked for; owner 0, department 0 and contact driver 0 mean "none"."""
 
     view: ThemeView = ThemeView.OPEN
     q: str = ""
     department_id: int | None = None
     owner_id: int | None = None
+    driver_id: int | None = None
     demand_type: DemandType | None = None
     quadrant: Quadrant | None = None
     status: ThemeStatus | None = None
@@ -255,6 +256,7 @@ def _narrowed(statement: sa.Select[Any], wanted: ThemeFilter) -> sa.Select[Any]:
     for column, chosen in (
         (Theme.department_id, wanted.department_id),
         (Theme.owner_id, wanted.owner_id),
+        (Theme.driver_id, wanted.driver_id),
     ):
         if chosen is not None:
             statement = statement.where(column == chosen if chosen else column.is_(None))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -71,7 +71,12 @@ class DriverPreview:
 
 
 def preview_themes(
-    session: Session, *, theme_ids: Collection[int], to_id: int | None, k: int
+    session: Session,
+    *,
+    theme_ids: Collection[int],
+    to_id: int | None,
+    k: int,
+    is_new: bool = False,
 ) -> DriverPreview:
     """Return what moving themes to another driver would do; changes nothing.
 
@@ -83,6 +88,8 @@ def preview_themes(
         None takes them out of every driver.
     k : int
         Fewest customers whose contacts are told.
+    is_new : bool
+        They go to a driver that is yet to be made.
 
     Raises
     ------
@@ -96,7 +103,7 @@ def preview_themes(
     if to_id is not None:
         driver = get_driver_to_change(session, to_id, lock=False)
         check_in_use(driver.key, driver.state)
-    return _preview(session, _movable(session, theme_ids, to_id), k)
+    return _preview(session, _movable(session, theme_ids, to_id, anything=is_new), k)
 
 
 def preview_merge(session: Session, *, driver_id: int, into_id: int, k: int) -> DriverPreview:
@@ -111,7 +118,8 @@ def preview_merge(session: Session, *, driver_id: int, into_id: int, k: int) -> 
         If one of them is not in use.
     """
     _check_pair(session, driver_id, into_id, lock=False)
-    return _preview(session, themes_of(session, driver_id), k)
+    # that it is left without themes is what a merge is
+    return replace(_preview(session, themes_of(session, driver_id), k), left_empty=())
 
 
 def create_driver(
@@ -140,7 +148,7 @@ def create_driver(
     InvalidTransition
     """
     name = check_driver_name(name, names_in_use(session))
-    themes = _movable(session, theme_ids, None, anything=True) if theme_ids else []
+    themes = _movable(session, theme_ids, None, lock=True, anything=True) if theme_ids else []
     check_typed_themes(len(themes), typed_count, to_do="move them")
     driver = ContactDriver(
         key=next_driver_key(session.scalars(sa.select(ContactDriver.key))),
@@ -371,16 +379,23 @@ def _preview(session: Session, themes: Sequence[Theme], k: int) -> DriverPreview
         driver = drivers.get(theme.driver_id or 0)
         names = (driver.key, driver.name) if driver else ("", "")
         rows.append(MovedTheme(theme.id, theme.key, theme.name, *names, told.get(theme.id)))
+    keeping = _that_keep_some(session, list(drivers), ids)
     return DriverPreview(
         themes=tuple(rows),
         contacts=sum(told.values()),
         untold=len(rows) - len(told),
-        left_empty=tuple(called(d) for d in drivers.values() if _loses_all(session, d.id, ids)),
+        left_empty=tuple(called(d) for d in drivers.values() if d.id not in keeping),
     )
 
 
-def _loses_all(session: Session, driver_id: int, ids: Sequence[int]) -> bool:
-    stays = sa.select(sa.func.count()).where(
-        Theme.driver_id == driver_id, Theme.status.not_in(GONE_STATUSES), Theme.id.not_in(ids)
+def _that_keep_some(session: Session, driver_ids: Collection[int], ids: Sequence[int]) -> set[int]:
+    """Return the drivers that still hold a theme in use when some have left."""
+    return set(
+        session.scalars(
+            sa.select(Theme.driver_id).where(
+                Theme.driver_id.in_(driver_ids),
+                Theme.status.not_in(GONE_STATUSES),
+                Theme.id.not_in(ids),
+            )
+        )
     )
-    return not session.scalar(stays)
