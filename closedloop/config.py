@@ -78,7 +78,10 @@ class Settings:
         "directory, if there is one.",
     )
     privacy_k: int = _setting(5, "Fewest distinct customers a cell, quote or export describes.")
-    encoder: str = _setting("default", "Sentence encoder: default or sentence-transformers:MODEL.")
+    encoder: str = _setting(
+        "default",
+        "Sentence encoder: default, multilingual, onnx:FOLDER or sentence-transformers:MODEL.",
+    )
     dask_scheduler: str = _setting(
         "",
         "Dask scheduler whose workers encode texts, e.g. tcp://host:8786; empty is this process.",

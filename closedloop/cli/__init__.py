@@ -24,6 +24,7 @@ COMMANDS = {
     "texts": ("privacy", "texts"),
     "keys": ("privacy", "keys"),
     "themes": ("themes", "themes"),
+    "encoders": ("encoders", "encoders"),
     "measure": ("impact", "measure"),
     "report": ("reports", "report"),
     "bench": ("bench", "bench"),

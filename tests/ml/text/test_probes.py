@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import numpy as np
+
+from ml.text.language import detect_language
+from ml.text.probes import STATEMENTS, count_understood
+
+
+class ByPlace:
+    """Understands every language, but confuses two statements in one."""
+
+    name, dimensions = "by-place", 8
+
+    def encode(self, texts):
+        rows = np.eye(8, dtype=np.float32)
+        places = [
+            next(said.index(text) for said in STATEMENTS.values() if text in said) for text in texts
+        ]
+        if texts[0] == STATEMENTS["pl"][0]:
+            places[:2] = [1, 0]
+        return rows[places]
+
+
+def test_statements_are_counted_where_the_same_in_english_is_nearest():
+    found = count_understood(ByPlace())
+    assert found.pop("pl") == 6
+    assert set(found.values()) == {8}
+    assert "en" not in found
+
+
+def test_each_language_has_the_same_number_of_statements_and_is_the_one_it_says():
+    for language, statements in STATEMENTS.items():
+        assert len(set(statements)) == 8
+        assert detect_language(" ".join(statements)) == language
