@@ -12,6 +12,7 @@ from closedloop.api.schemas import (
     ContactId,
     Count,
     In,
+    JobOut,
     Key,
     Limit,
     Out,
@@ -135,8 +136,17 @@ class ChangeDone(Out):
     contacts: int
 
 
+class UndoDone(ChangeDone):
+    """A change that was taken back; with a job where all contacts are assigned anew for it."""
+
+    job: JobOut | None
+
+
 class ChangeOut(Out):
-    """A change of a theme; `is_source` tells the theme that was split, or that contacts left."""
+    """A change of a theme; `is_source` tells the theme that was split, or that contacts left.
+
+    Where parts of a `run` were accepted, `became` is what the run said of the theme.
+    """
 
     change: int
     kind: str
@@ -144,6 +154,8 @@ class ChangeOut(Out):
     other_theme: str | None
     is_source: bool
     described: list[str]
+    run: int | None
+    became: list[str]
     changed_by: str
     changed_at: datetime
     undone_by: str

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import flask
+
 from closedloop.api.auth import WRITE, api_actor, needs
 from closedloop.api.blueprint import bp
 from closedloop.api.change_schemas import (
@@ -26,9 +28,11 @@ from closedloop.api.change_schemas import (
     SplitAsked,
     SplitIn,
     ThemeWords,
+    UndoDone,
     count_by_its_name,
 )
 from closedloop.api.cursors import read_id
+from closedloop.api.jobs import job_out
 from closedloop.api.schemas import NO_THEME, Page, ThemeDetail
 from closedloop.api.themes import theme_detail
 from closedloop.domain.curation import must_type_count
@@ -45,7 +49,7 @@ from closedloop.services.retiring import (
 )
 from closedloop.services.themes import describe_cause, describe_scenario, rename_theme
 from closedloop.services.triage import confirm_merge, undo_decision
-from closedloop.services.undoing import undo_change
+from closedloop.services.undoing import take_back
 
 THEME = "/themes/<string(maxlength=20):key>"
 _REFUSED = {
@@ -250,15 +254,18 @@ def list_changes_view(key: str, asked: Page) -> ChangeList:
     summary="Take a change back",
     responses={404: "No such change.", 409: "Undone already, or something was built on it."},
 )
-@bp.output(ChangeDone)
+@bp.output(UndoDone)
 @needs("themes.curate", WRITE)
-def undo_change_view(change_id: int) -> ChangeDone:
-    """Let every contact, label and figure be as it was before."""
+def undo_change_view(change_id: int) -> UndoDone | tuple[UndoDone, int, dict[str, str]]:
+    """Let every contact, label and figure be as it was before; parts of a run by a `job`."""
     with db.transaction() as session:
-        done = undo_change(
-            session, settings=current_settings(), change_id=change_id, by=api_actor()
+        done = take_back(session, settings=current_settings(), change_id=change_id, by=api_actor())
+        answer = UndoDone(
+            **change_done(done.change).model_dump(), job=job_out(done.job) if done.job else None
         )
-        return change_done(done)
+    if answer.job is None:
+        return answer
+    return answer, 202, {"Location": flask.url_for("api.get_job_view", job_id=answer.job.id)}
 
 
 @bp.get(f"{THEME}/history")
@@ -349,6 +356,8 @@ def _change_out(row: Change) -> ChangeOut:
         other_theme=row.other_key,
         is_source=row.is_source,
         described=list(row.fields),
+        run=row.run,
+        became=list(row.became),
         changed_by=row.changed_by,
         changed_at=row.changed_at,
         undone_by=row.undone_by,

@@ -12,9 +12,11 @@ from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict, NotFound
+from closedloop.domain.jobs import JobKind
 from closedloop.domain.themes import GONE_STATUSES, ThemeStatus
 from closedloop.models import (
     Contact,
+    Job,
     Theme,
     ThemeChange,
     ThemeCorrection,
@@ -37,11 +39,13 @@ from closedloop.services.definitions import (
     own_maker,
 )
 from closedloop.services.describing import CHANGED, OWNING
+from closedloop.services.jobs import queue_job
 from closedloop.services.membership import STANDS, hold_corrections, settle_contacts, with_text
 from closedloop.services.repeats import take_turn
 from closedloop.services.retiring import give_back_labels, take_labels
 from closedloop.services.theme_stats import renew_stats_of_last_day
 
+_UNDONE = "This change has been undone already."
 _MOVING = (ChangeKind.SPLIT, ChangeKind.MOVE, ChangeKind.RETIRE, ChangeKind.RESTORE)
 
 
@@ -54,6 +58,34 @@ class _Undoing:
     change: ThemeChange
     theme: Theme
     maker: ThemeMaker | None
+
+
+@dataclass(frozen=True)
+class TakenBack:
+    """A change that was taken back, or will be by a job."""
+
+    change: ThemeChange
+    job: Job | None
+
+
+def take_back(session: Session, *, settings: Settings, change_id: int, by: Actor) -> TakenBack:
+    """Take a change back at once; parts of a run by a job, which assigns all contacts anew.
+
+    Raises
+    ------
+    NotFound
+    Conflict
+        As for `undo_change`; what a job finds is said where jobs are.
+    """
+    change = session.get(ThemeChange, change_id)
+    if change is None or change.kind is not ChangeKind.PARTS:
+        done = undo_change(session, settings=settings, change_id=change_id, by=by)
+        return TakenBack(done, None)
+    if change.undone_at is not None:
+        raise Conflict(_UNDONE)
+    arguments = {"undo_parts": change_id}
+    job = queue_job(session, kind=JobKind.ASSIGN_THEMES, arguments=arguments, by=by)
+    return TakenBack(change, job)
 
 
 def undo_change(
@@ -85,7 +117,7 @@ def undo_change(
     if change is None:
         raise NotFound("There is no such change.")
     if change.undone_at is not None:
-        raise Conflict("This change has been undone already.")
+        raise Conflict(_UNDONE)
     if change.kind is ChangeKind.PARTS:
         raise Conflict(
             "Taking back parts of a run assigns all contacts anew, and is done by a job. Undo it "

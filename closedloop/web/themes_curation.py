@@ -10,7 +10,6 @@ from werkzeug import Response
 
 from closedloop.domain.curation import MOST_CHOSEN, RETIRABLE, must_type_count
 from closedloop.domain.errors import Conflict, Invalid, InvalidTransition
-from closedloop.domain.jobs import JobKind
 from closedloop.extensions import current_settings, db
 from closedloop.queries.contacts import (
     COUNTED_CONTACTS,
@@ -19,7 +18,7 @@ from closedloop.queries.contacts import (
     list_contact_ids,
     list_contacts,
 )
-from closedloop.queries.curation import is_of_parts, list_changes, list_picked, list_targets
+from closedloop.queries.curation import list_changes, list_picked, list_targets
 from closedloop.queries.theme_figures import figures_of, list_quotes
 from closedloop.queries.theme_page import find_theme
 from closedloop.services.curation import (
@@ -28,14 +27,13 @@ from closedloop.services.curation import (
     preview_split,
     split_theme,
 )
-from closedloop.services.jobs import queue_job
 from closedloop.services.retiring import (
     preview_restore,
     preview_retire,
     restore_theme,
     retire_theme,
 )
-from closedloop.services.undoing import undo_change
+from closedloop.services.undoing import take_back
 from closedloop.web.asked import row_id, typed_count
 from closedloop.web.contacts import read_cursor, write_cursor
 from closedloop.web.contacts_bp import redacted
@@ -170,18 +168,12 @@ def changes(key: str) -> str:
 def undo(change_id: int) -> Response:
     """Take a change back; parts of a run by a job, which assigns all contacts anew."""
     with db.transaction() as session:
-        if is_of_parts(session, change_id):
-            job_id = queue_job(
-                session,
-                kind=JobKind.ASSIGN_THEMES,
-                arguments={"undo_parts": change_id},
-                by=current_actor(),
-            ).id
-            return see_other(url_for("jobs.show", job_id=job_id))
-        change = undo_change(
+        done = take_back(
             session, settings=current_settings(), change_id=change_id, by=current_actor()
         )
-        key = change.theme.key
+        key, job = done.change.theme.key, done.job
+    if job is not None:
+        return see_other(url_for("jobs.show", job_id=job.id))
     flash(f"Taken back: {key} is as it was.", "done")
     return see_other(url_for("themes.changes", key=key))
 

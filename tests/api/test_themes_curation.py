@@ -8,7 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from closedloop.domain.themes import ThemeStatus
-from closedloop.models import AuditEvent, Contact, Theme, ThemeChange, TriageDecision
+from closedloop.models import AuditEvent, Contact, Job, Theme, ThemeChange, TriageDecision
+from closedloop.models.curation import ChangeKind
 from closedloop.services.themes import discover_themes
 from tests.factories.contacts import make_batch, make_contact, make_customer
 from tests.factories.series import make_definitions
@@ -191,6 +192,28 @@ def test_changes_come_each_once(api, session, themes):
 
     assert found == sorted(session.scalars(sa.select(ThemeChange.id)), reverse=True)
     assert len(found) == 3
+
+
+def test_accepted_parts_of_a_run_are_taken_back_by_a_job(api, session, themes):
+    change = ThemeChange(
+        theme_id=themes[0].id,
+        kind=ChangeKind.PARTS,
+        contacts=12,
+        detail={"run": 3, "kinds": ["grew"], "parts": [31]},
+        changed_by="Priya Nair",
+    )
+    session.add(change)
+    session.commit()
+    (listed,) = api.get(f"/themes/{themes[0].key}/changes")["items"]
+    assert (listed["kind"], listed["run"], listed["became"]) == ("parts", 3, ["grew"])
+
+    done = api.send(f"/themes/changes/{change.id}/undo", status=202)
+
+    job = session.get(Job, done["job"]["id"])
+    assert job.arguments == {"undo_parts": change.id}
+    session.get(ThemeChange, change.id).undone_at = START
+    again = api.problem(f"/themes/changes/{change.id}/undo", 409, "POST")
+    assert "undone already" in again["detail"]
 
 
 @pytest.fixture
