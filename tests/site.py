@@ -116,16 +116,16 @@ def served(site: DemoSite) -> Iterator[str]:
         yield address
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
         log.close()
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()[-3000:]
         try:
-            with urllib.request.urlopen(f"{address}/sign-in", timeout=2):
+            with urllib.request.urlopen(f"{address}/sign-in", timeout=10):
                 return
         except OSError:
             time.sleep(0.2)

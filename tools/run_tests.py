@@ -20,10 +20,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 ONCE = (
     *("tests/ml", "tests/domain", "tests/adapters", "tests/demo", "tests/extras", "tests/bench"),
+    *("tests/architecture/test_house_rules.py", "tests/architecture/test_vendor.py"),
+    *("tests/web/test_components.py", "tests/web/test_filters.py"),
     "tests/flows/test_full_server.py",
 )
 """What opens no database or one of its own: once is enough."""
-LOOKS = "tests/browser/test_every_page.py"
+LOOKS = ("tests/browser/test_every_page.py", "tests/browser/test_theme_map.py")
 """What looks at looks only: once is enough, where the demo is built anyway."""
 SERVER = "CLOSEDLOOP_TEST_DATABASE_URL"
 
@@ -66,7 +68,7 @@ def main() -> int:
     started = time.monotonic()
     with postgresql() as url:
         others = arguments or [f"--ignore={path}" for path in ONCE]
-        looks = [] if arguments else [f"--ignore={LOOKS}"]
+        looks = [] if arguments else [f"--ignore={path}" for path in LOOKS]
         runs = {
             "sqlite": start("sqlite", base, others),
             "postgresql": start("postgresql", {**base, SERVER: url}, [*others, *looks]),

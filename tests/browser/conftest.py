@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import Browser, StorageState, sync_playwright
+from playwright.sync_api import Browser, StorageState, expect, sync_playwright
 
-from tests.browser.visitor import WIDE, Visitor
+from tests.browser.visitor import WAIT_MS, WIDE, Visitor
 from tests.site import DemoSite, demo_database, served
 
 ARGUMENTS = [
@@ -31,6 +31,7 @@ def browser() -> Iterator[Browser]:
     """Start the system's Chromium once a run."""
     if not CHROMIUM:
         pytest.skip("No Chromium on this machine: install it, or name it in CHROMIUM.")
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser

@@ -191,18 +191,19 @@ def test_every_page_of_the_application_is_looked_at(app):
     assert pages - looked_at == SEEN_ON_JOURNEYS
 
 
+PLANTED = """document.querySelector('main').insertAdjacentHTML('beforeend', `
+<p class="planted">grey on white</p><button></button>
+<div class="planted-box"><span>words that are longer than their box</span></div>
+<img alt="" src="/static/img/missing.png"><p style="color: red">inline</p>`);
+document.querySelector('.planted').style.color = '#bbb';
+const box = document.querySelector('.planted-box').style;
+box.width = '60px'; box.overflow = 'hidden'; box.whiteSpace = 'nowrap';"""
+
+
 def test_a_close_look_sees_planted_faults(visit):
     visitor = visit("executive")
-    visitor.page.evaluate(
-        """document.querySelector('main').insertAdjacentHTML('beforeend', `
-        <p class="planted">grey on white</p><button></button>
-        <div class="planted-box"><span>words that are longer than their box</span></div>
-        <img alt="" src="/static/img/missing.png"><p style="color: red">inline</p>`);
-        document.querySelector('.planted').style.color = '#bbb';
-        const box = document.querySelector('.planted-box').style;
-        box.width = '60px'; box.overflow = 'hidden'; box.whiteSpace = 'nowrap';"""
-    )
-    visitor.page.wait_for_load_state("networkidle")
+    with visitor.page.expect_response("**/missing.png"):
+        visitor.page.evaluate(PLANTED)
     wrong = "\n".join(visitor.look_closely("planted-faults"))
     assert re.search(r"color-contrast: .*grey on white", wrong)
     assert "button-name" in wrong

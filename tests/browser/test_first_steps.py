@@ -70,6 +70,7 @@ def test_a_file_with_bad_rows_is_tried_out_read_in_and_its_rejects_named(visit, 
 
     page.get_by_role("button", name="Try it out").click()
     expect(page.locator("h1")).to_have_text("Check what will be stored")
+    visitor.settle()
     rejects = page.locator("#rejects tbody tr")
     said = rejects.all_inner_texts()  # by reason, each with the line of its first row
     assert sorted(re.search(r"Line (\d+)", row)[1] for row in said) == ["15", "4", "9"]
@@ -85,7 +86,7 @@ def test_a_file_with_bad_rows_is_tried_out_read_in_and_its_rejects_named(visit, 
     wrong += visitor.look_closely("import-job")
     page.unroute(polls)
     page.reload()
-    page.wait_for_url(re.compile(r"/contacts/imports/\d+$"), timeout=90_000)
+    page.wait_for_url(re.compile(r"/contacts/imports/\d+$"), timeout=180_000)
 
     expect(page.locator("h1")).to_have_text("Import of phone-desk.csv")
     said = visitor.say()

@@ -13,6 +13,8 @@ from tests.site import ROOT
 SHOTS = ROOT / "artifacts" / "screenshots"
 AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 LOOKS = Path(__file__).with_name("looks.js").read_text(encoding="utf-8")
+WAIT_MS = 60_000
+"""How long a machine with much else to do may take; who is there at once costs no wait."""
 WIDE = {"width": 1440, "height": 900}
 NARROW = {"width": 360, "height": 800}
 STANDS = "() => new Promise(stands => closedloopLooks.stand(stands))"
@@ -29,7 +31,7 @@ class Visitor:
     def __init__(self, page: Page, address: str, *, has_scripts: bool = True) -> None:
         self.page, self.address, self.has_scripts = page, address, has_scripts
         self.problems: list[str] = []
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(WAIT_MS)
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.problems.append(f"{page.url}: {error}"))
         page.on("response", self._answered)

@@ -202,9 +202,9 @@ def test_an_unknown_contact_has_no_intent(centre, contact_id):
 
 
 def test_a_year_is_made_in_seconds_and_little_memory(record_property):
-    started = time.perf_counter()
+    started = time.process_time()
     count = sum(1 for _ in generate(7).rows())
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     tracemalloc.start()
     small = sum(1 for _ in islice(generate(7).rows(), 2000))
     _, peak = tracemalloc.get_traced_memory()

@@ -149,7 +149,7 @@ def _without(some: list[str], others: list[str]) -> list[str]:
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any]]:
     """Wait for a process and all that it started; return its exit status and its last words."""
-    out, err = process.communicate(timeout=120)  # whoever lives on holds these pipes open
+    out, err = process.communicate(timeout=300)  # whoever lives on holds these pipes open
     assert "Traceback" not in err, err[-3000:]
     lines = out.strip().splitlines()
     last = lines[-1] if lines else ""
@@ -159,7 +159,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any]]:
 def left_behind(folder: Path) -> list[int]:
     """Return the processes beside that still run, of those that noted themselves in a folder."""
     numbers = [int(path.name.partition("-")[2]) for path in folder.glob("beside-*")]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while (living := [n for n in numbers if _lives(n)]) and time.monotonic() < deadline:
         time.sleep(0.05)
     return living
@@ -174,7 +174,7 @@ def _lives(number: int) -> bool:
 
 def wait_for_file(path: Path, process: subprocess.Popen[str]) -> None:
     """Wait until a running process has made a file."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not path.exists():
         assert process.poll() is None, process.communicate()[1][-3000:]
         assert time.monotonic() < deadline

@@ -430,7 +430,7 @@ def write_rows(path: Path, n_rows: int, text: str = "My card has not arrived.") 
             file.write(line(n, at=at, customer=f"kunde-{n % 997}", text=text))
 
 
-def wait_until(is_so: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(is_so: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline

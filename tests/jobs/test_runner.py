@@ -192,7 +192,7 @@ def test_killing_a_worker_loses_nothing(database, database_url, settings, queued
     root = Path(__file__).resolve().parents[2]
     child = subprocess.Popen([sys.executable, "-c", CHILD, database_url, str(tmp_path)], cwd=root)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while job(database, queued).progress_done == 0:
             assert time.monotonic() < deadline, "the worker never reported"
             time.sleep(0.1)

@@ -30,7 +30,7 @@ def test_a_process_beside_whose_import_was_killed_before_a_whole_message_ends_qu
     os.write(ours.fileno(), sent)
     ours.close()
 
-    said = process.communicate(timeout=60)[1]
+    said = process.communicate(timeout=120)[1]
     done.close()
 
     assert (process.returncode, said) == (0, "")

@@ -162,10 +162,10 @@ def test_decode_entities_undoes_what_html_wrote_and_nothing_else(text, plain):
 
 
 def test_decode_entities_takes_a_deep_nest_in_little_time():
-    started = time.perf_counter()
+    started = time.process_time()
 
     assert decode_entities("&" + "amp;" * 200_000 + "lt;") == "<"
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=12).map(" ".join))

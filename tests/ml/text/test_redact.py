@@ -374,9 +374,9 @@ def test_redact_keeps_up_with_a_nightly_import():
     ]
     texts = [" ".join(rng.choices(words, k=60)) for _ in range(3000)]
 
-    started = time.perf_counter()
+    started = time.process_time()
     marked = sum(bool(REDACTOR.redact(text).counts) for text in texts)
-    per_second = len(texts) / (time.perf_counter() - started)
+    per_second = len(texts) / (time.process_time() - started)
     print(f"{per_second:,.0f} texts of 60 words a second")  # noqa: T201
 
     assert marked == 0
