@@ -49,10 +49,12 @@ class Cells:
 
     def label(self, known: str) -> str | None:
         """Return a short text on one line, or the constant of the mapping."""
-        text = self.text(known) or self.mapping.constants.get(known)
-        if text is None:
-            return None
-        return " ".join(text.split())[:MAX_LABEL_CHARS].strip() or None
+        column = self._columns.get(known)
+        value = None if column is None else self._fields.get(column)
+        constant = self.mapping.constants.get(known)
+        if type(value) is str and len(value) <= MAX_LABEL_CHARS:
+            return _known_label(value, constant, self._unknown)
+        return _on_one_line(self.text(known) or constant)
 
     def identifiers(self) -> tuple[tuple[str, str], ...]:
         """Return (kind, value) of the further identifiers that have a value."""
@@ -70,6 +72,17 @@ class Cells:
         text = clean(str(value)).strip()
         is_known = text.lower() not in self._unknown
         return text if is_known and len(text) <= MAX_ID_CHARS else None
+
+
+@lru_cache(maxsize=4096)
+def _known_label(value: str, constant: str | None, unknown: frozenset[str]) -> str | None:
+    """Return a label as `Cells.label` does: the same few stand in row after row of a file."""
+    text = clean(value).strip()
+    return _on_one_line(constant if text.lower() in unknown else text)
+
+
+def _on_one_line(text: str | None) -> str | None:
+    return (text and " ".join(text.split())[:MAX_LABEL_CHARS].strip()) or None
 
 
 def _written(value: Any, known: str) -> str:

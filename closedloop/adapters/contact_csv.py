@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import IO
 
 from closedloop.adapters.encoding import find_encoding
 from closedloop.adapters.lines import (
+    MAX_LINE_CHARS,
     Line,
     has_undecoded_bytes,
     open_text,
@@ -26,7 +29,7 @@ from closedloop.adapters.sniff import (
     unique_names,
 )
 from closedloop.adapters.tables import table_reader
-from closedloop.adapters.types import BadRow, FileFacts, RawRow, UnreadableFile
+from closedloop.adapters.types import BadRow, FileFacts, Piece, RawRow, UnreadableFile
 
 DELIMITERS = (",", ";", "\t", "|")
 _DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -127,13 +130,20 @@ def read_rows(path: Path, facts: FileFacts) -> Iterator[RawRow | BadRow]:
         Blank rows, also rows of delimiters only, are passed over.
     """
     with open_text(path, facts.encoding, newline="") as stream:
-        rows = split_rows(read_lines(stream), facts.delimiter)
+        yield from _rows_from(read_lines(stream), 1, facts)
+
+
+def _rows_from(
+    lines: Iterator[Line], first_line: int, facts: FileFacts
+) -> Iterator[RawRow | BadRow]:
+    rows = split_rows(lines, facts.delimiter)
+    if first_line == 1:
         next(rows, None)  # the header
-        for row in rows:
-            if isinstance(row, BadRow):
-                yield row
-            elif any(row[1]):
-                yield _as_row(*row, facts)
+    for row in rows:
+        if isinstance(row, BadRow):
+            yield row
+        elif any(row[1]):
+            yield _as_row(*row, facts)
 
 
 def split_rows(lines: Iterator[Line], delimiter: str) -> Iterator[Split | BadRow]:
@@ -245,6 +255,98 @@ def _delimiter_name(delimiter: str) -> str:
     return {"\t": "tabs", ",": "commas", ";": "semicolons"}.get(delimiter, f"“{delimiter}”")
 
 
+def cut(path: Path, facts: FileFacts, size: int) -> Iterator[Piece | RawRow | BadRow]:
+    """Yield the file in pieces of whole records; from the first fault on, as rows.
+
+    Parameters
+    ----------
+    path : Path
+    facts : FileFacts
+        From `sniff_csv` on the same file.
+    size : int
+        Characters of a piece, about.
+    """
+    with open_text(path, facts.encoding, newline="") as stream:
+        line, text, is_rest = 1, "", False
+        while not is_rest:
+            more = _read_block(stream, size)
+            text, is_rest = text + more, not more
+            end, n_lines = _whole_records(text, facts.delimiter, is_rest=is_rest)
+            if end:
+                yield Piece(line, text[:end])
+                line, text = line + n_lines, text[end:]
+            elif len(text) > MAX_LINE_CHARS:
+                break
+        yield from _rows_from(read_lines(_Rest(text, stream), first=line), line, facts)
+
+
+def read_piece(piece: Piece, facts: FileFacts) -> list[RawRow | BadRow]:
+    """Return the rows of a piece, as `read_rows` gives them where it reads the whole file."""
+    if piece.first_line > 1 and (rows := _plain_rows(piece, facts)) is not None:
+        return rows
+    lines = read_lines(io.StringIO(piece.text, newline=""), first=piece.first_line)
+    return list(_rows_from(lines, piece.first_line, facts))
+
+
+def _plain_rows(piece: Piece, facts: FileFacts) -> list[RawRow | BadRow] | None:
+    """Return the rows of a piece if each has the columns of the header and none a fault."""
+    if "\x00" in piece.text or has_undecoded_bytes(piece.text, facts.encoding):
+        return None
+    lines = io.StringIO(piece.text, newline="")
+    reader = csv.reader(lines, delimiter=facts.delimiter, strict=True)
+    header, line = facts.header, piece.first_line
+    rows: list[RawRow | BadRow] = []
+    for cells in reader:
+        if any(cells):
+            if len(cells) != len(header):
+                return None
+            rows.append(RawRow(line, dict(zip(header, cells, strict=True))))
+        line = piece.first_line + reader.line_num
+    return rows
+
+
+def _read_block(stream: IO[str], size: int) -> str:
+    """Read so many characters, and those that must not be cut off from them."""
+    block = stream.read(size)
+    while block.endswith("\r") and (more := stream.read(1)):
+        block += more
+    return block
+
+
+def _whole_records(text: str, delimiter: str, *, is_rest: bool) -> tuple[int, int]:
+    """Return how many characters and lines of a text are records without a fault.
+
+    The last record may go on behind the text and is left out, unless the text is the rest.
+    """
+    lines = io.StringIO(text, newline="")
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    before = ended = 0
+    try:
+        for _ in reader:
+            before, ended = ended, reader.line_num
+    except csv.Error:
+        before = ended  # what comes behind has a fault, or is not closed yet
+    n_lines = ended if is_rest else before
+    lines.seek(0)
+    deque(islice(lines, n_lines), maxlen=0)
+    return lines.tell(), n_lines
+
+
+class _Rest:
+    """What was read of a stream but not used, and the stream behind it."""
+
+    def __init__(self, text: str, stream: IO[str]) -> None:
+        self._text = io.StringIO(text, newline="")
+        self._stream = stream
+
+    def readline(self, limit: int) -> str:
+        """Return the next line, at most so many characters of it."""
+        line = self._text.readline(limit)
+        if len(line) == limit or line.endswith(("\n", "\r")):
+            return line
+        return line + self._stream.readline(limit - len(line))
+
+
 READER = table_reader(
     format="csv",
     title="CSV or TSV table",
@@ -252,4 +354,5 @@ READER = table_reader(
     sniff=sniff_csv,
     read=read_rows,
     unit="line",
+    pieces=(cut, read_piece),
 )

@@ -12,7 +12,15 @@ from closedloop.adapters.bundle import Bundle
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.parse import parse_row
 from closedloop.adapters.registry import reader_named
-from closedloop.adapters.types import BadRow, FileFacts, ParsedContact, RawRow, Reject, Skipped
+from closedloop.adapters.types import (
+    BadRow,
+    FileFacts,
+    ParsedContact,
+    Piece,
+    RawRow,
+    Reject,
+    Skipped,
+)
 
 Outcome = ParsedContact | Reject | Skipped
 
@@ -20,6 +28,27 @@ Outcome = ParsedContact | Reject | Skipped
 def read_rows(bundle: Bundle, facts: FileFacts) -> Iterator[RawRow | BadRow]:
     """Yield the rows of an export with the reader that recognised it."""
     return reader_named(facts.format).read_rows(bundle, facts)
+
+
+def read_pieces(bundle: Bundle, facts: FileFacts, size: int) -> Iterator[Piece | RawRow | BadRow]:
+    """Yield the rows of an export, those that can be read by others as pieces of text.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    facts : FileFacts
+    size : int
+        Characters of a piece, about.
+    """
+    how = reader_named(facts.format).in_pieces
+    pieces = how.cut(bundle, facts, size) if how else None
+    return read_rows(bundle, facts) if pieces is None else pieces
+
+
+def rows_of(piece: Piece, facts: FileFacts) -> list[RawRow | BadRow]:
+    """Return the rows of a piece from `read_pieces`."""
+    how = reader_named(facts.format).in_pieces
+    return how.read(piece, facts) if how else []
 
 
 def read_contacts(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, Protocol
 
 MAX_LINE_CHARS = 4 * 1024 * 1024
 """Longest line kept, in characters; what a longer one holds beyond it is passed over."""
 
 KEPT_OF_LONG_LINE = 1000
+
+_UNDECODED = re.compile("[\udc80-\udcff]")
 
 
 class Line(NamedTuple):
@@ -27,9 +30,20 @@ def open_text(path: Path, encoding: str, *, newline: str) -> IO[str]:
     return path.open(encoding=encoding, errors=errors, newline=newline)
 
 
-def read_lines(stream: IO[str]) -> Iterator[Line]:
-    """Yield the lines of `stream`, each at most `MAX_LINE_CHARS` characters long."""
-    number = 0
+class HasLines(Protocol):
+    """What can be read line by line."""
+
+    def readline(self, limit: int, /) -> str:
+        """Return the next line, or so many characters of it; nothing at the end."""
+        ...
+
+
+def read_lines(stream: HasLines, first: int = 1) -> Iterator[Line]:
+    """Yield the lines of `stream`, each at most `MAX_LINE_CHARS` characters long.
+
+    The first of them has the number `first`.
+    """
+    number = first - 1
     while text := stream.readline(MAX_LINE_CHARS):
         number += 1
         if len(text) < MAX_LINE_CHARS or text.endswith(("\n", "\r")):
@@ -46,7 +60,7 @@ def has_undecoded_bytes(text: str, encoding: str) -> bool:
         return False
     if encoding.startswith(("utf-16", "utf-32", "utf_16", "utf_32")):
         return "\ufffd" in text
-    return any("\udc80" <= character <= "\udcff" for character in text)
+    return _UNDECODED.search(text) is not None
 
 
 def without_escapes(text: str) -> str:

@@ -41,7 +41,9 @@ def seconds_of(row: Cells, known: str, most: int) -> int | None:
     text = row.text(known)
     if text is None:
         return None
-    if clock := _CLOCK.fullmatch(text):
+    if text.isdecimal():
+        seconds = float(text)
+    elif clock := _CLOCK.fullmatch(text):
         seconds = float(int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + int(clock[3]))
     else:
         seconds = _number(text, known, "Write seconds, such as 245, or 0:04:05.")

@@ -7,7 +7,26 @@ from dataclasses import dataclass
 
 from closedloop.adapters.bundle import Bundle
 from closedloop.adapters.mapping import Mapping
-from closedloop.adapters.types import BadRow, FileFacts, RawRow
+from closedloop.adapters.types import BadRow, FileFacts, Piece, RawRow
+
+Rows = Iterator[RawRow | BadRow]
+
+
+@dataclass(frozen=True)
+class InPieces:
+    """How a text file is cut into pieces that other processes can read.
+
+    Attributes
+    ----------
+    cut : function of Bundle, FileFacts and a number of characters
+        Yields the file from its beginning as pieces of about so many characters; from where it
+        cannot be cut surely, as rows. None when the bundle cannot be cut at all.
+    read : function of Piece and FileFacts to rows
+        What all pieces hold, and the rows that came by themselves, is what `read_rows` gives.
+    """
+
+    cut: Callable[[Bundle, FileFacts, int], Iterator[Piece | RawRow | BadRow] | None]
+    read: Callable[[Piece, FileFacts], list[RawRow | BadRow]]
 
 
 @dataclass(frozen=True)
@@ -32,15 +51,18 @@ class Reader:
         For formats whose columns are known; the others are guessed from their header.
     unit : str
         What `RawRow.line` counts: 'line' of a text file, 'row' of a sheet, or 'record'.
+    in_pieces : InPieces, optional
+        Where several processes can read one file.
     """
 
     format: str
     title: str
     guide: str
     recognise: Callable[[Bundle], FileFacts | None]
-    read_rows: Callable[[Bundle, FileFacts], Iterator[RawRow | BadRow]]
+    read_rows: Callable[[Bundle, FileFacts], Rows]
     mapping: Callable[[FileFacts], Mapping] | None = None
     unit: str = "record"
+    in_pieces: InPieces | None = None
 
     @property
     def has_lines(self) -> bool:

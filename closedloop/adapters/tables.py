@@ -8,8 +8,8 @@ from pathlib import Path
 
 from closedloop.adapters.bundle import Bundle, Member
 from closedloop.adapters.mapping import guess_mapping
-from closedloop.adapters.readers import Reader
-from closedloop.adapters.types import BadRow, FileFacts, RawRow, UnreadableFile
+from closedloop.adapters.readers import InPieces, Reader
+from closedloop.adapters.types import BadRow, FileFacts, Piece, RawRow, UnreadableFile
 
 MAX_TABLES = 1_000
 """A bundle of more files than this is no bundle of tables."""
@@ -18,6 +18,9 @@ _NAMED = 3
 
 Sniff = Callable[[Path], FileFacts | None]
 Read = Callable[[Path, FileFacts], Iterator[RawRow | BadRow]]
+Pieces = Iterator[Piece | RawRow | BadRow]
+Cut = Callable[[Path, FileFacts, int], Pieces]
+ReadPiece = Callable[[Piece, FileFacts], list[RawRow | BadRow]]
 
 
 def table_reader(
@@ -29,6 +32,7 @@ def table_reader(
     read: Read,
     unit: str = "record",
     same_header: bool = True,
+    pieces: tuple[Cut, ReadPiece] | None = None,
 ) -> Reader:
     """Return the reader of one kind of table, alone or several of them in a bundle.
 
@@ -44,6 +48,8 @@ def table_reader(
         What `RawRow.line` counts in one file: 'line', 'row' or 'record'.
     same_header : bool
         Whether only files with the same columns belong together; otherwise columns add up.
+    pieces : pair of functions, optional
+        How a file alone is cut and a piece of it read; see `InPieces`.
     """
 
     def recognise(bundle: Bundle) -> FileFacts | None:
@@ -59,7 +65,20 @@ def table_reader(
             found = [(member, own) for member, own in found if own.header == facts.header]
         return _numbered(found, read, unit)
 
-    return Reader(format, title, guide, recognise, read_rows, unit=unit)
+    return Reader(
+        format, title, guide, recognise, read_rows, unit=unit, in_pieces=_in_pieces(pieces)
+    )
+
+
+def _in_pieces(pieces: tuple[Cut, ReadPiece] | None) -> InPieces | None:
+    if pieces is None:
+        return None
+    cut, read = pieces
+
+    def cut_alone(bundle: Bundle, facts: FileFacts, size: int) -> Pieces | None:
+        return None if bundle.only is None else cut(bundle.only, facts, size)
+
+    return InPieces(cut_alone, read)
 
 
 def _tables(bundle: Bundle, sniff: Sniff) -> list[tuple[Member, FileFacts]]:

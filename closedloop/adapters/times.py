@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 DATE_ORDERS = ("iso", "ymd", "dmy", "mdy", "epoch")
 EARLIEST_YEAR = 1990
+_PLAIN_ISO = len("2026-03-04T05:06:07Z")
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = r"(?P<month>[A-Za-z]{3,9})\.?"
@@ -86,6 +87,8 @@ def parse_time(value: str | int | float, order: str | None, zone: ZoneInfo | Non
         `zone_abbreviation` or `too_early`.
     """
     text = str(value).strip()
+    if (instant := _from_plain_iso(text)) is not None:
+        return _not_too_early(instant)
     if not text:
         raise BadTime("no_time", "is empty", "Fill in when the contact started.")
     if _EPOCH.fullmatch(text) and order in (None, "epoch"):
@@ -105,6 +108,18 @@ def parse_time(value: str | int | float, order: str | None, zone: ZoneInfo | Non
         return _not_too_early(local.astimezone(UTC))
     except OverflowError as error:
         raise _unreadable(text) from error
+
+
+def _from_plain_iso(text: str) -> datetime | None:
+    """Return the instant of `2026-03-04T05:06:07Z`, which most exports write; None otherwise."""
+    if len(text) != _PLAIN_ISO or text[-1] != "Z" or not text.isascii():
+        return None
+    if text[4] != "-" or text[7] != "-" or text[10] not in "T ":
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def guess_date_order(values: Iterable[str]) -> DateOrder:

@@ -93,6 +93,24 @@ class RawRow(NamedTuple):
         return self.where[:1].upper() + self.where[1:] if self.where else f"Line {self.line}"
 
 
+class Piece(NamedTuple):
+    """Some whole records of a text file, to be split into rows apart from the others.
+
+    Attributes
+    ----------
+    first_line : int
+        Physical line it begins with; the first line of the file is 1.
+    text : str
+        As the file has it, ends of lines included.
+    """
+
+    first_line: int
+    text: str
+
+    def __repr__(self) -> str:
+        return f"Piece(first_line={self.first_line})"  # what customers said is for no log
+
+
 @dataclass(frozen=True)
 class BadRow:
     """One row that could not be split; `reason` is a sentence, `raw` the text as it stands."""
@@ -102,8 +120,7 @@ class BadRow:
     raw: str = field(repr=False)
 
 
-@dataclass(frozen=True)
-class ParsedContact:
+class ParsedContact(NamedTuple):
     """One contact, checked and in our own terms, not yet redacted.
 
     Attributes
@@ -147,12 +164,12 @@ class ParsedContact:
     line: int
     contact_id: str
     started_at: datetime
-    customer_id: str | None = field(default=None, repr=False)
+    customer_id: str | None = None
     channel: str | None = None
     queue: str | None = None
-    agent: str | None = field(default=None, repr=False)
+    agent: str | None = None
     disposition: str | None = None
-    turns: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    turns: tuple[tuple[str, str], ...] = ()
     handle_seconds: int | None = None
     csat: float | None = None
     team: str | None = None
@@ -165,7 +182,10 @@ class ParsedContact:
     nps: int | None = None
     ces: float | None = None
     follows_contact_id: str | None = None
-    identifiers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    identifiers: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"ParsedContact(line={self.line})"  # who they are and what they said is for no log
 
 
 @dataclass(frozen=True)

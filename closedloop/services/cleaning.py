@@ -21,9 +21,10 @@ from itertools import cycle
 from multiprocessing import connection
 from typing import Any
 
-from closedloop.adapters.contacts import Outcome, as_outcome
+from closedloop.adapters.bundle import Bundle
+from closedloop.adapters.contacts import Outcome, as_outcome, read_pieces, rows_of
 from closedloop.adapters.mapping import Mapping
-from closedloop.adapters.types import BadRow, FileFacts, ParsedContact, RawRow, Reject
+from closedloop.adapters.types import BadRow, FileFacts, ParsedContact, Piece, RawRow, Reject
 from closedloop.config import Settings
 from closedloop.services.contact_rows import CleanReject, CleanRow, RowCleaner
 
@@ -34,7 +35,11 @@ MOST_HELPERS = 4
 STRETCHES_AHEAD = 3
 """How many stretches are cleaned while one is written: what bounds the memory."""
 
+PIECE_CHARACTERS = 600_000
+"""How much text a process beside splits into rows itself."""
+
 Item = RawRow | BadRow | Outcome
+Portion = list[Item] | Piece
 
 
 @dataclass
@@ -72,27 +77,58 @@ class Cleaning:
     mapping: Mapping
     now: datetime
 
-    def stretches(self, items: Iterable[Item], *, n_bytes: int) -> Iterator[Stretch]:
+    def stretches(self, items: Iterable[Item | Piece], *, n_bytes: int) -> Iterator[Stretch]:
         """Yield the rest of a file in stretches of bounded size, in the order of reading.
 
         Parameters
         ----------
         items : iterable
-            Rows, or what they were found to be.
+            Rows, what they were found to be, or pieces that hold some.
         n_bytes : int
             Size of the file, which tells whether processes beside are worth their start.
         """
         portions = _portions(items)
-        if n_bytes < BYTES_WORTH_A_PROCESS or (os.cpu_count() or 1) < 2:
+        if not is_worth_processes(n_bytes):
             cleaner = RowCleaner(self.settings, self.facts, self.mapping)
             return (_clean(portion, self, cleaner) for portion in portions)
         return _beside(portions, self)
 
 
-def _portions(items: Iterable[Item]) -> Iterator[list[Item]]:
+def is_worth_processes(n_bytes: int) -> bool:
+    """Return whether a file is cleaned by processes beside."""
+    return n_bytes >= BYTES_WORTH_A_PROCESS and (os.cpu_count() or 1) > 1
+
+
+def pieces_of(bundle: Bundle, facts: FileFacts) -> Iterator[Item | Piece]:
+    """Yield an export as pieces of text as far as it can be cut, as rows otherwise."""
+    return read_pieces(bundle, facts, PIECE_CHARACTERS)
+
+
+def without_first(
+    items: Iterable[Item | Piece], facts: FileFacts, n: int
+) -> Iterator[Item | Piece]:
+    """Yield what comes behind the first `n` rows, those in pieces counted."""
+    for item in items:
+        if n == 0:
+            yield item
+        elif isinstance(item, Piece):
+            rows = rows_of(item, facts)
+            yield from rows[n:]
+            n = max(0, n - len(rows))
+        else:
+            n -= 1
+
+
+def _portions(items: Iterable[Item | Piece]) -> Iterator[Portion]:
     portion: list[Item] = []
     n_characters = 0
     for item in items:
+        if isinstance(item, Piece):
+            if portion:
+                yield portion
+            portion, n_characters = [], 0
+            yield item
+            continue
         portion.append(item)
         n_characters += _size(item)
         if len(portion) >= ROWS_PER_STRETCH or n_characters >= CHARACTERS_PER_STRETCH:
@@ -119,21 +155,21 @@ def _length(value: Any) -> int:
     return sum(map(_length, value)) if isinstance(value, list) else 8
 
 
-def _clean(portion: list[Item], how: Cleaning, cleaner: RowCleaner) -> Stretch:
-    stretch = Stretch(n_read=len(portion), last_line=portion[-1].line)
-    for item in portion:
-        if isinstance(item, RawRow | BadRow):
-            outcome = as_outcome(item, how.mapping, how.now)
-        else:
-            outcome = item
-        if isinstance(outcome, ParsedContact):
-            stretch.rows.append(cleaner.clean(outcome))
-        elif isinstance(outcome, Reject):
-            stretch.rejects.append(cleaner.clean_reject(outcome))
-    return stretch
+def _clean(portion: Portion, how: Cleaning, cleaner: RowCleaner) -> Stretch:
+    items = rows_of(portion, how.facts) if isinstance(portion, Piece) else portion
+    outcomes = [
+        as_outcome(item, how.mapping, how.now) if isinstance(item, RawRow | BadRow) else item
+        for item in items
+    ]
+    return Stretch(
+        cleaner.clean_many([o for o in outcomes if isinstance(o, ParsedContact)]),
+        [cleaner.clean_reject(o) for o in outcomes if isinstance(o, Reject)],
+        n_read=len(items),
+        last_line=items[-1].line if items else 0,
+    )
 
 
-def _beside(portions: Iterator[list[Item]], how: Cleaning) -> Iterator[Stretch]:
+def _beside(portions: Iterator[Portion], how: Cleaning) -> Iterator[Stretch]:
     """Clean in processes beside, some stretches ahead of whoever takes them, in turn."""
     with ExitStack() as ending:
         n = min(os.cpu_count() or 1, MOST_HELPERS)
@@ -171,7 +207,7 @@ class _Helper:
         work.close()
         answers.close()
         self._answers: queue.SimpleQueue[Stretch | BaseException] = queue.SimpleQueue()
-        self._waiting: queue.SimpleQueue[Cleaning | list[Item] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Cleaning | Portion | None] = queue.SimpleQueue()
         # reads all the time: two processes that both wait to be read would wait for ever
         threading.Thread(target=self._listen, args=(done,), daemon=True).start()
         # a pipe holds far less than a portion: who fills it waits until the process is free
@@ -179,7 +215,7 @@ class _Helper:
         self._speaking.start()
         self._waiting.put(how)
 
-    def hand_over(self, portion: list[Item]) -> None:
+    def hand_over(self, portion: Portion) -> None:
         """Give it a portion to clean, when it is done with those before."""
         self._waiting.put(portion)
 

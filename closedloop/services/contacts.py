@@ -10,11 +10,11 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 
 from closedloop.adapters.contacts import read_contacts, read_rows
 from closedloop.adapters.mapping import Mapping
+from closedloop.adapters.types import Piece
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
@@ -23,9 +23,17 @@ from closedloop.domain.jobs import Progress
 from closedloop.models import ImportBatch
 from closedloop.models.contacts import BatchState
 from closedloop.services.audit import record_event
-from closedloop.services.cleaning import Cleaning, Item, Stretch
+from closedloop.services.cleaning import (
+    Cleaning,
+    Item,
+    Stretch,
+    is_worth_processes,
+    pieces_of,
+    without_first,
+)
 from closedloop.services.contact_files import (
     Extent,
+    OpenedFile,
     RecognisedFile,
     fingerprint,
     measure_extent,
@@ -208,16 +216,11 @@ class _Run:
             # the time of the first run, so that each run refuses the same rows
             now = self._batch.started_at
             how = Cleaning(self._settings, opened.facts, self._mapping, now)
-            items: Iterator[Item] = read_rows(opened.bundle, opened.facts)
-            if self._mapping.first_event_per_contact:  # which events came before matters
-                items = read_contacts(opened.bundle, opened.facts, self._mapping, now=now)
             with self._transactions() as session:
                 self._replay = open_replay(session, self._batch, opened)
                 # of a run that was killed before it came to them
                 self._unchained |= set(find_unchained(session, left_behind(session, self._batch)))
-            if self._replay:
-                items = self._replay.only_wanted(items)
-            rest = islice(items, self._batch.rows_done, None)
+            rest = without_first(self._items(opened), opened.facts, self._batch.rows_done)
             for stretch in how.stretches(rest, n_bytes=self._extent.n_bytes):
                 self._refuse_change(fingerprint(self._path) != self._seen)
                 self._store(stretch)
@@ -225,6 +228,18 @@ class _Run:
         self._chain()
         roll_up_due(self._transactions, report=self._report)
         return self._close(BatchState.DONE, "")
+
+    def _items(self, opened: OpenedFile) -> Iterator[Item | Piece]:
+        """Return the rows to take in, as pieces where processes beside can split those."""
+        bundle, facts = opened.bundle, opened.facts
+        if self._mapping.first_event_per_contact:  # which events came before matters
+            now = self._batch.started_at
+            items: Iterator[Item] = read_contacts(bundle, facts, self._mapping, now=now)
+        elif self._replay is None and is_worth_processes(self._extent.n_bytes):
+            return pieces_of(bundle, facts)
+        else:
+            items = read_rows(bundle, facts)
+        return self._replay.only_wanted(items) if self._replay else items
 
     def give_up(self, error: Exception) -> None:
         """Close the import as failed, with the roll-up of what was taken in up to date."""

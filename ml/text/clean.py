@@ -263,7 +263,7 @@ def _judge(said: list[str], asked: str) -> _Block:
 def _strip_courtesies(text: str) -> str:
     """Take greetings off the front and courtesies off both ends; keep the middle as it is."""
     text = normalise(text)
-    plain = _INTRODUCTION.sub("", _GREETING.sub("", text))
+    plain = _without_beginning(_INTRODUCTION, _without_beginning(_GREETING, text))
     if not plain:
         return ""
     sentences = _SENTENCE_END.split(plain)
@@ -274,6 +274,11 @@ def _strip_courtesies(text: str) -> str:
     while sentences and not _says_something(sentences[-1]):
         del sentences[-1]
     return " ".join(sentences)
+
+
+def _without_beginning(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.match(text)
+    return text[found.end() :] if found else text
 
 
 def _says_something(text: str) -> bool:

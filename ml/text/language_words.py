@@ -50,6 +50,7 @@ def _distinctive() -> dict[str, str]:
 
 
 _LANGUAGE_OF = _distinctive()
+_KNOWN = frozenset(_LANGUAGE_OF)
 _LEAST_WORDS = 4
 _LEAD = 4
 _MOST_WORDS = 60
@@ -62,7 +63,7 @@ def language_by_small_words(text: str) -> str:
     model.
     """
     words = set(text.lower().split(None, _MOST_WORDS)[:_MOST_WORDS])
-    spoken_for = [_LANGUAGE_OF[word] for word in words & _LANGUAGE_OF.keys()]
+    spoken_for = [_LANGUAGE_OF[word] for word in words & _KNOWN]
     if len(spoken_for) < _LEAST_WORDS:
         return ""
     ranking = Counter(spoken_for).most_common(2)

@@ -10,15 +10,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from closedloop.adapters.contact_csv import read_rows
+from closedloop.adapters.contact_csv import cut, read_piece, read_rows
 from closedloop.adapters.lines import MAX_LINE_CHARS
-from closedloop.adapters.types import BadRow, FileFacts, RawRow
+from closedloop.adapters.types import BadRow, FileFacts, Piece, RawRow
 
 HEADER = ["contact_id", "started_at", "text"]
 
 
 def facts(encoding: str = "utf-8", delimiter: str = ",") -> FileFacts:
     return FileFacts("csv", encoding, delimiter, False, HEADER, [], [])
+
+
+def in_pieces(path, facts: FileFacts, size: int) -> list[RawRow | BadRow]:
+    """Read a file as several processes do."""
+    items = list(cut(path, facts, size))
+    assert "".join(i.text for i in items if isinstance(i, Piece)) in path.read_bytes().decode(
+        facts.encoding, "replace" if facts.encoding.startswith("utf-16") else "surrogateescape"
+    )
+    return [
+        row
+        for item in items
+        for row in (read_piece(item, facts) if isinstance(item, Piece) else [item])
+    ]
 
 
 @pytest.fixture
@@ -29,6 +42,8 @@ def read(tmp_path):
         path.write_bytes(",".join(HEADER).encode() + b"\n" + content)
         rows = list(read_rows(path, facts(**how)))
         assert list(read_rows(path, facts(**how))) == rows  # the same on every reading
+        for size in (1, 50) if len(body) < 1_000 else (1_000_000,):
+            assert in_pieces(path, facts(**how), size) == rows  # and by several processes
         return rows
 
     return read_file
@@ -153,3 +168,33 @@ def test_read_rows_never_raises_and_never_stalls(tmp_path_factory, content):
 
     lines = [row.line for row in rows]
     assert lines == sorted(set(lines))
+
+
+_PARTS = (
+    "a",
+    'b"',
+    '"',
+    '""',
+    ",",
+    "\n",
+    "\r\n",
+    "\r",
+    "x,y,z\n",
+    '"q,\nr",s,t\n',
+    "é",
+    "\x00",
+    " ",
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.sampled_from((*_PARTS, '"a""b",c,d\n', "sep=;\n", "1,2,3\r\n")), max_size=60),
+    st.integers(1, 40),
+    st.sampled_from((b"", b"\xff,1,2\n")),
+)
+def test_pieces_of_any_size_hold_the_rows_of_the_whole_file(tmp_path_factory, parts, size, end):
+    path = tmp_path_factory.getbasetemp() / "pieces.csv"
+    path.write_bytes(f"{','.join(HEADER)}\n{''.join(parts)}".encode() + end)
+
+    assert in_pieces(path, facts(), size) == list(read_rows(path, facts()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -179,7 +178,7 @@ def test_no_conversation_is_half_read_where_a_file_breaks_off(tmp_path, part, ou
         assert (
             found.contacts.items()
             <= {
-                key: replace(contact, line=found.contacts[key].line)
+                key: contact._replace(line=found.contacts[key].line)
                 for key, contact in outcome.contacts.items()
                 if key in found.contacts
             }.items()

@@ -37,6 +37,7 @@ def set_up(wanted: dict[str, Any]) -> Points | None:
     extensions.BUSY_TIMEOUT_MS = wanted.get("busy_timeout_ms", extensions.BUSY_TIMEOUT_MS)
     if wanted.get("beside"):
         cleaning.BYTES_WORTH_A_PROCESS = 0
+        cleaning.PIECE_CHARACTERS = 8_000
         os.cpu_count = lambda: 2  # a machine with one core would not start any
     if "points" not in wanted:
         return None
