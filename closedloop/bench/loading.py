@@ -22,6 +22,7 @@ from closedloop.bench.redaction_set import make_texts
 from closedloop.domain.themes import ThemeStatus
 from closedloop.extensions import Database
 from closedloop.models import Contact, ContactText, Customer, ImportBatch, Theme
+from closedloop.models.contacts import BatchState
 
 TEXT_EVERY = 5
 """Every fifth contact of a history has a text of 40 words: enough for a search to read."""
@@ -41,7 +42,8 @@ def write_history(database: Database, history: History) -> None:
     with _fast_writes(database), database.transaction() as session:
         batch = ImportBatch(
             source="bench", file_name="bench.csv", file_sha256="0" * 64, mapping={},
-            redactions={}, started_by="bench",
+            redactions={}, started_by="bench", state=BatchState.DONE, rows_read=len(history),
+            added=len(history),
         )  # fmt: skip
         session.add(batch)
         session.add_all(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
 import sqlalchemy as sa
 
-from closedloop.domain.contacts import WINDOWS, Basis, Window, window_for
+from closedloop.domain.contacts import DAY, WINDOWS, Basis, Window, window_for
 from closedloop.models import Contact, ContactLink, ContactText
 from closedloop.queries.contact_totals import Rolled
 
@@ -79,6 +79,8 @@ class ContactFilter:
         Only contacts that hold what the customer said.
     repeats_only : bool
         Second or later of their episode.
+    repeat_days : int
+        Longest gap inside an episode, where it is known: what lets the roll-ups count repeats.
     follow : Follow or None
     identified : bool or None
         False asks for contacts whose customer is not known.
@@ -97,6 +99,7 @@ class ContactFilter:
     without_theme: bool = False
     with_words: bool = False
     repeats_only: bool = False
+    repeat_days: int = field(default=0, compare=False)
     follow: Follow | None = None
     identified: bool | None = None
     customer_id: int | None = None
@@ -192,13 +195,19 @@ def _linked(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
 
 def as_rolled(wanted: ContactFilter) -> Rolled | None:
     """Return a filter as the roll-ups can answer it; None where they cannot."""
-    asks_contacts = wanted.with_words or wanted.repeats_only or wanted.customer_id is not None
+    asks_contacts = wanted.with_words or wanted.customer_id is not None
     if asks_contacts or wanted.batch_id is not None or wanted.words.strip():
         return None
-    if wanted.follow is not None and wanted.identified is False:
+    is_linked = wanted.repeats_only or wanted.follow is not None
+    if (is_linked and wanted.identified is False) or (wanted.repeats_only and wanted.follow):
         return None
     plus, minus = "contacts", ""
-    if wanted.follow is not None:
+    if wanted.repeats_only:
+        window = next((w for w in WINDOWS if w.seconds == wanted.repeat_days * DAY), None)
+        if window is None:
+            return None
+        plus, minus = "identified", f"opening_any_{window.key}"
+    elif wanted.follow is not None:
         plus = wanted.follow.figure
     elif wanted.identified is not None:
         plus, minus = ("identified", "") if wanted.identified else ("contacts", "identified")

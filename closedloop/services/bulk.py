@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
+from closedloop.services.binary_copy import Days, can_write, read_numbers, write_numbers
+
 Integers = NDArray[np.int64]
-Column = Integers | Sequence[Any]
-"""Integers, of which a masked array keeps its gaps; or values of any kind, None for no value."""
+Column = Integers | Days | Sequence[Any]
+"""Integers, of which a masked array keeps its gaps; days; or values of any kind, None for none."""
 
 _Item = TypeVar("_Item")
 _IDS_AT_ONCE = 5_000
@@ -62,6 +64,8 @@ def read_columns(session: Session, statement: sa.Select[Any]) -> dict[str, Any]:
     if is_postgresql(session):
         dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
         sql = str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+        if not any(is_text.values()):
+            return read_numbers(_cursor(session), sql.replace("%%", "%"), list(is_text))
         cursor = _cursor(session, binary=True)
         rows = cursor.execute(sql.replace("%%", "%")).fetchall()
     else:
@@ -108,6 +112,16 @@ def by_index(session: Session) -> Iterator[None]:
         session.execute(sa.text(f"SET LOCAL {name} = on"))
 
 
+@contextmanager
+def by_table(session: Session) -> Iterator[None]:
+    """Give PostgreSQL the memory to join whole tables without laying them down on disk."""
+    if is_postgresql(session):
+        session.execute(sa.text("SET LOCAL work_mem = '128MB'"))
+    yield
+    if is_postgresql(session):
+        session.execute(sa.text("SET LOCAL work_mem TO DEFAULT"))
+
+
 def _as_texts(values: Sequence[str]) -> Texts:
     code_of: dict[str, int] = {}
     codes = [code_of.setdefault(value, len(code_of)) for value in values]
@@ -122,6 +136,9 @@ def write_columns(session: Session, table: Any, columns: Mapping[str, Column]) -
     n = len(next(iter(columns.values())))
     if not n:
         return 0
+    if is_postgresql(session) and can_write(columns):
+        write_numbers(_cursor(session), table, columns)
+        return n
     names = ", ".join(f'"{name}"' for name in columns)
     rows = zip(*(_as_list(column) for column in columns.values()), strict=True)
     if is_postgresql(session):
@@ -141,7 +158,7 @@ def _as_list(column: Column) -> list[Any]:
     if isinstance(column, np.ndarray):
         found: list[Any] = column.tolist()  # a masked entry becomes None
         return found
-    return list(column)
+    return column.spelled() if isinstance(column, Days) else list(column)
 
 
 def take_ids(session: Session, table: Any, n: int) -> list[int]:

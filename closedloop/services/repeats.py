@@ -7,13 +7,11 @@ history, so that keeping up and starting afresh cannot differ. The rule is `serv
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import nullcontext
 from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from numpy.typing import NDArray
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -21,10 +19,12 @@ from closedloop.config import Settings
 from closedloop.domain.contacts import DAY, WINDOWS
 from closedloop.models import Contact, ContactLink, Customer, DueDay
 from closedloop.models.base import day_number, epoch_seconds
+from closedloop.services.binary_copy import Days
 from closedloop.services.bulk import (
     Integers,
     among,
     by_index,
+    by_table,
     delete_rows,
     in_portions,
     read_columns,
@@ -33,7 +33,9 @@ from closedloop.services.bulk import (
 from closedloop.services.links import NONE, find_tied, link
 
 IDS_PER_STATEMENT = 5_000
-CUSTOMERS_PER_PORTION = 50_000
+CUSTOMERS_PER_PORTION = {"postgresql": 250_000, "sqlite": 50_000}
+"""Of everybody: PostgreSQL reads the whole table for each portion, SQLite a row at a time."""
+
 TURN_KEY = 7_301_988
 """Number of the advisory lock behind `take_turn`; any constant of our own would do."""
 
@@ -102,7 +104,7 @@ def chain_contacts(
     take_turn(session)
     window = settings.repeat_window_days * DAY
     days: set[date] = set()
-    with by_index(session) if customer_ids is not None else nullcontext():
+    with by_table(session) if customer_ids is None else by_index(session):
         for condition in _portions_of_customers(session, customer_ids):
             days |= _chain_portion(session, condition, window)
     mark_due(session, days)
@@ -136,12 +138,13 @@ def _portions_of_customers(
             yield among(session, of, ids)
         return
     last = 0
+    most = CUSTOMERS_PER_PORTION[session.get_bind().dialect.name]
     while True:
         page = (
             sa.select(Customer.id)
             .where(Customer.id > last)
             .order_by(Customer.id)
-            .limit(CUSTOMERS_PER_PORTION)
+            .limit(most)
             .subquery()
         )
         end = session.scalar(sa.select(sa.func.max(page.c.id)))
@@ -223,14 +226,8 @@ def _near(gap: Integers) -> Integers:
 
 
 def _write(session: Session, ids: Integers, days: Integers, links: dict[str, Integers]) -> None:
-    columns: dict[str, Any] = {"contact_id": ids, "local_day": as_days(days)}
+    columns: dict[str, Any] = {"contact_id": ids, "local_day": Days(days)}
     for name in _GAPS:
         columns[name] = np.ma.masked_equal(links[name], NONE)
     columns |= {name: links[name] for name in ("chain_id", "chain_position")}
     write_columns(session, _links, columns)
-
-
-def as_days(numbers: NDArray[np.int64]) -> list[str]:
-    """Return days as ISO 8601, as both databases take them, from days since 1970."""
-    texts: list[str] = np.datetime_as_string(numbers.astype("datetime64[D]")).tolist()
-    return texts

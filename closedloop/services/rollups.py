@@ -21,6 +21,7 @@ from closedloop.domain.contacts import WINDOWS, Basis
 from closedloop.domain.jobs import Progress
 from closedloop.models import Contact, ContactLink, DailyRollup, DailySlice, DueDay
 from closedloop.models.base import day_number
+from closedloop.services.binary_copy import Days
 from closedloop.services.bulk import (
     Integers,
     Texts,
@@ -31,7 +32,7 @@ from closedloop.services.bulk import (
 )
 from closedloop.services.links import NONE
 from closedloop.services.long_work import Report, Transactions, tell_nobody
-from closedloop.services.repeats import as_days, take_turn
+from closedloop.services.repeats import take_turn
 
 DAYS_PER_STATEMENT = 20
 DAYS_PER_TRANSACTION = 60
@@ -234,7 +235,7 @@ def _write(session: Session, cells: _Cells) -> int:
     days = np.array([int(day) for day in d["day"].values], dtype=np.int64)
     themes = np.array([int(theme) for theme in d["theme"].values], dtype=np.int64)
     keys: dict[str, Any] = {
-        "day": as_days(days[d["day"].codes]),
+        "day": Days(days[d["day"].codes]),
         "theme_id": np.ma.masked_equal(themes[d["theme"].codes], 0),
         **{name: _spelled(d[name]) for name in _TEXTS},
     }
@@ -243,7 +244,7 @@ def _write(session: Session, cells: _Cells) -> int:
         by = [d["day"]] if kind == "all" else [d["day"], d[kind]]
         cell, first = _group(by)
         keys = {
-            "day": as_days(days[d["day"].codes[first]]),
+            "day": Days(days[d["day"].codes[first]]),
             "kind": [kind] * len(first),
             "value": _values_of(kind, d, first),
         }

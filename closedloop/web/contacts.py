@@ -164,6 +164,7 @@ def read_filter(args: Mapping[str, str]) -> Asked:
         theme_id=_number(theme),
         without_theme=theme == NO_THEME,
         repeats_only=chain == REPEATS,
+        repeat_days=current_settings().repeat_window_days,
         follow=follow,
         identified={"known": True, "unknown": False}.get(values.get("who", "")),
         customer_id=_number(values.get("of", "")),

@@ -48,6 +48,9 @@ from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
 
 REJECTS_SHOWN = 50
+COUNTED_UNASKED = 50_000
+"""Contacts of an import whose customers are counted with its page; of more of them when asked."""
+
 REJECTS_EXPORTED = 50_000
 _FORMULAS = ("=", "@", "\t", "\r")
 
@@ -65,11 +68,15 @@ def _result_page(batch_id: int, error: str = "") -> str:
     rejects = list_rejects(db.session, batch_id=batch_id, after_line=line, limit=REJECTS_SHOWN + 1)
     shown = rejects[:REJECTS_SHOWN]
     here = url_for("contacts.import_show", batch_id=batch_id)
+    is_counted = batch.added <= COUNTED_UNASKED or "customers" in request.args
     return render_template(
         "contacts/import_show.html",
         batch=batch,
         is_read=is_being_read(batch),
-        opened=count_batch_contacts(db.session, batch_id) if batch.added else None,
+        opened=count_batch_contacts(db.session, batch_id) if batch.added and is_counted else None,
+        count_url=""
+        if is_counted
+        else url_for("contacts.import_show", batch_id=batch_id, customers="count"),
         k=current_settings().privacy_k,
         counts=count_rejects(db.session, batch_id),
         rejects=shown,

@@ -286,6 +286,9 @@ FILTERS = (
     {"follow": Follow("opens", Basis.SAME, WINDOWS[1]), "queue": "loans"},
     {"follow": Follow("resolved", Basis.ANY, WINDOWS[0]), "first_day": date(2026, 2, 20)},
     {"repeats_only": True, "queue": "loans"},
+    {"repeats_only": True, "queue": "loans", "repeat_days": 7},
+    {"repeats_only": True, "repeat_days": 7, "last_day": date(2026, 2, 20)},
+    {"repeats_only": True, "repeat_days": 5, "identified": True},
 )
 
 

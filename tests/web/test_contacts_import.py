@@ -170,6 +170,25 @@ def test_the_result_says_what_messages_would_have_looked_like(manager, session):
     assert "Messages at most 12 hours apart are one contact" in words
 
 
+def test_the_customers_of_a_large_import_are_counted_when_asked_for(manager, session, monkeypatch):
+    monkeypatch.setattr(pages, "COUNTED_UNASKED", 9)
+    batch = make_batch(session)
+    batch.state, batch.added = BatchState.DONE, 10
+    for _ in range(10):
+        make_contact(session, batch=batch, customer=make_customer(session), next_gap_seconds=86_400)
+    here = f"/contacts/imports/{batch.id}"
+
+    unasked = manager.get(here)
+    asked = text_of(manager.get(f"{here}?customers=count"))
+
+    assert "contacted again within 7 days. For an import of this size" in text_of(unasked)
+    assert f'href="{here}?customers=count"' in unasked
+    assert "known customers" not in text_of(unasked)
+    assert "They are 10 contacts of 10 known customers." in asked
+    assert "100.0 % of these customers contacted again within 7 days" in asked
+    assert "For an import of this size" not in asked
+
+
 def test_the_next_file_of_the_same_kind_is_read_as_the_last(
     manager, session, database, settings, mapped
 ):
