@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from-lock
 DEMO_INSTANCE ?= demo-instance
 
-.PHONY: help setup demo test check format bench lock clean
+.PHONY: help setup demo test check check-types check-rest format bench lock clean
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -28,9 +28,14 @@ test: setup  ## Run all tests, on SQLite and on PostgreSQL
 	$(BIN)/python tools/run_tests.py
 
 check: setup  ## Format, lint, types, import contracts
+	@$(MAKE) --no-print-directory -j 2 check-types check-rest
+
+check-types:
+	$(BIN)/mypy
+
+check-rest:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
 format: setup  ## Put the code in the house format

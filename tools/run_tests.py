@@ -64,7 +64,8 @@ def start(name: str, environment: dict[str, str], arguments: list[str]) -> subpr
 def main() -> int:
     arguments = sys.argv[1:]
     base = {k: v for k, v in os.environ.items() if k != SERVER and not k.startswith("CLOSEDLOOP_")}
-    base["OPENBLAS_NUM_THREADS"] = "1"  # the two runs share the cores; threads would only wait
+    base["OPENBLAS_NUM_THREADS"] = "1"  # the runs share the cores; threads would only wait
+    base.pop("PYTHONDONTWRITEBYTECODE", None)  # what one run has compiled the others need not
     started = time.monotonic()
     with postgresql() as url:
         others = arguments or [f"--ignore={path}" for path in ONCE]
