@@ -26,6 +26,7 @@ FEATURES = (
     "themes_map",
     "codes",
     "themes_next",
+    "themes_drivers",
     "themes_leftovers",
     "themes_giving",
     "actions",

@@ -210,6 +210,9 @@ class ThemeQuery(Page):
     )
     q: Short = ""
     status: ThemeStatus | None = None
+    contact_driver: Key = Field(
+        "", description="Key of a contact driver, D-004; `none` for themes under none."
+    )
 
 
 class ThemeFigures(Out):
@@ -234,6 +237,7 @@ class ThemeOut(Out):
     quadrant: Quadrant | None
     department: str
     owner: str
+    contact_driver: str | None
     figures: ThemeFigures | None
 
 

@@ -16,6 +16,7 @@ from closedloop.api.schemas import (
 )
 from closedloop.domain.errors import Invalid
 from closedloop.extensions import current_settings, db
+from closedloop.queries.contact_drivers import find_driver
 from closedloop.queries.site import get_data_span
 from closedloop.queries.theme_figures import Figures
 from closedloop.queries.themes import (
@@ -26,6 +27,8 @@ from closedloop.queries.themes import (
     get_theme_page,
     list_themes,
 )
+
+NO_DRIVER = "none"
 
 
 @bp.get("/themes")
@@ -39,9 +42,22 @@ def list_themes_view(asked: ThemeQuery) -> ThemeList:
         sentence = f"The views are {', '.join(ThemeView)}."
         raise Invalid(sentence, {"view": sentence})
     view = ThemeView.ALL if asked.status else ThemeView(asked.view)
-    wanted = ThemeFilter(view=view, q=asked.q, status=asked.status, after=asked.after[:20])
+    wanted = ThemeFilter(
+        view=view,
+        q=asked.q,
+        status=asked.status,
+        driver_id=_driver_id(asked.contact_driver),
+        after=asked.after[:20],
+    )
     found = list_themes(db.session, wanted, k=current_settings().privacy_k, limit=asked.limit)
     return ThemeList(items=[_theme(row) for row in found.rows], next=found.after or None)
+
+
+def _driver_id(key: str) -> int | None:
+    """Return the number of a contact driver, 0 for `none`, None where nothing was asked."""
+    if not key:
+        return None
+    return 0 if key == NO_DRIVER else find_driver(db.session, key).id
 
 
 def _theme(row: ThemeRow) -> ThemeOut:
@@ -53,6 +69,7 @@ def _theme(row: ThemeRow) -> ThemeOut:
         quadrant=row.quadrant,
         department=row.department_name,
         owner=row.owner_name,
+        contact_driver=row.driver_key or None,
         figures=_figures(row.figures),
     )
 
@@ -97,6 +114,7 @@ def _detail(page: ThemePage) -> ThemeDetail:
         quadrant=page.quadrant,
         department=theme.department.name if theme.department else "",
         owner=theme.owner.name if theme.owner else "",
+        contact_driver=theme.driver.key if theme.driver else None,
         figures=_figures(page.figures),
         scenario=theme.scenario,
         cause=theme.cause,

@@ -86,14 +86,28 @@ def check_in_use(key: str, state: DriverState) -> None:
         )
 
 
+def must_type_themes(moves: int) -> bool:
+    """Return whether a change that moves so many themes asks for their number."""
+    return moves > COUNT_TO_TYPE_ABOVE
+
+
 def check_typed_themes(moves: int, typed: int | None, *, to_do: str) -> None:
     """Refuse a change that moves many themes unless their number was typed.
+
+    Parameters
+    ----------
+    moves : int
+        Themes that would move, as the preview counts them.
+    typed : int or None
+        What was typed; None is enough up to `COUNT_TO_TYPE_ABOVE`, another number never is.
+    to_do : str
+        Finishes "Type 124 to …".
 
     Raises
     ------
     Invalid
     """
-    if moves > COUNT_TO_TYPE_ABOVE and typed != moves:
+    if typed != moves and (typed is not None or must_type_themes(moves)):
         sentence = f"Type {moves:,} to {to_do}: so many themes will move."
         raise Invalid(sentence, {"typed_count": sentence})
 

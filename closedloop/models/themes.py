@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, String, orm
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -15,6 +15,7 @@ from closedloop.domain.clock import utc_now
 from closedloop.domain.themes import DemandType, Strategy, ThemeStatus
 from closedloop.models.accounts import Department, User
 from closedloop.models.base import BigId, Model, TimestampMixin, by_value, int_pk
+from closedloop.models.contact_drivers import ContactDriver
 
 
 class ThemeRun(Model):
@@ -121,6 +122,9 @@ class Theme(TimestampMixin, Model):
 
     department: Mapped[Department | None] = relationship()
     owner: Mapped[User | None] = relationship()
+    driver: Mapped[ContactDriver | None] = relationship(
+        primaryjoin=lambda: orm.foreign(Theme.driver_id) == ContactDriver.id, viewonly=True
+    )
     merged_into: Mapped[Theme | None] = relationship(remote_side="Theme.id")
     stats: Mapped[ThemeStats | None] = relationship(back_populates="theme")
 

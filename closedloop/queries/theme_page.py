@@ -191,6 +191,7 @@ def find_theme(session: Session, key: str) -> Theme:
             joinedload(Theme.stats),
             joinedload(Theme.department),
             joinedload(Theme.owner),
+            joinedload(Theme.driver),
             joinedload(Theme.merged_into),
         )
     )

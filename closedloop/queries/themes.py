@@ -111,6 +111,8 @@ class ThemeRow:
     demand_type: DemandType | None
     department_name: str
     owner_name: str
+    driver_key: str
+    driver_name: str
     parked_until: date | None
     is_small: bool
     figures: Figures | None
@@ -209,7 +211,10 @@ def list_themes(
     """
     order = _order(wanted.sort, k)
     statement = _narrowed(sa.select(Theme), wanted).options(
-        joinedload(Theme.stats), joinedload(Theme.department), joinedload(Theme.owner)
+        joinedload(Theme.stats),
+        joinedload(Theme.department),
+        joinedload(Theme.owner),
+        joinedload(Theme.driver),
     )
     if wanted.after:
         statement = statement.where(_comes_after(session, wanted, order))
@@ -234,6 +239,8 @@ def _row(theme: Theme, k: int) -> ThemeRow:
         demand_type=theme.demand_type,
         department_name=theme.department.name if theme.department else "",
         owner_name=theme.owner.name if theme.owner else "",
+        driver_key=theme.driver.key if theme.driver else "",
+        driver_name=theme.driver.name if theme.driver else "",
         parked_until=theme.parked_until,
         is_small=is_small(theme.stats, k),
         figures=figures_of(theme.stats, k),

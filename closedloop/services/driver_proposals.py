@@ -101,12 +101,19 @@ def propose_drivers(
     themes = _themes_in_use(session)
     drivers = _drivers_in_use(session)
     waiting = [t for t in themes if t.driver_id is None and not t.is_driver_by_person]
-    if waiting:
+    if waiting and _are_enough(themes):
         known = _read_known(session, themes, drivers, maker or own_maker())
-        _place(session, known, settings.privacy_k, run_id, outcome, by)
-        outcome.left = [theme.key for theme in waiting if theme.driver_id is None]
+        if known.themes:
+            _place(session, known, settings.privacy_k, run_id, outcome, by)
+    outcome.left = [theme.key for theme in waiting if theme.driver_id is None]
     _retire_untouched(session, themes, drivers, outcome, by)
     return outcome
+
+
+def _are_enough(themes: Sequence[Theme]) -> bool:
+    from ml.themes.drivers import FEWEST_THEMES
+
+    return len(themes) >= FEWEST_THEMES
 
 
 def _themes_in_use(session: Session) -> list[Theme]:
@@ -153,8 +160,6 @@ def _place(
     # Imported here: web workers that never propose need not load what finds themes.
     from ml.themes.drivers import find_drivers
 
-    if not known.themes:
-        return
     codes = _read_codes(session, [theme.id for theme in known.themes])
     labels = find_drivers(known.centres, standing=known.standing, codes=codes).labels
     members: dict[int, list[Theme]] = defaultdict(list)

@@ -379,6 +379,7 @@ CSV_HEADINGS = (
     "quadrant",
     "department",
     "owner",
+    "contact_driver",
     "last_day",
     "contacts_90_days",
     "customers_90_days",
@@ -398,7 +399,7 @@ CSV_HEADINGS = (
 
 def _csv_row(row: ThemeRow, k: int, checked: Precision | None) -> list[Any]:
     words = [row.key, row.name, row.status, row.demand_type, row.quadrant]
-    names = [row.department_name, row.owner_name]
+    names = [row.department_name, row.owner_name, row.driver_name]
     f = row.figures
     if f is None:
         note = f"fewer than {k} customers" if row.is_small else "not counted"

@@ -7,7 +7,7 @@ from typing import Any
 from flask import render_template, request, url_for
 from werkzeug import Response
 
-from closedloop.domain.contact_drivers import COUNT_TO_TYPE_ABOVE
+from closedloop.domain.contact_drivers import must_type_themes
 from closedloop.domain.errors import Invalid, InvalidTransition
 from closedloop.extensions import current_settings, db
 from closedloop.queries.contact_drivers import find_driver, list_driver_names
@@ -179,7 +179,7 @@ def _shown(preview: Any, asked: Any, errors: dict[str, str]) -> dict[str, Any]:
     moves = len(preview.themes) if preview is not None else 0
     return {
         "preview": preview,
-        "asks_count": moves > COUNT_TO_TYPE_ABOVE,
+        "asks_count": must_type_themes(moves),
         "k": current_settings().privacy_k,
         "typed": asked,
         "errors": errors,

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from ml.themes.graph import Floats, Ints
 from ml.themes.label import Label, label_themes
-from ml.themes.resolution import EQUAL_WITHIN
 from ml.themes.vectors import unit
 
 FEWEST_THEMES = 6
@@ -19,6 +18,8 @@ FEWEST_DRIVERS, MOST_DRIVERS = 5, 15
 THEMES_PER_DRIVER = 3
 CODE_WEIGHT = 0.3
 N_CLOUDS = 40
+# Scores that differ by less are equal, and fewer drivers are easier to tell of.
+EQUAL_WITHIN = 0.002
 
 Doubles = NDArray[np.float64]
 
