@@ -128,6 +128,15 @@ def sentences(small: bool, to: Path | None, data: Path) -> None:
     _show(proof, report, to)
 
 
+@bench.command("themes-year")
+@small_option
+@json_option
+def themes_year(small: bool, to: Path | None) -> None:
+    """Whether numbers, names and decisions last a year of monthly runs and drifting words."""
+    proof = importlib.import_module("closedloop.bench.theme_year")
+    _show(proof, proof.run(small=small, tell=_tell), to)
+
+
 def _tell(doing: str) -> None:
     click.echo(doing, err=True)
 

@@ -1,4 +1,4 @@
-"""Points at which an import may be killed, in its own process and in those beside it.
+"""Points at which work may be killed, in its own process and in those beside it.
 
 What a process beside needs to start, and no more, so that it starts fast.
 """
@@ -32,7 +32,7 @@ BEGIN_WATCHED = (
 
 
 class Points:
-    """Counts calls and returns by phase in all processes of an import, and kills at one of them.
+    """Counts calls and returns by phase in all processes of some work, and kills at one of them.
 
     A point adds a byte to the file of its phase; where that byte came to lie is the point's
     number, which no other process can get, and which stays when everybody is dead.
@@ -45,13 +45,23 @@ class Points:
         The point to kill at, the first being 1; without a phase, all are only counted.
     victim : int
         Process to kill; 0 for the one that comes to the point.
+    phases : dict of str to tuple of str, optional
+        By default those of an import.
     """
 
-    def __init__(self, folder: str, phase: str = "", at: int = 0, victim: int = 0) -> None:
+    def __init__(
+        self,
+        folder: str,
+        phase: str = "",
+        at: int = 0,
+        victim: int = 0,
+        phases: dict[str, tuple[str, ...]] | None = None,
+    ) -> None:
         self.folder, self.at, self.victim = Path(folder), at, victim
+        self.phases = phases or PHASES
         self.folder.mkdir(exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        names = [phase] if phase else list(PHASES)
+        names = [phase] if phase else list(self.phases)
         self.files = {name: os.open(self.folder / name, flags) for name in names}
         self.file_of: dict[Any, int] = {}
 
@@ -62,7 +72,7 @@ class Points:
         file = self.file_of.get(code)
         if file is None:
             name = code.co_filename
-            found = (self.files.get(p, 0) for p, ends in PHASES.items() if name.endswith(ends))
+            found = (self.files.get(p, 0) for p, ends in self.phases.items() if name.endswith(ends))
             file = self.file_of[code] = next(found, 0)
         if file:
             os.write(file, b".")

@@ -1,0 +1,199 @@
+"""Discovery and re-assignment may die anywhere: nothing is half done, and the next run ends right.
+
+`CLOSEDLOOP_KILLS=50` kills each kind of work at fifty points instead of three.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from closedloop.config import Settings
+from closedloop.domain.audit import COMMAND_LINE
+from closedloop.domain.runs import PartState
+from closedloop.extensions import Database
+from closedloop.models import (
+    Contact,
+    ContactLink,
+    DailyRollup,
+    DefinitionSet,
+    RunPart,
+    Theme,
+    ThemeChange,
+    ThemeEvidence,
+    ThemeStats,
+    ThemeWeek,
+)
+from closedloop.services.themes import assign_contacts
+from tests.databases import empty_postgresql
+from tests.factories.histories import START, add_contacts, rows_of
+from tests.factories.run_sites import Site, maker_of
+from tests.flows.killed_themes import PHASES, WORK, accept
+from tests.site import ROOT, SERVER
+
+KILLS = int(os.environ.get("CLOSEDLOOP_KILLS", "3"))
+Picture = dict[str, Any]
+
+
+class Killer:
+    """A process that does work in processes of its own, which it lets die where it is told to."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.flows.killed_themes"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, settings: Settings, work: str, folder: Path, **point: Any) -> dict[str, Any]:
+        names = ("secret_key", "customer_key", "database_url", "reporting_zone", "privacy_k")
+        kept = {name: getattr(settings, name) for name in names}
+        kept["instance"] = str(settings.instance)
+        told = {"settings": kept, "work": work, "points": {"folder": str(folder), **point}}
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(json.dumps(told) + "\n")
+        self.process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
+
+    def close(self) -> None:
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.close()
+        self.process.wait(20)
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def killer() -> Iterator[Killer]:
+    started = Killer()
+    yield started
+    started.close()
+
+
+class Base:
+    """A site of which any number of copies can be had, one after the other."""
+
+    def __init__(self, settings: Settings, migrated: str, tmp_path: Path, work: str) -> None:
+        self.settings, self.migrated, self.tmp_path, self.work = settings, migrated, tmp_path, work
+        self.numbers = itertools.count()
+        self.opened: list[Database] = []
+        self.made: Path | None = None
+
+    def copy(self) -> tuple[Database, Settings]:
+        for database in self.opened:
+            database.engine.dispose()
+        url = self.settings.database_url
+        if SERVER:
+            empty_postgresql(url)
+        else:
+            path = self.tmp_path / f"site-{next(self.numbers)}.sqlite3"
+            shutil.copy(self.made or self.migrated, path)
+            url = f"sqlite:///{path}"
+        settings = dataclasses.replace(self.settings, database_url=url)
+        self.opened.append(Database().open(url))
+        if SERVER or self.made is None:
+            self._live(self.opened[-1], settings)
+        if not SERVER and self.made is None:
+            with self.opened[-1].engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.made = path
+            return self.copy()
+        return self.opened[-1], settings
+
+    def _live(self, database: Database, settings: Settings) -> None:
+        """Find themes, agree one, and let contacts come in; accept, where that is taken back."""
+        site = Site(database, settings, COMMAND_LINE)
+        site.add(CARD=9, LOST=6, PIN=7)
+        site.discover("CARD", "PIN")
+        site.keep("Card")
+        if self.work != "discover":
+            site.discover("CARD+LOST", "PIN")
+        if self.work == "take back":
+            accept(database, settings)
+        late = START + timedelta(days=30)
+        add_contacts(database, settings, {"TOPUP": 6, "CARD": 3}, tag="late", start=late)
+
+
+def picture(database: Database, *, left_out: tuple[str, ...] = ()) -> Picture:
+    """Return all that says where contacts are and what is made from it, by no time and no run."""
+    with database.reading() as session:
+        sets = list(session.scalars(sa.select(DefinitionSet).where(DefinitionSet.is_current)))
+        themes = sa.select(Theme.key, Theme.name, Theme.status, Theme.keywords).order_by(Theme.id)
+        weeks = sa.select(ThemeWeek.theme_id, ThemeWeek.week, ThemeWeek.contacts).order_by(
+            ThemeWeek.theme_id, ThemeWeek.week
+        )
+        evidence = sa.select(ThemeEvidence.theme_id, ThemeEvidence.contact_id, ThemeEvidence.kind)
+        changes = sa.select(ThemeChange.kind, ThemeChange.undone_by).order_by(ThemeChange.id)
+        waits = RunPart.state == PartState.PROPOSED
+        parts = sa.select(RunPart.kind, RunPart.theme_id).where(waits).order_by(RunPart.id)
+        found = {
+            "owners": [list(one.label_themes) for one in sets],
+            "themes": [tuple(row) for row in session.execute(themes)],
+            "weeks": [tuple(row) for row in session.execute(weeks)],
+            "evidence": sorted(tuple(row) for row in session.execute(evidence)),
+            "changes": [tuple(row) for row in session.execute(changes)],
+            "parts": [tuple(row) for row in session.execute(parts)],
+        }
+    for table in (Contact, ContactLink, DailyRollup, ThemeStats):
+        found[table.__tablename__] = rows_of(database, table)
+    return {name: rows for name, rows in found.items() if name not in left_out}
+
+
+def differences(one: Picture, other: Picture) -> list[str]:
+    return [name for name in one if one[name] != other[name]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("work", WORK)
+def test_killed_at_random_points_work_on_themes_leaves_nothing_half_done_and_ends_right(
+    work, killer, settings, migrated, tmp_path
+) -> None:
+    settings.instance.mkdir()
+    base = Base(settings, migrated, tmp_path, work)
+    database, at = base.copy()
+    loose = ("evidence",)  # quotes are picked after everything else is written
+    whole = [picture(database, left_out=loose)]
+    assign_contacts(database.transaction, settings=at, by=COMMAND_LINE, maker=maker_of())
+    whole.append(picture(database, left_out=loose))  # new contacts got their themes
+    database, at = base.copy()
+    done = killer.run(at, work, tmp_path / "undisturbed")
+    assert done["status"] == 0
+    wanted, points = picture(database), {name: n for name, n in done["points"].items() if n}
+    whole.append(picture(database, left_out=loose))
+    assert len(points) >= 5
+    assert differences(whole[0], whole[2])
+    chance = random.Random(f"{work} {KILLS}")
+    phases = [name for name in PHASES if name in points]
+    chance.shuffle(phases)
+
+    for number in range(KILLS):
+        phase = phases[number % len(phases)]
+        point = chance.randint(1, points[phase])
+        where = f"{work}, killed while {phase}, point {point} of {points[phase]}"
+        database, at = base.copy()
+        folder = tmp_path / f"kill-{number}"
+        killed = killer.run(at, work, folder, phase=phase, at=point)
+        assert killed["status"] == -9, where
+        left = picture(database, left_out=loose)
+        assert any(not differences(left, state) for state in whole), where
+
+        WORK[work](database, at)
+
+        assert differences(picture(database), wanted) == [], where
