@@ -10,8 +10,10 @@ import json
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -131,6 +133,17 @@ def delete_upload(upload: Upload) -> None:
     """Remove the file and what is remembered of it."""
     upload.path.unlink(missing_ok=True)
     upload._notes.unlink(missing_ok=True)
+
+
+def delete_old_files(directory: Path, *, days: int) -> int:
+    """Remove what has lain in a directory of uploads for so many days; return how many files."""
+    if not directory.exists():
+        return 0
+    before = time.time() - timedelta(days=days).total_seconds()
+    old = [path for path in directory.iterdir() if path.is_file() and path.stat().st_mtime < before]
+    for path in old:
+        path.unlink()
+    return len(old)
 
 
 def _plain_name(name: str) -> str:

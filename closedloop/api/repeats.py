@@ -13,7 +13,6 @@ from closedloop.api.schemas import (
     RepeatGroup,
     RepeatQuery,
 )
-from closedloop.domain.clock import last_full_day
 from closedloop.domain.contacts import (
     WINDOWS,
     Basis,
@@ -45,11 +44,11 @@ def get_repeats_view(asked: RepeatQuery) -> RepeatAnswer:
     """Give one window over a period, as a whole and broken down by `by`."""
     window = _window(asked.window)
     span = get_data_span(db.session)
-    full = last_full_day(current_settings().reporting_zone)
-    if span.first_day is None or span.last_day is None or span.first_day > full:
+    days = span.whole_days(current_settings().reporting_zone)
+    if days is None:
         return _answer(window, None, None, None, [])
-    cut = min(span.last_day, full)
-    wanted = _wanted(asked, span.first_day, cut, window)
+    first_day, cut = days
+    wanted = _wanted(asked, first_day, cut, window)
     figures = next(f for f in get_window_figures(db.session, wanted, cut=cut) if f.window == window)
     groups = (
         list_group_figures(db.session, wanted, group=asked.by, window=window, cut=cut)

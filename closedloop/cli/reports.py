@@ -55,20 +55,19 @@ def report(
         return
     site = open_site(instance)
     with site.database.reading() as session:
-        cut, span = data_cut(site.database, site.settings), get_data_span(session)
-        if cut is None or span.first_day is None or span.first_day > cut:
+        days = get_data_span(session).whole_days(site.settings.reporting_zone)
+        if days is None:
             raise Refusal("There are no contacts of a complete day yet. Import some first.")
-        first, last = default_period(cut, span.first_day)
-        first = max(first_day.date() if first_day else first, span.first_day)
+        begins, cut = days
+        first, last = default_period(cut, begins)
+        first = max(first_day.date() if first_day else first, begins)
         last = min(last_day.date() if last_day else last, cut)
         if first > last:
             raise Invalid(
                 f"The period {first} to {last} holds no day. The contacts reach from "
-                f"{span.first_day} to {cut}."
+                f"{begins} to {cut}."
             )
-        found = get_report(
-            session, first_day=first, last_day=last, cut=cut, first_data_day=span.first_day
-        )
+        found = get_report(session, first_day=first, last_day=last, cut=cut, first_data_day=begins)
         rate = get_pence_per_minute(session, site.settings.pence_per_minute)
     if as_json:
         print_json(_facts(found, cut, rate, site))

@@ -8,7 +8,7 @@ counts when the original would have been claimed and the one that came instead w
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
 from closedloop.demo.centre import DemoCentre
+from closedloop.domain.impact import counted_from
 from closedloop.models import Action, Contact, ImpactMeasurement, Intervention
 from closedloop.services.claims import themes_of_texts
 from ml.text.clean import issue_text
@@ -45,7 +46,7 @@ def mark_actions(
         ).one_or_none()
         if last is None:
             continue
-        first = intervention.went_live_on + timedelta(days=intervention.rollout_days)
+        first = counted_from(intervention.went_live_on, intervention.rollout_days)
         truth = sum(
             n for day, n in away[intervention.theme_id].items() if first <= day <= last.as_of
         )

@@ -64,12 +64,17 @@ ACTION_STATUS_FOR: dict[Verdict, ActionStatus] = {
 }
 
 
+def counted_from(go_live: date, rollout_days: int) -> date:
+    """Return the first day that counts: the first one after the roll-out."""
+    return go_live + timedelta(days=rollout_days)
+
+
 def looks(go_live: date, rollout_days: int) -> list[date]:
     """Return the last data day of each look, inclusive.
 
     Days are counted from the first day after the roll-out; look 14 reads 14 whole days.
     """
-    start = go_live + timedelta(days=rollout_days)
+    start = counted_from(go_live, rollout_days)
     return [start + timedelta(days=days - 1) for days in LOOK_DAYS]
 
 

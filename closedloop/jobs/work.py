@@ -6,11 +6,10 @@ the jobs page shows.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +45,7 @@ from closedloop.services.themes import assign_contacts, discover_themes, refresh
 from closedloop.services.triage import return_parked
 from closedloop.services.watched_folder import PickedUp, pick_up_files
 
+UPLOADS_KEPT_DAYS = 7
 Work = Callable[[Database, Settings, dict[str, Any], Actor, Report], dict[str, Any]]
 
 
@@ -298,13 +298,7 @@ def housekeeping(
     del arguments, by, report
     with database.transaction() as session:
         deleted = clean_up(session)
-    removed = 0
-    if settings.uploads.exists():
-        week_ago = time.time() - timedelta(days=7).total_seconds()
-        for path in settings.uploads.iterdir():
-            if path.is_file() and path.stat().st_mtime < week_ago:
-                path.unlink()
-                removed += 1
+    removed = uploads.delete_old_files(settings.uploads, days=UPLOADS_KEPT_DAYS)
     return {"jobs_deleted": deleted, "uploads_removed": removed}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from closedloop.domain.impact import (
     Displacement,
     Range,
     Verdict,
+    counted_from,
     looks,
     minutes_avoided,
     total_range,
@@ -132,7 +133,7 @@ class ShippedAction:
     @property
     def counted_from(self) -> date:
         """First counted day, after the roll-out."""
-        return self.went_live_on + timedelta(days=self.rollout_days)
+        return counted_from(self.went_live_on, self.rollout_days)
 
     @property
     def newest(self) -> Measured | None:

@@ -34,6 +34,13 @@ class DataSpan:
         """Return the last day that the data reach and that is over in `zone`; None without any."""
         return min(self.last_day, last_full_day(zone)) if self.last_day else None
 
+    def whole_days(self, zone: str) -> tuple[date, date] | None:
+        """Return the first day and the cut, both inclusive; None before the first whole day."""
+        cut = self.cut(zone)
+        if self.first_day is None or cut is None or self.first_day > cut:
+            return None
+        return self.first_day, cut
+
 
 def get_data_span(session: Session) -> DataSpan:
     """Return the reporting days the contacts reach over."""

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from closedloop.domain.actions import MOST_ROLLOUT_DAYS, go_live_problem
 from closedloop.domain.audit import Actor
 from closedloop.domain.errors import Invalid
-from closedloop.domain.impact import looks, measurement_window
+from closedloop.domain.impact import counted_from, looks, measurement_window
 from closedloop.models import Action, DefinitionSet, Theme, ThemeDefinition
 from closedloop.queries.series import (
     daily_counts,
@@ -110,7 +110,7 @@ def freeze_plan(
         "department": {"id": action.department.id, "name": action.department.name},
         "looks": [day.isoformat() for day in looks(went_live_on, rollout_days)],
         "first_baseline_day": window.first_day.isoformat(),
-        "counted_from": (went_live_on + timedelta(days=rollout_days)).isoformat(),
+        "counted_from": counted_from(went_live_on, rollout_days).isoformat(),
         "controls": [control.key for control in beside.controls],
         "family": list(family),
         "siblings": [sibling.key for sibling in beside.siblings],

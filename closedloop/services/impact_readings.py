@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from closedloop.config import Settings
 from closedloop.domain.contacts import HEADLINE_WINDOW
 from closedloop.domain.errors import NotMeasurable
-from closedloop.domain.impact import LOOK_ALPHA, MeasurementWindow, measurement_window
+from closedloop.domain.impact import LOOK_ALPHA, MeasurementWindow, counted_from, measurement_window
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import DefinitionSet, Intervention, ThemeDefinition
 from closedloop.queries.series import (
@@ -116,7 +116,7 @@ def read_for_measuring(
         other_fixes=comparison.other_fixes,
         country=settings.holiday_country,
         holidays=holidays,
-        counted_from=window.go_live + timedelta(days=window.rollout_days),
+        counted_from=counted_from(window.go_live, window.rollout_days),
         repeats_before=_repeats_before(session, theme.id, window),
         repeats_after=_repeats_after(session, theme.id, window),
         smallest_drop=intervention.plan.get("smallest_drop", intervention.action.smallest_drop),
@@ -226,7 +226,7 @@ def _repeats_before(session: Session, theme_id: int, window: MeasurementWindow) 
 
 def _repeats_after(session: Session, theme_id: int, window: MeasurementWindow) -> SameThemeRepeats:
     """Return the repeats of days after the roll-out whose window closed by the last day read."""
-    first_day = window.go_live + timedelta(days=window.rollout_days)
+    first_day = counted_from(window.go_live, window.rollout_days)
     last_day = window.as_of - timedelta(days=HEADLINE_WINDOW.days)
     return get_same_theme_repeats(session, theme_id, first_day, last_day)
 

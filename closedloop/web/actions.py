@@ -20,7 +20,7 @@ from closedloop.domain.actions import (
     may_work_on,
 )
 from closedloop.domain.errors import Invalid, NotAllowed
-from closedloop.domain.impact import looks
+from closedloop.domain.impact import counted_from, looks
 from closedloop.extensions import current_settings, db
 from closedloop.queries.action_page import (
     ActionPage,
@@ -347,7 +347,7 @@ def _preview(went_live_on: date, rollout_days: int) -> dict[str, Any]:
         "went_live_on": went_live_on,
         "rollout_days": rollout_days,
         "rolled_out_by": went_live_on + timedelta(days=rollout_days - 1) if rollout_days else None,
-        "counted_from": went_live_on + timedelta(days=rollout_days),
+        "counted_from": counted_from(went_live_on, rollout_days),
         "looks": looks(went_live_on, rollout_days),
     }
 

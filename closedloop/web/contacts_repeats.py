@@ -9,7 +9,6 @@ from typing import Any
 
 from flask import Response, render_template, request, url_for
 
-from closedloop.domain.clock import last_full_day
 from closedloop.domain.contacts import (
     HEADLINE_WINDOW,
     WINDOWS,
@@ -136,16 +135,16 @@ def repeats_csv() -> Response:
 
 def _read(args: Mapping[str, str], span: DataSpan) -> Asked | None:
     """Read the address; None when there is no complete day with contacts yet."""
-    cut = last_full_day(current_settings().reporting_zone)
-    if span.first_day is None or span.last_day is None or span.first_day > cut:
+    days = span.whole_days(current_settings().reporting_zone)
+    if days is None:
         return None
-    cut = min(cut, span.last_day)
+    first_day, cut = days
     problems: list[str] = []
     keys = {window.key for window in WINDOWS}
     window = window_for(args["window"]) if args.get("window") in keys else HEADLINE_WINDOW
     asked_group = args.get("by", "")
     group = Group(asked_group) if asked_group in set(Group) else Group.CHANNEL
-    first, last = default_period(span.first_day, cut, window)
+    first, last = default_period(first_day, cut, window)
     first = read_day(args.get("from", ""), "From", problems) or first
     last = min(read_day(args.get("to", ""), "To", problems) or last, cut)
     if first > last:
@@ -155,15 +154,15 @@ def _read(args: Mapping[str, str], span: DataSpan) -> Asked | None:
     values = {name: args[name][:200] for name in names if args.get(name)}
     theme = values.get("theme", "")
     wanted = RepeatFilter(
-        first_day=max(first, span.first_day),
-        last_day=max(last, span.first_day),
+        first_day=max(first, first_day),
+        last_day=max(last, first_day),
         channel=values.get("channel"),
         queue=values.get("queue"),
         disposition=values.get("disposition"),
         theme_id=int(theme) if theme.isascii() and theme.isdigit() and len(theme) < 10 else None,
         without_theme=theme == NO_THEME,
     )
-    return Asked(wanted, window, group, cut, span.first_day, values, problems)
+    return Asked(wanted, window, group, cut, first_day, values, problems)
 
 
 def _groups(asked: Asked) -> list[GroupFigures]:

@@ -9,7 +9,6 @@ from typing import Any
 
 from flask import url_for
 
-from closedloop.domain.clock import last_full_day
 from closedloop.domain.contacts import HEADLINE_WINDOW, WINDOWS, Window, window_for
 from closedloop.domain.metrics import Metric
 from closedloop.extensions import current_settings, db
@@ -91,11 +90,11 @@ class Asked:
 def read_asked(args: Mapping[str, str], span: DataSpan, metric: Metric | None) -> Asked | None:
     """Read an address; None when there is no complete day with contacts yet."""
     settings = current_settings()
-    cut = last_full_day(settings.reporting_zone)
-    if span.first_day is None or span.last_day is None or span.first_day > cut:
+    days = span.whole_days(settings.reporting_zone)
+    if days is None:
         return None
     terms = get_terms(db.session, settings.pence_per_minute)
-    ground = Ground(span.first_day, min(cut, span.last_day), settings.privacy_k, terms)
+    ground = Ground(*days, settings.privacy_k, terms)
     problems: list[str] = []
     window = _window(args.get("window", ""))
     values = {name: args[name].strip()[:200] for name in _NAMES if args.get(name, "").strip()}

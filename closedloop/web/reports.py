@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, render_template, request
 from werkzeug import Response
 
-from closedloop.domain.clock import last_full_day, today
+from closedloop.domain.clock import today
 from closedloop.domain.impact import Verdict
 from closedloop.domain.report_words import (
     Line,
@@ -109,18 +109,17 @@ def trend_csv() -> Response:
 
 def _read_period() -> Period | None:
     """Return the period of the address; None before the first complete day of contacts."""
-    span = get_data_span(db.session)
-    full = last_full_day(current_settings().reporting_zone)
-    if span.first_day is None or span.last_day is None or span.first_day > full:
+    days = get_data_span(db.session).whole_days(current_settings().reporting_zone)
+    if days is None:
         return None
-    cut, problems = min(span.last_day, full), list[str]()
-    first, last = default_period(cut, span.first_day)
+    (first_day, cut), problems = days, list[str]()
+    first, last = default_period(cut, first_day)
     first = _read_day("from", problems) or first
     last = min(_read_day("to", problems) or last, cut)
     if first > last:
         problems.append("The period ends before it begins, so the usual one is shown.")
-        first, last = default_period(cut, span.first_day)
-    return Period(max(first, span.first_day), last, cut, span.first_day, problems)
+        first, last = default_period(cut, first_day)
+    return Period(max(first, first_day), last, cut, first_day, problems)
 
 
 def _read_day(name: str, problems: list[str]) -> date | None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import io
+import os
+import time
 
 import pytest
 
 from closedloop.adapters.uploads import (
     copy_upload,
+    delete_old_files,
     delete_upload,
     find_upload,
     find_upload_of,
@@ -87,3 +90,17 @@ def test_a_copy_outlives_the_upload_and_an_upload_is_found_by_its_import(tmp_pat
     assert copy.path.read_bytes() == b"a,b\n"
     assert find_upload_of(tmp_path, 7) is None
     assert find_upload_of(tmp_path / "nowhere", 7) is None
+
+
+def test_what_has_lain_for_more_than_its_days_is_removed_and_the_rest_stays(tmp_path) -> None:
+    old, young = save(tmp_path, name="old.csv"), save(tmp_path, name="young.csv")
+    for path, days in ((old.path, 7.1), (young.path, 6.9)):
+        at = time.time() - days * 86_400
+        os.utime(path, (at, at))
+    (tmp_path / "directory").mkdir()
+
+    assert delete_old_files(tmp_path, days=7) == 1
+
+    assert not old.path.exists()
+    assert young.path.exists()
+    assert delete_old_files(tmp_path / "nowhere", days=7) == 0

@@ -16,6 +16,7 @@ from closedloop.domain.impact import (
     Verdict,
     action_status_after_look,
     cost_avoided,
+    counted_from,
     judge_displacement,
     look_number,
     look_on,
@@ -132,3 +133,13 @@ def test_every_judgement_can_follow_every_other_one():
     judged = set(SHIPPED_ACTIONS) - {ActionStatus.SHIPPED}
     for status in SHIPPED_ACTIONS:
         assert judged - {status} <= ACTION_MOVES[status]
+
+
+@pytest.mark.parametrize(("rollout", "day"), [(0, 2), (1, 3), (30, 32)])
+def test_the_first_day_that_counts_is_the_first_behind_the_roll_out(rollout, day):
+    go_live = date(2026, 3, 2)
+
+    found = counted_from(go_live, rollout)
+
+    assert found == date(2026, 2, 28) + timedelta(days=day)
+    assert looks(go_live, rollout)[0] == found + timedelta(days=LOOK_DAYS[0] - 1)
