@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 
 from pydantic import Field
@@ -20,7 +18,6 @@ from closedloop.api.schemas import (
     Words,
 )
 from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE, MOST_CHOSEN
-from closedloop.domain.errors import Invalid
 
 EXPECTED = (
     f"Contacts that will move, as the preview counts them. Needed above {COUNT_TO_TYPE_ABOVE}; "
@@ -191,15 +188,3 @@ class HistoryList(Out):
     """What happened to a theme last, newest first."""
 
     items: list[HistoryOut]
-
-
-@contextmanager
-def count_by_its_name() -> Iterator[None]:
-    """Let a refusal of the number name the field as the API calls it."""
-    try:
-        yield
-    except Invalid as refusal:
-        if "typed_count" not in refusal.fields:
-            raise
-        sentence = f"{refusal.sentence} Send that number as `expected_count`."
-        raise Invalid(sentence, {"expected_count": sentence}) from None

@@ -17,8 +17,8 @@ from closedloop.api.schemas import (
     ContactSearch,
     EpisodeContact,
     TextQuery,
-    ThemeRef,
     TurnOut,
+    theme_ref,
 )
 from closedloop.extensions import db
 from closedloop.queries.contact_page import ContactPage, get_contact_page
@@ -69,10 +69,6 @@ def filter_of(asked: ContactSearch) -> ContactFilter:
     )
 
 
-def _ref(key: str | None, name: str | None) -> ThemeRef | None:
-    return ThemeRef(key=key, name=name or "") if key else None
-
-
 def _contact(row: ContactRow, *, with_text: bool) -> ContactOut:
     return ContactOut(
         id=row.id,
@@ -82,7 +78,7 @@ def _contact(row: ContactRow, *, with_text: bool) -> ContactOut:
         queue=row.queue,
         disposition=row.disposition,
         customer=row.customer_hash,
-        theme=_ref(row.theme_key, row.theme_name),
+        theme=theme_ref(row.theme_key, row.theme_name),
         episode_position=row.chain_position,
         handle_seconds=row.handle_seconds,
         text=row.first_words if with_text else None,
@@ -111,7 +107,7 @@ def _detail(page: ContactPage, *, with_text: bool) -> ContactDetail:
         queue=contact.queue,
         disposition=contact.disposition,
         customer=page.customer_hash,
-        theme=_ref(theme.key, theme.name) if theme else None,
+        theme=theme_ref(theme.key, theme.name) if theme else None,
         episode_position=contact.link.chain_position if contact.link else None,
         handle_seconds=contact.handle_seconds,
         turns=turns if with_text else None,
@@ -120,7 +116,7 @@ def _detail(page: ContactPage, *, with_text: bool) -> ContactDetail:
                 id=item.id,
                 started_at=item.started_at,
                 channel=item.channel,
-                theme=_ref(item.theme_key, item.theme_name),
+                theme=theme_ref(item.theme_key, item.theme_name),
                 is_same_episode=item.is_episode,
             )
             for item in page.chain

@@ -46,6 +46,9 @@ STATUS: dict[type[Refusal], int] = {
     Unavailable: 503,
 }
 UNEXPECTED = "Something went wrong on our side. It was written to the log; nothing was half-saved."
+TYPED, EXPECTED = "typed_count", "expected_count"
+"""The number that confirms a change of many: what services call it, and what the API does."""
+
 _KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate", "Location")
 Handler = Callable[[Any], Any]
 
@@ -95,9 +98,13 @@ def problem_response(
 
 
 def _refusal(error: Refusal) -> flask.Response:
-    fields = error.fields if isinstance(error, Invalid) else None
+    fields = dict(error.fields) if isinstance(error, Invalid) else {}
+    sentence = error.sentence
+    if TYPED in fields:  # people type the number, programs send it
+        sentence = f"{sentence} Send that number as `{EXPECTED}`."
+        fields[EXPECTED] = f"{fields.pop(TYPED)} Send that number."
     headers = {"WWW-Authenticate": 'Bearer realm="closedloop"'} if _is_unknown(error) else None
-    return problem_response(STATUS[type(error)], error.sentence, errors=fields, headers=headers)
+    return problem_response(STATUS[type(error)], sentence, errors=fields, headers=headers)
 
 
 def _is_unknown(error: Refusal) -> bool:

@@ -97,6 +97,11 @@ class ThemeRef(Out):
     name: str
 
 
+def theme_ref(key: str | None, name: str | None) -> ThemeRef | None:
+    """Return a theme in a word; None where there is none."""
+    return ThemeRef(key=key, name=name or "") if key else None
+
+
 class ContactBase(Out):
     """One contact; `customer` is a keyed hash, null when nobody knows who it was."""
 

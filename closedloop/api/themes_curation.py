@@ -29,7 +29,6 @@ from closedloop.api.change_schemas import (
     SplitIn,
     ThemeWords,
     UndoDone,
-    count_by_its_name,
 )
 from closedloop.api.cursors import read_id
 from closedloop.api.jobs import job_out
@@ -165,7 +164,7 @@ def preview_merge_view(key: str, sent: MergeAsked) -> MergePreviewOut:
 @needs("triage.decide", WRITE)
 def merge_view(key: str, sent: MergeIn) -> DecisionDone:
     """Make a theme part of another: its contacts, its open actions, and what comes later."""
-    with db.transaction() as session, count_by_its_name():
+    with db.transaction() as session:
         decision = confirm_merge(
             session,
             settings=current_settings(),
@@ -292,7 +291,7 @@ def change_theme(
     key: str | None, sent: Confirmed, change: Callable[..., Any], **values: Any
 ) -> ChangeDone:
     """Make a change of one theme, or of the contacts in none, and return it."""
-    with db.transaction() as session, count_by_its_name():
+    with db.transaction() as session:
         done = change(
             session,
             settings=current_settings(),

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from closedloop.api.auth import needs
 from closedloop.api.blueprint import bp
-from closedloop.api.schemas import Out, Rate, ThemeRef
+from closedloop.api.schemas import Out, Rate, ThemeRef, theme_ref
 from closedloop.api.themes_curation import THEME
 from closedloop.domain.drift import RULE, Watched
 from closedloop.extensions import current_settings, db
@@ -117,9 +117,7 @@ def get_lineage_view(key: str) -> Lineage:
                 at=step.at,
                 kind=step.kind,
                 text=step.text,
-                other=ThemeRef(key=step.other_key, name=step.other_name)
-                if step.other_key
-                else None,
+                other=theme_ref(step.other_key, step.other_name),
             )
             for step in steps
         ]

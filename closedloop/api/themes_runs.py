@@ -10,10 +10,10 @@ from pydantic import Field
 
 from closedloop.api.auth import WRITE, api_actor, needs
 from closedloop.api.blueprint import bp
-from closedloop.api.change_schemas import Confirmed, count_by_its_name
+from closedloop.api.change_schemas import Confirmed
 from closedloop.api.cursors import read_id
 from closedloop.api.jobs import job_out
-from closedloop.api.schemas import In, JobOut, Out, Page, Rate, RowId, ThemeRef
+from closedloop.api.schemas import In, JobOut, Out, Page, Rate, RowId, ThemeRef, theme_ref
 from closedloop.domain.curation import must_type_count
 from closedloop.domain.jobs import JobKind
 from closedloop.domain.runs import PartKind, PartState
@@ -228,7 +228,7 @@ def preview_parts_view(run_id: int, sent: PartsAsked) -> PartsPreview:
 @needs("themes.curate", WRITE)
 def accept_parts_view(run_id: int, sent: PartsIn) -> Queued:
     """Queue the job that takes them over, all or none; the whole history is assigned anew."""
-    with db.transaction() as session, count_by_its_name():
+    with db.transaction() as session:
         job = queue_acceptance(
             session,
             run_id=run_id,
@@ -273,10 +273,10 @@ def _part_out(part: PartRow) -> PartOut:
         kind=part.kind,
         state=part.state,
         name=part.name,
-        theme=_ref(part.theme_key, part.theme_name),
-        into=_ref(part.into_key, part.into_name),
+        theme=theme_ref(part.theme_key, part.theme_name),
+        into=theme_ref(part.into_key, part.into_name),
         became=part.became_key,
-        split_from=_ref(part.from_key, part.from_name),
+        split_from=theme_ref(part.from_key, part.from_name),
         match=part.score,
         contacts=part.contacts,
         moves=part.would_move,
@@ -285,10 +285,6 @@ def _part_out(part: PartRow) -> PartOut:
         decided_by=part.decided_by,
         decided_at=part.decided_at,
     )
-
-
-def _ref(key: str | None, name: str | None) -> ThemeRef | None:
-    return ThemeRef(key=key, name=name or "") if key else None
 
 
 def _side(side: Side) -> SideOut:

@@ -105,13 +105,11 @@ def test_the_examples_do_what_the_page_says(api, site):
 
 def test_every_address_of_themes_is_on_the_page_and_none_that_is_not_there(app):
     text = (DOCS / "themes.md").read_text()
-    said = {
-        (method, path) for method, path in re.findall(r"\| `(GET|POST|PATCH) (/themes\S*)`", text)
-    }
+    said = {(method, path) for method, path in re.findall(r"\| `(GET|POST|PATCH) (/\S+)`", text)}
     there = {
         (method, re.sub(r"<(?:[^<>]+:)?(\w+)>", r"{\1}", rule.rule).removeprefix("/api/v1"))
         for rule in app.url_map.iter_rules()
-        if rule.rule.startswith("/api/v1/themes")
+        if rule.rule.startswith(("/api/v1/themes", "/api/v1/contact-drivers"))
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
 

@@ -32,6 +32,7 @@ FIELDS = (
     "reason",
     "scenario",
     "size",
+    "themes",
     "to",
 )
 NUMBERS = st.one_of(
@@ -103,7 +104,7 @@ def rules(app) -> list[tuple[str, str]]:
     found = [
         (re.sub(r"<(?:[^<>]+:)?(\w+)>", r"{\1}", rule.rule), method)
         for rule in app.url_map.iter_rules()
-        if rule.rule.startswith("/api/v1/themes")
+        if rule.rule.startswith(("/api/v1/themes", "/api/v1/contact-drivers"))
         for method in rule.methods - {"HEAD", "OPTIONS"}
     ]
     return sorted(found)
