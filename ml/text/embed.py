@@ -100,6 +100,8 @@ class MiniLmEncoder:
     """
 
     dimensions = 384
+    languages = frozenset({"en"})
+    """Languages it was made for (ISO 639-1); encoders without this are not asked."""
 
     def __init__(self, folder: Path = DEFAULT_DIR, threads: int = 2) -> None:
         self._folder = folder

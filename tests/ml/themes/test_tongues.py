@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ml.themes.tongues import languages_of, main_languages, phrases_in
+from ml.themes.tongues import languages_of, main_languages, phrases_in, weight_of_words
 
 LITHUANIAN = [
     "Mano nauja banko kortelė dar neatėjo, ką man daryti?",
@@ -64,3 +64,13 @@ def test_forms_of_a_word_count_as_one_and_small_english_words_name_nothing():
     one, two = phrases_in("lt", "kortelė"), phrases_in("lt", "kortelės")
     assert set(one) == set(two)
     assert "of the" not in phrases_in("id", "temukan buku art of the deal").values()
+
+
+def test_words_count_for_more_where_the_encoder_does_not_know_the_language():
+    assert weight_of_words([*INDONESIAN, "ok"], {"en"}) == 1.0
+    assert weight_of_words([*INDONESIAN, ENGLISH[0]], {"en"}) == 1.0
+    assert weight_of_words([*INDONESIAN, *ENGLISH], {"en"}) is None
+    assert weight_of_words(INDONESIAN, None) is None
+    assert weight_of_words(ENGLISH, {"en"}) is None
+    assert weight_of_words([], {"en"}) is None
+    assert weight_of_words(["ok"], {"en"}) is None
