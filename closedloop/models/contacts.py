@@ -187,7 +187,7 @@ class Contact(Model):
         sa.Index("ix_contacts_day_customer", "local_day", "customer_id"),
         sa.Index("ix_contacts_theme_started", "theme_id", "started_at", "id"),
         sa.Index("ix_contacts_theme_day", "theme_id", "local_day"),
-        sa.Index("ix_contacts_batch", "batch_id"),
+        sa.Index("ix_contacts_batch_started", "batch_id", "started_at", "id"),
         sa.Index(
             "ix_contacts_own_customer",
             "own_customer_id",

@@ -133,6 +133,8 @@ def period_conditions(wanted: ContactFilter) -> list[sa.ColumnElement[bool]]:
         found.append(Contact.theme_id == wanted.theme_id)
     if wanted.customer_id is not None:
         found.append(Contact.customer_id == wanted.customer_id)
+    if wanted.batch_id is not None:
+        found.append(Contact.batch_id == wanted.batch_id)
     return found
 
 
@@ -158,8 +160,6 @@ def other_conditions(wanted: ContactFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.identified is not None:
         is_unknown = Contact.customer_id.is_(None)
         found.append(sa.not_(is_unknown) if wanted.identified else is_unknown)
-    if wanted.batch_id is not None:
-        found.append(Contact.batch_id == wanted.batch_id)
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -112,7 +113,12 @@ def add_up(daily: Mapping[date, Counts], columns: Collection[str], days: Sequenc
 
 def days_between(first_day: date, last_day: date) -> list[date]:
     """Return the days from one to another, both inclusive; none when they are the wrong way."""
-    return [first_day + timedelta(days=i) for i in range((last_day - first_day).days + 1)]
+    return list(_days(first_day, last_day))
+
+
+@lru_cache(maxsize=256)  # every metric of a page asks for the same few stretches
+def _days(first_day: date, last_day: date) -> tuple[date, ...]:
+    return tuple(first_day + timedelta(days=i) for i in range((last_day - first_day).days + 1))
 
 
 @dataclass(frozen=True)
@@ -136,7 +142,7 @@ def _rows(
         statement, names = _figures(asked, by, daily)
     keys = int(bool(by)) + int(daily)
     return [
-        (tuple(row[:keys]), {n: _number(v) for n, v in zip(names, row[keys:], strict=True)})
+        (tuple(row[:keys]), dict(zip(names, map(_number, row[keys:]), strict=True)))
         for row in session.execute(statement)
     ]
 

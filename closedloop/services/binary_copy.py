@@ -80,7 +80,7 @@ def _blocks(table: Any, columns: Mapping[str, Any]) -> Iterator[bytes]:
         column.numbers - _EPOCH_IN_DAYS if isinstance(column, Days) else column
         for column in columns.values()
     ]
-    gaps = [np.ma.getmaskarray(value) for value in values]  # type: ignore[no-untyped-call]
+    gaps = [np.ma.getmaskarray(value) for value in values]
     pattern = np.zeros(len(values[0]), dtype=np.int64)
     for i, gap in enumerate(gaps):
         pattern |= gap.astype(np.int64) << i
@@ -91,7 +91,7 @@ def _blocks(table: Any, columns: Mapping[str, Any]) -> Iterator[bytes]:
         for i, value in enumerate(values):
             rows[f"size {i}"] = -1 if one >> i & 1 else sizes[i]
             if not one >> i & 1:
-                rows[f"value {i}"] = np.ma.getdata(value)[here]  # type: ignore[no-untyped-call]
+                rows[f"value {i}"] = np.ma.getdata(value)[here]
         yield rows.tobytes()
 
 

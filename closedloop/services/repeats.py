@@ -226,8 +226,9 @@ def _near(gap: Integers) -> Integers:
 
 
 def _write(session: Session, ids: Integers, days: Integers, links: dict[str, Integers]) -> None:
-    columns: dict[str, Any] = {"contact_id": ids, "local_day": Days(days)}
+    order = np.argsort(ids)  # so that the rows and their index grow in one direction
+    columns: dict[str, Any] = {"contact_id": ids[order], "local_day": Days(days[order])}
     for name in _GAPS:
-        columns[name] = np.ma.masked_equal(links[name], NONE)
-    columns |= {name: links[name] for name in ("chain_id", "chain_position")}
+        columns[name] = np.ma.masked_equal(links[name][order], NONE)
+    columns |= {name: links[name][order] for name in ("chain_id", "chain_position")}
     write_columns(session, _links, columns)
