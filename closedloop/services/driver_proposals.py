@@ -220,14 +220,19 @@ def _name(
     from ml.themes.drivers import name_drivers
 
     order = sorted(members)
+    themes = [theme for label in order for theme in members[label]]
+    drivers = [place for place, label in enumerate(order) for _ in members[label]]
     texts: dict[str, int] = {}
-    for place, label in enumerate(order):
-        for theme in members[label]:
-            if theme.id in large:
-                for text in _read_texts(session, theme.id):
-                    texts.setdefault(text, place)
-    themes = [[theme.name for theme in members[label]] for label in order]
-    named = name_drivers(list(texts), np.array(list(texts.values()), np.int64), themes)
+    for number, theme in enumerate(themes):
+        if theme.id in large:
+            for text in _read_texts(session, theme.id):
+                texts.setdefault(text, number)
+    named = name_drivers(
+        list(texts),
+        np.array(list(texts.values()), np.int64),
+        np.array(drivers, np.int64),
+        [theme.name for theme in themes],
+    )
     found = dict(zip(order, named, strict=True))
     return {label: (found[label].name, list(found[label].keywords)) for label in told}
 

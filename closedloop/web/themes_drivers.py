@@ -127,7 +127,7 @@ def driver(key: str) -> str:
 
 @bp.get("/drivers/<key>/trend.csv")
 @requires("themes.view")
-def driver_trend(key: str) -> Response:
+def driver_trend_csv(key: str) -> Response:
     """Give the contacts of one driver by whole week as CSV."""
     page = _page(key)
     weeks = page.trend.whole_weeks() if page.trend else []

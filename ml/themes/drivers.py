@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.themes.graph import Floats, Ints
-from ml.themes.label import Label, label_themes
+from ml.themes.label import Label, label_themes, phrases
 from ml.themes.vectors import unit
 
 FEWEST_THEMES = 6
@@ -20,6 +22,9 @@ CODE_WEIGHT = 0.3
 N_CLOUDS = 40
 # Scores that differ by less are equal, and fewer drivers are easier to tell of.
 EQUAL_WITHIN = 0.002
+
+# A phrase that tells less than the one before it has to be said in more themes by so much.
+NEXT_IS_WORTH = 0.8
 
 Doubles = NDArray[np.float64]
 
@@ -207,43 +212,89 @@ def _number(groups: Ints, standing: Ints) -> Ints:
 
 
 def name_drivers(
-    texts: Sequence[str], labels: Ints, theme_names: Sequence[Sequence[str]]
+    texts: Sequence[str], labels: Ints, drivers: Ints, theme_names: Sequence[str]
 ) -> list[Label]:
     """Name drivers by what the texts of their themes say and others do not, as themes are named.
+
+    Of the phrases that set a driver apart those come first that most of its themes say: what
+    only one of them says is a name for that theme.
 
     Parameters
     ----------
     texts : sequence of str, length n
         Distinct texts of the themes.
     labels : int (n,)
-        Driver of each text, from 0; -1 is left out.
-    theme_names : sequence of sequence of str
-        Names of the themes of each driver. A driver of one theme has its name; no other driver
-        has the name of one of its themes.
+        Theme of each text.
+    drivers : int (n_themes,)
+        Driver of each theme, from 0 without gaps; -1 is left out.
+    theme_names : sequence of str, length n_themes
+        A driver of one theme has its name; no other driver has the name of one of its themes.
 
     Returns
     -------
-    list of Label, as long as `theme_names`
+    list of Label, a driver each
         Names differ, unless themes of different drivers have the same.
     """
-    named = label_themes(texts, labels, len(theme_names))
-    taken = {label.name.casefold() for label in named}
+    n_drivers = int(drivers.max(initial=-1)) + 1
+    named = label_themes(texts, drivers[labels], n_drivers)
+    taken: set[str] = set()
     found = []
-    for label, names in zip(named, theme_names, strict=True):
-        name = names[0] if len(names) == 1 else _name_apart(label, names, taken)
+    for driver, label in enumerate(named):
+        themes = np.flatnonzero(drivers == driver)
+        names = [theme_names[theme] for theme in themes]
+        if len(themes) == 1:
+            name, keywords = names[0], label.keywords
+        else:
+            members = [[texts[i] for i in np.flatnonzero(labels == theme)] for theme in themes]
+            keywords = _by_spread(label.keywords, members)
+            name = _join_phrases(keywords, members, {n.casefold() for n in names} | taken)
+        name = name or label.name
         taken.add(name.casefold())
-        found.append(Label(name, label.keywords))
+        found.append(Label(name, keywords))
     return found
 
 
-def _name_apart(label: Label, theme_names: Sequence[str], taken: Collection[str]) -> str:
-    """Return the name of a driver; with more of its phrases where a theme of it has that name."""
-    themes = {name.casefold() for name in theme_names}
-    name = label.name
-    for phrase in label.keywords:
-        if name.casefold() not in themes:
+def _by_spread(keywords: Sequence[str], themes: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Return the phrases, those first that tell most and are said in most of the themes."""
+    said = [[(phrases(text).keys(), text.casefold()) for text in texts] for texts in themes]
+
+    def spread(keyword: str) -> float:
+        stem = max(phrases(keyword), key=len, default=keyword)
+        shares = [
+            sum(stem in stems or keyword in text for stems, text in theme) / max(len(theme), 1)
+            for theme in said
+        ]
+        # A root makes a few texts in every theme weigh more than many in one of them.
+        return float(np.sqrt(shares).mean())
+
+    worth = {
+        keyword: spread(keyword) * NEXT_IS_WORTH**place for place, keyword in enumerate(keywords)
+    }
+    return tuple(sorted(keywords, key=lambda keyword: -worth[keyword]))
+
+
+def _join_phrases(
+    keywords: Sequence[str], themes: Sequence[Sequence[str]], taken: Collection[str]
+) -> str:
+    """Return the first phrase, with the next ones while it is one bare word or given away."""
+    name = ""
+    for keyword in keywords:
+        if name and " " in name and name.casefold() not in taken:
             break
-        if phrase.casefold() not in name.casefold():
-            wider = f"{name}, {phrase}"
-            name = wider if wider.casefold() not in taken else name
-    return name if name.casefold() not in themes else f"{name} and more"
+        if not set(keyword.split()) & set(re.findall(r"\w+", name.casefold())):
+            name = f"{name}, {keyword}" if name else keyword
+    if name.casefold() in taken:
+        name = f"{name} and more"
+    return _as_written(name, [text for texts in themes for text in texts])
+
+
+def _as_written(name: str, texts: Sequence[str]) -> str:
+    """Return the name with the capitals its words mostly have, and a large first letter."""
+
+    def form(match: re.Match[str]) -> str:
+        own = re.compile(rf"\b{re.escape(match[0])}\b", re.IGNORECASE)
+        forms = Counter(found for text in texts for found in own.findall(text))
+        return min(forms.items(), key=lambda item: (-item[1], item[0]))[0] if forms else match[0]
+
+    written = re.sub(r"[\w'’-]+", form, name)
+    return written[:1].upper() + written[1:]
