@@ -275,7 +275,7 @@ def contact_rate(*, contacts: int, volume: float, days: int, days_with_volume: i
         All days asked for, and those with a volume.
     """
     coverage = (Coverage("of days have a driver volume", share(days_with_volume, days)),)
-    why = "No driver volume is known on these days. Import one under Metrics, Drivers."
+    why = "No driver volume is known on these days. Import one under Metrics, Driver volumes."
     if days_with_volume and not volume:
         why = "The driver volume of these days is nothing, so nothing can be held against it."
     return _ratio(

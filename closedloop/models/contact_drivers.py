@@ -15,7 +15,7 @@ from closedloop.models.base import Model, TimestampMixin, by_value, int_pk
 
 
 class ContactDriver(TimestampMixin, Model):
-    """A coarse reason for contacts, above themes; no driver volume, see ADR 14."""
+    """A coarse reason for contacts, above themes; no driver volume, see ADR 15."""
 
     __tablename__ = "contact_drivers"
     __table_args__ = (
