@@ -105,6 +105,10 @@ class Settings:
         "output. Empty is none.",
     )
     max_upload_mb: int = _setting(256, "Largest file the upload page takes, in megabytes.")
+    api_per_minute: int = _setting(
+        1200,
+        "Questions a token of the API may ask of one process within a minute; 0 does not count.",
+    )
     watched_folder: str = _setting(
         "", "Folder whose files the nightly round reads, in folders named after saved mappings."
     )
@@ -136,6 +140,8 @@ class Settings:
                 "CLOSEDLOOP_PRIVACY_K and CLOSEDLOOP_REPEAT_WINDOW_DAYS must be 1 or more, "
                 "CLOSEDLOOP_SESSION_GAP_HOURS 0 or more."
             )
+        if self.api_per_minute < 0:
+            raise SettingsError("CLOSEDLOOP_API_PER_MINUTE must be 0 or more; 0 does not count.")
         if self.text_days < 0:
             raise SettingsError("CLOSEDLOOP_TEXT_DAYS must be 0 or more; 0 keeps texts for ever.")
         for number, key in enumerate(self.customer_keys[:-1], 1):

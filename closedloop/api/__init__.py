@@ -6,10 +6,11 @@ import importlib
 
 from apiflask import APIFlask
 
-from closedloop.api.auth import refuse_unmarked_views
+from closedloop.api.auth import PACE, refuse_unmarked_views
 from closedloop.api.blueprint import bp
 from closedloop.api.errors import init_errors
 from closedloop.api.openapi import init_openapi
+from closedloop.api.pace import Pace
 from closedloop.config import Settings
 from closedloop.extensions import csrf
 
@@ -39,7 +40,7 @@ FEATURES = (
 
 def init_app(app: APIFlask, settings: Settings) -> None:
     """Register the API; it has no cookies, so it needs no CSRF token."""
-    del settings
+    app.extensions[PACE] = Pace(settings.api_per_minute)
     for name in FEATURES:
         importlib.import_module(f"closedloop.api.{name}")
     csrf.exempt(bp)

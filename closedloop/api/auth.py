@@ -10,6 +10,7 @@ import flask
 from apiflask import APIBlueprint
 from werkzeug.exceptions import LengthRequired
 
+from closedloop.api.pace import Pace
 from closedloop.domain.accounts import PERMISSIONS, may
 from closedloop.domain.audit import Actor, ActorKind
 from closedloop.domain.clock import utc_now
@@ -22,6 +23,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 MOST_JSON_BYTES = 1024 * 1024
 """Of a question in JSON; files come as forms and have a limit of their own."""
 
+PACE = "closedloop_api_pace"
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 PUBLIC = "public"
 READ, WRITE = "read", "write"
@@ -72,6 +74,8 @@ def _check_token(permission: str, scope: str) -> None:
         raise NotAllowed(f"This token may not {scope}. Make one that may, on your profile.")
     if not may(token.user.role, permission):
         raise NotAllowed(f"The role of {token.user.name} does not include this ({permission}).")
+    pace: Pace = flask.current_app.extensions[PACE]
+    pace.keep(token.token_hash)
     flask.g.api_actor = Actor(token.user.name, ActorKind.PERSON, token.user_id)
     if token.last_used_at is None or utc_now() - token.last_used_at > _NOTED_EVERY:
         with db.transaction() as session:

@@ -12,6 +12,7 @@ from apiflask import APIFlask, HTTPError
 from werkzeug.exceptions import HTTPException
 
 from closedloop.api.auth import TokenRefused
+from closedloop.api.pace import TooFast
 from closedloop.domain.errors import (
     Conflict,
     Invalid,
@@ -43,6 +44,7 @@ STATUS: dict[type[Refusal], int] = {
     Invalid: 422,
     Unreadable: 422,
     TooManyAttempts: 429,
+    TooFast: 429,
     Unavailable: 503,
 }
 UNEXPECTED = "Something went wrong on our side. It was written to the log; nothing was half-saved."
@@ -103,12 +105,15 @@ def _refusal(error: Refusal) -> flask.Response:
     if TYPED in fields:  # people type the number, programs send it
         sentence = f"{sentence} Send that number as `{EXPECTED}`."
         fields[EXPECTED] = f"{fields.pop(TYPED)} Send that number."
-    headers = {"WWW-Authenticate": 'Bearer realm="closedloop"'} if _is_unknown(error) else None
-    return problem_response(STATUS[type(error)], sentence, errors=fields, headers=headers)
+    return problem_response(
+        STATUS[type(error)], sentence, errors=fields, headers=_headers_of(error)
+    )
 
 
-def _is_unknown(error: Refusal) -> bool:
-    return isinstance(error, TokenRefused)
+def _headers_of(error: Refusal) -> dict[str, str]:
+    if isinstance(error, TokenRefused):
+        return {"WWW-Authenticate": 'Bearer realm="closedloop"'}
+    return {"Retry-After": str(error.seconds)} if isinstance(error, TooFast) else {}
 
 
 def _http(error: HTTPException) -> flask.Response:

@@ -17,6 +17,7 @@ _CACHE = "closedloop_openapi"
 _EVERYWHERE = {
     "401": "No token, or one that does not count.",
     "403": "The token's scope or its user's role does not include this.",
+    "429": "The token asks too often; `Retry-After` says when to ask again.",
 }
 DESCRIPTION = (
     "Read contacts, repeat rates, themes, actions and measured impact, and bring in contacts. "
