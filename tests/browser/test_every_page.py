@@ -6,7 +6,13 @@ import re
 
 import pytest
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+from tests.site import SERVER
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(SERVER), reason="pages are looked at where their data are in a file"),
+]
 
 
 PAGES: dict[str, list[tuple[str, str]]] = {

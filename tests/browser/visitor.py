@@ -8,7 +8,7 @@ from pathlib import Path
 import axe_core_python
 from playwright.sync_api import ConsoleMessage, Page, Response
 
-from tests.site import ROOT
+from tests.site import ROOT, SERVER
 
 SHOTS = ROOT / "artifacts" / "screenshots"
 AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
@@ -103,8 +103,10 @@ class Visitor:
         """Return what is wrong with the page as it stands: light, dark, and on a narrow phone.
 
         In light all rules of axe are run, in dark those about colour; on the phone nothing may
-        be out of reach or cut off.
+        be out of reach or cut off. Once is enough: no page looks otherwise on another database.
         """
+        if SERVER:
+            return []
         self.shoot(f"{name}-light")
         self.page.evaluate(AXE)
         wrong = self.page.evaluate("closedloopLooks.axe()")
