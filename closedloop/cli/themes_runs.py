@@ -18,8 +18,10 @@ from closedloop.cli.options import (
     speaks_plainly,
 )
 from closedloop.domain.audit import COMMAND_LINE
+from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE
 from closedloop.domain.runs import PartKind
 from closedloop.queries.runs import PartRow, RunPage, RunRow, get_run, list_runs
+from closedloop.services.run_choices import check_count_of_parts
 from closedloop.services.run_parts import accept_parts, decline_parts
 
 
@@ -66,12 +68,20 @@ def run(run_id: int, instance: Path | None, as_json: bool) -> None:
 
 @click.command("accept")
 @click.argument("parts", type=int, nargs=-1, required=True, metavar="PART...")
+@click.option(
+    "--count",
+    type=int,
+    default=None,
+    help=f"Contacts that will move, all parts together; needed above {COUNT_TO_TYPE_ABOVE}.",
+)
 @instance_option
 @json_option
 @speaks_plainly
-def accept(parts: tuple[int, ...], instance: Path | None, as_json: bool) -> None:
+def accept(parts: tuple[int, ...], count: int | None, instance: Path | None, as_json: bool) -> None:
     """Take parts of a run over, together or not at all; the whole history is assigned anew."""
     site = open_site(instance)
+    with site.database.reading() as session:
+        check_count_of_parts(session, part_ids=parts, typed_count=count)
     with Ticker() as ticker:
         done = accept_parts(
             site.database.transaction,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.audit import Actor
@@ -12,7 +13,7 @@ from closedloop.domain.curation import check_typed_count
 from closedloop.domain.errors import Conflict, Invalid
 from closedloop.domain.jobs import JobKind
 from closedloop.domain.runs import PartState
-from closedloop.models import Job
+from closedloop.models import Job, RunPart
 from closedloop.queries.runs import PartRow, get_run, list_parts
 from closedloop.services.jobs import queue_job
 from closedloop.services.run_parts import decline_parts
@@ -90,6 +91,23 @@ def queue_acceptance(
     check_typed_count(chosen.moves, typed_count, to_do="accept these parts")
     ids = sorted(part.id for part in chosen.parts)
     return queue_job(session, kind=JobKind.ASSIGN_THEMES, arguments={"parts": ids}, by=by)
+
+
+def check_count_of_parts(
+    session: Session, *, part_ids: Collection[int], typed_count: int | None
+) -> None:
+    """Refuse to take parts over at once unless the number that moves was typed, where it is asked.
+
+    What else is wrong with them, taking them over says.
+
+    Raises
+    ------
+    Invalid
+    """
+    moves = sa.select(sa.func.sum(RunPart.would_move)).where(
+        RunPart.id.in_(sorted(set(part_ids))), RunPart.state == PartState.PROPOSED
+    )
+    check_typed_count(session.scalar(moves) or 0, typed_count, to_do="accept these parts")
 
 
 def decline_chosen(

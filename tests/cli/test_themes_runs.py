@@ -54,6 +54,22 @@ def test_accepting_and_declining_decide(run_on_new, vanished):
         assert session.get_one(RunPart, other).state is PartState.DECLINED
 
 
+def test_more_than_a_hundred_contacts_need_their_number(run_on_new, vanished):
+    _, theme, part = vanished
+    with run_on_new.database.transaction() as session:
+        session.get_one(RunPart, part.id).would_move = 101
+    for more in ((), ("--count", "100")):
+        said = run_on_new("themes", "accept", str(part.id), *more, code=1).output
+        assert "Type 101 to accept these parts" in said
+    with run_on_new.database.reading() as session:
+        assert session.get_one(Theme, theme.id).status is ThemeStatus.TRIAGED
+
+    run_on_new("themes", "accept", str(part.id), "--count", "101")
+
+    with run_on_new.database.reading() as session:
+        assert session.get_one(Theme, theme.id).status is ThemeStatus.RETIRED
+
+
 def test_what_cannot_be_done_is_one_sentence(run_on_new, vanished):
     _, _, part = vanished
     run_on_new("themes", "decline", str(part.id))
