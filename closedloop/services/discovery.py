@@ -196,11 +196,15 @@ def _find(
 
 
 def _weight_of_words(encoder: Encoder, texts: Sequence[str]) -> dict[str, float]:
-    """Let words count for more where the encoder was not made for the language of the texts."""
+    """Let words count for more where the encoder does not know the language, and not across."""
     # imported here: web workers that never discover need not load what finds themes
     from ml.themes.tongues import weight_of_words
 
-    weight = weight_of_words(texts, getattr(encoder, "languages", None))
+    weight = weight_of_words(
+        texts,
+        getattr(encoder, "languages", None),
+        is_multilingual=getattr(encoder, "is_multilingual", False),
+    )
     return {} if weight is None else {"lexical_weight": weight}
 
 

@@ -3,6 +3,9 @@
 A folder holds what `optimum` and sentence-transformers export: ``model.onnx`` (or
 ``onnx/model.onnx``) and ``tokenizer.json``. ``closedloop.json`` may say what the model wants in
 front of a text and how many tokens count: ``{"prefix": "query: ", "max_tokens": 128}``.
+``"multilingual": true`` says that it puts equal statements in different languages together.
+``remove.npy`` may hold directions (rows at right angles, of length 1) that are taken out of each
+vector, such as those that tell languages apart.
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ from ml.text.encoding import (
 
 _MODELS = ("model.onnx", "onnx/model.onnx")
 _MOST_TOKENS = 512
+REMOVED = "remove.npy"
+"""File of the directions that are taken out."""
 _KNOWN_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 _BLOCK = 1 << 20
 
@@ -53,7 +58,8 @@ class OnnxFolderEncoder:
         self._folder = folder
         self._threads = threads
         self._model, self._tokenizer = _find_files(folder)
-        self._prefix, self._max_tokens = _read_settings(folder)
+        self._prefix, self._max_tokens, self.is_multilingual = _read_settings(folder)
+        self._removed = _read_removed(folder / REMOVED)
         self._runtime: tuple[int, Any, Any] | None = None
 
     def __reduce__(self) -> tuple[type[OnnxFolderEncoder], tuple[Path, int]]:
@@ -63,6 +69,8 @@ class OnnxFolderEncoder:
     def name(self) -> str:
         """Folder and the first digits of a SHA-256 over model, tokenizer and settings."""
         digest = hashlib.sha256(f"{self._prefix}\n{self._max_tokens}\n".encode())
+        if self._removed is not None:
+            digest.update(self._removed.tobytes())
         # weights of more than 2 GB lie in files beside the model
         beside = sorted(self._model.parent.glob("*.onnx_data"))
         for path in (self._tokenizer, self._model, *beside):
@@ -101,8 +109,10 @@ class OnnxFolderEncoder:
             pooled = found.mean(axis=1) if found.ndim == 3 else found
             if vectors is None:
                 vectors = np.empty((len(tokens), pooled.shape[1]), np.float32)
-            lengths = np.linalg.norm(pooled, axis=1, keepdims=True)
-            vectors[rows] = pooled / np.maximum(lengths, 1e-12)
+            if self._removed is not None:
+                pooled = _unit(pooled)
+                pooled = pooled - (pooled @ self._removed.T) @ self._removed
+            vectors[rows] = _unit(pooled)
         assert vectors is not None  # there is at least one text
         return vectors
 
@@ -138,20 +148,40 @@ def _find_files(folder: Path) -> tuple[Path, Path]:
     return model, tokenizer
 
 
-def _read_settings(folder: Path) -> tuple[str, int]:
+def _read_settings(folder: Path) -> tuple[str, int, bool]:
     path = folder / "closedloop.json"
     if not path.is_file():
-        return "", MAX_TOKENS
+        return "", MAX_TOKENS, False
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         prefix, most = found.get("prefix", ""), found.get("max_tokens", MAX_TOKENS)
+        is_multilingual = found.get("multilingual", False)
     except (ValueError, AttributeError) as error:
         raise ValueError(f"{path} is no JSON object: {error}") from error
     if not isinstance(prefix, str):
         raise ValueError(f'{path}: "prefix" must be a text in quotation marks.')
     if not isinstance(most, int) or not 8 <= most <= _MOST_TOKENS:
         raise ValueError(f'{path}: "max_tokens" must be a whole number from 8 to {_MOST_TOKENS}.')
-    return prefix, most
+    if not isinstance(is_multilingual, bool):
+        raise ValueError(f'{path}: "multilingual" must be true or false.')
+    return prefix, most, is_multilingual
+
+
+def _read_removed(path: Path) -> Vectors | None:
+    if not path.is_file():
+        return None
+    try:
+        found = np.asarray(np.load(path, allow_pickle=False), np.float32)
+        is_orthonormal = np.allclose(found @ found.T, np.eye(len(found)), atol=1e-3)
+    except (ValueError, TypeError, OSError) as error:
+        raise ValueError(f"{path} is no table of numbers as numpy saves it: {error}") from error
+    if found.ndim != 2 or not is_orthonormal:
+        raise ValueError(f"{path} must hold rows of length 1 at right angles to each other.")
+    return found
+
+
+def _unit(rows: Vectors) -> Vectors:
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
 
 
 def _check_inputs(model: Path, session: Any) -> None:

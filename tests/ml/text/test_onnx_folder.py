@@ -79,7 +79,10 @@ def test_vectors_that_the_model_makes_of_whole_texts_are_taken_as_they_are(folde
 
 
 def test_the_prefix_and_the_number_of_tokens_are_read_from_the_settings(folder):
-    (folder / "closedloop.json").write_text(json.dumps({"prefix": "query: ", "max_tokens": 8}))
+    assert load_encoder(f"onnx:{folder}").is_multilingual is False
+    settings = {"prefix": "query: ", "max_tokens": 8, "multilingual": True}
+    (folder / "closedloop.json").write_text(json.dumps(settings))
+    assert load_encoder(f"onnx:{folder}").is_multilingual is True
     (vector,) = load_encoder(f"onnx:{folder}").encode(["card " * 7 + "refund"])
     mean = (TABLE[1] + 7 * TABLE[2]) / 8
     assert vector == pytest.approx(mean / np.linalg.norm(mean))
@@ -134,6 +137,7 @@ def test_what_a_folder_lacks_is_said_with_what_to_do(folder, missing, said):
         ('{"prefix": 3}', '"prefix" must be a text'),
         ('{"max_tokens": 4}', "whole number from 8 to 512"),
         ('{"max_tokens": "many"}', "whole number from 8 to 512"),
+        ('{"multilingual": "yes"}', "must be true or false"),
     ],
 )
 def test_settings_that_cannot_be_used_are_refused(folder, settings, said):
@@ -150,3 +154,20 @@ def test_a_file_that_is_no_model_and_a_model_of_something_else_are_refused(folde
     (folder / "model.onnx").write_bytes(b"no model")
     with pytest.raises(RuntimeError, match="could not be loaded as a sentence model"):
         load_encoder(f"onnx:{folder}").encode(["card"])
+
+
+def test_directions_in_the_folder_are_taken_out_of_each_vector(folder):
+    before = load_encoder(f"onnx:{folder}").name
+    np.save(folder / "remove.npy", np.array([[0, 0, 1, 0]], np.float32))
+    encoder = load_encoder(f"onnx:{folder}")
+    vectors = encoder.encode(["card late", "card"])
+    assert vectors[0] == pytest.approx([1, 0, 0, 0])
+    assert encoder.name != before
+    assert np.isfinite(encoder.encode(["late"])).all()
+
+
+@pytest.mark.parametrize("rows", [[[0, 0, 2, 0]], [[1, 0, 0, 0], [1, 0, 0, 0]], [1, 0, 0, 0]])
+def test_directions_that_are_none_are_refused(folder, rows):
+    np.save(folder / "remove.npy", np.array(rows, np.float32))
+    with pytest.raises(ValueError, match=r"remove\.npy"):
+        load_encoder(f"onnx:{folder}")

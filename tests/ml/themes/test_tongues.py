@@ -74,3 +74,11 @@ def test_words_count_for_more_where_the_encoder_does_not_know_the_language():
     assert weight_of_words(ENGLISH, {"en"}) is None
     assert weight_of_words([], {"en"}) is None
     assert weight_of_words(["ok"], {"en"}) is None
+
+
+def test_words_do_not_count_where_a_multilingual_encoder_meets_several_languages():
+    mixed = [*INDONESIAN, *ENGLISH, *LITHUANIAN]
+    assert weight_of_words(mixed, None, is_multilingual=True) == 0.0
+    assert weight_of_words([*INDONESIAN] * 3, None, is_multilingual=True) is None
+    # one contact in a foreign language is no second language of a site
+    assert weight_of_words([*ENGLISH * 5, INDONESIAN[0]], None, is_multilingual=True) is None
