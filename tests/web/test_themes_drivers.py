@@ -74,7 +74,7 @@ def test_drivers_are_listed_with_counts_share_and_trend_and_small_themes_are_in_
     make_stats(session, loose, contacts=50)
     html = manager.get("/themes/drivers")
     text = text_of(html)
-    assert "Money & bills stands behind 75" in text.replace("&amp;", "&")
+    assert "“Money & bills” stands behind 75" in text.replace("&amp;", "&")
     assert "600 contacts in themes of the last 90 days" in text
     assert "Themes without a contact driver" in text
     row = re.search(rf"<tr data-row>.*?{money.key}.*?</tr>", html, re.DOTALL)[0]
