@@ -16,11 +16,8 @@ from closedloop.cli.options import (
     speaks_plainly,
 )
 from closedloop.domain.audit import COMMAND_LINE
-from closedloop.domain.errors import Refusal
 from closedloop.queries.metric_terms import list_drivers
-from closedloop.services.metrics import import_drivers
-
-MOST_BYTES = 10 * 1024 * 1024
+from closedloop.services.metrics import MOST_DRIVER_BYTES, import_drivers
 
 
 @click.group("drivers")
@@ -39,12 +36,12 @@ def import_volumes(file: Path, instance: Path | None, driver: str, as_json: bool
 
     All or nothing. The same file again changes nothing; a day with another volume is replaced.
     """
-    if file.stat().st_size > MOST_BYTES:
-        raise Refusal("The file is larger than 10 MB. Send it in parts, a year each.")
     site = open_site(instance)
+    with file.open("rb") as stream:
+        data = stream.read(MOST_DRIVER_BYTES + 1)
     with site.database.transaction() as session:
         report = import_drivers(
-            session, data=file.read_bytes(), driver=driver, file_name=file.name, by=COMMAND_LINE
+            session, data=data, driver=driver, file_name=file.name, by=COMMAND_LINE
         )
     if as_json:
         print_json(dataclasses.asdict(report))

@@ -86,6 +86,8 @@ def run(kind: str, instance: Path | None, as_json: bool) -> None:
         raise click.UsageError("Use `closedloop import FILE`.")
     if kind == JobKind.ROLL_BACK_IMPORT:
         raise click.UsageError("Use `closedloop imports roll-back NUMBER`.")
+    if kind == JobKind.LINK_CUSTOMERS:
+        raise click.UsageError("Use `closedloop customers link`.")
     site = open_site(instance)
     with Ticker() as ticker:
         result = WORK[JobKind(kind)](site.database, site.settings, {}, COMMAND_LINE, ticker)

@@ -52,6 +52,16 @@ class JobKind(StrEnum):
         }[self]
 
 
+BY_HAND = (
+    JobKind.NIGHTLY_ROUND,
+    JobKind.DISCOVER_THEMES,
+    JobKind.ASSIGN_THEMES,
+    JobKind.MEASURE_IMPACT,
+    JobKind.HOUSEKEEPING,
+)
+"""What people may start without saying more."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a job is: `done` of `total` steps (total 0 when unknown) and what it is doing."""

@@ -30,6 +30,9 @@ MOST_NOTE, MOST_NAME, MOST_ENTRIES = 300, 120, 200
 MOST_PENCE = 100_000
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 12, 31)
 SHOWN_ERRORS = 20
+MOST_DRIVER_BYTES = 10 * 1024 * 1024
+"""Of a file of driver volumes; a caller need not read more than one byte beyond."""
+
 _ROWS = 300
 
 
@@ -281,7 +284,7 @@ def import_drivers(
     Parameters
     ----------
     data : bytes
-        CSV with day, volume and, where it holds several, driver.
+        CSV with day, volume and, where it holds several, driver; at most `MOST_DRIVER_BYTES`.
     driver : str
         What the volumes are of, where the file does not say.
 
@@ -290,6 +293,8 @@ def import_drivers(
     Invalid
         With a sentence for each of the first lines that make no sense.
     """
+    if len(data) > MOST_DRIVER_BYTES:
+        raise _wrong("file", "The file is larger than 10 MB. Send it in parts, a year each.")
     try:
         lines = list(read_driver_lines(data, driver=driver))
     except UnreadableFile as refusal:

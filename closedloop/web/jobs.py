@@ -12,7 +12,7 @@ from werkzeug import Response
 
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import NotFound
-from closedloop.domain.jobs import JobKind, JobState
+from closedloop.domain.jobs import BY_HAND, JobKind, JobState
 from closedloop.extensions import current_settings, db
 from closedloop.jobs.schedule import JobSpec, next_run, schedule
 from closedloop.queries.jobs import find_leader, get_job, last_runs, list_jobs, seconds_left
@@ -25,13 +25,6 @@ from closedloop.web.session import current_actor
 
 bp = Blueprint("jobs", __name__, url_prefix="/jobs")
 PAGE_ROWS = 30
-BY_HAND = (
-    JobKind.NIGHTLY_ROUND,
-    JobKind.DISCOVER_THEMES,
-    JobKind.ASSIGN_THEMES,
-    JobKind.MEASURE_IMPACT,
-    JobKind.HOUSEKEEPING,
-)
 RESULT_WORDS = {
     "added": "Rows taken in",
     "rejected": "Rows that could not be read",

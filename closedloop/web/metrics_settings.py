@@ -18,6 +18,7 @@ from closedloop.queries.contacts import FilterOptions, get_filter_options
 from closedloop.queries.metric_terms import list_costs, list_drivers, list_goals, list_lists
 from closedloop.queries.site import get_data_span, get_pence_per_minute
 from closedloop.services.metrics import (
+    MOST_DRIVER_BYTES,
     end_goal,
     import_drivers,
     set_channel_cost,
@@ -31,7 +32,6 @@ from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
 
 Page = str | Response | tuple[str, int]
-MOST_BYTES = 10 * 1024 * 1024
 GOAL_METRICS = tuple(m for m in METRICS if m.better is not Better.NEITHER)
 
 
@@ -204,12 +204,9 @@ def update_drivers() -> Page:
     """Take in a file of driver volumes."""
     sent, name = request.files.get("file"), request.form.get("driver", "")
     try:
-        data = sent.stream.read(MOST_BYTES + 1) if sent and sent.filename else b""
+        data = sent.stream.read(MOST_DRIVER_BYTES + 1) if sent and sent.filename else b""
         if not data:
             sentence = "No file came with the form, or an empty one. Choose one and send it again."
-            raise Invalid(sentence, {"file": sentence})
-        if len(data) > MOST_BYTES:
-            sentence = "The file is larger than 10 MB. Send it in parts, a year each."
             raise Invalid(sentence, {"file": sentence})
         with db.transaction() as session:
             report = import_drivers(

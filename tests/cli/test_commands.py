@@ -142,6 +142,18 @@ def test_the_schedule_says_when_and_why(ready):
     assert all(line["why"] and line["next"] for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("kind", "instead"),
+    [
+        ("contacts.import_file", "closedloop import FILE"),
+        ("contacts.roll_back", "closedloop imports roll-back"),
+        ("contacts.link_customers", "closedloop customers link"),
+    ],
+)
+def test_a_job_that_needs_more_than_its_kind_says_what_to_use(ready, kind, instead):
+    assert instead in ready("jobs", "run", kind, code=2).output
+
+
 def test_the_nightly_round_runs_on_an_empty_site(ready):
     result = json.loads(ready("jobs", "run", "jobs.nightly_round", "--json").stdout)
     assert result["measured"] == 0

@@ -11,6 +11,7 @@ from closedloop.domain.errors import Invalid, NotFound
 from closedloop.domain.metrics import ListKind
 from closedloop.models import AuditEvent, ChannelCost, DriverDay, MetricGoal, MetricList
 from closedloop.services.metrics import (
+    MOST_DRIVER_BYTES,
     end_goal,
     import_drivers,
     set_channel_cost,
@@ -181,6 +182,16 @@ def test_import_drivers_says_only_so_many_faults(session, actor):
     data = b"day,volume\n" + b"x,1\n" * 50
     with pytest.raises(Invalid, match="And 30 more"):
         import_drivers(session, data=data, driver="orders", by=actor)
+
+
+def test_import_drivers_refuses_what_is_too_large_for_a_file_of_days(session, actor):
+    line = b"2026-03-01,1\n"
+    data = b"day,volume\n" + line * (MOST_DRIVER_BYTES // len(line) + 1)
+    with pytest.raises(Invalid, match="larger than 10 MB") as refused:
+        import_drivers(session, data=data, driver="orders", by=actor)
+
+    assert set(refused.value.fields) == {"file"}
+    assert volumes(session) == {}
 
 
 def test_import_drivers_of_more_than_a_portion(session, actor):
