@@ -260,6 +260,24 @@ class ThemeAction(Out):
     title: str
 
 
+class PrecisionOut(Out):
+    """Share of the theme's contacts that belong to it, with its 95 % interval.
+
+    From the last round at least half of which was looked at; `is_stale` when the definition of
+    the theme is another one since.
+    """
+
+    round: int
+    drawn: int
+    looked_at: int
+    belonging: int
+    value: Rate
+    low: Rate
+    high: Rate
+    checked_at: datetime
+    is_stale: bool
+
+
 class ThemeDetail(ThemeOut):
     """One theme with what people agreed about it."""
 
@@ -268,6 +286,7 @@ class ThemeDetail(ThemeOut):
     strategy: Strategy | None
     keywords: list[str]
     definition: int | None
+    precision: PrecisionOut | None = Field(description="Null before anybody checked it.")
     actions: list[ThemeAction]
 
 

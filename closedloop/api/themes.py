@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from closedloop.api.auth import needs
 from closedloop.api.blueprint import bp
 from closedloop.api.schemas import (
+    PrecisionOut,
     ThemeAction,
     ThemeDetail,
     ThemeFigures,
@@ -16,6 +17,7 @@ from closedloop.api.schemas import (
 )
 from closedloop.domain.errors import Invalid
 from closedloop.extensions import current_settings, db
+from closedloop.queries.checks import Precision, get_precisions
 from closedloop.queries.contact_drivers import find_driver
 from closedloop.queries.site import get_data_span
 from closedloop.queries.theme_figures import Figures
@@ -101,10 +103,17 @@ def theme_detail(session: Session, key: str) -> ThemeDetail:
     """Return a theme as the API gives it."""
     first_day = get_data_span(session).first_day
     page = get_theme_page(session, key, k=current_settings().privacy_k, first_day=first_day)
-    return _detail(page)
+    theme_id = page.theme.id
+    checked = get_precisions(session, [theme_id]).get(theme_id) if page.figures else None
+    return _detail(page, precision_out(checked))
 
 
-def _detail(page: ThemePage) -> ThemeDetail:
+def precision_out(found: Precision | None) -> PrecisionOut | None:
+    """Return a measured precision as the API gives it."""
+    return PrecisionOut(**vars(found), value=found.share) if found else None
+
+
+def _detail(page: ThemePage, precision: PrecisionOut | None) -> ThemeDetail:
     theme = page.theme
     return ThemeDetail(
         key=theme.key,
@@ -121,5 +130,6 @@ def _detail(page: ThemePage) -> ThemeDetail:
         strategy=theme.strategy,
         keywords=[] if page.is_small else [str(word) for word in theme.keywords],
         definition=page.definition_number,
+        precision=precision,
         actions=[ThemeAction(key=action.key, title=action.title) for action in page.actions],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 
 from pydantic import Field
@@ -10,11 +10,12 @@ from sqlalchemy.orm import Session
 
 from closedloop.api.auth import WRITE, api_actor, needs
 from closedloop.api.blueprint import bp
-from closedloop.api.schemas import In, Out, Rate
+from closedloop.api.schemas import In, Out, PrecisionOut
+from closedloop.api.themes import precision_out
 from closedloop.api.themes_curation import THEME
 from closedloop.domain.themes import LARGEST_SAMPLE, SAMPLE_SIZE, SMALLEST_SAMPLE
 from closedloop.extensions import current_settings, db
-from closedloop.queries.checks import Precision, Question, Round, find_round, get_precisions
+from closedloop.queries.checks import Question, Round, find_round, get_precisions
 from closedloop.queries.theme_figures import figures_of
 from closedloop.queries.theme_page import find_theme
 from closedloop.services.checks import answer_check, draw_sample, take_back_answer
@@ -33,24 +34,6 @@ class AnswerIn(In):
     """Whether the contact belongs to the theme."""
 
     belongs: Annotated[bool, Field(strict=True)]
-
-
-class PrecisionOut(Out):
-    """Share of the theme's contacts that belong to it, with its 95 % interval.
-
-    From the last round at least half of which was looked at; `is_stale` when the definition of
-    the theme is another one since.
-    """
-
-    round: int
-    drawn: int
-    looked_at: int
-    belonging: int
-    value: Rate
-    low: Rate
-    high: Rate
-    checked_at: datetime
-    is_stale: bool
 
 
 class QuestionOut(Out):
@@ -159,13 +142,9 @@ def _checks(session: Session, key: str) -> ChecksOut:
     return ChecksOut(
         theme=theme.key,
         is_hidden=False,
-        precision=_precision(precision) if precision else None,
+        precision=precision_out(precision),
         round=_round(found) if found else None,
     )
-
-
-def _precision(found: Precision) -> PrecisionOut:
-    return PrecisionOut(**vars(found), value=found.share)
 
 
 def _round(found: Round) -> RoundOut:

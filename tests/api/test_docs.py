@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from closedloop.domain.clock import as_if
 from closedloop.domain.themes import ThemeStatus
+from closedloop.models import AuditEvent
 from tests.factories.contacts import make_batch, make_contact, make_customer
 from tests.factories.leftovers import make_emerging
 from tests.factories.rollups import make_evidence
@@ -101,6 +103,23 @@ def test_the_examples_do_what_the_page_says(api, site):
         assert answer.status_code == (expected or answer.status_code), (path, answer.text)
         assert expected or answer.status_code in {200, 201, 202}, (path, answer.text)
         assert fits(told, answer.json), (method, path, answer.text)
+
+
+def test_every_change_leaves_an_event_with_a_name_and_looking_leaves_none(api, session, site):
+    def events() -> int:
+        session.rollback()
+        count = sa.select(sa.func.count()).where(AuditEvent.user_id == api.user.id)
+        return session.scalar(count.select_from(AuditEvent))
+
+    changes = 0
+    for method, path, body, _ in examples():
+        before = events()
+        with as_if(NOW):
+            answer = api.page.raw(path, method, headers=api.headers, json=body)
+        is_change = method != "GET" and "/preview" not in path and answer.status_code < 400
+        assert (events() > before) is is_change, (method, path)
+        changes += is_change
+    assert changes >= 9
 
 
 def test_every_address_of_themes_is_on_the_page_and_none_that_is_not_there(app):

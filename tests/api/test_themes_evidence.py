@@ -8,10 +8,11 @@ import sqlalchemy as sa
 from closedloop.domain.accounts import Role
 from closedloop.domain.proportions import wilson_interval
 from closedloop.domain.themes import ThemeStatus
-from closedloop.models import AuditEvent, DefinitionSet, Theme, ThemeSuggestion
+from closedloop.models import AuditEvent, Theme, ThemeSuggestion
 from tests.api.caller import Caller
 from tests.factories.contacts import make_batch, make_contact
 from tests.factories.rollups import make_evidence
+from tests.factories.series import make_definitions
 from tests.factories.themes import make_stats, make_theme
 
 
@@ -19,16 +20,7 @@ from tests.factories.themes import make_stats, make_theme
 def theme(session):
     theme = make_theme(session, ThemeStatus.TRIAGED, name="Card late")
     make_stats(session, theme)
-    session.add(
-        DefinitionSet(
-            number=1,
-            encoder="words@1",
-            model=b"",
-            label_themes=[theme.id],
-            is_current=True,
-            reason="Test",
-        )
-    )
+    make_definitions(session, [theme])
     return theme
 
 
@@ -68,9 +60,11 @@ def test_a_quote_is_rejected_and_taken_back(api, session, theme, contacts):
 
 def test_too_few_customers_are_neither_quoted_nor_judged(api, session, theme, contacts):
     make_evidence(session, theme, contacts[0])
-    api.send(f"/themes/{theme.key}/checks", {"size": 5}, 201)
+    drawn = api.send(f"/themes/{theme.key}/checks", {"size": 5}, 201)["round"]["question"]
+    api.send(f"/themes/{theme.key}/checks/{drawn['contact']}", {"belongs": True})
     shrink(session, theme)
 
+    assert api.get(f"/themes/{theme.key}")["precision"] is None
     assert api.get(f"/themes/{theme.key}/evidence") == {"is_hidden": True, "items": []}
     assert api.get(f"/themes/{theme.key}/evidence/rejected") == {"items": []}
     assert api.get(f"/themes/{theme.key}/checks") == {
@@ -101,6 +95,7 @@ def test_a_sample_is_drawn_and_judged_and_measures_the_theme(api, session, theme
     assert (precision["looked_at"], precision["belonging"], precision["value"]) == (5, 4, 0.8)
     assert (precision["low"], precision["high"]) == pytest.approx(wilson_interval(4, 5))
     assert found["round"]["strays"] == [asked[1]]
+    assert api.get(f"/themes/{theme.key}")["precision"] == precision
     again = api.send(f"{url}/{asked[1]}/take-back")
     assert again["round"]["question"]["contact"] == asked[1]
     assert (again["precision"]["looked_at"], again["precision"]["value"]) == (4, 1)
