@@ -240,12 +240,14 @@ def name_drivers(
     taken: set[str] = set()
     found = []
     for driver, label in enumerate(named):
-        themes = np.flatnonzero(drivers == driver)
+        themes = np.flatnonzero(drivers == driver).tolist()
         names = [theme_names[theme] for theme in themes]
         if len(themes) == 1:
             name, keywords = names[0], label.keywords
         else:
-            members = [[texts[i] for i in np.flatnonzero(labels == theme)] for theme in themes]
+            members = [
+                [texts[i] for i in np.flatnonzero(labels == theme).tolist()] for theme in themes
+            ]
             keywords = _by_spread(label.keywords, members)
             name = _join_phrases(keywords, members, {n.casefold() for n in names} | taken)
         name = name or label.name
