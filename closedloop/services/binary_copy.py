@@ -46,8 +46,10 @@ def read_numbers(cursor: Any, sql: str, names: Sequence[str]) -> dict[str, Integ
     """
     wide = ", ".join(f'CAST("{name}" AS BIGINT)' for name in names)
     copied = f"COPY (SELECT {wide} FROM ({sql}) AS found) TO STDOUT (FORMAT BINARY)"  # noqa: S608
+    data = bytearray()
     with cursor.copy(copied) as copy:
-        data = b"".join(copy)
+        for piece in copy:
+            data += piece
     row = _row([8] * len(names))
     n, rest = divmod(len(data) - len(_HEADER) - len(_END), row.itemsize)
     if rest:

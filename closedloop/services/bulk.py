@@ -6,10 +6,10 @@ PostgreSQL speaks COPY, SQLite the driver's own executemany; both in the session
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,6 +26,7 @@ Column = Integers | Days | Sequence[Any]
 
 _Item = TypeVar("_Item")
 _IDS_AT_ONCE = 5_000
+_ROWS_AT_ONCE = 50_000
 
 
 class Texts:
@@ -64,18 +65,25 @@ def read_columns(session: Session, statement: sa.Select[Any]) -> dict[str, Any]:
     if is_postgresql(session):
         dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
         sql = str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+        sql = sql.replace("%%", "%")
         if not any(is_text.values()):
-            return read_numbers(_cursor(session), sql.replace("%%", "%"), list(is_text))
-        cursor = _cursor(session, binary=True)
-        rows = cursor.execute(sql.replace("%%", "%")).fetchall()
+            return read_numbers(_cursor(session), sql, list(is_text))
+        found = _cursor(session, binary=True).execute(sql)
     else:
         sql = str(statement.compile(session.get_bind(), compile_kwargs={"literal_binds": True}))
-        rows = _cursor(session).execute(sql).fetchall()
-    columns: list[Any] = list(zip(*rows, strict=True)) or [()] * len(is_text)
+        found = _cursor(session).execute(sql)
+    parts: dict[str, list[Any]] = {name: [] for name in is_text}
+    while rows := found.fetchmany(_ROWS_AT_ONCE):
+        for (name, text), column in zip(is_text.items(), zip(*rows, strict=True), strict=True):
+            parts[name].append(column if text else np.fromiter(column, np.int64, len(column)))
     return {
-        name: _as_texts(column) if text else np.fromiter(column, np.int64, len(column))
-        for (name, text), column in zip(is_text.items(), columns, strict=True)
+        name: _as_texts(chain.from_iterable(parts[name])) if text else _joined(parts[name])
+        for name, text in is_text.items()
     }
+
+
+def _joined(parts: list[Integers]) -> Integers:
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
 
 def among(session: Session, column: Any, values: Collection[Any]) -> sa.ColumnElement[bool]:
@@ -122,7 +130,7 @@ def by_table(session: Session) -> Iterator[None]:
         session.execute(sa.text("SET LOCAL work_mem TO DEFAULT"))
 
 
-def _as_texts(values: Sequence[str]) -> Texts:
+def _as_texts(values: Iterable[str]) -> Texts:
     code_of: dict[str, int] = {}
     codes = [code_of.setdefault(value, len(code_of)) for value in values]
     return Texts(np.array(codes, dtype=np.int64), list(code_of))

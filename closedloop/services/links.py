@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ class Links:
 
 def find_tied(customers: Integers, starts: Integers) -> NDArray[np.bool_]:
     """Return which contacts started in the same second as another one of their customer."""
-    order = np.lexsort((starts, customers))
+    order = _sorted_by(customers, starts)
     c, s = customers[order], starts[order]
     like_next = (c[1:] == c[:-1]) & (s[1:] == s[:-1])
     tied = np.zeros(len(c), dtype=bool)
@@ -70,14 +71,14 @@ def link(
     window : int
         Longest gap inside an episode in seconds, inclusive, for any reason.
     """
-    order = np.lexsort((ties, starts, customers))
+    order = _sorted_by(customers, starts, ties)
     c, s = customers[order], starts[order]
     before, after = _gaps(s, c[1:] == c[:-1])
     n = len(order)
     opens = (before == NONE) | (before > window)
     opener = np.maximum.accumulate(np.where(opens, np.arange(n), 0)) if n else order
     t = themes[order]
-    by_theme = np.lexsort((np.arange(n), t, c))
+    by_theme = _sorted_by(c, t)
     ct, tt = c[by_theme], t[by_theme]
     is_same = (ct[1:] == ct[:-1]) & (tt[1:] == tt[:-1]) & (tt[1:] > 0)
     same_before, same_after = _gaps(s[by_theme], is_same)
@@ -89,6 +90,23 @@ def link(
         _back(ids[order][opener], order),
         _back(np.arange(n) - opener + 1, order),
     )
+
+
+def _sorted_by(*keys: Integers) -> Integers:
+    """Return the order by the first key, then the next; equal ones stay as they are.
+
+    As one number where the keys fit into it, which sorts several times as fast.
+    """
+    if not len(keys[0]):
+        return np.zeros(0, dtype=np.int64)
+    lows = [int(key.min()) for key in keys]
+    spans = [int(key.max()) - low + 1 for key, low in zip(keys, lows, strict=True)]
+    if prod(spans) >= 2**62:
+        return np.lexsort(keys[::-1])
+    combined = np.zeros(len(keys[0]), dtype=np.int64)
+    for key, low, span in zip(keys, lows, spans, strict=True):
+        combined = combined * span + (key - low)
+    return np.argsort(combined, kind="stable")
 
 
 def _gaps(starts: Integers, is_neighbour: NDArray[np.bool_]) -> tuple[Integers, Integers]:

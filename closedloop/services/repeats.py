@@ -27,14 +27,16 @@ from closedloop.services.bulk import (
     by_table,
     delete_rows,
     in_portions,
+    is_postgresql,
     read_columns,
     write_columns,
 )
 from closedloop.services.links import NONE, find_tied, link
 
 IDS_PER_STATEMENT = 5_000
-CUSTOMERS_PER_PORTION = {"postgresql": 250_000, "sqlite": 50_000}
-"""Of everybody: PostgreSQL reads the whole table for each portion, SQLite a row at a time."""
+CUSTOMERS_PER_PORTION = 600_000
+"""Of everybody. The table is read whole for each portion: contacts looked up one by one in the
+order of their customer lie all over it, and take longer."""
 
 TURN_KEY = 7_301_988
 """Number of the advisory lock behind `take_turn`; any constant of our own would do."""
@@ -105,8 +107,9 @@ def chain_contacts(
     window = settings.repeat_window_days * DAY
     days: set[date] = set()
     with by_table(session) if customer_ids is None else by_index(session):
+        is_first = not session.scalar(sa.select(sa.exists(sa.select(_links.c.contact_id))))
         for condition in _portions_of_customers(session, customer_ids):
-            days |= _chain_portion(session, condition, window)
+            days |= _chain_portion(session, condition, window, is_first=is_first)
     mark_due(session, days)
     return days
 
@@ -132,19 +135,20 @@ def _portions_of_customers(
     session: Session, customer_ids: Sequence[int] | None
 ) -> Iterator[sa.ColumnElement[bool]]:
     """Yield conditions on the customer, each of which few enough contacts meet."""
-    of = _contacts.c.customer_id
+    of: Any = _contacts.c.customer_id
     if customer_ids is not None:
         for ids in in_portions(sorted(set(customer_ids)), IDS_PER_STATEMENT):
             yield among(session, of, ids)
         return
+    if not is_postgresql(session):
+        of = of + 0  # no column of an index: SQLite reads the table from one end to the other
     last = 0
-    most = CUSTOMERS_PER_PORTION[session.get_bind().dialect.name]
     while True:
         page = (
             sa.select(Customer.id)
             .where(Customer.id > last)
             .order_by(Customer.id)
-            .limit(most)
+            .limit(CUSTOMERS_PER_PORTION)
             .subquery()
         )
         end = session.scalar(sa.select(sa.func.max(page.c.id)))
@@ -154,9 +158,17 @@ def _portions_of_customers(
         last = end
 
 
-def _chain_portion(session: Session, condition: sa.ColumnElement[bool], window: int) -> set[date]:
-    """Write the links that are not as they stand; return the days whose figures change."""
-    old = read_columns(session, _select_links(condition))
+def _chain_portion(
+    session: Session, condition: sa.ColumnElement[bool], window: int, *, is_first: bool
+) -> set[date]:
+    """Write the links that are not as they stand; return the days whose figures change.
+
+    Where there `is_first` of all none, none is looked for.
+    """
+    old = read_columns(session, _select_starts(condition) if is_first else _select_links(condition))
+    if is_first:
+        nothing = np.full(len(old["id"]), NONE, dtype=np.int64)
+        old |= dict.fromkeys(("linked_day", *_LINKED), nothing)
     ids = old["id"]
     ties = _ties(session, ids, old["customer"], old["start"])
     found = link(ids, old["customer"], old["start"], old["theme"], ties, window)
@@ -177,21 +189,27 @@ def _chain_portion(session: Session, condition: sa.ColumnElement[bool], window: 
     return {EPOCH + timedelta(days=int(n)) for n in np.unique(old["day"][matters])}
 
 
+def _select_starts(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Return what links are made from."""
+    c = _contacts.c
+    return sa.select(
+        c.id,
+        c.customer_id.label("customer"),
+        epoch_seconds(c.started_at).label("start"),
+        sa.func.coalesce(c.theme_id, 0).label("theme"),
+        day_number(c.local_day).label("day"),
+    ).where(condition)
+
+
 def _select_links(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """Return contacts with their links as they stand; `NONE` where there is none."""
-    c = _contacts.c
     return (
-        sa.select(
-            c.id,
-            c.customer_id.label("customer"),
-            epoch_seconds(c.started_at).label("start"),
-            sa.func.coalesce(c.theme_id, 0).label("theme"),
-            day_number(c.local_day).label("day"),
+        _select_starts(condition)
+        .add_columns(
             sa.func.coalesce(day_number(_links.c.local_day), NONE).label("linked_day"),
             *(sa.func.coalesce(_links.c[name], NONE).label(name) for name in _LINKED),
         )
-        .select_from(_contacts.outerjoin(_links, _links.c.contact_id == c.id))
-        .where(condition, c.customer_id.is_not(None))
+        .select_from(_contacts.outerjoin(_links, _links.c.contact_id == _contacts.c.id))
     )
 
 

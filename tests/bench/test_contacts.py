@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 
+import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 
 from closedloop.bench import contacts, pages
+from closedloop.bench.history import make_history
+from closedloop.bench.loading import TEXT_EVERY, write_history
 from closedloop.cli import main
+from closedloop.models import Contact, ContactText
+from closedloop.services.migrations import check_database
 
 
 def test_it_prints_a_table_with_every_bar_and_the_same_as_json(monkeypatch):
@@ -27,6 +33,61 @@ def test_it_prints_a_table_with_every_bar_and_the_same_as_json(monkeypatch):
     assert "import with text / redaction alone" in whats
     assert "repeats from nothing / bare window functions" in whats
     assert "20,000 late and new contacts, seconds" in table
+
+
+def test_a_kept_place_is_gone_on_from(monkeypatch, tmp_path):
+    monkeypatch.setitem(contacts.SIZES, "small", (3_000, 400))
+    monkeypatch.setattr(pages, "TIMES", 1)
+    monkeypatch.setattr(pages, "PAGES", ("/contacts/", "/contacts/?q=refund", "/metrics/"))
+    told: list[str] = []
+
+    def measure(*parts: str) -> dict:
+        told.clear()
+        return contacts.run(
+            small=True, databases=("sqlite",), parts=parts, keep=tmp_path, tell=told.append
+        )
+
+    first = measure("pages")
+    assert any("wrote 3,000 contacts" in line for line in told)
+    assert set(first["databases"]["sqlite"]) == {"pages"}
+    again = measure("repeats")
+    assert not any("wrote" in line for line in told)
+    assert set(again["databases"]["sqlite"]) == {"pages", "repeats"}
+    assert again["databases"]["sqlite"]["pages"] == first["databases"]["sqlite"]["pages"]
+    assert "20,000 late and new contacts, seconds" in {bar["what"] for bar in again["bars"]}
+    assert "repeats from nothing" in contacts.as_table(again)
+    once_more = measure("repeats")["databases"]["sqlite"]["repeats"]
+    assert once_more["agrees with pandas"] is True
+
+    with pytest.raises(ValueError, match="holds the small history, not the full one"):
+        contacts.run(small=False, databases=("sqlite",), parts=("pages",), keep=tmp_path)
+
+
+def test_a_percentile_is_one_of_the_times():
+    times = [float(i) for i in range(20, 0, -1)]
+
+    assert pages.percentile(times, 0.95) == 19.0
+    assert pages.percentile(times[:9], 0.95) == 20.0
+
+
+@pytest.mark.parametrize("n", [1, 7])
+def test_a_history_is_written_as_it_was_drawn(database, n):
+    history = make_history(n)
+    write_history(database, history)
+
+    with database.reading() as session:
+        rows = session.scalars(sa.select(Contact).order_by(Contact.id)).all()
+        texts = session.scalar(sa.select(sa.func.count(ContactText.contact_id)))
+        indexes = {i["name"] for i in sa.inspect(database.engine).get_indexes("contacts")}
+
+    assert [int(row.started_at.timestamp()) for row in rows] == history.starts.tolist()
+    assert [row.customer_id or 0 for row in rows] == history.customers.tolist()
+    assert [row.theme_id or 0 for row in rows] == (history.themes + 1).tolist()
+    assert [row.local_day for row in rows] == [row.started_at.date() for row in rows]
+    assert {row.agent for row in rows} == {f"agent {i}" for i in range(1, n + 1)}
+    assert texts == n // TEXT_EVERY
+    assert {i.name for i in Contact.__table__.indexes} <= indexes
+    check_database(database.engine)
 
 
 def test_a_bar_that_is_missed_is_said_to_fail():
