@@ -133,6 +133,7 @@ class _Year:
         """Take a month in, run, count, and let the group decide."""
         made = self.take_in(month)
         with as_if(self.history.last_moment(month)):
+            shifted = self._note_meanings()
             before = self._stand()
             found = discover_themes(
                 self.database.transaction,
@@ -154,6 +155,7 @@ class _Year:
             "new_contacts": len(made),
             "drift_percent": round(100 * drifted / len(made), 1),
             **row,
+            "shifted": shifted,
             "aged": len(aged),
             "site_aged": drift.is_aged,
         }
@@ -203,18 +205,36 @@ class _Year:
             "parts": sum(manifest["parts"].get(k, 0) for k in ("grew", "shrank", "split")),
         }
 
+    def _note_meanings(self) -> int:
+        """Count themes that decisions, or contacts that came in since the last run, made about
+        something else; note what they are about now.
+        """
+        shifted = 0
+        with self.database.reading() as session:
+            themes, where = _themes(session), _where(session)
+        of_key = _contents(themes, where, self.truth)
+        for key in list(self.meaning):
+            if themes[key]["status"] in GONE_STATUSES or not of_key[key]:
+                continue
+            if self._means_another(key, of_key[key]):
+                self.meaning[key] = _mostly(of_key[key])
+                shifted += 1
+        return shifted
+
+    def _means_another(self, key: str, about: Counter[str]) -> bool:
+        # Where two subjects are one theme, either may lead: it is another only when it fell far
+        # behind.
+        return about[self.meaning[key]] < about[_mostly(about)] / 2
+
     def _changed_meaning(self, live: Sequence[str], of_key: dict[str, Counter[str]]) -> int:
-        """Count themes that are mostly about something else than when they were first seen."""
+        """Count themes that the run made about something else."""
         changed = 0
         for key in live:
             if of_key[key].total() < FEWEST_TO_MEAN:
                 continue
-            mostly = _mostly(of_key[key])
             if key not in self.meaning:
-                self.meaning[key] = mostly
-            # Where two subjects are one theme, either may lead: it is another only when it fell
-            # far behind.
-            elif of_key[key][self.meaning[key]] < of_key[key][mostly] / 2:
+                self.meaning[key] = _mostly(of_key[key])
+            elif self._means_another(key, of_key[key]):
                 changed += 1
         return changed
 
@@ -310,6 +330,7 @@ def as_table(report: Row) -> str:
         "tiny": "tiny",
         "too_small": "too small",
         "parts": "parts",
+        "shifted": "shifted",
         "key_meaning": "meaning",
         "names": "names",
         "decisions": "decisions",
@@ -328,7 +349,8 @@ def as_table(report: Row) -> str:
             "",
             "new: candidates born; known: of them, about what a decided theme is about already;",
             "tiny: of fewer than 10 contacts; too small: clusters that are not proposed; parts:",
-            "grew, shrank or split, proposed; meaning to moved: changed by the run, unasked.",
+            "grew, shrank or split, proposed; shifted: themes mostly about something else since a",
+            "decision or new contacts; meaning to moved: changed by the run, unasked.",
             f"The group made {made}.",
             f"Must be 0: {totals}. {'Met' if report['met'] else 'Missed'}.",
             f"CPU {report['cpu_seconds']} s.",
