@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import random
+import select
+import socket
 import subprocess
 import sys
 import time
@@ -71,11 +74,78 @@ def write(path: Path, rows: list[dict[str, str]]) -> Path:
     return path
 
 
+class Begun:
+    """An import that a beginner began, asked like a process that was started."""
+
+    def __init__(self, beginner: Beginner, number: int, out: int, error: int) -> None:
+        self.beginner, self.number, self.handles = beginner, number, (out, error)
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            self.returncode = self.beginner.ask({"wait": self.number, "to_its_end": False})
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Return what it and all that it started said until the last of them ended."""
+        deadline = time.monotonic() + (timeout or 0)
+        said = dict.fromkeys(self.handles, b"")
+        left = set(self.handles)
+        while left:
+            ready = select.select(list(left), [], [], 1)[0]
+            assert ready or not timeout or time.monotonic() < deadline, "somebody lives on"
+            for handle in ready:
+                piece = os.read(handle, 65_536)
+                said[handle] += piece
+                if not piece:
+                    os.close(handle)
+                    left.remove(handle)
+        if self.returncode is None:
+            self.returncode = self.beginner.ask({"wait": self.number, "to_its_end": True})
+        out, error = (said[handle].decode() for handle in self.handles)
+        return out, error
+
+
+class Beginner:
+    """A process that has loaded what an import needs, and begins them faster than new ones."""
+
+    def __init__(self) -> None:
+        self.asking, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with there:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.flows.killed_import", "--begin", str(there.fileno())],
+                cwd=ROOT,
+                pass_fds=[there.fileno()],
+            )
+
+    def ask(self, told: dict[str, Any]) -> Any:
+        self.asking.send(json.dumps(told).encode())
+        return json.loads(self.asking.recv(100))
+
+    def start(self, wanted: str) -> Begun:
+        out, out_there = os.pipe()
+        error, error_there = os.pipe()
+        socket.send_fds(self.asking, [wanted.encode()], [out_there, error_there])
+        os.close(out_there)
+        os.close(error_there)
+        return Begun(self, json.loads(self.asking.recv(100)), out, error)
+
+    def close(self) -> None:
+        self.asking.close()
+        self.process.wait(60)
+
+
+Process = subprocess.Popen[str] | Begun
+
+
 class Site:
     """A database of this test's own, and imports into it in processes of their own."""
 
-    def __init__(self, settings: Settings, tmp_path: Path) -> None:
+    def __init__(
+        self, settings: Settings, tmp_path: Path, beginner: Beginner | None = None
+    ) -> None:
         self.settings = settings
+        self.beginner = beginner
         self.tmp_path = tmp_path
         settings.instance.mkdir(exist_ok=True)
         self.database = Database().open(settings.url)
@@ -86,9 +156,12 @@ class Site:
         kept["instance"] = str(self.settings.instance)
         return json.dumps({"settings": kept, "path": str(path), "mapping": MAPPING, **values})
 
-    def start(self, path: Path, **values: Any) -> subprocess.Popen[str]:
+    def start(self, path: Path, **values: Any) -> Process:
+        wanted = self.wanted(path, **values)
+        if self.beginner:
+            return self.beginner.start(wanted)
         return subprocess.Popen(
-            [sys.executable, "-m", "tests.flows.killed_import", self.wanted(path, **values)],
+            [sys.executable, "-m", "tests.flows.killed_import", wanted],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -147,7 +220,7 @@ def _without(some: list[str], others: list[str]) -> list[str]:
     return list((Counter(some) - Counter(others)).elements())
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any]]:
+def ended(process: Process) -> tuple[int, dict[str, Any]]:
     """Wait for a process and all that it started; return its exit status and its last words."""
     out, err = process.communicate(timeout=300)  # whoever lives on holds these pipes open
     assert "Traceback" not in err, err[-3000:]
@@ -172,7 +245,7 @@ def _lives(number: int) -> bool:
         return False
 
 
-def wait_for_file(path: Path, process: subprocess.Popen[str]) -> None:
+def wait_for_file(path: Path, process: Process) -> None:
     """Wait until a running process has made a file."""
     deadline = time.monotonic() + 120
     while not path.exists():

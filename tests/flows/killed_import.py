@@ -1,7 +1,8 @@
 """One import in a process of its own that can be made to die, starve or be watched from outside.
 
 Run with one JSON argument: `settings`, `path`, `mapping`, and what is to happen to it. The last
-line printed is what came of it.
+line printed is what came of it. Run with `--begin` and the number of a socket, it begins a process
+of its own for each import that it is asked for there, without loading everything anew.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -93,5 +96,48 @@ def run(wanted: dict[str, Any]) -> dict[str, Any]:
     return {"id": batch.id, "added": batch.added, "points": points.seen() if points else {}}
 
 
+def begin_imports(asked: socket.socket) -> None:
+    """Begin what is asked for, and say how it ended; a message is an import or a `wait`."""
+    signal.alarm(1800)  # nobody waits longer
+    while True:
+        message, handles, _, _ = socket.recv_fds(asked, 65_536, 2)
+        if not message:
+            return
+        told = json.loads(message)
+        if "wait" in told:
+            found, status = os.waitpid(told["wait"], 0 if told["to_its_end"] else os.WNOHANG)
+            answer = os.waitstatus_to_exitcode(status) if found else None
+        else:
+            answer = begin(told, handles, asked)
+        for handle in handles:
+            os.close(handle)
+        asked.send(json.dumps(answer).encode())
+
+
+def begin(wanted: dict[str, Any], handles: list[int], asked: socket.socket) -> int:
+    """Import in a process of its own that writes where it is told; return its number."""
+    number = os.fork()
+    if number:
+        return number
+    signal.alarm(0)
+    status = 1
+    try:
+        asked.close()
+        for handle, place in zip(handles, (1, 2), strict=True):
+            os.dup2(handle, place)
+            os.close(handle)
+        say(json.dumps(run(wanted)))
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
 if __name__ == "__main__":
-    say(json.dumps(run(json.loads(sys.argv[1]))))
+    if sys.argv[1] == "--begin":
+        with socket.socket(fileno=int(sys.argv[2])) as asked:
+            begin_imports(asked)
+    else:
+        say(json.dumps(run(json.loads(sys.argv[1]))))

