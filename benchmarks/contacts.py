@@ -1,7 +1,8 @@
 """Imports, repeats, roll-ups and pages at millions of contacts; an hour and some ten gigabytes.
 
 ``python -m benchmarks contacts``, or ``closedloop bench contacts [--small]``; prints a table and
-JSON.
+JSON. One database and one part at a time, the loaded database kept for the next:
+``closedloop bench contacts --database sqlite --part pages --keep DIR``.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -120,7 +119,7 @@ def _stand_in_text(
 
 def _whole_number(
     session: Session, text: str, conditions: Sequence[sa.ColumnElement[bool]]
-) -> sa.Select[Any]:
+) -> sa.Select[int, datetime]:
     sources = session.scalars(sa.select(ImportBatch.source).distinct()).all()
     return sa.select(Contact.id, Contact.started_at).where(
         # sources stand first in the index of ids

@@ -240,9 +240,9 @@ def has_words(session: Session) -> bool:
 
 
 def _below(after: Cursor) -> sa.ColumnElement[bool]:
-    return sa.or_(
-        Contact.started_at < after.started_at,
-        sa.and_(Contact.started_at == after.started_at, Contact.id < after.contact_id),
+    return sa.and_(
+        Contact.started_at <= after.started_at,  # where the index is to begin
+        sa.or_(Contact.started_at < after.started_at, Contact.id < after.contact_id),
     )
 
 
