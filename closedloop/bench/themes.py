@@ -12,21 +12,35 @@ with and without giving left-over texts to the nearest topic): no user could cho
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from closedloop.bench.peers import PeerNotThere
 from closedloop.bench.theme_bars import set_bars
-from closedloop.bench.theme_peers import DEFAULTS, OWN, PEERS, SWEEP, run_method, themes_python
+from closedloop.bench.theme_kept import Kept
+from closedloop.bench.theme_peers import (
+    DEFAULTS,
+    OWN,
+    PEERS,
+    REQUIREMENTS,
+    SWEEP,
+    WITHOUT_ENCODER,
+    run_method,
+    themes_python,
+)
 from closedloop.bench.theme_scale import scale_bars, scale_lines, scale_proof
 from closedloop.bench.theme_scores import matched_stability, name_quality, score_labels
 from closedloop.bench.theme_sets import LabelledSet, made_up_set, read_sets, uneven_sample
 from ml.text.clean import normalise
 from ml.text.embed import load_encoder
+from ml.themes.discover import METHOD
 
 SEED = 20260401
 SHARE_OF_SAMPLES = 0.8
@@ -44,6 +58,7 @@ def run(
     with_peers: bool = True,
     peers: Path | None = None,
     scale: bool = False,
+    keep: Path | None = None,
     tell: Tell = print,
 ) -> Report:
     """Measure everything.
@@ -63,6 +78,8 @@ def run(
         Where that environment is kept; the user's cache directory if left out.
     scale : bool
         Also theme a million made-up contacts, and time the encoder.
+    keep : Path, optional
+        Folder for what each method found in each set; what is there is not measured again.
     tell : function of str
         Hears what is being measured.
 
@@ -85,7 +102,7 @@ def run(
     report: Report = {"seed": SEED, "sets": {}, "said": said}
     for one in sets:
         tell(f"{one.name}: {len(one.texts):,} texts")
-        report["sets"][one.name] = _measure_set(one, python, said, tell)
+        report["sets"][one.name] = _measure_set(one, python, Kept(keep), said, tell)
     report["bars"] = set_bars(report["sets"])
     if scale:
         report["scale"] = scale_proof(small=small, data=data, tell=tell)
@@ -113,30 +130,44 @@ def _choose_sets(
     return (samples if small else [*sets, *samples]), said
 
 
-def _measure_set(one: LabelledSet, python: Path | None, said: list[str], tell: Tell) -> Report:
+def _measure_set(
+    one: LabelledSet, python: Path | None, kept: Kept, said: list[str], tell: Tell
+) -> Report:
     vectors = load_encoder().encode([normalise(text) for text in one.texts])
     samples = _two_samples(len(one.texts))
     rows: list[Report] = []
     for method in (OWN, *(PEERS if python else ())):
         tell(f"  {method}")
+        measure = partial(
+            run_method,
+            method,
+            one.texts,
+            vectors,
+            seed=0,
+            samples=samples,
+            is_cold=method in (OWN, DEFAULTS),
+            python=None if method == OWN else python,
+        )
         try:
-            found = run_method(
-                method,
-                one.texts,
-                vectors,
-                seed=0,
-                samples=samples,
-                is_cold=method in (OWN, DEFAULTS),
-                python=None if method == OWN else python,
-            )
+            found = kept.measure(one.name, method, _basis(one, method), measure)
         except PeerNotThere as reason:
             said.append(f"{one.name}: {reason}")
             continue
         rows.append({"method": method, **_row(one, found, samples)})
     report: Report = {"texts": len(one.texts), "intents": len(set(one.intents)), "rows": rows}
     if python:
-        report["bertopic_at_best"] = _best_of_bertopic(one, vectors, python, rows)
+        sweep = partial(run_method, SWEEP, one.texts, vectors, seed=0, python=python)
+        with contextlib.suppress(PeerNotThere):
+            found = kept.measure(one.name, SWEEP, _basis(one, SWEEP), sweep)
+            report["bertopic_at_best"] = _best_of_bertopic(one, found["sweep"], rows)
     return report
+
+
+def _basis(one: LabelledSet, method: str) -> Report:
+    """Return what the figures of a method on a set rest on."""
+    version = METHOD if method == OWN else " ".join((*REQUIREMENTS, *WITHOUT_ENCODER))
+    texts = crc32("\n".join(one.texts).encode("utf-8", "replace"))
+    return {"method": version, "texts": texts, "seed": SEED}
 
 
 def _two_samples(n: int) -> list[NDArray[np.int64]]:
@@ -157,20 +188,12 @@ def _row(one: LabelledSet, found: Report, samples: Sequence[NDArray[np.int64]]) 
     }
 
 
-def _best_of_bertopic(
-    one: LabelledSet, vectors: NDArray[np.float32], python: Path, rows: Sequence[Report]
-) -> Report | None:
+def _best_of_bertopic(one: LabelledSet, sweep: Report, rows: Sequence[Report]) -> Report:
     """Return the highest AMI among its settings and both BERTopic rows, and the setting."""
     tried = {row["method"]: row["ami"] for row in rows if row["method"].startswith("BERTopic")}
-    try:
-        found = run_method(SWEEP, one.texts, vectors, seed=0, python=python)["sweep"]
-    except PeerNotThere:
-        found = {}
-    for setting, labels in found.items():
+    for setting, labels in sweep.items():
         score = score_labels(one.intents, np.array(labels, np.int64))
         tried[f"hdbscan {setting}"] = score["ami"]
-    if not tried:
-        return None
     best = max(tried, key=lambda name: tried[name])
     return {"setting": best, "ami": tried[best], "tried": tried}
 

@@ -88,6 +88,11 @@ def redaction(small: bool, to: Path | None, narratives: Path | None, without_pee
 @click.option("--only", multiple=True, help="Sets whose name begins so; may be given twice.")
 @click.option("--without-peers", is_flag=True, help="Do not install peers to compare with.")
 @click.option("--scale", is_flag=True, help="Also theme a million made-up contacts.")
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep there what each method found in each set, and go on from it next time.",
+)
 def themes(
     small: bool,
     to: Path | None,
@@ -95,6 +100,7 @@ def themes(
     only: tuple[str, ...],
     without_peers: bool,
     scale: bool,
+    keep: Path | None,
 ) -> None:
     """How good, stable, well named and fast the themes are."""
     proof = importlib.import_module("closedloop.bench.themes")
@@ -104,6 +110,7 @@ def themes(
         only=only,
         with_peers=not without_peers,
         scale=scale,
+        keep=keep,
         tell=_tell,
     )
     _show(proof, report, to)

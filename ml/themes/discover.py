@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from ml.text.clean import normalise
 from ml.text.embed import Encoder
 from ml.themes.constraints import Constraints, Pairs
-from ml.themes.graph import Communities, Floats, Ints, by_size, nearest, neighbour_graph, vote
+from ml.themes.graph import Floats, Ints, by_size, neighbour_graph, neighbours, vote
 from ml.themes.joining import CLEAR_MAJORITY, Joiner, Texts, density
 from ml.themes.label import label_themes, pick_exemplars
 from ml.themes.model import ThemeModel
-from ml.themes.resolution import choose_resolution
+from ml.themes.resolution import agreed_communities, choose_resolution
+from ml.themes.threads import one_thread_each
 from ml.themes.types import FoundThemes, Theme
 from ml.themes.vectors import (
     FEWEST_TEXTS,
@@ -29,7 +30,7 @@ from ml.themes.vectors import (
     disposition_shares,
 )
 
-METHOD = "leiden-hybrid/3"
+METHOD = "leiden-hybrid/4"
 N_NEIGHBOURS = 15
 LEXICAL_WEIGHT = 0.5
 DISPOSITION_WEIGHT = 0.3
@@ -39,7 +40,6 @@ MOST_LEFT_OVER = 0.25
 # With few texts nothing is centred, and unrelated English sentences reach about this cosine.
 UNRELATED_COSINE = 0.35
 N_PAIRS = 60_000
-N_TRIALS = 4
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ class _Nodes:
         )
 
 
+@one_thread_each
 def discover_themes(
     texts: Sequence[str],
     encoder: Encoder | None = None,
@@ -275,7 +276,7 @@ def _fit(
     sample: _Nodes, vectors: Floats, limits: Constraints, fitted: Ints, settings: _Settings
 ) -> tuple[Ints, dict[str, Any]]:
     """Find communities among the sampled nodes: labels (n_sample,), -1 is left over."""
-    similarities, indexes = nearest(vectors, vectors, settings.n_neighbours, is_self=True)
+    similarities, indexes = neighbours(vectors, settings.n_neighbours)
     crowd = density(similarities, sample.counts)
     by_chance = _similar_by_chance(vectors, settings)
     threshold = _left_over_below(by_chance, crowd)
@@ -317,9 +318,10 @@ def _communities(
     resolution: float,
     settings: _Settings,
 ) -> Ints:
-    """Part the kept nodes by Leiden, honouring what people said about pairs."""
+    """Part the kept nodes into communities, honouring what people said about pairs."""
     local = limits.among(nodes)
-    grouped = Communities(local.contract(graph), settings.seed).find(resolution, N_TRIALS)
+    inner = local.contract(graph)
+    grouped = agreed_communities(inner, vectors, local.group, resolution, settings.seed)
     return local.part(grouped[local.group], vectors)
 
 

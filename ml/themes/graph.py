@@ -47,6 +47,61 @@ def nearest(
     return similarities, indexes
 
 
+def neighbours(rows: Floats, n_neighbours: int) -> tuple[Floats, Ints]:
+    """Find the most similar other rows of each row, exactly, as `nearest` does.
+
+    Every pair of rows is compared once for both of them. What can be among the highest of a row
+    is known from its similarity to the first rows.
+
+    Parameters
+    ----------
+    rows : float32 (n, dimensions)
+    n_neighbours : int
+
+    Returns
+    -------
+    similarities : float32 (n, n_found)
+        Falling; n_found is n_neighbours, or as many as there are.
+    indexes : int (n, n_found)
+    """
+    n_rows = len(rows)
+    if n_rows <= 2 * COLUMNS_OF_HEAD:
+        return nearest(rows, rows, n_neighbours, is_self=True)
+    least = _least(rows, n_neighbours)
+    found: list[tuple[Ints, Ints, Floats]] = []
+    for start in range(0, n_rows, ROWS_PER_BLOCK):
+        stop = min(start + ROWS_PER_BLOCK, n_rows)
+        block = rows[start:stop] @ rows[start:].T
+        own = np.arange(stop - start)
+        block[own, own] = -np.inf
+        for is_high, is_turned in (
+            (block >= least[start:stop, None], False),
+            (block[:, stop - start :] >= least[stop:], True),
+        ):
+            row, column = np.divmod(np.flatnonzero(is_high), is_high.shape[1])
+            shift = stop if is_turned else start
+            values = block[row, column + shift - start]
+            pair = (row + start, column + shift)
+            found.append((*(pair[::-1] if is_turned else pair), values))
+    row, column, values = (np.concatenate(part) for part in zip(*found, strict=True))
+    order = np.lexsort((column, -values, row))
+    first = np.searchsorted(row[order], np.arange(n_rows))
+    taken = order[first[:, None] + np.arange(n_neighbours)]
+    return values[taken], column[taken]
+
+
+def _least(rows: Floats, n_neighbours: int) -> Floats:
+    """Return a similarity (n,) that at least so many other rows reach of each row."""
+    found = np.empty(len(rows), np.float32)
+    head = rows[:COLUMNS_OF_HEAD].T
+    for start in range(0, len(rows), ROWS_PER_BLOCK):
+        block = rows[start : start + ROWS_PER_BLOCK] @ head
+        # one more, because the row itself may be among them; rounding may differ by a little
+        place = block.shape[1] - n_neighbours - 1
+        found[start : start + len(block)] = np.partition(block, place, axis=1)[:, place]
+    return found - np.float32(1e-5)
+
+
 def _highest(block: Floats, n_found: int) -> tuple[Floats, Ints]:
     """Return the highest values of each row and where they stand, falling, the first of equals.
 
@@ -95,15 +150,15 @@ class Communities:
         ends = zip(upper.row.tolist(), upper.col.tolist(), upper.data.tolist(), strict=True)
         self._edges = [(self._names[a], self._names[b], weight) for a, b, weight in ends]
 
-    def find(self, resolution: float, trials: int = 1) -> Ints:
+    def find(self, resolution: float, *, seed: int | None = None) -> Ints:
         """Return communities int (n,): 0, 1, ... by falling size.
 
         Parameters
         ----------
         resolution : float
             Higher gives more and smaller communities.
-        trials : int
-            The best of so many runs is kept.
+        seed : int, optional
+            Instead of that of the others.
         """
         import graspologic_native
 
@@ -116,8 +171,8 @@ class Communities:
             randomness=0.001,
             iterations=2,
             use_modularity=True,
-            seed=self._seed,
-            trials=trials,
+            seed=self._seed if seed is None else seed,
+            trials=1,
         )
         # A node without edges is not in the answer: it is alone.
         alone = len(self._names)

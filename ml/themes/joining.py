@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.themes.cells import CellIndex
 from ml.themes.graph import Floats, Ints, vote
+from ml.themes.threads import side_by_side
 from ml.themes.vectors import DenseSpace, HybridSpace, Rows
 
 N_VOTERS = 10
@@ -17,7 +19,7 @@ CLEAR_MAJORITY = 0.34
 # Below this share of the votes by meaning alone, the words are looked at, too.
 SURE_BY_MEANING = 0.7
 # Large, because each block gathers the sampled rows of every cell anew.
-ROWS_PER_BLOCK = 65_536
+ROWS_PER_BLOCK = 32_768
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,8 @@ class Joiner:
 
     def join(self, others: Texts, rows: Ints) -> Ints:
         """Return labels int (n_rows,) of those rows of the others; -1 is left over."""
-        blocks = [
-            self._join_block(others, rows[at : at + ROWS_PER_BLOCK])
-            for at in range(0, len(rows), ROWS_PER_BLOCK)
-        ]
+        parts = [rows[at : at + ROWS_PER_BLOCK] for at in range(0, len(rows), ROWS_PER_BLOCK)]
+        blocks = list(side_by_side(partial(self._join_block, others), parts))
         return np.concatenate(blocks) if blocks else np.empty(0, np.int64)
 
     def _join_block(self, others: Texts, rows: Ints) -> Ints:

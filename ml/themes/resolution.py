@@ -11,10 +11,20 @@ from scipy import sparse
 from ml.themes.graph import Communities, Floats, Ints, nearest, neighbour_graph
 from ml.themes.vectors import unit
 
-RESOLUTIONS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0)
+# Every one is tried, so they are few; what is chosen may lie between them.
+RESOLUTIONS = (1.0, 2.0, 4.0, 8.0)
+CLOUD_RESOLUTIONS = (1.0, 3.0, 10.0)
 N_SHAPELESS = 4_000
-# Scores that differ by less are equal, and the coarser themes are easier to handle.
-EQUAL_WITHIN = 0.002
+# How fine themes usually are, and by what factor either way (in powers of e) that is uncertain.
+USUAL, USUAL_SPREAD = 3.5, 0.6
+# A score higher by this speaks for a resolution as much as a factor e of prior belief.
+TELLING = 0.02
+# By what factor a person's step makes them finer.
+STEP = 1.4
+# Partitions that are compared reach so far either way, in powers of e.
+N_COMPARED, COMPARED_SPREAD = 6, 0.6
+# A partition whose separation is lower by this counts a factor e less.
+CLEARLY_LESS = 0.1
 
 
 def choose_resolution(
@@ -25,8 +35,9 @@ def choose_resolution(
     Parting anything into more and smaller pieces makes the pieces stand apart, a cloud without
     any themes too. So each resolution is scored by its separation less that of themes with as
     many members in a cloud of the same directions and spreads (the gap statistic of Tibshirani,
-    Walther and Hastie 2001, with the silhouette against centres). Scores are averaged with their
-    neighbours, because one partition can be lucky.
+    Walther and Hastie 2001, with the silhouette against centres). Scores are noisy and often
+    nearly equal: the choice is the mean of all resolutions, weighted by how much the scores
+    speak for each beside what is usual, so that other samples of the data choose nearly the same.
 
     Parameters
     ----------
@@ -42,9 +53,8 @@ def choose_resolution(
     Returns
     -------
     resolution : float
-        One of `RESOLUTIONS`.
     scores : dict
-        Smoothed score by resolution as text.
+        Score by resolution as text.
     """
     by_chance = _shapeless_separation(vectors, n_neighbours, seed)
     communities = Communities(graph, seed)
@@ -53,12 +63,57 @@ def choose_resolution(
         labels = communities.find(resolution)
         members = len(labels) / (labels.max() + 1)
         scores[place] = separation(vectors, labels) - by_chance(members)
-    padded = np.concatenate([scores[:1], scores, scores[-1:]])
-    smooth = (padded[:-2] + padded[1:-1] + padded[2:]) / 3
-    named = {str(r): round(float(s), 4) for r, s in zip(RESOLUTIONS, smooth, strict=True)}
-    best = int((smooth >= smooth.max() - EQUAL_WITHIN).argmax())
-    chosen = int(np.clip(best + finer, 0, len(RESOLUTIONS) - 1))
-    return RESOLUTIONS[chosen], named
+    places = np.log(RESOLUTIONS)
+    belief = scores / TELLING - (places - np.log(USUAL)) ** 2 / (2 * USUAL_SPREAD**2)
+    weights = np.exp(belief - belief.max())
+    chosen = float(np.exp((weights * places).sum() / weights.sum()))
+    named = {str(r): round(float(s), 4) for r, s in zip(RESOLUTIONS, scores, strict=True)}
+    return round(chosen * STEP**finer, 2), named
+
+
+def agreed_communities(
+    graph: sparse.csr_matrix, vectors: Floats, group: Ints, resolution: float, seed: int
+) -> Ints:
+    """Part nodes by what several partitions agree on.
+
+    One partition puts nodes at the edge of a theme here or there, and other samples of the data
+    put them elsewhere. So partitions coarser and finer than wanted are made from several seeds,
+    each edge counts as much as both its ends are together in them, and the graph that is left is
+    parted once more. A partition whose themes clearly stand less apart than those of the best
+    one hardly counts: what is one clear group is not to be parted.
+
+    Parameters
+    ----------
+    graph : sparse (n_groups, n_groups)
+    vectors : float32 (n, dimensions)
+        Rows of length 1.
+    group : int (n,)
+        Node of the graph each row belongs to.
+    resolution : float
+    seed : int
+
+    Returns
+    -------
+    int (n_groups,)
+        0, 1, ... by falling size.
+    """
+    if graph.nnz == 0:
+        return np.arange(graph.shape[0])
+    communities = Communities(graph, seed)
+    shifts = np.exp(np.linspace(-COMPARED_SPREAD, COMPARED_SPREAD, N_COMPARED))
+    partitions = [
+        communities.find(resolution * float(shift), seed=seed + place)
+        for place, shift in enumerate(shifts)
+    ]
+    apart = np.array([separation(vectors, labels[group]) for labels in partitions])
+    says = np.exp((apart - apart.max()) / CLEARLY_LESS)
+    edges = graph.tocoo()
+    together = np.zeros(len(edges.data))
+    for say, labels in zip(says / says.sum(), partitions, strict=True):
+        together += say * (labels[edges.row] == labels[edges.col])
+    agreed = sparse.csr_matrix((edges.data * together, (edges.row, edges.col)), shape=graph.shape)
+    agreed.eliminate_zeros()
+    return Communities(agreed, seed).find(resolution)
 
 
 def _shapeless_separation(
@@ -68,14 +123,18 @@ def _shapeless_separation(
 
     Measured in a normal cloud with the mean and the covariance of the vectors.
     """
+    generator = np.random.default_rng(seed)
     n = min(len(vectors), N_SHAPELESS)
-    mean = vectors.mean(axis=0, dtype=np.float64)
-    spreads, directions = np.linalg.eigh(np.cov(vectors - mean, rowvar=False))
-    drawn = np.random.default_rng(seed).standard_normal((n, len(spreads)))
-    cloud = unit(mean + drawn * np.sqrt(np.maximum(spreads, 0)) @ directions.T)
+    rows = vectors
+    if n < len(vectors):
+        rows = vectors[np.sort(generator.choice(len(vectors), n, replace=False))]
+    mean = rows.mean(axis=0)
+    # Normal mixtures of the rows have exactly their covariance.
+    drawn = generator.standard_normal((n, n), np.float32) / np.float32(max(1, n - 1) ** 0.5)
+    cloud = unit(mean + drawn @ (rows - mean))
     similarities, indexes = nearest(cloud, cloud, n_neighbours, is_self=True)
     communities = Communities(neighbour_graph(similarities, indexes), seed)
-    found = [communities.find(resolution) for resolution in RESOLUTIONS]
+    found = [communities.find(resolution) for resolution in CLOUD_RESOLUTIONS]
     members = np.log([n / (labels.max() + 1) for labels in found])
     apart = np.array([separation(cloud, labels) for labels in found])
     order = np.argsort(members)

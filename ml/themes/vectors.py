@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from ml.text.unspaced import close_gaps, pairs_apart
+from ml.themes.counting import count_pieces, count_words
 
 Floats = NDArray[np.float32]
 
-N_FEATURES = 2**18
 N_LEXICAL = 128
+# Directions drawn beyond those wanted, and how often they are turned towards the strongest.
+N_SPARE = 10
+POWER_ITERATIONS = 2
 # As many as all data sets for tuning have: smaller collections are summed up in one go.
 ROWS_PER_BLOCK = 32_768
 # With fewer texts there is too little to learn a common direction or word weights from.
@@ -117,51 +120,76 @@ class LexicalSpace:
     """
 
     def __init__(self, seed: int) -> None:
-        # Only discovery needs words; what assigns themes starts faster without scikit-learn.
-        from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
-
         self._seed = seed
-        shared = {"n_features": N_FEATURES, "alternate_sign": False, "norm": None}
-        self._counters = [
-            HashingVectorizer(ngram_range=(1, 2), **shared),
-            HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), **shared),
-        ]
-        self._weights = [TfidfTransformer(sublinear_tf=True) for _ in self._counters]
+        self._directions = np.zeros((0, 0), np.float32)
 
     def fit_transform(self, texts: Sequence[str]) -> Floats:
         """Learn from the texts; return float32 (n, n_lexical), unit rows less their mean."""
-        from sklearn.decomposition import TruncatedSVD
-
-        counts = self._count(texts)
-        for part, weight in zip(counts, self._weights, strict=True):
-            weight.fit(part)
+        counts = _count(texts)
+        self._rarity = [_rarity(part) for part in counts]
         weighted = self._weigh(counts)
         seen = np.bincount(weighted.indices, minlength=weighted.shape[1])
         self._kept = np.flatnonzero(seen >= 3)
         n_lexical = min(N_LEXICAL, len(self._kept) - 1, len(texts) - 1)
         if n_lexical < 2:
             return np.zeros((len(texts), 0), np.float32)
-        self._svd = TruncatedSVD(n_lexical, n_iter=2, random_state=self._seed)
-        found = unit(self._svd.fit_transform(weighted[:, self._kept]).astype(np.float32))
+        kept = weighted[:, self._kept]
+        self._directions = _main_directions(kept, n_lexical, self._seed)
+        found = unit(kept @ self._directions)
         self._mean = found.mean(axis=0)
         return np.asarray(found - self._mean, np.float32)
 
     def transform(self, texts: Sequence[str]) -> Floats:
         """Return float32 (n, n_lexical) of other texts in the space that was learnt."""
-        if not hasattr(self, "_svd"):
+        if not self._directions.size:
             return np.zeros((len(texts), 0), np.float32)
-        kept = self._weigh(self._count(texts))[:, self._kept]
-        found = unit(self._svd.transform(kept).astype(np.float32))
-        return np.asarray(found - self._mean, np.float32)
-
-    def _count(self, texts: Sequence[str]) -> list[sparse.csr_matrix]:
-        # A sentence without spaces would be one word; in others nothing changes.
-        words, pieces = map(pairs_apart, texts), map(close_gaps, texts)
-        return [c.transform(part) for c, part in zip(self._counters, (words, pieces), strict=True)]
+        kept = self._weigh(_count(texts))[:, self._kept]
+        return np.asarray(unit(kept @ self._directions) - self._mean, np.float32)
 
     def _weigh(self, counts: Sequence[sparse.csr_matrix]) -> sparse.csr_matrix:
-        parts = [w.transform(part) for w, part in zip(self._weights, counts, strict=True)]
-        return sparse.hstack(parts).tocsr()
+        pairs = zip(counts, self._rarity, strict=True)
+        return sparse.hstack([_weighted(part, rarity) for part, rarity in pairs], format="csr")
+
+
+def _count(texts: Sequence[str]) -> list[sparse.csr_matrix]:
+    # A sentence without spaces would be one word; in others nothing changes.
+    words = count_words([pairs_apart(text) for text in texts])
+    return [words, count_pieces([close_gaps(text) for text in texts])]
+
+
+def _rarity(counts: sparse.csr_matrix) -> Floats:
+    """Return the inverse document frequency of each feature, float32 (n_features,)."""
+    n_texts, n_features = counts.shape
+    seen = np.bincount(counts.indices, minlength=n_features)
+    return np.asarray(np.log((1 + n_texts) / (1 + seen)) + 1, np.float32)
+
+
+def _weighted(counts: sparse.csr_matrix, rarity: Floats) -> sparse.csr_matrix:
+    """Return the logarithm of the counts times the rarity, rows of length 1."""
+    weights = (np.log(counts.data) + 1) * rarity[counts.indices]
+    rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+    lengths = np.sqrt(np.bincount(rows, weights.astype(np.float64) ** 2, counts.shape[0]))
+    weights /= lengths[rows].astype(np.float32)
+    return sparse.csr_matrix((weights, counts.indices, counts.indptr), counts.shape)
+
+
+def _main_directions(rows: sparse.csr_matrix, n_directions: int, seed: int) -> Floats:
+    """Return the strongest right singular directions, float32 (n_features, n_directions).
+
+    By the randomised method of Halko, Martinsson and Tropp (2011) with power iterations.
+    """
+    n_drawn = min(n_directions + N_SPARE, *rows.shape)
+    generator = np.random.default_rng(seed)
+    columns = rows.T.tocsr()
+    drawn = generator.standard_normal((rows.shape[0], n_drawn), np.float32)
+    for _ in range(1 + POWER_ITERATIONS):
+        # what is small beside the first direction would drown in rounding without this
+        drawn = np.linalg.qr(rows @ (columns @ drawn))[0]
+    spread = columns @ drawn
+    strengths, turned = np.linalg.eigh((spread.T @ spread).astype(np.float64))
+    chosen = slice(None, -n_directions - 1, -1)  # strengths rise
+    scaled = turned[:, chosen] / np.sqrt(np.maximum(strengths[chosen], 1e-9))
+    return np.asarray(spread @ scaled.astype(np.float32), np.float32)
 
 
 class HybridSpace:

@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml.themes.graph import Communities, by_size, nearest, neighbour_graph, vote
+from ml.themes.graph import (
+    COLUMNS_OF_HEAD,
+    Communities,
+    by_size,
+    nearest,
+    neighbour_graph,
+    neighbours,
+    vote,
+)
 from ml.themes.vectors import unit
 
 RNG = np.random.default_rng(0)
@@ -53,3 +61,14 @@ def test_votes_are_weighted_and_left_over_votes_count():
     found, shares = vote(similarities, labels, 2)
     assert found.tolist() == [1, -1, -1]
     assert np.allclose(shares, [0.9 / 1.3, 0.6, 0])
+
+
+def test_neighbours_agree_with_comparing_all_with_all():
+    rows = unit(RNG.normal(size=(2 * COLUMNS_OF_HEAD + 1500, 6)))
+    rows[-40:] = rows[:40]  # equal rows: of equally near ones the first stand first
+    similarities, indexes = neighbours(rows, 7)
+    expected, places = nearest(rows, rows, 7, is_self=True)
+    assert np.allclose(similarities, expected, atol=1e-6)
+    assert (indexes == places).mean() > 0.999
+    assert not (indexes == np.arange(len(rows))[:, None]).any()
+    assert neighbours(rows[:3], 7)[1].shape == (3, 2)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 
-from ml.themes.graph import Communities, nearest, neighbour_graph
+from ml.themes.graph import nearest, neighbour_graph
 from ml.themes.resolution import (
-    EQUAL_WITHIN,
     RESOLUTIONS,
+    STEP,
+    agreed_communities,
     centres,
     choose_resolution,
     separation,
@@ -13,28 +15,51 @@ from ml.themes.resolution import (
 from ml.themes.vectors import unit
 
 
+def groups(n_groups: int, n_members: int, spread: float, seed: int = 0):
+    """Return a graph and vectors of groups around directions of their own."""
+    rng = np.random.default_rng(seed)
+    middle = unit(rng.normal(size=(n_groups, 32)))
+    noise = spread * rng.normal(size=(n_groups * n_members, 32))
+    vectors = unit(np.repeat(middle, n_members, axis=0) + noise)
+    return neighbour_graph(*nearest(vectors, vectors, 15, is_self=True)), vectors
+
+
 def test_the_choice_splits_well_kept_groups_no_further():
-    rng = np.random.default_rng(0)
-    middle = unit(rng.normal(size=(20, 32)))
-    vectors = unit(np.repeat(middle, 40, axis=0) + 0.12 * rng.normal(size=(800, 32)))
-    graph = neighbour_graph(*nearest(vectors, vectors, 15, is_self=True))
+    graph, vectors = groups(20, 40, 0.12)
     resolution, scores = choose_resolution(graph, vectors, n_neighbours=15, seed=0)
-    assert len(np.unique(Communities(graph, 0).find(resolution))) == 20
-    assert scores[str(resolution)] >= max(scores.values()) - EQUAL_WITHIN
+    labels = agreed_communities(graph, vectors, np.arange(800), resolution, 0)
+    assert len(np.unique(labels)) == 20
+    assert list(scores) == [str(r) for r in RESOLUTIONS]
     assert choose_resolution(graph, vectors, n_neighbours=15, seed=0) == (resolution, scores)
 
 
-def test_a_person_moves_the_choice_by_steps_and_not_beyond_the_ends():
-    vectors = unit(np.random.default_rng(0).normal(size=(300, 16)).astype(np.float32))
-    graph = neighbour_graph(*nearest(vectors, vectors, 15, is_self=True))
+def test_many_small_groups_are_parted_finer_than_few_large_ones():
+    few, many = (
+        choose_resolution(*groups(n, 1_200 // n, 0.12), n_neighbours=15, seed=0)[0] for n in (4, 60)
+    )
+    assert RESOLUTIONS[0] < few < many < RESOLUTIONS[-1]
 
-    def choose(finer: int) -> int:
-        chosen = choose_resolution(graph, vectors, n_neighbours=15, seed=0, finer=finer)[0]
-        return RESOLUTIONS.index(chosen)
 
-    own = choose(0)
-    assert [choose(s) for s in (-1, 1)] == [max(0, own - 1), min(own + 1, len(RESOLUTIONS) - 1)]
-    assert (choose(-99), choose(99)) == (0, len(RESOLUTIONS) - 1)
+def test_a_person_moves_the_choice_by_steps():
+    graph, vectors = groups(1, 300, 1.0)
+    coarser, own, finer = (
+        choose_resolution(graph, vectors, n_neighbours=15, seed=0, finer=steps)[0]
+        for steps in (-1, 0, 2)
+    )
+    assert np.isclose(coarser * STEP, own, atol=0.02)
+    assert np.isclose(finer, own * STEP**2, atol=0.02)
+
+
+def test_a_clear_group_is_not_parted_however_fine_the_others_are_compared():
+    graph, vectors = groups(3, 40, 0.03)
+    labels = agreed_communities(graph, vectors, np.arange(120), 1.8, 0)
+    assert np.bincount(labels).tolist() == [40, 40, 40]
+
+
+def test_nodes_without_edges_are_alone():
+    rows = np.eye(3, dtype=np.float32)
+    alone = agreed_communities(sparse.csr_matrix((3, 3)), rows, np.arange(3), 2.0, 0)
+    assert alone.tolist() == [0, 1, 2]
 
 
 def test_separation_is_higher_for_the_true_groups():
