@@ -319,8 +319,7 @@ def test_giving_a_contact_to_a_theme_moves_all_that_say_the_same_and_can_be_undo
 def test_giving_more_than_a_hundred_takes_their_number_as_the_page_writes_it(
     manager, session, held, monkeypatch
 ):
-    for room in ("web.themes_giving", "domain.curation"):
-        monkeypatch.setattr(f"closedloop.{room}.COUNT_TO_TYPE_ABOVE", 1)
+    monkeypatch.setattr("closedloop.domain.curation.COUNT_TO_TYPE_ABOVE", 1)
     batch = make_batch(session)
     first, second = (
         make_contact(session, text="The lift!", batch=batch, cluster=-1) for _ in range(2)
