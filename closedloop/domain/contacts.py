@@ -143,6 +143,11 @@ class SessionGaps:
     general: int = 0
     by_channel: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def gathers(self) -> bool:
+        """Whether the rows of any channel are messages, to be gathered."""
+        return self.general > 0 or any(gap > 0 for gap in self.by_channel.values())
+
     def of(self, channel: str) -> int:
         """Return the gap of a channel in seconds."""
         return self.by_channel.get(channel, self.general)

@@ -5,6 +5,7 @@ Reading and writing keep one core busy, checking and redacting what others there
 
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import signal
@@ -26,7 +27,8 @@ from closedloop.adapters.contacts import Outcome, as_outcome, read_pieces, rows_
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.types import BadRow, FileFacts, ParsedContact, Piece, RawRow, Reject
 from closedloop.config import Settings
-from closedloop.services.contact_rows import CleanReject, CleanRow, RowCleaner
+from closedloop.services.clean_rows import CleanReject, CleanTable
+from closedloop.services.contact_rows import RowCleaner
 
 ROWS_PER_STRETCH = 2_000
 CHARACTERS_PER_STRETCH = 2_000_000
@@ -35,7 +37,7 @@ MOST_HELPERS = 4
 STRETCHES_AHEAD = 3
 """How many stretches are cleaned while one is written: what bounds the memory."""
 
-PIECE_CHARACTERS = 600_000
+PIECE_CHARACTERS = 1_000_000
 """How much text a process beside splits into rows itself."""
 
 Item = RawRow | BadRow | Outcome
@@ -48,7 +50,7 @@ class Stretch:
 
     Attributes
     ----------
-    rows : list of CleanRow
+    rows : CleanTable
     rejects : list of CleanReject
     n_read : int
         Rows of the file it covers, those passed over included.
@@ -56,7 +58,7 @@ class Stretch:
         Physical line of the last of them.
     """
 
-    rows: list[CleanRow] = field(default_factory=list)
+    rows: CleanTable
     rejects: list[CleanReject] = field(default_factory=list)
     n_read: int = 0
     last_line: int = 0
@@ -162,7 +164,7 @@ def _clean(portion: Portion, how: Cleaning, cleaner: RowCleaner) -> Stretch:
         for item in items
     ]
     return Stretch(
-        cleaner.clean_many([o for o in outcomes if isinstance(o, ParsedContact)]),
+        cleaner.clean_all([o for o in outcomes if isinstance(o, ParsedContact)]),
         [cleaner.clean_reject(o) for o in outcomes if isinstance(o, Reject)],
         n_read=len(items),
         last_line=items[-1].line if items else 0,
@@ -265,6 +267,8 @@ def serve(work_handle: int, answers_handle: int) -> None:
     except (EOFError, OSError):  # whoever started it was killed before a whole message was sent
         return
     cleaner = RowCleaner(how.settings, how.facts, how.mapping)
+    gc.freeze()
+    gc.disable()  # rows hold no cycles, and looking for some in all of them takes its time
     while True:
         try:
             portion = work.recv()

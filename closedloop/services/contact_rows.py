@@ -5,23 +5,27 @@ Nothing here touches the database: what leaves this module is what may be writte
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import attrgetter
-from types import MappingProxyType
-from typing import NamedTuple
 
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.types import FileFacts, ParsedContact, Reject
 from closedloop.config import Settings
 from closedloop.domain.clock import local_day
 from closedloop.domain.identities import IdentifierKind
+from closedloop.services.bulk import as_instant
+from closedloop.services.clean_rows import (
+    RAW_CHARS,
+    SAID,
+    CleanReject,
+    CleanRow,
+    CleanTable,
+    as_json,
+    text_hash,
+)
 from closedloop.services.identifiers import hash_customer, normalise_identifier, put_keys_on
 from closedloop.services.redaction import site_redactor
 from ml.text.clean import decode_entities, issue_text
@@ -29,28 +33,17 @@ from ml.text.redact import Redacted, RedactedTurns
 
 __all__ = [
     "CUSTOMER_TOKEN",
-    "CleanReject",
-    "CleanRow",
     "RowCleaner",
     "hash_customer",
-    "text_hash",
     "words_to_embed",
 ]
-
-RAW_CHARS = 2_000
-"""How much of a row the quarantine keeps."""
 
 CUSTOMER_TOKEN = "[CUSTOMER]"  # noqa: S105 - what stands in place of a customer's id
 _ID_CHARS = 120
 _LABEL_CHARS = {"channel": 60, "queue": 60, "agent": 60, "disposition": 120, "team": 60}
-SAID = ("wait_seconds", "abandoned", "transfers", "resolved", "survey_resolved", "nps", "ces")
-"""What a source may say beside the usual, all of it optional."""
-
-_NOTHING: MappingOf[str, int] = MappingProxyType({})
+_AS_THEY_ARE = ("line", "handle_seconds", "csat", *SAID)
 _said = attrgetter(*SAID)
 _hashed_labels = attrgetter(*_LABEL_CHARS)
-as_json = json.JSONEncoder(ensure_ascii=False).encode
-"""What `json.dumps` would give, without making an encoder for every row."""
 
 _SHORTEST_ID_IN_TEXT = 5
 _REDACTED_AT_ONCE = 8_000
@@ -58,11 +51,6 @@ _LONGEST_FIND = 400
 _AROUND_IDS = ' \t\r\n"'
 _Named = tuple[IdentifierKind, str]
 _NOT_KEPT = "(not kept: which part of it names the customer cannot be told)"
-
-
-def text_hash(text: str) -> str:
-    """Return the SHA-256 of a text, hex: equal texts are encoded once."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def words_to_embed(turns: Sequence[tuple[str, str]]) -> str:
@@ -73,100 +61,6 @@ def words_to_embed(turns: Sequence[tuple[str, str]]) -> str:
     if not any(speaker == "customer" for speaker, _ in turns):
         turns = [("customer" if who == "unknown" else who, text) for who, text in turns]
     return issue_text(turns)
-
-
-class CleanRow(NamedTuple):
-    """One row as it may be stored.
-
-    Attributes
-    ----------
-    line : int
-        Physical line in the file.
-    contact_id : str
-        As the source names it, at most 120 characters; a keyed hash where it is an address.
-    started_at : datetime
-        UTC, aware, whole seconds.
-    local_day : date
-        Reporting day.
-    customer_key : str or None
-        From `hash_customer`; None is unidentified.
-    turns : tuple of (speaker, text)
-        Redacted.
-    content_hash : str
-        Keyed hash of the row as the source wrote it, but for line and id: it tells a repetition
-        from a change whatever the rules of redaction are by then.
-    language : str
-        ISO 639-1, said by the source or detected; empty unknown.
-    redactions : dict of str to int
-        How often what was found, by kind.
-    identifiers : tuple of (kind, key)
-        From `hash_customer`: what else is known of the customer.
-    follows_contact_id : str
-        As `contact_id`; empty where it follows none.
-    issue_text : str
-        What is embedded; empty without turns.
-    """
-
-    line: int
-    contact_id: str
-    started_at: datetime
-    local_day: date
-    customer_key: str | None
-    channel: str
-    queue: str
-    agent: str
-    disposition: str
-    handle_seconds: int | None
-    csat: float | None
-    turns: tuple[tuple[str, str], ...]
-    content_hash: str
-    redactions: MappingOf[str, int] = _NOTHING
-    identifiers: tuple[tuple[str, str], ...] = ()
-    language: str = ""
-    team: str = ""
-    wait_seconds: int | None = None
-    abandoned: bool | None = None
-    transfers: int | None = None
-    resolved: bool | None = None
-    survey_resolved: bool | None = None
-    nps: int | None = None
-    ces: float | None = None
-    follows_contact_id: str = ""
-    issue_text: str = ""
-
-    @property
-    def raw(self) -> str:
-        """The row for the quarantine, without its customer."""
-        return json.dumps(
-            {
-                "contact_id": self.contact_id,
-                "started_at": self.started_at.isoformat(),
-                "channel": self.channel,
-                "queue": self.queue,
-                "agent": self.agent,
-                "disposition": self.disposition,
-                "handle_seconds": self.handle_seconds,
-                "csat": self.csat,
-                **{name: value for name in SAID if (value := getattr(self, name)) is not None},
-                "turns": self.turns,
-            },
-            ensure_ascii=False,
-        )[:RAW_CHARS]
-
-
-@dataclass(frozen=True, slots=True)
-class CleanReject:
-    """A row that is no contact, as the quarantine may keep it.
-
-    `customer_key` is that of the customer it names, so that it goes when they are erased; None
-    where it names nobody or cannot be told.
-    """
-
-    line: int
-    code: str
-    reason: str
-    raw: str
-    customer_key: str | None = None
 
 
 class RowCleaner:
@@ -196,60 +90,45 @@ class RowCleaner:
 
     def clean(self, row: ParsedContact) -> CleanRow:
         """Return a row without personal data."""
-        return self.clean_many([row])[0]
+        return self.clean_all([row]).rows()[0]
 
-    def clean_many(self, rows: Sequence[ParsedContact]) -> list[CleanRow]:
+    def clean_all(self, rows: Sequence[ParsedContact]) -> CleanTable:
         """Return rows without personal data.
 
-        One thing after the other for all of them: what a step needs stays in the processor's
+        One step after the other for all of them: what a step needs stays in the processor's
         cache, which row by row it would not.
         """
         counts: list[dict[str, int]] = [{} for _ in rows]
-        labels = [
-            [self._clean_label(row, name, found) for name in _LABEL_CHARS]
-            for row, found in zip(rows, counts, strict=True)
-        ]
+        labels = {
+            name: list(map(partial(self._clean_label, name), rows, counts)) for name in _LABEL_CHARS
+        }
         turns = list(map(self._clean_turns, rows, counts))
         words = [words_to_embed(said) if said else "" for said in turns]
-        languages = [
-            row.language or _language_of(text) for row, text in zip(rows, words, strict=True)
-        ]
-        hashes = list(map(self._content_hash, rows))
         owners = list(map(self._identify, rows))
         later = self._keys[1:]
-        return [
-            CleanRow(
-                line=row.line,
-                contact_id=self._clean_id(row.contact_id),
-                started_at=row.started_at,
-                local_day=local_day(row.started_at, self._zone),
-                customer_key=owner[0] and put_keys_on(owner[0], later),
-                channel=named[0],
-                queue=named[1],
-                agent=named[2],
-                disposition=named[3],
-                team=named[4],
-                handle_seconds=row.handle_seconds,
-                csat=row.csat,
-                turns=said,
-                content_hash=digest,
-                redactions=found,
-                identifiers=owner[1],
-                language=language,
-                issue_text=text,
-                wait_seconds=row.wait_seconds,
-                abandoned=row.abandoned,
-                transfers=row.transfers,
-                resolved=row.resolved,
-                survey_resolved=row.survey_resolved,
-                nps=row.nps,
-                ces=row.ces,
-                follows_contact_id=self._clean_id(row.follows_contact_id or ""),
-            )
-            for row, found, named, said, text, language, digest, owner in zip(
-                rows, counts, labels, turns, words, languages, hashes, owners, strict=True
-            )
-        ]
+        return CleanTable(
+            {
+                **{name: [getattr(row, name) for row in rows] for name in _AS_THEY_ARE},
+                **labels,
+                "contact_id": [self._clean_id(row.contact_id) for row in rows],
+                "started_at": [as_instant(row.started_at) for row in rows],
+                "local_day": [local_day(row.started_at, self._zone).isoformat() for row in rows],
+                "customer_key": [first and put_keys_on(first, later) for first, _ in owners],
+                "identifiers": [others for _, others in owners],
+                "turns": list(map(as_json, turns)),
+                "issue_text": words,
+                "text_hash": list(map(text_hash, words)),
+                "content_hash": list(map(self._content_hash, rows)),
+                "redactions": counts,
+                "language": [
+                    row.language or _language_of(text)
+                    for row, text in zip(rows, words, strict=True)
+                ],
+                "follows_contact_id": [
+                    self._clean_id(row.follows_contact_id or "") for row in rows
+                ],
+            }
+        )
 
     def _content_hash(self, row: ParsedContact) -> str:
         """Return a keyed hash of what the source says, as said before redaction."""
@@ -319,7 +198,7 @@ class RowCleaner:
         """Return a text without personal data."""
         return self._redactor.redact(decode_entities(text)).text
 
-    def _clean_label(self, row: ParsedContact, name: str, counts: dict[str, int]) -> str:
+    def _clean_label(self, name: str, row: ParsedContact, counts: dict[str, int]) -> str:
         found = self._label(" ".join(decode_entities(getattr(row, name) or "").split()))
         _add(counts, found)
         return found.text[: _LABEL_CHARS[name]].strip()

@@ -287,8 +287,7 @@ class _Run:
                 chain_later=True,
             )
             if self._replay:
-                refused = {row.line for row in found.changed}
-                taken = [row for row in stretch.rows if row.line not in refused]
+                taken = [r for r in stretch.rows.rows() if r.line not in found.changed_lines]
                 settle_rejects(session, self._replay, batch_id=self._batch.id, rows=taken)
             batch = session.get_one(ImportBatch, self._batch.id)
         self._batch = batch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from closedloop.domain.identities import MatchRules
 from closedloop.models import Contact, Customer, CustomerKey, LinkMove, LinkRun
 from closedloop.services.bulk import among, in_portions, take_ids, write_columns
-from closedloop.services.contact_rows import CleanRow
+from closedloop.services.clean_rows import CleanRow
 from closedloop.services.repeats import IDS_PER_STATEMENT, insert_into
 
 _contacts: Any = Contact.__table__
@@ -54,7 +54,7 @@ def find_rules_in_force(session: Session) -> tuple[int, MatchRules] | None:
 
 
 def find_or_add_customers(
-    session: Session, rows: Iterable[CleanRow], *, key_version: int
+    session: Session, row_keys: Iterable[str | None], *, key_version: int
 ) -> RowCustomers:
     """Return the customers of rows, adding those who are new.
 
@@ -65,11 +65,12 @@ def find_or_add_customers(
     ----------
     session : Session
         Holds the turn of writers.
-    rows : iterable of CleanRow
+    row_keys : iterable of str or None
+        Of each row; None is an unidentified customer.
     key_version : int
-        How many keys their hashes were made with.
+        How many keys they were made with.
     """
-    wanted = sorted({row.customer_key for row in rows if row.customer_key})
+    wanted = sorted({key for key in row_keys if key})
     found = _look_up(session, wanted)
     missing = [key for key in wanted if key not in found]
     if missing:
@@ -82,7 +83,7 @@ def find_or_add_customers(
                 "id": list(added.values()),
                 "key_hash": missing,
                 "key_version": [key_version] * len(missing),
-                "merged_into_id": [linked[k][0] if k in linked else None for k in missing],
+                **_merged_into(missing, linked),
             },
         )
         moves = [
@@ -98,6 +99,14 @@ def find_or_add_customers(
     )
 
 
+def _merged_into(
+    keys: Sequence[str], linked: Mapping[str, tuple[int, int]]
+) -> dict[str, list[int | None]]:
+    if not linked:
+        return {}
+    return {"merged_into_id": [linked[key][0] if key in linked else None for key in keys]}
+
+
 def _look_up(session: Session, keys: Collection[str]) -> dict[str, tuple[int, int | None]]:
     """Return (customer, whom it was linked with) by key."""
     found: dict[str, tuple[int, int | None]] = {}
@@ -105,7 +114,7 @@ def _look_up(session: Session, keys: Collection[str]) -> dict[str, tuple[int, in
     for portion in in_portions(keys, IDS_PER_STATEMENT):
         rows = session.execute(
             sa.select(*columns).where(among(session, _customers.c.key_hash, portion))
-        )
+        ).all()
         found |= {key: (own, root) for key, own, root in rows}
     return found
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from itertools import compress
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,9 +19,9 @@ from sqlalchemy.orm import Session
 from closedloop.config import Settings
 from closedloop.domain.contacts import SessionGaps
 from closedloop.models import Contact, ContactText, ImportBatch, ImportReject, Message
-from closedloop.services.bulk import among, as_instant, take_ids, write_columns
+from closedloop.services.bulk import among, take_ids, write_columns
+from closedloop.services.clean_rows import SAID, CleanReject, CleanRow, CleanTable, as_json
 from closedloop.services.cleaning import Stretch
-from closedloop.services.contact_rows import SAID, CleanReject, CleanRow, as_json, text_hash
 from closedloop.services.customers import find_or_add_customers, note_identifiers, note_links
 from closedloop.services.key_state import require_keys
 from closedloop.services.repeats import chain_contacts, mark_due, take_turn
@@ -31,40 +32,69 @@ _texts: Any = ContactText.__table__
 _messages: Any = Message.__table__
 _rejects: Any = ImportReject.__table__
 _AS_THEY_ARE = (
-    *("content_hash", "channel", "queue", "agent", "team", "disposition", "language"),
-    *("handle_seconds", "csat", "follows_contact_id", *SAID),
+    *("started_at", "local_day", "content_hash", "channel", "queue", "agent", "team"),
+    *("disposition", "language", "handle_seconds", "csat", "follows_contact_id", *SAID),
 )
+_TEXT = ("turns", "issue_text", "text_hash")
+_NOTHING_SAID = as_json(())
 
 
 @dataclass
 class Sorted:
-    """Rows by what is known of their ids, and the customers whose contacts are to be chained."""
+    """Places of rows by what is known of their ids.
 
-    new: list[CleanRow] = field(default_factory=list)
-    customer_ids: list[int] = field(default_factory=list)
+    Attributes
+    ----------
+    new, changed : list of int
+        `changed` have an id that is known with other content.
+    unchanged : int
+        How many are known as they are.
+    """
+
+    new: list[int] = field(default_factory=list)
     unchanged: int = 0
-    changed: list[CleanRow] = field(default_factory=list)
+    changed: list[int] = field(default_factory=list)
 
 
-def sort_rows(rows: Iterable[CleanRow], known: dict[str, str]) -> Sorted:
+@dataclass(frozen=True)
+class Stored:
+    """What became of a stretch.
+
+    Attributes
+    ----------
+    customer_ids : list of int
+        Whose contacts are still to be chained.
+    changed_lines : set of int
+        Of the rows that were refused, as their ids are known with other content.
+    """
+
+    customer_ids: list[int]
+    changed_lines: set[int]
+
+
+def sort_rows(rows: CleanTable, known: dict[str, str]) -> Sorted:
     """Tell new rows from repetitions and from other content under a known id.
 
     Parameters
     ----------
-    rows : iterable of CleanRow
+    rows : CleanTable
     known : dict of str to str
         Content hash by contact id; the new ones are put in, as a file may repeat itself.
     """
+    ids, hashes = rows["contact_id"], rows["content_hash"]
+    if not known and len(own := dict(zip(ids, hashes, strict=True))) == len(ids):
+        known |= own
+        return Sorted(list(range(len(ids))))
     found = Sorted()
-    for row in rows:
-        digest = known.setdefault(row.contact_id, "")
+    for place, (contact_id, own_hash) in enumerate(zip(ids, hashes, strict=True)):
+        digest = known.setdefault(contact_id, "")
         if not digest:
-            known[row.contact_id] = row.content_hash
-            found.new.append(row)
-        elif digest == row.content_hash:
+            known[contact_id] = own_hash
+            found.new.append(place)
+        elif digest == own_hash:
             found.unchanged += 1
         else:
-            found.changed.append(row)
+            found.changed.append(place)
     return found
 
 
@@ -76,7 +106,7 @@ def known_hashes(session: Session, source: str, ids: Sequence[str]) -> dict[str,
     messages = sa.select(_messages.c.source_message_id, _messages.c.content_hash).where(
         _messages.c.source == source, among(session, _messages.c.source_message_id, ids)
     )
-    return _pairs(session.execute(contacts)) | _pairs(session.execute(messages))
+    return _pairs(session.execute(contacts).all()) | _pairs(session.execute(messages).all())
 
 
 def _pairs(result: Iterable[Any]) -> dict[Any, Any]:
@@ -98,7 +128,7 @@ def store_stretch(
     gaps: SessionGaps,
     stretch: Stretch,
     chain_later: bool = False,
-) -> Sorted:
+) -> Stored:
     """Store a stretch and count it; rows that are known already change nothing.
 
     Parameters
@@ -115,79 +145,80 @@ def store_stretch(
 
     Returns
     -------
-    Sorted
-        What became of the rows.
+    Stored
     """
     take_turn(session)
     require_keys(session, settings)
     batch = session.get_one(ImportBatch, batch_id, populate_existing=True)
-    known = known_hashes(session, batch.source, [row.contact_id for row in stretch.rows])
-    found = sort_rows(stretch.rows, known)
+    rows = stretch.rows
+    found = sort_rows(rows, known_hashes(session, batch.source, rows["contact_id"]))
+    new, changed = rows.take(found.new), rows.take(found.changed).rows()
     key_version = len(settings.customer_keys)
-    found_customers = find_or_add_customers(session, found.new, key_version=key_version)
-    customers = found_customers.ids
-    messages = [row for row in found.new if gaps.of(row.channel) > 0]
-    whole = [row for row in found.new if gaps.of(row.channel) == 0]
-    days = _add_contacts(session, batch, whole, customers)
+    customers = find_or_add_customers(session, new["customer_key"], key_version=key_version)
+    messages, whole = _messages_and_whole(new, gaps)
+    days = _add_contacts(session, batch, whole, customers.ids)
     if messages:
         days |= add_messages(
             session,
             batch_id=batch_id,
             source=batch.source,
             rows=messages,
-            customers=customers,
+            customers=customers.ids,
             gaps=gaps,
             zone=settings.reporting_zone,
         )
-    if found_customers.own:
-        note_links(session, batch.source, found.new, found_customers)
-    note_identifiers(session, stretch.rows, found_customers, key_version=key_version)
+    if customers.own:
+        note_links(session, batch.source, new.rows(), customers)
+    if any(rows["identifiers"]):
+        note_identifiers(session, rows.rows(), customers, key_version=key_version)
     mark_due(session, days)
-    found.customer_ids = list(customers.values())
+    customer_ids = list(customers.ids.values())
     if messages or not chain_later:
-        chain_contacts(session, settings=settings, customer_ids=found.customer_ids)
-        found.customer_ids = []
-    _quarantine(session, batch_id, [*stretch.rejects, *map(_note_on_change, found.changed)])
-    _count(batch, stretch, found)
+        chain_contacts(session, settings=settings, customer_ids=customer_ids)
+        customer_ids = []
+    _quarantine(session, batch_id, [*stretch.rejects, *map(_note_on_change, changed)])
+    _count(batch, stretch, found, new)
     session.flush()
-    return found
+    return Stored(customer_ids, {row.line for row in changed})
+
+
+def _messages_and_whole(rows: CleanTable, gaps: SessionGaps) -> tuple[list[CleanRow], CleanTable]:
+    """Tell rows that are gathered into contacts from those that are one each."""
+    if not gaps.gathers:
+        return [], rows
+    is_message = [gaps.of(channel) > 0 for channel in rows["channel"]]
+    messages = [place for place, gathered in enumerate(is_message) if gathered]
+    whole = [place for place, gathered in enumerate(is_message) if not gathered]
+    return rows.take(messages).rows(), rows.take(whole)
 
 
 def _add_contacts(
-    session: Session, batch: ImportBatch, rows: Sequence[CleanRow], customers: dict[str, int]
+    session: Session, batch: ImportBatch, rows: CleanTable, customers: dict[str, int]
 ) -> set[date]:
     """Store rows each of which is a contact."""
-    if not rows:
+    n = len(rows)
+    if not n:
         return set()
-    ids = take_ids(session, _contacts, len(rows))
-    given = dict(zip(CleanRow._fields, zip(*rows, strict=True), strict=True))
+    ids = take_ids(session, _contacts, n)
+    given = {name: rows[name] for name in _AS_THEY_ARE}
     write_columns(
         session,
         _contacts,
         {
             "id": ids,
-            "source": [batch.source] * len(rows),
-            "source_contact_id": given["contact_id"],
-            "batch_id": [batch.id] * len(rows),
-            "customer_id": [row.customer_key and customers[row.customer_key] for row in rows],
-            "started_at": list(map(as_instant, given["started_at"])),
-            "local_day": [day.isoformat() for day in given["local_day"]],
-            "message_count": [1] * len(rows),
-            **{name: given[name] for name in _AS_THEY_ARE},
+            "source": [batch.source] * n,
+            "source_contact_id": rows["contact_id"],
+            "batch_id": [batch.id] * n,
+            "customer_id": [key and customers[key] for key in rows["customer_key"]],
+            "message_count": [1] * n,
+            # a column nobody fills need not be named
+            **{name: values for name, values in given.items() if values.count(None) < n},
         },
     )
-    spoken = [(i, row) for i, row in zip(ids, rows, strict=True) if row.turns]
-    write_columns(
-        session,
-        _texts,
-        {
-            "contact_id": [i for i, _ in spoken],
-            "turns": [as_json(row.turns) for _, row in spoken],
-            "issue_text": [row.issue_text for _, row in spoken],
-            "text_hash": [text_hash(row.issue_text) for _, row in spoken],
-        },
-    )
-    return set(given["local_day"])
+    spoken = [turns != _NOTHING_SAID for turns in rows["turns"]]
+    texts = {"contact_id": ids, **{name: rows[name] for name in _TEXT}}
+    write_columns(session, _texts, {name: list(compress(of, spoken)) for name, of in texts.items()})
+    return set(map(date.fromisoformat, set(rows["local_day"])))
 
 
 def _note_on_change(row: CleanRow) -> CleanReject:
@@ -204,16 +235,16 @@ def _quarantine(session: Session, batch_id: int, rejects: Sequence[CleanReject])
         session.execute(sa.insert(_rejects), values)
 
 
-def _count(batch: ImportBatch, stretch: Stretch, found: Sorted) -> None:
+def _count(batch: ImportBatch, stretch: Stretch, found: Sorted, new: CleanTable) -> None:
     batch.rows_read += stretch.n_read
     batch.rows_done += stretch.n_read
     batch.added += len(found.new)
     batch.unchanged += found.unchanged
     batch.changed += len(found.changed)
     batch.rejected += len(stretch.rejects)
-    batch.unidentified += sum(row.customer_key is None for row in found.new)
+    batch.unidentified += new["customer_key"].count(None)
     counts = dict(batch.redactions)
-    for row in found.new:
-        for kind, number in row.redactions.items():
+    for redactions in filter(None, new["redactions"]):
+        for kind, number in redactions.items():
             counts[kind] = counts.get(kind, 0) + number
     batch.redactions = counts

@@ -25,6 +25,7 @@ from closedloop.domain.clock import utc_now
 from closedloop.domain.contacts import share
 from closedloop.domain.errors import Conflict
 from closedloop.domain.jobs import Progress
+from closedloop.services.clean_rows import CleanRow, CleanTable, as_time
 from closedloop.services.contact_files import (
     Extent,
     OpenedFile,
@@ -32,7 +33,7 @@ from closedloop.services.contact_files import (
     open_contacts,
     with_rows,
 )
-from closedloop.services.contact_rows import CUSTOMER_TOKEN, CleanRow, RowCleaner
+from closedloop.services.contact_rows import CUSTOMER_TOKEN, RowCleaner
 from closedloop.services.intake import known_hashes, sort_rows
 from closedloop.services.key_state import find_key_state, key_problem
 from closedloop.services.long_work import Report, tell_nobody
@@ -209,11 +210,12 @@ def preview_file(
         extent = with_rows(measure_extent(path), opened) if limit is None else None
         tell = _Teller(report, extent)
         for rows in _cleaned(islice(outcomes, limit), cleaner, preview, reasons, tell):
-            ids = [row.contact_id for row in rows]
+            ids = rows["contact_id"]
             known = seen.hashes(ids) | known_hashes(session, source, ids)
             found = sort_rows(rows, known)
-            seen.add(found.new)
-            _count(preview, found.new)
+            new = rows.take(found.new)
+            seen.add(new)
+            _count(preview, new)
             preview.unchanged += found.unchanged
             preview.changed += len(found.changed)
         preview.is_whole = next(outcomes, None) is None
@@ -227,21 +229,21 @@ def _cleaned(
     preview: ImportPreview,
     reasons: dict[str, RejectReason],
     tell: _Teller,
-) -> Iterator[list[CleanRow]]:
-    """Count what is no contact, and yield the contacts in lists of bounded length."""
+) -> Iterator[CleanTable]:
+    """Count what is no contact, and yield the contacts in tables of bounded length."""
     while portion := list(islice(outcomes, ROWS_AT_ONCE)):
-        rows = []
+        contacts = []
         for outcome in portion:
             preview.rows_read += 1
             if isinstance(outcome, ParsedContact):
-                rows.append(cleaner.clean(outcome))
+                contacts.append(outcome)
             elif isinstance(outcome, Reject):
                 preview.rejected += 1
                 reason = RejectReason(outcome.code, 0, outcome.reason)
                 reasons.setdefault(outcome.code, reason).rows += 1
             else:
                 preview.skipped += 1
-        yield rows
+        yield cleaner.clean_all(contacts)
         tell(portion[-1].line, preview.rows_read)
 
 
@@ -261,16 +263,17 @@ class _Teller:
         self._report(Progress(done, total, doing))
 
 
-def _count(preview: ImportPreview, new: Sequence[CleanRow]) -> None:
+def _count(preview: ImportPreview, new: CleanTable) -> None:
     preview.would_add += len(new)
-    preview.unidentified += sum(row.customer_key is None for row in new)
-    for row in new:
-        preview.channels[row.channel] = preview.channels.get(row.channel, 0) + 1
-        preview.languages[row.language] = preview.languages.get(row.language, 0) + 1
-    times = [row.started_at for row in new]
-    if times:
-        preview.first_at = min(filter(None, (preview.first_at, min(times))))
-        preview.last_at = max(filter(None, (preview.last_at, max(times))))
+    preview.unidentified += new["customer_key"].count(None)
+    for channel in new["channel"]:
+        preview.channels[channel] = preview.channels.get(channel, 0) + 1
+    for language in new["language"]:
+        preview.languages[language] = preview.languages.get(language, 0) + 1
+    if len(new):
+        first, last = map(as_time, (min(new["started_at"]), max(new["started_at"])))
+        preview.first_at = min(filter(None, (preview.first_at, first)))
+        preview.last_at = max(filter(None, (preview.last_at, last)))
 
 
 def _sample(
@@ -327,9 +330,9 @@ class _SeenInFile:
         self._db.execute("CREATE TABLE seen (id TEXT PRIMARY KEY, digest TEXT) WITHOUT ROWID")
         self._db.execute("BEGIN")
 
-    def add(self, rows: Sequence[CleanRow]) -> None:
+    def add(self, rows: CleanTable) -> None:
         """Remember rows whose ids are new."""
-        pairs = [(row.contact_id, row.content_hash) for row in rows]
+        pairs = zip(rows["contact_id"], rows["content_hash"], strict=True)
         self._db.executemany("INSERT INTO seen VALUES (?, ?)", pairs)
 
     def hashes(self, ids: Sequence[str]) -> dict[str, str]:

@@ -21,8 +21,8 @@ from closedloop.adapters.contacts import read_rows
 from closedloop.adapters.types import RawRow
 from closedloop.models import ImportBatch, ImportReject
 from closedloop.services.bulk import in_portions
+from closedloop.services.clean_rows import CleanRow
 from closedloop.services.contact_files import OpenedFile, open_contacts
-from closedloop.services.contact_rows import CleanRow
 from closedloop.services.repeats import IDS_PER_STATEMENT
 
 LINE_COLUMN = "closedloop_line"

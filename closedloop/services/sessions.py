@@ -19,7 +19,8 @@ from closedloop.domain.clock import local_day
 from closedloop.domain.contacts import MessageTime, SessionGaps, gather_sessions
 from closedloop.models import Contact, ContactLink, ContactText, Message
 from closedloop.services.bulk import in_portions
-from closedloop.services.contact_rows import CleanRow, text_hash, words_to_embed
+from closedloop.services.clean_rows import CleanRow, text_hash
+from closedloop.services.contact_rows import words_to_embed
 from closedloop.services.repeats import IDS_PER_STATEMENT
 
 _contacts: Any = Contact.__table__

@@ -25,17 +25,19 @@ MARKS = re.compile(
     r"|\bX{2,}(?:[/-][X\d]+)*\b|__\w+__"  # and what others mask with
 )
 """What stands in a text and is no word of it: links, handles, tokens of redaction."""
-_HINT = re.compile(r"[@\[<]|https?:|www\.|XX|__")
-"""Stands in every mark, and is looked for far faster."""
+_HINTS = ("[", "@", "<", "http", "www.", "XX", "__")
+"""One of them stands in every mark, and is looked for far faster."""
 _ENTITY = re.compile(r"&(?:#\d{1,8};?|#[xX][0-9a-fA-F]{1,7};?|[A-Za-z][A-Za-z0-9]{1,31};)")
 # An ampersand written as one, however often: taken in one go, as nests would cost a pass each.
 _AMPERSAND = re.compile(r"&(?:(?:amp|AMP|#0{0,5}38|#[xX]0{0,4}26);)+")
 _SPACE_BEFORE_STOP = re.compile(r" ([,.;!?])(?!\w)")
+_SPACED_STOPS = (" ,", " .", " ;", " !", " ?")
 _DANGLING = (" ,;:.-–", " ,;:-–")
 """What a mark that was left out may have held together, at the beginning and at the end."""
 _QUOTES = str.maketrans("’‘ʼ´`“”", "'''''\"\"")
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+_SPACED_ENDS = (". ", "! ", "? ")
 
 _GREETING = re.compile(
     r"^(?:(?:hi+|hello+|hey+|hai|hiya|greetings|dear (?:sir|madam|team|all)(?: or madam)?"
@@ -173,14 +175,22 @@ def normalise(text: str) -> str:
         text = "".join(map(_visible, text))
     found = " ".join(without_marks(text).split())
     if len(found) < len(text):
-        found = _SPACE_BEFORE_STOP.sub(r"\1", found)
+        if _has_any(found, _SPACED_STOPS):
+            found = _SPACE_BEFORE_STOP.sub(r"\1", found)
         found = found.lstrip(_DANGLING[0]).rstrip(_DANGLING[1])
     return found
 
 
 def without_marks(text: str) -> str:
     """Return the text with a blank for each of its `MARKS`."""
-    return MARKS.sub(" ", text) if _HINT.search(text) else text
+    return MARKS.sub(" ", text) if _has_any(text, _HINTS) else text
+
+
+def _has_any(text: str, parts: tuple[str, ...]) -> bool:
+    for part in parts:  # noqa: SIM110 - a generator would take longer than the search
+        if part in text:
+            return True
+    return False
 
 
 def _visible(character: str) -> str:
@@ -266,9 +276,9 @@ def _strip_courtesies(text: str) -> str:
     plain = _without_beginning(_INTRODUCTION, _without_beginning(_GREETING, text))
     if not plain:
         return ""
-    sentences = _SENTENCE_END.split(plain)
-    if len(sentences) == 1:
+    if not _has_any(plain, _SPACED_ENDS):  # the only white space that is left is blanks
         return plain
+    sentences = _SENTENCE_END.split(plain)
     while sentences and not _says_something(sentences[0]):
         del sentences[0]
     while sentences and not _says_something(sentences[-1]):
@@ -284,17 +294,17 @@ def _without_beginning(pattern: re.Pattern[str], text: str) -> str:
 def _says_something(text: str) -> bool:
     """Whether one turn has a weight above 0 where nobody asked for anything."""
     lower = text.lower()
+    words = lower.split()
     # what stands between blanks and is all letters is a word, and found far faster than by pattern
-    has_content = any(map(str.isalpha, set(lower.split()) - _NEUTRAL))
+    has_content = any(map(str.isalpha, set(words) - _NEUTRAL))
     if not has_content and _NEUTRAL.issuperset(_WORD.findall(lower)):
         return False
-    return _states_issue(text) or not _IDENTITY.search(text)
+    return _states_issue(text, lower, words) or not _IDENTITY.search(text)
 
 
-def _states_issue(text: str) -> bool:
+def _states_issue(text: str, lower: str, words: Sequence[str]) -> bool:
     """Whether words that go with an issue, or a question, stand in a text."""
-    lower = text.lower()
-    if "?" in text or not _ISSUE_WORDS.isdisjoint(lower.split()):
+    if "?" in text or not _ISSUE_WORDS.isdisjoint(words):
         return True
     if not _ISSUE_WORDS.isdisjoint(_TOKEN.findall(lower)):
         return True
@@ -303,11 +313,11 @@ def _states_issue(text: str) -> bool:
 
 def _weight(text: str, is_check: bool) -> int:
     """Say how much one turn looks like a stated issue, from 0 (a courtesy) to 5."""
-    words = _WORD.findall(text.lower())
-    content = sum(word not in _NEUTRAL for word in words)
+    lower = text.lower()
+    content = sum(word not in _NEUTRAL for word in _WORD.findall(lower))
     if content == 0:
         return 0
-    has_issue = _states_issue(text)
+    has_issue = _states_issue(text, lower, lower.split())
     if not has_issue and _IDENTITY.search(text):
         return 0
     if is_check and not (has_issue and content >= 4):

@@ -62,8 +62,8 @@ def language_by_small_words(text: str) -> str:
     Another language may have at most a quarter as many, so that a mixed text is left to the
     model.
     """
-    words = set(text.lower().split(None, _MOST_WORDS)[:_MOST_WORDS])
-    spoken_for = [_LANGUAGE_OF[word] for word in words & _KNOWN]
+    words = _KNOWN.intersection(text.lower().split(None, _MOST_WORDS)[:_MOST_WORDS])
+    spoken_for = [_LANGUAGE_OF[word] for word in words]
     if len(spoken_for) < _LEAST_WORDS:
         return ""
     ranking = Counter(spoken_for).most_common(2)

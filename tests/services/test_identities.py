@@ -75,7 +75,7 @@ class Site:
                 settings=self.settings,
                 batch_id=batch.id,
                 gaps=SessionGaps(),
-                stretch=Stretch([cleaner.clean(c) for c in contacts], n_read=len(contacts)),
+                stretch=Stretch(cleaner.clean_all(contacts), n_read=len(contacts)),
             )
         roll_up_due(self.database.transaction)
 

@@ -52,7 +52,7 @@ class Inbox:
         self.cleaner = RowCleaner(settings, FACTS, Mapping({}))
 
     def take(self, *messages: ParsedContact):
-        stretch = Stretch([self.cleaner.clean(m) for m in messages], n_read=len(messages))
+        stretch = Stretch(self.cleaner.clean_all(messages), n_read=len(messages))
         self.session.execute(sa.delete(DueDay))
         store_stretch(
             self.session,
