@@ -28,7 +28,6 @@ from closedloop.cli.options import (
 from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.errors import Invalid
 from closedloop.domain.jobs import Progress
-from closedloop.jobs.work import assign_new
 from closedloop.queries.imports import BatchContacts, count_batch_contacts, get_batch
 from closedloop.queries.mappings import get_mapping
 from closedloop.services.contact_files import RecognisedFile, measure_extent
@@ -303,6 +302,9 @@ def _read_in(site: Site, wanted: _Wanted, *, no_assign: bool, as_json: bool) -> 
             replay_of_id=wanted.replay_of_id,
         )
         if not no_assign:
+            # imported here: with it comes all that measures, which an import alone never needs
+            from closedloop.jobs.work import assign_new
+
             assign_new(site.database, site.settings, COMMAND_LINE, report)
     names = ("id", "source", "rows_read", "added", "unchanged", "changed", "rejected")
     facts = {n: getattr(batch, n) for n in (*names, "unidentified", "redactions", "message")}

@@ -267,6 +267,7 @@ def nightly_round(
     report(Progress(0, 0, "bringing parked themes back"))
     with database.transaction() as session:
         back = return_parked(session, today=today(settings.reporting_zone), by=by)
+    database.look_at_sizes()
     return {
         **picked_up,
         **done,

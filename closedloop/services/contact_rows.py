@@ -86,7 +86,9 @@ class RowCleaner:
         self._redactor = site_redactor(settings)
         # agents and dispositions repeat all through a file
         labels = site_redactor(settings, with_names=False)
-        self._label = lru_cache(maxsize=4096)(labels.redact)
+        self._label = lru_cache(maxsize=4096)(
+            lambda label: labels.redact(" ".join(decode_entities(label).split()))
+        )
 
     def clean(self, row: ParsedContact) -> CleanRow:
         """Return a row without personal data."""
@@ -199,8 +201,12 @@ class RowCleaner:
         return self._redactor.redact(decode_entities(text)).text
 
     def _clean_label(self, name: str, row: ParsedContact, counts: dict[str, int]) -> str:
-        found = self._label(" ".join(decode_entities(getattr(row, name) or "").split()))
-        _add(counts, found)
+        written = getattr(row, name)
+        if not written:
+            return ""
+        found = self._label(written)
+        if found.counts:
+            _add(counts, found)
         return found.text[: _LABEL_CHARS[name]].strip()
 
     def _clean_turns(
@@ -284,6 +290,8 @@ class RowCleaner:
 
 def _identifiers_of(row: ParsedContact) -> list[_Named]:
     """Return what a row knows of its customer beside the id, the surest kind first."""
+    if not row.identifiers:
+        return []
     return sorted((IdentifierKind(kind), value) for kind, value in row.identifiers if value)
 
 

@@ -66,6 +66,8 @@ def language_by_small_words(text: str) -> str:
     spoken_for = [_LANGUAGE_OF[word] for word in words]
     if len(spoken_for) < _LEAST_WORDS:
         return ""
+    if len(set(spoken_for)) == 1:
+        return spoken_for[0]
     ranking = Counter(spoken_for).most_common(2)
     if ranking[0][1] < _LEAST_WORDS:
         return ""

@@ -35,6 +35,20 @@ def test_the_nightly_round_closes_an_import_that_broke_off_a_day_ago_and_adds_it
     assert session.scalar(sa.select(sa.func.sum(DailyRollup.contacts))) == 1
 
 
+def test_the_nightly_round_notes_how_large_the_tables_of_sqlite_are(database, session, settings):
+    if session.get_bind().dialect.name != "sqlite":
+        pytest.skip("PostgreSQL looks by itself.")
+    batch = make_batch(session)
+    for number in range(3):
+        make_contact(session, batch=batch, source_contact_id=f"c{number}", text=None)
+    session.commit()
+
+    nightly_round(database, settings, {}, NIGHTLY_ROUND, tell_nobody)
+
+    noted = session.execute(sa.text("SELECT stat FROM sqlite_stat1 WHERE tbl = 'contacts'"))
+    assert {stat.split()[0] for stat in noted.scalars()} == {"3"}
+
+
 def test_the_nightly_round_goes_on_without_its_watched_folder(database, settings):
     away = dataclasses.replace(settings, watched_folder="/nowhere/at/all")
 
