@@ -22,7 +22,9 @@ from closedloop.domain.themes import (
     quadrant_for,
 )
 from closedloop.models import ImpactMeasurement, Intervention, Theme, ThemeStats
+from closedloop.queries.contact_drivers import DriverList, list_drivers
 from closedloop.queries.theme_figures import Figures, figures_of, is_small, quadrant_of
+from closedloop.queries.theme_groups import SUMMED, ThemeGroup, list_groups, place_of_group
 from closedloop.queries.theme_page import ThemePage, get_theme_page
 
 __all__ = [
@@ -84,7 +86,10 @@ class ThemeSort(StrEnum):
 
 @dataclass(frozen=True)
 class ThemeFilter:
-    """What is asked for; owner 0, department 0 and contact driver 0 mean "none"."""
+    """What is asked for; owner 0, department 0 and contact driver 0 mean "none".
+
+    With `by_driver` the themes of one contact driver stand together, in the order asked for.
+    """
 
     view: ThemeView = ThemeView.OPEN
     q: str = ""
@@ -96,6 +101,7 @@ class ThemeFilter:
     status: ThemeStatus | None = None
     sort: ThemeSort = ThemeSort.CONTACTS
     descending: bool = True
+    by_driver: bool = False
     after: str = ""
 
 
@@ -111,6 +117,7 @@ class ThemeRow:
     demand_type: DemandType | None
     department_name: str
     owner_name: str
+    driver_id: int | None
     driver_key: str
     driver_name: str
     parked_until: date | None
@@ -142,11 +149,19 @@ class ThemeList:
     ----------
     after : str
         Key of the last row when there are more, else empty.
+    groups : tuple of ThemeGroup
+        In the order of the rows; empty where the list is not grouped.
     """
 
     rows: tuple[ThemeRow, ...]
     quadrants: tuple[QuadrantTotal, ...]
     after: str
+    groups: tuple[ThemeGroup, ...] = ()
+
+    def group_of(self, row: ThemeRow) -> ThemeGroup | None:
+        """Return the group that a row stands in; None where the list is not grouped."""
+        by_driver = {group.driver.id: group for group in self.groups}
+        return by_driver.get(row.driver_id) or by_driver.get(None)
 
     @property
     def shown_themes(self) -> int:
@@ -209,7 +224,8 @@ def list_themes(
     limit : int or None
         Rows of a page; None gives all of them.
     """
-    order = _order(wanted.sort, k)
+    drivers = list_drivers(session, k=k) if wanted.by_driver else None
+    keys = _keys(wanted, k, drivers)
     statement = _narrowed(sa.select(Theme), wanted).options(
         joinedload(Theme.stats),
         joinedload(Theme.department),
@@ -217,15 +233,15 @@ def list_themes(
         joinedload(Theme.driver),
     )
     if wanted.after:
-        statement = statement.where(_comes_after(session, wanted, order))
-    way = order.desc() if wanted.descending else order.asc()
-    statement = statement.order_by(way, Theme.id)
+        statement = statement.where(_comes_after(session, wanted, keys))
+    statement = statement.order_by(*(key.desc() if falls else key.asc() for key, falls in keys))
     themes = list(session.scalars(statement.limit(limit + 1 if limit else None)))
     page = themes[:limit] if limit else themes
     return ThemeList(
         rows=_with_verdicts(session, [_row(theme, k) for theme in page]),
         quadrants=_totals(session, wanted, k),
         after=page[-1].key if len(themes) > len(page) else "",
+        groups=_groups(session, wanted, drivers, k) if drivers is not None else (),
     )
 
 
@@ -239,6 +255,7 @@ def _row(theme: Theme, k: int) -> ThemeRow:
         demand_type=theme.demand_type,
         department_name=theme.department.name if theme.department else "",
         owner_name=theme.owner.name if theme.owner else "",
+        driver_id=theme.driver_id,
         driver_key=theme.driver.key if theme.driver else "",
         driver_name=theme.driver.name if theme.driver else "",
         parked_until=theme.parked_until,
@@ -294,33 +311,41 @@ def _order(sort: ThemeSort, k: int) -> sa.ColumnElement[Any]:
     return sa.cast(sa.func.coalesce(shown, -1e9), sa.Float(53))
 
 
+def _keys(
+    wanted: ThemeFilter, k: int, drivers: DriverList | None
+) -> list[tuple[sa.ColumnElement[Any], bool]]:
+    """Return what the list is ordered by, and whether it falls; no two themes share it all."""
+    keys: list[tuple[Any, bool]] = [(_order(wanted.sort, k), wanted.descending), (Theme.id, False)]
+    return keys if drivers is None else [(place_of_group(drivers), False), *keys]
+
+
 def _comes_after(
-    session: Session, wanted: ThemeFilter, order: sa.ColumnElement[Any]
+    session: Session, wanted: ThemeFilter, keys: Sequence[tuple[sa.ColumnElement[Any], bool]]
 ) -> sa.ColumnElement[bool]:
     last = session.execute(
-        sa.select(order, Theme.id)
+        sa.select(*(key for key, _ in keys))
         .select_from(Theme)
         .outerjoin(ThemeStats, ThemeStats.theme_id == Theme.id)
         .where(Theme.key == wanted.after)
     ).one_or_none()
     if last is None:
         return sa.true()
-    further = order < last[0] if wanted.descending else order > last[0]
-    return sa.or_(further, sa.and_(order == last[0], Theme.id > last[1]))
+    further: sa.ColumnElement[bool] = sa.false()
+    for (key, falls), value in zip(reversed(keys), reversed(last), strict=True):
+        beyond = key < value if falls else key > value
+        further = sa.or_(beyond, sa.and_(key == value, further))
+    return further
+
+
+def _groups(
+    session: Session, wanted: ThemeFilter, drivers: DriverList, k: int
+) -> tuple[ThemeGroup, ...]:
+    themes = sa.select(Theme.driver_id).select_from(Theme)
+    return list_groups(session, _narrowed(themes, wanted), drivers, k=k)
 
 
 def _totals(session: Session, wanted: ThemeFilter, k: int) -> tuple[QuadrantTotal, ...]:
-    sums = [
-        sa.func.sum(column)
-        for column in (
-            ThemeStats.contacts,
-            ThemeStats.handled,
-            ThemeStats.handle_seconds,
-            ThemeStats.mature,
-            ThemeStats.repeats_same,
-            ThemeStats.repeats_any,
-        )
-    ]
+    sums = [sa.func.sum(column) for column in SUMMED]
     cells: Any = sa.select(Theme.customer_values, Theme.company_values, sa.func.count(), *sums)
     rows: Sequence[Any] = session.execute(
         _narrowed(cells.select_from(Theme), wanted)

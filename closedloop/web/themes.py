@@ -268,6 +268,7 @@ def _wanted() -> ThemeFilter:
         status=_choice(ThemeStatus, "status"),
         sort=sort,
         descending=order == "down" or (order != "up" and sort not in FIRST_ASCENDING),
+        by_driver=request.args.get("group") == "driver",
         after=request.args.get("after", "")[:20],
     )
 
@@ -287,6 +288,7 @@ def _arguments(wanted: ThemeFilter) -> dict[str, Any]:
         "demand": wanted.demand_type,
         "quadrant": wanted.quadrant,
         "status": wanted.status,
+        "group": "driver" if wanted.by_driver else None,
         "sort": None if wanted.sort is ThemeSort.CONTACTS else wanted.sort.value,
         "order": None if wanted.descending is (wanted.sort not in FIRST_ASCENDING) else "down",
     }

@@ -172,7 +172,7 @@ def test_a_command_that_hangs_is_stopped_with_what_it_started(tmp_path):
         "time.sleep(60)"
     )
     began = time.monotonic()
-    with pytest.raises(NoAnswer, match=r"within 4\.0 seconds"):
+    with pytest.raises(NoAnswer, match=r"within 4 seconds"):
         Command((program(tmp_path, code),), seconds=4.0).ask("", "")
     assert time.monotonic() - began < 30  # of the 60 that it would take
     assert not _runs(int(note.read_text()))

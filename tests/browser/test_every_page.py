@@ -39,6 +39,7 @@ PAGES: dict[str, list[tuple[str, str]]] = {
         ("metrics.lists", "/metrics/settings/lists"),
         ("themes.index", "/themes/"),
         ("themes.index", "/themes/?view=all"),
+        ("themes.index", "/themes/?view=all&group=driver"),
         ("themes.show", "{theme}"),
         ("themes.definitions", "{theme}/definitions"),
         ("themes.runs", "/themes/runs"),

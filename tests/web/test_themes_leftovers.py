@@ -158,6 +158,30 @@ def test_the_tray_lists_what_no_theme_holds_with_the_nearest_theme(manager, sess
     assert f'<span class="cl-id">{find_key(session, site)}</span>' in first[: first.index("</tr>")]
     near = int(re.search(r"(\d+) %", text_of(first[: first.index("</tr>")]))[1])
     assert 30 < near < 100
+    narrow = first[first.index('<div class="cl-sm-only">') : first.index("</div>")]
+    assert f"{find_key(session, site)}" in text_of(narrow)
+    assert f"{near} % near" in text_of(narrow)
+    assert re.search(r'href="/themes/unassigned/\d+/give"', narrow)
+
+
+def test_on_a_narrow_screen_the_columns_that_would_need_a_scroll_leave(manager, session, held):
+    add(session, 1, text="like nothing else")
+
+    html = manager.get("/themes/unassigned")
+    table = html[html.index("cl-tray") :].split("</table>")[0]
+    headings = re.findall(r'<th scope="col" class="([^"]*)"[^>]*>(.*?)</th>', table, re.DOTALL)
+
+    stay = [
+        text_of(words).strip()
+        for cls, words in headings
+        if not {"cl-md", "cl-lg"} & set(cls.split())
+    ]
+    assert stay == ["When", "First words"]
+    row = table[table.index("<tbody") :]
+    cells = re.findall(r'<t[hd](?: class="([^"]*)")?[ >]', row)
+    assert sum("cl-md" in cls or "cl-lg" in cls for cls in cells) == len(headings) - 2
+    assert "like none of the themes" in text_of(row)
+    assert row.count("/give") == 2  # below the words and in a column, of which one is shown
 
 
 def find_key(session, theme_id):
