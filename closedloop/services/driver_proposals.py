@@ -172,8 +172,8 @@ def _place(
     names = _name(session, members, large, told) if told else {}
     for number, driver in enumerate(known.drivers):
         _put_under(session, driver, members[number], outcome, by)
-    for label in told:
-        driver = _bear(session, *names[label], run_id, outcome, by)
+    for label, name in names.items():
+        driver = _bear(session, *name, run_id, outcome, by)
         _put_under(session, driver, members[label], outcome, by)
 
 
@@ -216,25 +216,36 @@ def _name(
     large: set[int],
     told: Sequence[int],
 ) -> dict[int, tuple[str, list[str]]]:
-    """Return name and keywords of new drivers, set against what all drivers say."""
+    """Return name and keywords of new drivers, set against what all drivers say.
+
+    A driver of which nothing that was said may be read, or is kept, has none and takes no part.
+    """
     from ml.themes.drivers import name_drivers
 
-    order = sorted(members)
-    themes = [theme for label in order for theme in members[label]]
-    drivers = [place for place, label in enumerate(order) for _ in members[label]]
-    texts: dict[str, int] = {}
+    said = {
+        theme.id: _read_texts(session, theme.id)
+        for group in members.values()
+        for theme in group
+        if theme.id in large
+    }
+    heard = {label: [t for t in group if said.get(t.id)] for label, group in members.items()}
+    order = [label for label in sorted(heard) if heard[label]]
+    themes = [theme for label in order for theme in heard[label]]
+    drivers = [place for place, label in enumerate(order) for _ in heard[label]]
+    of_text: dict[str, int] = {}
     for number, theme in enumerate(themes):
-        if theme.id in large:
-            for text in _read_texts(session, theme.id):
-                texts.setdefault(text, number)
+        for text in said[theme.id]:
+            of_text.setdefault(text, number)
     named = name_drivers(
-        list(texts),
-        np.array(list(texts.values()), np.int64),
+        list(of_text),
+        np.array(list(of_text.values()), np.int64),
         np.array(drivers, np.int64),
         [theme.name for theme in themes],
     )
     found = dict(zip(order, named, strict=True))
-    return {label: (found[label].name, list(found[label].keywords)) for label in told}
+    return {
+        label: (found[label].name, list(found[label].keywords)) for label in told if label in found
+    }
 
 
 def _read_texts(session: Session, theme_id: int) -> list[str]:

@@ -293,7 +293,7 @@ def _name(keywords: list[str], taken: set[str]) -> str:
 def _quoted(texts: Sequence[str], labels: Ints, theme: int) -> str:
     """Return the shortest text of a theme without a word of its own: better than no name."""
     own = [texts[int(i)] for i in np.flatnonzero(labels == theme)]
-    words = min(own, key=lambda text: (len(text), text)).split()
+    words = min(own, key=lambda text: (len(text), text), default="").split()
     return f"“{' '.join(words[:WORDS_QUOTED])[:CHARACTERS_QUOTED]}”"
 
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from closedloop.domain.contact_drivers import DriverState
 from closedloop.domain.themes import ThemeStatus
-from closedloop.models import AuditEvent, ContactDriver, Theme, ThemeRun
+from closedloop.models import AuditEvent, ContactDriver, Theme, ThemeRun, ThemeStats
 from closedloop.services.contact_drivers import (
     create_driver,
     merge_drivers,
@@ -209,6 +209,27 @@ def test_no_driver_is_named_by_what_too_few_customers_say(site):
     outcome = site.propose()
     assert outcome.born == []
     assert len(outcome.left) == 15
+
+
+def test_a_driver_of_which_nothing_is_kept_that_was_said_stops_no_run(site):
+    site.discover()
+    before = by_reason(site.drivers())
+    with site.database.transaction() as session:
+        session.execute(
+            sa.update(Theme).where(Theme.name.startswith("Money")).values(driver_id=None)
+        )
+        # a driver that stands, with themes of too few people: nothing of theirs may be read
+        phone = sa.select(Theme.id).where(Theme.name.startswith("Phone"))
+        session.execute(
+            sa.update(ThemeStats).where(ThemeStats.theme_id.in_(phone)).values(customers=0, unidentified=0)
+        )
+
+    outcome = site.propose()
+
+    after = by_reason(site.drivers())
+    assert len(outcome.born) == 1
+    assert after["PHONE"] == before["PHONE"]
+    assert None not in after["MONEY"]
 
 
 def test_a_part_that_is_split_off_stays_under_the_driver(site):
