@@ -221,7 +221,9 @@ def test_a_driver_of_which_nothing_is_kept_that_was_said_stops_no_run(site):
         # a driver that stands, with themes of too few people: nothing of theirs may be read
         phone = sa.select(Theme.id).where(Theme.name.startswith("Phone"))
         session.execute(
-            sa.update(ThemeStats).where(ThemeStats.theme_id.in_(phone)).values(customers=0, unidentified=0)
+            sa.update(ThemeStats)
+            .where(ThemeStats.theme_id.in_(phone))
+            .values(customers=0, unidentified=0)
         )
 
     outcome = site.propose()
