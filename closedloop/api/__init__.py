@@ -30,6 +30,7 @@ FEATURES = (
     "themes_drivers",
     "themes_leftovers",
     "themes_giving",
+    "themes_triage",
     "actions",
     "impact",
     "imports",

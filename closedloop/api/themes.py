@@ -72,11 +72,12 @@ def _theme(row: ThemeRow) -> ThemeOut:
         department=row.department_name,
         owner=row.owner_name,
         contact_driver=row.driver_key or None,
-        figures=_figures(row.figures),
+        figures=figures_out(row.figures),
     )
 
 
-def _figures(figures: Figures | None) -> ThemeFigures | None:
+def figures_out(figures: Figures | None) -> ThemeFigures | None:
+    """Return what may be shown of a theme's figures as the API gives it."""
     if figures is None:
         return None
     return ThemeFigures(
@@ -124,7 +125,7 @@ def _detail(page: ThemePage, precision: PrecisionOut | None) -> ThemeDetail:
         department=theme.department.name if theme.department else "",
         owner=theme.owner.name if theme.owner else "",
         contact_driver=theme.driver.key if theme.driver else None,
-        figures=_figures(page.figures),
+        figures=figures_out(page.figures),
         scenario=theme.scenario,
         cause=theme.cause,
         strategy=theme.strategy,

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from closedloop.domain.clock import as_if
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import AuditEvent
+from tests.factories.accounts import make_department
 from tests.factories.contacts import make_batch, make_contact, make_customer
 from tests.factories.leftovers import make_emerging
 from tests.factories.rollups import make_evidence
@@ -40,7 +41,7 @@ def examples() -> list[tuple[str, str, Any, Any]]:
 
 @pytest.fixture
 def site(session):
-    """What the examples speak of: two themes, contacts with and without one, a run, a spot."""
+    """What the examples speak of: two themes, a candidate, contacts, a run, a spot."""
     at = NOW - timedelta(days=3)
     themes = [
         make_theme(session, ThemeStatus.TRIAGED, key=key, name=name)
@@ -63,7 +64,20 @@ def site(session):
         for n, (theme, text) in enumerate(texts)
     ]
     assert [contact.id for contact in contacts] == list(range(1, 19))
-    for theme in themes:
+    waits = {"waiting_since": NOW - timedelta(days=2)}
+    candidate = make_theme(session, key="T-003", name="Letter sent back", **waits)
+    make_department(session, "Post room")
+    for n in range(6):
+        make_contact(
+            session,
+            theme=candidate,
+            customer=make_customer(session),
+            text=f"My letter {n} came back.",
+            batch=batch,
+            cluster=2,
+            started_at=at + timedelta(hours=1, minutes=n),
+        )
+    for theme in (*themes, candidate):
         make_stats(session, theme)
     make_evidence(session, themes[0], contacts[2])
     make_part(session, make_run(session), themes[0], would_move=60)

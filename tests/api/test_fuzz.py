@@ -24,22 +24,29 @@ FIELDS = (
     "cause",
     "colour",
     "contacts",
+    "demand_type",
+    "department",
     "expected_count",
     "goal",
     "into",
     "name",
+    "owner",
     "parts",
+    "quadrant",
     "reason",
     "scenario",
     "size",
+    "strategy",
     "themes",
     "to",
+    "until",
 )
 NUMBERS = st.one_of(
     st.integers(-3, 20),
     st.sampled_from([2**31 - 1, 2**31, 2**53 + 1, 2**63 - 1, 2**63, -(2**63) - 1, 10**300]),
 )
 TEXTS = st.one_of(
+    st.sampled_from(["", " ", "eliminate", "failure", "9999-12-31", "0001-01-01"]),
     st.sampled_from(["", " ", "T-001", "T-002", "none", "\x00", "\ud800", "T-\u0661", "x" * 6_000]),
     st.text(max_size=30),
 )
