@@ -45,7 +45,9 @@ def test_three_runs_change_nothing_that_nobody_asked_for():
     assert min(made[what] for what in ("merges", "moves", "renames", "retirements", "splits")) > 0
     assert len(report["months"]) == 3
     assert report["months"][0]["new"] > 5
-    assert [month["tiny"] for month in report["months"]] == [0, 0, 0]
+    for month in report["months"]:
+        assert month["tiny"] == 0
+        assert not month["new"] or month["smallest"] >= month["needed"] >= 5
     assert all(month["coverage"] > 0.8 for month in report["months"])
     assert "Met." in table
 
@@ -61,12 +63,21 @@ def test_what_a_run_would_change_unasked_is_counted():
             kept = session.scalars(sa.select(Theme).where(Theme.is_named_by_person)).all()
             first, other = kept[0], kept[1]
             n_moved = session.scalar(sa.select(sa.func.count()).where(Contact.theme_id == first.id))
+            key, other_key = first.key, other.key
             first.name = "Renamed by nobody"
             session.execute(
                 sa.update(Contact).where(Contact.theme_id == first.id).values(theme_id=other.id)
             )
 
         row = year._count(before, last)
+        names = before["names"]
+        emptied = year._count({**before, "names": {k: names[k] for k in names if k != key}}, last)
+        held = year._count(
+            {**before, "names": {k: names[k] for k in names if k != other_key}}, last
+        )
 
     assert (row["names"], row["decisions"]) == (1, 1)
     assert row["moved"] == n_moved > 0
+    assert (row["tiny"], emptied["tiny"], emptied["smallest"]) == (0, 1, 0)
+    assert held["tiny"] == 0
+    assert held["smallest"] >= held["needed"] == 5
