@@ -90,13 +90,13 @@ def test_a_group_sums_up_what_is_listed_and_tells_what_its_driver_holds(manager,
     money = text_of(group_row(html, "Money"))
 
     assert "3 themes here" in money  # the one too small is listed, and in no sum
-    assert "all its themes in use: 700 contacts, 50 % of those in themes" in money
+    assert "in all 700 contacts, 50 % of those in themes" in money
     assert re.search(r"\b550\b.*\b10 to 20 %.*\b550\b", money)
     assert "557" not in html
     foot = text_of(html[html.index("<tfoot") : html.index("</tfoot>")])
     assert "1,250" in foot  # 550 + 500 + 200
     other = text_of(group_row(html, "No contact driver"))
-    assert "1 theme here; all its themes in use: 200 contacts, 14 % of those in themes" in other
+    assert "1 theme here; in all 200 contacts, 14 % of those in themes" in other
 
 
 def test_the_sums_follow_the_filters_and_the_driver_does_not(manager, site):
@@ -109,7 +109,7 @@ def test_the_sums_follow_the_filters_and_the_driver_does_not(manager, site):
         ("Parcels", True),
         ("Late", False),
     ]
-    assert "1 theme here; all its themes in use: 700 contacts" in money
+    assert "1 theme here; in all 700 contacts" in money
     assert re.search(r"\b250\b.*\b10 to 20 %.*\b250\b", money)
 
 
