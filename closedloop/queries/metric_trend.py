@@ -28,6 +28,7 @@ from closedloop.queries.metrics import (
     reading_of_customers,
     value_over,
 )
+from closedloop.queries.repeats import mature_until
 
 
 class Step(StrEnum):
@@ -110,8 +111,9 @@ _Span = tuple[date, date, bool]
 def _spans(metric: Metric, wanted: MetricFilter, ground: Ground, step: Step) -> list[_Span]:
     """Return first and last day of each piece, and whether it is a whole one."""
     first, counted = counted_days(metric, wanted, ground)
-    is_open = metric.matures and wanted.last_day >= counted
-    last = ground.cut if is_open else min(wanted.last_day, ground.cut)
+    last = min(wanted.last_day, ground.cut)
+    if metric.matures and last >= mature_until(ground.cut, metric.window(wanted.window)):
+        last = ground.cut
     spans: list[_Span] = []
     day = first
     while day <= last:

@@ -269,6 +269,26 @@ def test_pieces_add_up_to_the_period_and_leave_maturing_days_out(session, centre
         assert not {piece.cell.value for piece in days_after} - {None}
 
 
+@pytest.mark.parametrize("metric", ["repeat_rate_any", "fcr", "contacts"])
+def test_a_period_that_ends_before_the_last_mature_day_ends_there(session, centre, metric):
+    wanted = asked(last=date(2026, 4, 4))  # 5 April is the last mature day
+    for step in Step:
+        page = get_metric_page(session, get_metric(metric), wanted, step=step, ground=centre)
+        assert page.pieces[-1].last_day == date(2026, 4, 4)
+        assert not any(piece.is_maturing for piece in page.pieces)
+
+
+def test_a_period_that_ends_on_the_last_mature_day_shows_those_that_mature_behind_it(
+    session, centre
+):
+    wanted = asked(last=date(2026, 4, 5))
+    for metric, last in (("fcr", CUT), ("contacts", date(2026, 4, 5))):
+        page = get_metric_page(session, get_metric(metric), wanted, step=Step.DAY, ground=centre)
+        assert page.pieces[-1].last_day == last
+        first_maturing = next((p.first_day for p in page.pieces if p.is_maturing), None)
+        assert first_maturing == (date(2026, 4, 6) if metric == "fcr" else None)
+
+
 def test_weeks_begin_on_mondays_and_parts_of_one_say_so(session, centre):
     wanted = asked(first=date(2026, 3, 4), last=date(2026, 3, 24))
     page = get_metric_page(session, get_metric("contacts"), wanted, step=Step.WEEK, ground=centre)
