@@ -2,21 +2,29 @@
 
 The rules are small word lists rather than a model: they run on every contact, must give equal
 texts for equal statements (vectors are cached by text), and a person can read why a turn was
-chosen. They are written for English; in other languages the first customer turns are taken.
+chosen. They are written for English. In other languages the longest statement is taken, as
+greetings and thanks of a few are known (`ml.text.courtesies`).
 """
 
 from __future__ import annotations
 
 import html
+import math
 import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html.entities import html5
 
+from ml.text.courtesies import COURTEOUS_WORDS, without_courtesies
+from ml.text.unspaced import length_unspaced, without_unspaced
+
 MAX_WORDS = 60
 # Longer turns are pasted letters or logs; the issue is in the beginning.
 MAX_CHARACTERS = 20_000
+
+CHARACTERS_PER_WORD = 2
+"""So many characters of writing without spaces count as one word, as most of Chinese are two."""
 
 MARKS = re.compile(
     r"https?://\S+|www\.\S+"  # links
@@ -69,7 +77,7 @@ _NEUTRAL_WORDS = (
     "we'll welcome well were wish with wonderful would wow ya yeah yep yes you you'll you're "
     "you've your yours yup "
 )
-_NEUTRAL = frozenset(_NEUTRAL_WORDS.split())
+_NEUTRAL = frozenset(_NEUTRAL_WORDS.split()) | COURTEOUS_WORDS
 _WORDS_OF_ISSUES = (
     "no not never cannot cant wont dont doesnt didnt isnt couldnt shouldnt need want wanted "
     "wanting trying tried how why when where which what who does lost stolen missing wrong "
@@ -294,6 +302,8 @@ def _without_beginning(pattern: re.Pattern[str], text: str) -> str:
 def _says_something(text: str) -> bool:
     """Whether one turn has a weight above 0 where nobody asked for anything."""
     lower = text.lower()
+    if not lower.isascii():
+        lower = without_courtesies(lower)
     words = lower.split()
     # what stands between blanks and is all letters is a word, and found far faster than by pattern
     has_content = any(map(str.isalpha, set(words) - _NEUTRAL))
@@ -311,10 +321,22 @@ def _states_issue(text: str, lower: str, words: Sequence[str]) -> bool:
     return bool(_ISSUE_PHRASES.search(text))
 
 
+def _count_content(lower: str) -> int:
+    """Return how many words of a text say more than a courtesy."""
+    n_apart = 0
+    if not lower.isascii():
+        lower = without_courtesies(lower)
+        n_apart = length_unspaced(lower)
+        if n_apart:
+            lower = without_unspaced(lower, " ")
+    n_words = sum(word not in _NEUTRAL for word in _WORD.findall(lower))
+    return n_words + math.ceil(n_apart / CHARACTERS_PER_WORD)
+
+
 def _weight(text: str, is_check: bool) -> int:
     """Say how much one turn looks like a stated issue, from 0 (a courtesy) to 5."""
     lower = text.lower()
-    content = sum(word not in _NEUTRAL for word in _WORD.findall(lower))
+    content = _count_content(lower)
     if content == 0:
         return 0
     has_issue = _states_issue(text, lower, lower.split())

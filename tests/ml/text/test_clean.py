@@ -171,3 +171,33 @@ def test_decode_entities_takes_a_deep_nest_in_little_time():
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=12).map(" ".join))
 def test_one_turn_alone_gives_what_it_gives_after_an_agent_who_asked_nothing(text: str) -> None:
     assert issue_text([("customer", text)]) == issue_text([("agent", "."), ("customer", text)])
+
+
+@pytest.mark.parametrize(
+    ("before", "statement", "after"),
+    [
+        ("你好", "我的包裹还没有到。", "好的，谢谢！"),
+        ("您好，我想问一下", "银行卡丢了怎么办", "谢谢"),
+        ("Labas vakaras", "Mano kortelė dar neatėjo", "Ačiū, viso gero"),
+        ("Selamat pagi kak", "Kartu saya belum sampai", "Oke terima kasih kak"),
+        ("Halo kak, saya mau tanya", "Kartu saya hilang", "makasih"),
+    ],
+)
+def test_a_statement_in_another_language_is_taken_not_the_greeting_before_it(
+    before, statement, after
+):
+    turns = [("customer", before), ("agent", "…"), ("customer", statement), ("agent", "…")]
+    assert issue_text([*turns, ("customer", after)]) == statement
+
+
+@pytest.mark.parametrize(
+    "courtesy", ["你好！", "好的，谢谢", "Ačiū!", "Selamat pagi kak", "สวัสดีครับ"]
+)
+def test_courtesies_in_other_languages_say_nothing(courtesy):
+    assert issue_text([("customer", courtesy)]) == ""
+    assert issue_text([("customer", courtesy), ("agent", "?"), ("customer", courtesy)]) == ""
+
+
+def test_of_two_statements_without_spaces_the_longer_one_is_taken():
+    turns = [("customer", "我的卡"), ("agent", "?"), ("customer", "我的银行卡昨天在路上被偷了")]
+    assert issue_text(turns) == turns[2][1]
