@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from closedloop.adapters.json_stream import MAX_DEPTH, is_too_deep
 from closedloop.adapters.lines import without_escapes
 
 MAX_RECORD_CHARS = 16 * 1024 * 1024
@@ -20,10 +21,13 @@ WHOLE_CHARS = 4 * 1024 * 1024
 """Objects up to this size are decoded at once; larger ones are taken as pages and walked."""
 
 KEPT_OF_BROKEN = 2000
+TOO_DEEP = f"holds more than {MAX_DEPTH} lists and objects inside each other"
 _BLOCK = 256 * 1024
 _MAX_TRIES = 20_000
 _SPACE = re.compile(r"[\s,\x1e]*")
 _OUTER_OBJECT = re.compile(r"\n(?=[{\[])")
+_MARK = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]"]', re.DOTALL)
+_STEP = {"{": 1, "[": 1, "}": -1, "]": -1}
 _UNDECODED = re.compile(r"[\udc80-\udcff]")
 
 
@@ -111,6 +115,10 @@ class _BadValue(Exception):
         self.is_large = is_large
 
 
+class _TooDeep(_BadValue):
+    """A value of more levels than can be decoded; it may well be whole."""
+
+
 def _no_constant(_: str) -> None:
     """NaN and Infinity are no numbers anybody can count with."""
 
@@ -163,15 +171,31 @@ class _Text:
                 if self._is_cut(error) and self._may_grow(most):
                     continue
                 raise self._bad(error) from error
-            except (RecursionError, ValueError) as error:
-                reason = "is nested too deeply or holds a number that is too long"
-                raise _BadValue(reason) from error
+            except RecursionError as error:
+                raise _TooDeep(TOO_DEEP) from error
+            except ValueError as error:
+                raise _BadValue("holds a number that is too long") from error
             if end == len(self.buffer) and not isinstance(value, dict | list | str) and self.more():
                 continue  # a number may go on
             text, self.at = self.buffer[self.at : end], end
             if _UNDECODED.search(text):
                 raise _Undecoded(text)
             return value, text
+
+    def skip(self) -> bool:
+        """Move behind the list or object here, however deep; False where the file ends in it."""
+        level = 0
+        while True:
+            mark = _MARK.search(self.buffer, self.at)
+            if mark is None or mark[0] == '"':  # a string that goes on behind the buffer
+                self.at = mark.start() if mark else len(self.buffer)
+                if len(self.buffer) - self.at > MAX_RECORD_CHARS or not self.more():
+                    return False
+                continue
+            self.at = mark.end()
+            level += _STEP.get(mark[0], 0)
+            if level <= 0:
+                return True
 
     def _is_cut(self, error: json.JSONDecodeError) -> bool:
         """Whether the decoder may only have come to the end of what has been read."""
@@ -243,10 +267,15 @@ class _Reader:
             yield self._record("", value, text, {})
             return
         context = {key: item for key, item in value.items() if key not in held}
+        if is_too_deep(context, text):
+            yield self._broken("", TOO_DEEP, _shallow(context))
+            context = {}
         for name in held:
             items = value[name]
             for item in items if isinstance(items, list) else [items]:
-                if isinstance(item, dict):
+                if is_too_deep(item, text):
+                    yield self._broken(name, TOO_DEEP, _shallow(item))
+                elif isinstance(item, dict):
                     yield self._record(name, item, json.dumps(item), context)
                 else:
                     yield self._broken(name, "is no JSON object", json.dumps(item))
@@ -265,7 +294,7 @@ class _Reader:
                 yield self._broken(name, bad.reason, bad.text)
                 continue
             except _BadValue as bad:
-                found = self._go_to_record(name)
+                found = self._go_past(bad, name)
                 yield self._broken(name, bad.reason, raw, is_end=not found)
                 if not found:
                     return
@@ -282,7 +311,7 @@ class _Reader:
         """Read an object key by key: lists of records are passed on, the rest is kept."""
         start = self._text.excerpt()
         kept: dict[str, Any] = {}
-        size, has_lists = 0, False
+        size, has_lists, is_deep = 0, False, False
         self._text.at += 1
         while (char := self._text.peek()) != "}":
             try:
@@ -294,7 +323,8 @@ class _Reader:
                     if self._is_over:
                         return
                     continue
-                kept[key], text = self._text.value()
+                kept[key], text = self._value_unless_deep()
+                is_deep = is_deep or not text
                 size += len(text)
                 if size > MAX_RECORD_CHARS:
                     raise _BadValue("is too long")
@@ -303,8 +333,20 @@ class _Reader:
                 yield self._broken("", bad.reason, start, is_end=self._is_over)
                 return
         self._text.at += 1
-        if not has_lists:
+        if is_deep:
+            yield self._broken("", TOO_DEEP, _shallow(kept))
+        elif not has_lists:
             yield from self._unfolded(kept, json.dumps(kept))
+
+    def _value_unless_deep(self) -> tuple[Any, str]:
+        """Return the value here and its text; None and no text for one that goes too deep."""
+        try:
+            value, text = self._text.value()
+        except _TooDeep:
+            if not self._text.skip():
+                raise
+            return None, ""
+        return (None, "") if is_too_deep(value, text) else (value, text)
 
     def _key(self) -> str:
         key, _ = self._text.value()
@@ -332,6 +374,13 @@ class _Reader:
                 self._is_over = True
                 return
         text.at = found.end()
+
+    def _go_past(self, bad: _BadValue, name: str) -> bool:
+        """Move behind a broken record; False where nothing after it can be read."""
+        if not isinstance(bad, _TooDeep):
+            return self._go_to_record(name)
+        self._is_over = not self._text.skip()
+        return not self._is_over
 
     def _go_to_record(self, name: str) -> bool:
         """Move behind a broken record to the next object that is like the records before."""
@@ -369,7 +418,9 @@ class _Reader:
 
     def _record(
         self, name: str, value: dict[str, Any], text: str, context: dict[str, Any]
-    ) -> Record:
+    ) -> Record | Broken:
+        if is_too_deep(value, text):
+            return self._broken(name, TOO_DEEP, _shallow(value))
         self._number += 1
         self._keys = frozenset(value)
         return Record(name, value, text, self._number, context)
@@ -378,3 +429,10 @@ class _Reader:
         self._number += 1
         kept = without_escapes(raw[:KEPT_OF_BROKEN])
         return Broken(self._number, name, reason, kept, is_end)
+
+
+def _shallow(value: Any) -> str:
+    """Return what a value says on its first level as JSON: whose it is stands there."""
+    if not isinstance(value, dict):
+        return ""
+    return json.dumps({k: v for k, v in value.items() if not isinstance(v, dict | list)})

@@ -142,3 +142,36 @@ def test_looks_like_json_goes_by_the_first_character(tmp_path, content, is_it):
 @settings(max_examples=300, deadline=None)
 def test_read_records_never_raises_and_comes_to_an_end(tmp_path_factory, pieces):
     read(tmp_path_factory.mktemp("records"), "".join(pieces))
+
+
+@pytest.mark.parametrize("levels", [60, 5_000])
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"tickets": [{"id": 1}, {"id": 2, "a": @@}, {"id": 3}]}',
+        '[{"id": 1}, {"id": 2, "a": @@, "b": "]}{[\\"]"}, {"id": 3}]',
+        '{"id": 1}\n{"id": 2, "a": @@}\n{"id": 3}\n',
+        '{"tickets": [{"id": 1}]}\n{"b": @@, "tickets": [{"id": 3}]}\n',
+    ],
+)
+def test_what_goes_too_deep_costs_itself_alone(tmp_path, content, levels):
+    deep = '{"tickets": ["]", ' * levels + "1" + "]}" * levels
+
+    found = plain(read(tmp_path, content.replace("@@", deep)))
+
+    assert sorted(found[i][1] for i in range(len(found)) if found[i][0] in ("", "tickets")) == [
+        1,
+        3,
+    ]
+    broken = [f for f in found if f[0] not in ("", "tickets")]
+    assert broken == [("holds more than 50 lists and objects inside each other", False)]
+
+
+def test_a_string_that_goes_on_behind_what_is_read_at_once_is_no_part_of_the_depth(tmp_path):
+    deep = "[" * 2_000 + json.dumps("]" * 700_000) + "]" * 2_000
+
+    found = plain(read(tmp_path, '{"tickets": [{"id": 1, "a": ' + deep + '}, {"id": 2}]}'))
+
+    assert found[1:] == [("tickets", 2)]
+    cut = plain(read(tmp_path, '{"tickets": [{"id": 1, "a": ' + deep))
+    assert cut == [("holds more than 50 lists and objects inside each other", True)]

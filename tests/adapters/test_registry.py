@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +17,14 @@ from closedloop.adapters.contacts import read_contacts
 from closedloop.adapters.mapping import Mapping, guess_mapping
 from closedloop.adapters.readers import Reader
 from closedloop.adapters.registry import READERS, reader_named, recognise
-from closedloop.adapters.types import FileFacts, ParsedContact, RawRow, Reject, UnreadableFile
+from closedloop.adapters.types import (
+    BadRow,
+    FileFacts,
+    ParsedContact,
+    RawRow,
+    Reject,
+    UnreadableFile,
+)
 from tests.adapters.fuzz import broken_versions, fuzzed, read_all
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -197,3 +206,75 @@ def test_no_broken_csv_upsets_its_reader(files):
 )
 def test_no_broken_json_lines_upset_their_reader(files):
     read_all(contact_jsonl.READER, files)
+
+
+DEEP_PLACE = "where it goes deep"
+CASE = {
+    "attributes": {"type": "Case"},
+    "Id": "5001",
+    "CaseNumber": "1",
+    "CreatedDate": "2026-03-02T09:00:00.000+0000",
+    "Subject": "Late parcel",
+}
+# the file and the contact of its record that goes deep
+DEEP = {
+    "amazon_connect": ("contact_records.jsonl", "5f0c0001-7a11-4c2e-9b60-1d2e3f4a0001"),
+    "freshdesk": ("tickets.json", "3501"),
+    "genesys_cloud": ("conversation_details.json", "c0ffee01-1111-4222-8333-444455550001"),
+    "google_insights": ("api.json", "9001"),
+    "intercom": ("conversations.json", "1001"),
+    "salesforce_case": ("cases.json", "5001"),
+    "twilio": ("messages.json", "CH00000000000000000000000000000001"),
+    "zendesk": ("tickets_1.json", "102"),
+}
+
+
+def export_of(vendor, folder, *, levels):
+    """Write a vendor's export in which one record of many holds lists inside each other."""
+    if vendor == "salesforce_case":
+        folder.mkdir()
+        cases = {"records": [CASE, {**CASE, "Id": "5002", "CaseNumber": "2"}]}
+        (folder / DEEP[vendor][0]).write_text(json.dumps(cases))
+    else:
+        shutil.copytree(FIXTURES / vendor, folder)
+    path = folder / DEEP[vendor][0]
+    if path.suffix == ".jsonl":
+        records = [json.loads(line) for line in path.read_text().splitlines()]
+        records[0]["custom"] = DEEP_PLACE
+        text = "\n".join(map(json.dumps, records))
+    else:
+        content = json.loads(path.read_text())
+        named = content if isinstance(content, list) else next(
+            value for value in content.values() if isinstance(value, list)
+        )  # fmt: skip
+        named[1 if vendor == "zendesk" else 0]["custom"] = DEEP_PLACE
+        text = json.dumps(content)
+    deep = "[" * levels + "]" * levels
+    path.write_text(text.replace(json.dumps(DEEP_PLACE), deep))
+    return folder
+
+
+def rows_by_reader(path):
+    with open_bundle(path) as bundle:
+        reader, facts = recognise(bundle)
+        rows = list(reader.read_rows(bundle, facts))
+    good = {row.fields["contact_id"] for row in rows if isinstance(row, RawRow)}
+    return reader.format, good, [row.reason for row in rows if isinstance(row, BadRow)]
+
+
+@pytest.mark.parametrize("levels", [60, 5_000])
+@pytest.mark.parametrize("vendor", DEEP)
+def test_a_record_that_goes_too_deep_is_refused_in_words_and_the_others_come(
+    tmp_path, vendor, levels
+):
+    _, wanted, others = rows_by_reader(export_of(vendor, tmp_path / "sound", levels=40))
+
+    contact_id = DEEP[vendor][1]
+    lost = {contact_id, f"{contact_id}#2"}  # some come back to it later
+    found, good, refused = rows_by_reader(export_of(vendor, tmp_path / "deep", levels=levels))
+
+    assert found == vendor
+    assert lost & wanted
+    assert good == wanted - lost, "half a contact is none"
+    words = "holds more than 50 lists and objects inside each other"
+    assert any(words in reason for reason in {*refused} - {*others})
