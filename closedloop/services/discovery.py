@@ -190,22 +190,8 @@ def _find(
         seed=seed,
         embeddings=vectors,
         dispositions=pool.dispositions,
-        **_weight_of_words(encoder, pool.texts),
         **links.as_arguments(),
     )
-
-
-def _weight_of_words(encoder: Encoder, texts: Sequence[str]) -> dict[str, float]:
-    """Let words count for more where the encoder does not know the language, and not across."""
-    # imported here: web workers that never discover need not load what finds themes
-    from ml.themes.tongues import weight_of_words
-
-    weight = weight_of_words(
-        texts,
-        getattr(encoder, "languages", None),
-        is_multilingual=getattr(encoder, "is_multilingual", False),
-    )
-    return {} if weight is None else {"lexical_weight": weight}
 
 
 def _links_of(session: Session, pool: _Pool) -> Links:

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 from closedloop.domain.errors import Invalid
 from ml.text.embed import load_encoder
-from ml.text.probes import STATEMENTS, count_understood
+from ml.text.probes import STATEMENTS, UNDERSTOOD, count_understood
 
-UNDERSTOOD = 7
-"""Statements of eight, from which a language counts as understood."""
 N_TIMED = 64
 
 

@@ -25,6 +25,7 @@ from ml.text.encoding import (
     open_model,
 )
 from ml.text.onnx_folder import OnnxFolderEncoder
+from ml.text.probes import is_multilingual
 
 __all__ = [
     "DEFAULT_DIR",
@@ -188,6 +189,11 @@ class SentenceTransformersEncoder:
             digest.update(key.encode())
             digest.update(np.ascontiguousarray(value.cpu().float().numpy()).tobytes())
         return f"{EXTRA_PREFIX}{self._model_name}@{digest.hexdigest()[:12]}"
+
+    @cached_property
+    def is_multilingual(self) -> bool:
+        """Whether it puts equal statements in different languages together, as a probe finds."""
+        return is_multilingual(self)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return float32 (n_texts, dimensions), rows of length 1."""

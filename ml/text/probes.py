@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from ml.text.encoding import Encoder
 
+UNDERSTOOD = 7
+"""Statements of eight, from which a language counts as understood."""
+
 STATEMENTS: dict[str, tuple[str, ...]] = {
     "en": (
         "My parcel has not arrived yet.",
@@ -154,3 +157,15 @@ def count_understood(encoder: Encoder) -> dict[str, int]:
             nearest = (encoder.encode(statements) @ english.T).argmax(axis=1)
             found[language] = sum(int(row) == place for place, row in enumerate(nearest.tolist()))
     return found
+
+
+def is_multilingual(encoder: Encoder) -> bool:
+    """Whether an encoder understands at least half of the languages; tried once for each name."""
+    if encoder.name not in _is_multilingual:
+        found = count_understood(encoder)
+        n_understood = sum(n >= UNDERSTOOD for n in found.values())
+        _is_multilingual[encoder.name] = 2 * n_understood >= len(found)
+    return _is_multilingual[encoder.name]
+
+
+_is_multilingual: dict[str, bool] = {}

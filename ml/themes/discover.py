@@ -20,6 +20,7 @@ from ml.themes.label import label_themes, pick_exemplars
 from ml.themes.model import ThemeModel
 from ml.themes.resolution import agreed_communities, choose_resolution
 from ml.themes.threads import one_thread_each
+from ml.themes.tongues import weight_of_words
 from ml.themes.types import FoundThemes, Theme
 from ml.themes.vectors import (
     FEWEST_TEXTS,
@@ -91,7 +92,7 @@ def discover_themes(
     cannot_link: Pairs | None = None,
     min_size: int | None = None,
     max_fit: int = 20_000,
-    lexical_weight: float = LEXICAL_WEIGHT,
+    lexical_weight: float | None = None,
     resolution: float | None = None,
     n_neighbours: int | None = None,
     finer: int = 0,
@@ -119,8 +120,10 @@ def discover_themes(
         Fewest texts in a theme; by default 3 below 60 distinct texts, else 5 or 0.1 % of texts.
     max_fit : int
         Themes are found in at most so many distinct texts, and the rest join by vote.
-    lexical_weight : float
-        Weight of the words beside the meaning.
+    lexical_weight : float, optional
+        Weight of the words beside the meaning; by default 0.5, and where the encoder does not
+        know the language or meets several of them, as `weight_of_words` says. Without an encoder
+        nothing is known of its languages.
     resolution : float, optional
         How fine the themes are; by default chosen from the data.
     n_neighbours : int, optional
@@ -138,7 +141,7 @@ def discover_themes(
     n_nodes = len(nodes.texts)
     settings = _Settings(
         seed,
-        lexical_weight,
+        _lexical_weight(nodes.texts, encoder) if lexical_weight is None else lexical_weight,
         resolution,
         n_neighbours or min(N_NEIGHBOURS, max(5, n_nodes // 4)),
         min_size or _default_min_size(n_nodes, len(texts)),
@@ -169,6 +172,15 @@ def discover_themes(
         model,
         parameters,
     )
+
+
+def _lexical_weight(texts: Sequence[str], encoder: Encoder | None) -> float:
+    weight = weight_of_words(
+        texts,
+        getattr(encoder, "languages", None),
+        is_multilingual=getattr(encoder, "is_multilingual", False),
+    )
+    return LEXICAL_WEIGHT if weight is None else weight
 
 
 def _default_min_size(n_nodes: int, n_texts: int) -> int:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import pytest
+import dataclasses
 
 from closedloop.services.themes import discover_themes
 from tests.factories.histories import add_contacts
 from tests.factories.theme_maker import Discoverer, WordEncoder, make_maker
 
 
-@pytest.mark.parametrize(("languages", "weight"), [({"lt"}, 1.0), ({"en"}, None), (None, None)])
-def test_words_count_for_more_where_the_encoder_was_made_for_another_language(
-    database, settings, actor, languages, weight
+def test_how_much_words_count_is_left_to_what_finds_themes_and_knows_the_encoder(
+    database, settings, actor
 ):
     add_contacts(
         database, settings, {"CARD": 9, "REFUND": 8}, tag="has not been with me since then, "
     )
-    encoder, discover = WordEncoder(), Discoverer()
-    encoder.languages = languages
-    maker = make_maker(encoder, discover)
+    encoder, find, given = WordEncoder(), Discoverer(), []
+    encoder.languages = {"lt"}
 
+    def discover(texts, *, encoder, **options):
+        given.append((encoder, options))
+        return find(texts, encoder=encoder, **options)
+
+    maker = dataclasses.replace(make_maker(encoder), discover=discover)
     discover_themes(database.transaction, maker=maker, settings=settings, by=actor)
 
-    assert discover.calls[0].get("lexical_weight") == weight
+    assert given[0][0] is encoder
+    assert "lexical_weight" not in given[0][1]

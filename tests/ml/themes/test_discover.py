@@ -284,3 +284,40 @@ def test_themes_found_in_a_sample_may_be_smaller_there_than_in_the_whole():
     found = discover_themes(texts, embeddings=vectors, max_fit=400, min_size=60, lexical_weight=0)
     assert len(found.themes) == 12
     assert (found.labels >= 0).mean() > 0.95
+
+
+class Knowing:
+    """Vectors of words, and languages somebody says it was made for."""
+
+    name, dimensions = "knowing@1", 16
+
+    def __init__(self, languages=None, *, is_multilingual=False):
+        self.languages, self.is_multilingual = languages, is_multilingual
+
+    def encode(self, texts):
+        rows = np.random.default_rng(0).normal(size=(len(texts), 16)).astype(np.float32)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+CHINESE = [f"我的{thing}还没有{what}" for thing in ("包裹", "银行卡") for what in ("到", "寄出来")]
+ENGLISH = [
+    f"my {thing} has not {what} yet" for thing in ("card", "bill") for what in ("come", "gone")
+]
+
+
+@pytest.mark.parametrize(
+    ("texts", "encoder", "weight"),
+    [
+        (CHINESE, Knowing({"en"}), 1.0),
+        (ENGLISH, Knowing({"en"}), 0.5),
+        (CHINESE, Knowing(), 0.5),
+        (CHINESE + ENGLISH, Knowing(is_multilingual=True), 0.0),
+        (CHINESE, None, 0.5),
+    ],
+)
+def test_how_much_words_count_is_chosen_by_what_the_encoder_was_made_for(texts, encoder, weight):
+    vectors = Knowing().encode(texts)
+    found = discover_themes(texts, encoder, embeddings=vectors)
+    assert found.parameters["lexical_weight"] == weight
+    found = discover_themes(texts, encoder, embeddings=vectors, lexical_weight=0.25)
+    assert found.parameters["lexical_weight"] == 0.25
