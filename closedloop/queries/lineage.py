@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +15,7 @@ from closedloop.domain.triage import Decision
 from closedloop.models import (
     AuditEvent,
     DefinitionSet,
+    EmergingTheme,
     RunPart,
     Theme,
     ThemeChange,
@@ -99,7 +101,7 @@ def get_lineage(session: Session, theme: Theme) -> tuple[Step, ...]:
 
 
 def _births(session: Session, theme: Theme) -> list[Step]:
-    """Return its birth: split from another one, or found by a run."""
+    """Return its birth: split from another one, found by a run, or taken while it emerged."""
     parts = session.execute(
         sa.select(RunPart, Theme.key, Theme.name)
         .join(Theme, Theme.id == RunPart.theme_id)
@@ -123,8 +125,18 @@ def _births(session: Session, theme: Theme) -> list[Step]:
     if change:
         by, key, name = change
         return [Step(theme.created_at, StepKind.SPLIT_FROM, f"by {by}", key, name)]
-    said = f"found by run {theme.run_id}" if theme.run_id else "added"
-    return [Step(theme.created_at, StepKind.BORN, said)]
+    return [Step(theme.created_at, StepKind.BORN, _say_birth(session, theme))]
+
+
+def _say_birth(session: Session, theme: Theme) -> str:
+    if theme.run_id:
+        return f"found by run {theme.run_id}"
+    row = session.execute(
+        sa.select(EmergingTheme.name, EmergingTheme.decided_by).where(
+            EmergingTheme.theme_id == theme.id
+        )
+    ).first()
+    return f"emerging theme “{row.name}”, taken by {row.decided_by}" if row else "added"
 
 
 def _definitions(session: Session, theme: Theme) -> list[Step]:
@@ -199,16 +211,81 @@ def _splits(session: Session, theme: Theme) -> list[Step]:
 
 
 def _ends(session: Session, theme: Theme) -> list[Step]:
-    kinds = {
-        "themes.retired": StepKind.RETIRED,
-        "themes.dismissed": StepKind.RETIRED,
-        "themes.restored": StepKind.RESTORED,
-    }
-    events = session.scalars(
-        sa.select(AuditEvent).where(
-            AuditEvent.target_kind == "theme",
-            AuditEvent.target_id == theme.id,
-            AuditEvent.verb.in_(kinds),
+    """Return where it went out of use and came back; what was taken back since is left out."""
+    changes = _ending_changes(session, theme)
+    undone = [change for change in changes if change.undone_at is not None]
+    return [
+        *_dismissals(session, theme),
+        *_retired_by_hand(changes),
+        *_retired_by_runs(session, theme),
+        *_births_taken_back(theme, undone),
+    ]
+
+
+def _ending_changes(session: Session, theme: Theme) -> Sequence[ThemeChange]:
+    """Return its retirements, its birth by a split, and the few parts that were taken back."""
+    kinds = (ChangeKind.RETIRE, ChangeKind.RESTORE)
+    return session.scalars(
+        sa.select(ThemeChange)
+        .where(
+            sa.or_(
+                sa.and_(ThemeChange.theme_id == theme.id, ThemeChange.kind.in_(kinds)),
+                sa.and_(ThemeChange.other_id == theme.id, ThemeChange.kind == ChangeKind.SPLIT),
+                sa.and_(ThemeChange.kind == ChangeKind.PARTS, ThemeChange.undone_at.is_not(None)),
+            )
+        )
+        .order_by(ThemeChange.id)
+    ).all()
+
+
+def _dismissals(session: Session, theme: Theme) -> list[Step]:
+    rows = session.execute(
+        sa.select(TriageDecision.decided_at, TriageDecision.decided_by).where(
+            TriageDecision.theme_id == theme.id,
+            TriageDecision.decision == Decision.DISMISS,
+            TriageDecision.undone_at.is_(None),
         )
     )
-    return [Step(event.at, kinds[event.verb], f"by {event.actor_name}") for event in events]
+    return [Step(at, StepKind.RETIRED, f"dismissed by {by}") for at, by in rows]
+
+
+def _retired_by_hand(changes: Iterable[ThemeChange]) -> list[Step]:
+    kinds = {ChangeKind.RETIRE: StepKind.RETIRED, ChangeKind.RESTORE: StepKind.RESTORED}
+    return [
+        Step(change.changed_at, kinds[change.kind], f"by {change.changed_by}")
+        for change in changes
+        if change.kind in kinds and change.undone_at is None
+    ]
+
+
+def _retired_by_runs(session: Session, theme: Theme) -> list[Step]:
+    """Return where a run, or an accepted part of one, took a candidate out of use."""
+    events = session.scalars(
+        sa.select(AuditEvent)
+        .where(
+            AuditEvent.target_kind == "theme",
+            AuditEvent.target_id == theme.id,
+            AuditEvent.verb.in_(("themes.retired", "themes.brought_back")),
+        )
+        .order_by(AuditEvent.id)
+    )
+    steps: list[Step] = []
+    for event in events:
+        if event.verb == "themes.brought_back":
+            del steps[-1:]
+        elif "change" not in event.detail:  # else a person did it, who can take it back
+            steps.append(Step(event.at, StepKind.RETIRED, f"by {event.actor_name}"))
+    return steps
+
+
+def _births_taken_back(theme: Theme, undone: Iterable[ThemeChange]) -> list[Step]:
+    """Return where the split that it came from was taken back, which ended it."""
+    # parts accepted together are taken back together, at one moment
+    ends = {
+        change.undone_at: change.undone_by
+        for change in undone
+        if change.kind is ChangeKind.SPLIT or theme.id in change.detail.get("pieces", ())
+    }
+    return [
+        Step(at, StepKind.RETIRED, f"{by} took its split back") for at, by in ends.items() if at
+    ]

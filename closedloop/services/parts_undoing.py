@@ -33,7 +33,7 @@ from closedloop.services.assignment import (
     labels_at_hand,
     write_owners,
 )
-from closedloop.services.audit import record_event
+from closedloop.services.audit import record_event, record_on_theme
 from closedloop.services.change_checks import (
     check_no_action,
     check_no_change_since,
@@ -310,7 +310,7 @@ def _apply(
     for change in changes:
         change.undone_at, change.undone_by = utc_now(), by.name
     if way.is_whole:
-        _bring_back_candidates(session, changes[0])
+        _bring_back_candidates(session, changes[0], by)
     _retire_pieces(session, changes[0])
     keys = " and ".join(theme.key for theme in _themes(session, themes))
     with labels_at_hand(session, texts):
@@ -368,10 +368,19 @@ def _name_labels_again(session: Session, detail: Mapping[str, Any]) -> None:
             change.detail = {**change.detail, **named}
 
 
-def _bring_back_candidates(session: Session, change: ThemeChange) -> None:
+def _bring_back_candidates(session: Session, change: ThemeChange, by: Actor) -> None:
     for theme in _themes(session, change.detail["absorbed"]):
         if theme.status is ThemeStatus.RETIRED:
             theme.status = ThemeStatus.CANDIDATE
+            summary = f"brought the candidate {theme.key} {theme.name} back: what took it over was"
+            record_on_theme(
+                session,
+                by,
+                theme,
+                "themes.brought_back",
+                f"{summary} taken back",
+                {"change": change.id},
+            )
 
 
 def _retire_pieces(session: Session, change: ThemeChange) -> None:

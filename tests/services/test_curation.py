@@ -23,6 +23,7 @@ from closedloop.models import (
     ThemeRun,
     ThemeStats,
 )
+from closedloop.queries.lineage import get_lineage
 from closedloop.services.curation import (
     move_contacts,
     preview_move,
@@ -42,7 +43,7 @@ from closedloop.services.themes import (
     discover_themes,
     rename_theme,
 )
-from closedloop.services.triage import merge_themes, undo_decision
+from closedloop.services.triage import dismiss_candidate, merge_themes, undo_decision
 from closedloop.services.undoing import undo_change
 from tests.factories.histories import add_contacts, rows_of, theme_named, themes_by_topic
 from tests.factories.theme_maker import Discoverer, make_maker
@@ -641,3 +642,50 @@ def test_a_run_says_which_corrections_it_honoured(site):
     # CARD; that the last one belongs to PIN cannot hold: PIN is retired.
     assert (told["said"], told["honoured"], len(told["ids"])) == (8, 7, 7)
     assert told["sentence"] == "honoured 7 of 8 corrections"
+
+
+def lineage_of(site, name):
+    with site.database.reading() as session:
+        theme = session.get_one(Theme, site.ids[name])
+        return [step.kind.value for step in get_lineage(session, theme)]
+
+
+def ends_of(site, name):
+    """Its ends and returns, without the definitions it got meanwhile."""
+    return [step for step in lineage_of(site, name) if step not in ("born", "continued")]
+
+
+def test_lineage_leaves_out_ends_that_were_taken_back(site):
+    change = site.retire("Pin")
+    told = [ends_of(site, "Pin")]
+    site.undo(change)
+    told.append(ends_of(site, "Pin"))
+    site.retire("Pin")
+    change = site.restore("Pin")
+    told.append(ends_of(site, "Pin"))
+    site.undo(change)
+    told.append(ends_of(site, "Pin"))
+    assert told == [["retired"], [], ["retired", "restored"], ["retired"]]
+
+
+def test_lineage_leaves_out_a_dismissal_that_was_taken_back(site, actor):
+    decided = []
+    for _ in range(2):
+        with site.database.transaction() as session:
+            number = dismiss_candidate(
+                session, theme_id=site.ids["Pin"], reason="Of no interest.", by=actor
+            ).id
+        decided.append(lineage_of(site, "Pin"))
+        with site.database.transaction() as session:
+            undo_decision(session, settings=site.settings, decision_id=number, by=actor)
+        decided.append(lineage_of(site, "Pin"))
+    assert decided == [["born", "retired"], ["born"]] * 2
+
+
+def test_lineage_of_a_piece_ends_where_its_split_was_taken_back(mixed):
+    change = mixed.split(mixed.contacts("CARD APPLE apple pay wallet w0"), "Card", "Apple Pay")
+    assert lineage_of(mixed, "Apple Pay") == ["split from"]
+    assert "split off" in lineage_of(mixed, "Card")
+    mixed.undo(change)
+    assert lineage_of(mixed, "Apple Pay") == ["split from", "retired"]
+    assert "split off" not in lineage_of(mixed, "Card")

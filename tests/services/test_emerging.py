@@ -21,6 +21,7 @@ from closedloop.models import (
     Theme,
     ThemeDefinition,
 )
+from closedloop.queries.lineage import get_lineage
 from closedloop.services.definitions import read_standing
 from closedloop.services.emerging import (
     dismiss_emerging,
@@ -250,6 +251,8 @@ def test_taking_makes_a_candidate_that_holds_its_like_of_the_whole_history(
         assert (current.number, current.label_themes) == (2, [site, theme.id])
         assert (definition.number, definition.labels) == (1, [1])
         assert theme.id in read_standing(session).kept  # no run takes it away
+        (birth,) = get_lineage(session, theme)
+        assert birth.text == f"emerging theme “{row.name}”, taken by Priya Nair"
     assert set(themes_of_spot(database)) == {taken.key}
     assert (taken.contacts, taken.from_other_themes) == (25, 0)
     (row,) = rows(database)

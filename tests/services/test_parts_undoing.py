@@ -22,6 +22,7 @@ from closedloop.models import (
 )
 from closedloop.models.curation import ChangeKind
 from closedloop.queries.curation import list_changes
+from closedloop.queries.lineage import get_lineage
 from closedloop.services.parts_undoing import undo_parts
 from closedloop.services.text_removal import remove_texts
 from closedloop.services.triage import (
@@ -107,6 +108,23 @@ def test_what_grew_is_taken_back_to_the_byte(site):
     assert (again.state, again.decided_by, again.detail) == (PartState.PROPOSED, "", grew.detail)
 
 
+def lineage_of(site, name):
+    theme = theme_named(site.database, name)
+    with site.database.reading() as session:
+        return [step.kind.value for step in get_lineage(session, theme)]
+
+
+def test_lineage_follows_what_is_accepted_and_taken_back(site):
+    grew = grow(site)
+    told = []
+    for _ in range(2):
+        site.accept(grew)
+        told.append(lineage_of(site, "Card+Lost"))
+        take_back(site, "Our Card")
+        told.append(lineage_of(site, "Card+Lost"))
+    assert told == [["born", "retired"], ["born"]] * 2
+
+
 def test_what_shrank_is_taken_back_to_the_byte(site):
     site.add(CARD=9, LOST=6, PIN=7)
     site.discover("CARD+LOST", "PIN")
@@ -138,6 +156,7 @@ def test_parts_accepted_together_are_taken_back_together(site):
     assert after == before
     assert theme_named(site.database, "Lost").status is ThemeStatus.RETIRED
     assert theme_named(site.database, "Refund").status is ThemeStatus.RETIRED
+    assert lineage_of(site, "Lost") == ["born", "retired"]
     with pytest.raises(Conflict, match="undone already"):
         take_back(site, "Our Card+Lost")
 
