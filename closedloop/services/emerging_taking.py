@@ -73,7 +73,8 @@ class TakenTheme:
     contacts : int
         That it holds now, of the whole history.
     from_other_themes : int
-        Of these, that were in another theme.
+        Of these, that were in another theme: none, as long as the definitions that stood before
+        claim first.
     """
 
     key: str
@@ -118,7 +119,7 @@ def take_emerging(
     """Make an emerging theme a candidate, and bring the whole history under its definition.
 
     The candidate counts as named by a person, so that no run takes it away again. A contact
-    goes to it from another theme only where it is the surer claim.
+    that another theme holds stays there, however surely the new one would claim it.
 
     Parameters
     ----------
