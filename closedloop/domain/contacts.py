@@ -79,7 +79,7 @@ class Measure(StrEnum):
 
 def rule_in_words(measure: Measure, basis: Basis, window: Window) -> str:
     """Return the sentence that stands beside a rate."""
-    reason = "for any reason" if basis is Basis.ANY else "about the same theme"
+    reason = "for any reason" if basis is Basis.ANY else "about the same theme or as its follow-up"
     bound = "an upper bound" if basis is Basis.ANY else "a lower bound"
     if measure is Measure.REPEAT_RATE:
         return (

@@ -8,6 +8,7 @@ from closedloop.domain.metrics import Better, Counts, Family, Metric, Scope, Uni
 
 _CUSTOMER = "A customer id on contacts."
 _THEMES = "A customer id on contacts, and themes."
+_FOLLOW_UPS = "What the source calls a follow-up, or merged into it, counts as the same theme."
 _MATURE = (
     "Days whose {window} have not passed for every contact stay out. Contacts without a known "
     "customer stay out."
@@ -102,8 +103,8 @@ REPEATS = (
         unit=Unit.SHARE,
         better=Better.LOWER,
         rule="Of the contacts with a known customer, the share after which the same customer "
-        f"contacted again about the same theme within {{window}}. {_MATURE} A lower bound: "
-        "contacts without a theme count as not followed.",
+        f"contacted again about the same theme within {{window}}. {_FOLLOW_UPS} {_MATURE} A lower "
+        "bound: other contacts without a theme count as not followed.",
         source="followed within the window, same theme / identified contacts",
         needs=_THEMES,
         counts=("contacts", "identified", "themed", "same"),
@@ -236,7 +237,8 @@ RESOLUTION = (
         better=Better.HIGHER,
         rule="Operational, gross: of the contacts that open a matter (known customer, none about "
         "the same theme in the {window} before), the share not followed by another about the "
-        f"same theme within {{window}}. {_MATURE} Silence is no proof that it was resolved.",
+        f"same theme within {{window}}. {_FOLLOW_UPS} {_MATURE} Silence is no proof that it was "
+        "resolved.",
         source="opening and not followed / opening, same theme",
         needs=_THEMES,
         counts=_SAME_COUNTS,

@@ -194,6 +194,12 @@ class Contact(Model):
             sqlite_where=sa.text("own_customer_id IS NOT NULL"),
             postgresql_where=sa.text("own_customer_id IS NOT NULL"),
         ),
+        sa.Index(
+            "ix_contacts_follows",
+            "follows_contact_id",
+            sqlite_where=sa.text("follows_contact_id <> ''"),
+            postgresql_where=sa.text("follows_contact_id <> ''"),
+        ),
         sa.CheckConstraint("handle_seconds >= 0", name="handle_seconds_not_negative"),
     )
 
@@ -262,8 +268,8 @@ class ContactLink(Model):
     local_day: Mapped[date] = mapped_column(comment="Of the contact; tells which days change.")
     previous_gap_seconds: Mapped[int | None] = mapped_column(comment="To the one before, any.")
     next_gap_seconds: Mapped[int | None] = mapped_column(comment="To the one after, any.")
-    previous_same_gap_seconds: Mapped[int | None] = mapped_column(comment="Same theme.")
-    next_same_gap_seconds: Mapped[int | None] = mapped_column(comment="Same theme.")
+    previous_same_gap_seconds: Mapped[int | None] = mapped_column(comment="Same theme or case.")
+    next_same_gap_seconds: Mapped[int | None] = mapped_column(comment="Same theme or case.")
     chain_id: Mapped[int] = mapped_column(
         BigId, comment="Id of the first contact of the episode (headline window, any reason)."
     )

@@ -37,11 +37,12 @@ from closedloop.models.contacts import BatchState
 from closedloop.services.audit import record_event
 from closedloop.services.bulk import in_portions
 from closedloop.services.contact_rows import CUSTOMER_TOKEN
+from closedloop.services.follow_ups import IS_FOLLOW_UP
 from closedloop.services.identifiers import hash_customer, normalise_identifier
 from closedloop.services.import_holds import is_being_read
 from closedloop.services.key_state import require_keys
 from closedloop.services.long_work import Report, Transactions, tell_nobody
-from closedloop.services.repeats import mark_due, take_turn
+from closedloop.services.repeats import chain_contacts, mark_due, take_turn
 from closedloop.services.rollups import roll_up_due
 from closedloop.services.session_removal import delete_contacts
 from closedloop.services.text_removal import (
@@ -282,7 +283,9 @@ def _erase_rows(
         of_contacts = sa.select(sa.func.count()).where(_messages.c.contact_id.in_(ids))
         messages += session.scalar(of_contacts) or 0
         delete_contacts(session, ids)
-    _forget_follow_ups(session, target.contact_keys)
+    followers = _forget_follow_ups(session, target.contact_keys)
+    if followers:
+        chain_contacts(session, settings=settings, customer_ids=sorted(followers))
     customer_ids = target.customer_ids
     n_keys = len(
         session.execute(
@@ -328,19 +331,26 @@ def _record(session: Session, erased: Erased, by: Actor) -> None:
     )
 
 
-def _forget_follow_ups(session: Session, contacts: Collection[tuple[str, str]]) -> None:
-    """Clear references of other contacts to those that are gone."""
+def _forget_follow_ups(session: Session, contacts: Collection[tuple[str, str]]) -> set[int]:
+    """Clear references of other contacts to those that are gone; return whose they were."""
+    customer_ids: set[int] = set()
     for portion in in_portions(contacts, IDS_AT_ONCE):
         of_source: dict[str, list[str]] = {}
         for source, contact_id in portion:
             of_source.setdefault(source, []).append(contact_id)
         for source, ids in of_source.items():
-            follows = _contacts.c.follows_contact_id.in_(ids)
-            session.execute(
+            cleared = session.scalars(
                 sa.update(_contacts)
-                .where(_contacts.c.source == source, follows)
+                .where(
+                    _contacts.c.source == source,
+                    _contacts.c.follows_contact_id.in_(ids),
+                    IS_FOLLOW_UP,
+                )
                 .values(follows_contact_id="")
+                .returning(_contacts.c.customer_id)
             )
+            customer_ids.update(i for i in cleared if i is not None)
+    return customer_ids
 
 
 def _empty_rejects(session: Session) -> int:

@@ -22,7 +22,7 @@ class Links:
     previous_gap, next_gap : array of int
         Seconds to the contact before and after, 0 or more; `NONE` where there is none.
     previous_same_gap, next_same_gap : array of int
-        The same among contacts about the same theme.
+        The same among contacts about the same: the same theme, or the same case.
     chain_id : array of int
         Id of the first contact of the episode.
     chain_position : array of int
@@ -55,6 +55,7 @@ def link(
     themes: Integers,
     ties: Integers,
     window: int,
+    cases: Integers | None = None,
 ) -> Links:
     """Link contacts to their neighbours and gather them into episodes.
 
@@ -70,6 +71,8 @@ def link(
         Decides between contacts of one customer in the same second: the greater is the repeat.
     window : int
         Longest gap inside an episode in seconds, inclusive, for any reason.
+    cases : array of int, optional
+        0 is none. Contacts of one case are about the same, whatever their themes.
     """
     order = _sorted_by(customers, starts, ties)
     c, s = customers[order], starts[order]
@@ -77,19 +80,40 @@ def link(
     n = len(order)
     opens = (before == NONE) | (before > window)
     opener = np.maximum.accumulate(np.where(opens, np.arange(n), 0)) if n else order
-    t = themes[order]
-    by_theme = _sorted_by(c, t)
-    ct, tt = c[by_theme], t[by_theme]
-    is_same = (ct[1:] == ct[:-1]) & (tt[1:] == tt[:-1]) & (tt[1:] > 0)
-    same_before, same_after = _gaps(s[by_theme], is_same)
+    same_before, same_after = _gaps_about(themes[order], c, s, order)
+    if cases is not None and cases.any():
+        few = np.flatnonzero(cases[order])
+        of_case = _gaps_about(cases[order][few], c[few], s[few], np.arange(len(few)))
+        for same, gaps in zip((same_before, same_after), of_case, strict=True):
+            same[order[few]] = _nearer(same[order[few]], gaps)
     return Links(
         _back(before, order),
         _back(after, order),
-        _back(same_before, order[by_theme]),
-        _back(same_after, order[by_theme]),
+        same_before,
+        same_after,
         _back(ids[order][opener], order),
         _back(np.arange(n) - opener + 1, order),
     )
+
+
+def _gaps_about(
+    labels: Integers, customers: Integers, starts: Integers, places: Integers
+) -> tuple[Integers, Integers]:
+    """Return the gaps before and after among contacts of one customer and label, 0 being none.
+
+    The contacts come in order of time; the gaps go to their `places`.
+    """
+    by_label = _sorted_by(customers, labels)
+    c, t = customers[by_label], labels[by_label]
+    is_same = (c[1:] == c[:-1]) & (t[1:] == t[:-1]) & (t[1:] > 0)
+    before, after = _gaps(starts[by_label], is_same)
+    return _back(before, places[by_label]), _back(after, places[by_label])
+
+
+def _nearer(one: Integers, other: Integers) -> Integers:
+    """Return the smaller of two gaps each, of which either may be `NONE`."""
+    both = np.minimum(one, other)
+    return np.where(both == NONE, np.maximum(one, other), both)
 
 
 def _sorted_by(*keys: Integers) -> Integers:

@@ -31,6 +31,7 @@ from closedloop.services.bulk import (
     read_columns,
     write_columns,
 )
+from closedloop.services.follow_ups import has_follow_ups, read_cases
 from closedloop.services.links import NONE, find_tied, link
 
 IDS_PER_STATEMENT = 5_000
@@ -84,7 +85,8 @@ def chain_contacts(
     """Bring gaps and chains of customers up to date, whatever came in and in which order.
 
     A gap runs to the neighbour of the same customer in order of start; of two that started in
-    the same second the one whose source id sorts later is the repeat, at a gap of 0. A chain
+    the same second the one whose source id sorts later is the repeat, at a gap of 0. Two are about
+    the same when they have the same theme or are one case (`services/follow_ups.py`). A chain
     joins neighbours at most `settings.repeat_window_days` times 24 hours apart (inclusive), for
     any reason.
 
@@ -108,8 +110,9 @@ def chain_contacts(
     days: set[date] = set()
     with by_table(session) if customer_ids is None else by_index(session):
         is_first = not session.scalar(sa.select(sa.exists(sa.select(_links.c.contact_id))))
+        follow = has_follow_ups(session)
         for condition in _portions_of_customers(session, customer_ids):
-            days |= _chain_portion(session, condition, window, is_first=is_first)
+            days |= _chain_portion(session, condition, window, is_first=is_first, follow=follow)
     mark_due(session, days)
     return days
 
@@ -159,11 +162,16 @@ def _portions_of_customers(
 
 
 def _chain_portion(
-    session: Session, condition: sa.ColumnElement[bool], window: int, *, is_first: bool
+    session: Session,
+    condition: sa.ColumnElement[bool],
+    window: int,
+    *,
+    is_first: bool,
+    follow: bool,
 ) -> set[date]:
     """Write the links that are not as they stand; return the days whose figures change.
 
-    Where there `is_first` of all none, none is looked for.
+    Where there `is_first` of all none, none is looked for; nor are cases where none `follow`.
     """
     old = read_columns(session, _select_starts(condition) if is_first else _select_links(condition))
     if is_first:
@@ -171,7 +179,8 @@ def _chain_portion(
         old |= dict.fromkeys(("linked_day", *_LINKED), nothing)
     ids = old["id"]
     ties = _ties(session, ids, old["customer"], old["start"])
-    found = link(ids, old["customer"], old["start"], old["theme"], ties, window)
+    cases = read_cases(session, condition, ids) if follow else None
+    found = link(ids, old["customer"], old["start"], old["theme"], ties, window, cases)
     new = {
         "previous_gap_seconds": found.previous_gap,
         "next_gap_seconds": found.next_gap,

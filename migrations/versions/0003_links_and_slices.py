@@ -312,8 +312,15 @@ def upgrade() -> None:
         sa.Column(
             "next_gap_seconds", sa.Integer(), nullable=True, comment="To the one after, any."
         ),
-        sa.Column("previous_same_gap_seconds", sa.Integer(), nullable=True, comment="Same theme."),
-        sa.Column("next_same_gap_seconds", sa.Integer(), nullable=True, comment="Same theme."),
+        sa.Column(
+            "previous_same_gap_seconds",
+            sa.Integer(),
+            nullable=True,
+            comment="Same theme or case.",
+        ),
+        sa.Column(
+            "next_same_gap_seconds", sa.Integer(), nullable=True, comment="Same theme or case."
+        ),
         sa.Column(
             "chain_id",
             sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
@@ -389,6 +396,14 @@ def upgrade() -> None:
             nullable=False,
             comment="Source id of what this follows up or was merged into.",
         ),
+    )
+    op.create_index(
+        "ix_contacts_follows",
+        "contacts",
+        ["follows_contact_id"],
+        unique=False,
+        sqlite_where=sa.text("follows_contact_id <> ''"),
+        postgresql_where=sa.text("follows_contact_id <> ''"),
     )
     op.execute(FILL_LINKS)
     op.drop_index("ix_contacts_local_day", table_name="contacts")
@@ -819,6 +834,7 @@ def downgrade() -> None:
     op.create_index(op.f("ix_contacts_chain"), "contacts", ["chain_id"], unique=False)
     op.drop_index("ix_contacts_day_customer", table_name="contacts")
     op.create_index("ix_contacts_local_day", "contacts", ["local_day"], unique=False)
+    op.drop_index("ix_contacts_follows", table_name="contacts")
     op.drop_column("contacts", "follows_contact_id")
     op.drop_column("contacts", "ces")
     op.drop_column("contacts", "nps")

@@ -29,6 +29,7 @@ from closedloop.services.erasure import Erased, erase_customer
 from closedloop.services.identifiers import hash_customer
 from closedloop.services.identities import link_customers
 from closedloop.services.import_holds import hold_import, new_holder
+from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollups import roll_up_days
 from tests.factories.themes import make_theme
 from tests.privacy_sites import MAPPING, PrivacySite, row
@@ -238,6 +239,22 @@ def test_follow_ups_of_others_no_longer_name_the_contact(site, session) -> None:
     session.commit()
     erase(site, "cust-778899")
     assert site.read(sa.select(Contact.follows_contact_id)) == [""]
+
+
+def test_a_case_that_only_the_erased_contact_held_together_comes_apart(site, session) -> None:
+    site.take_in([row("a", customer="cust-778899"), row("b"), row("c"), row("d")])
+    session.execute(
+        sa.update(Contact)
+        .where(Contact.source_contact_id.in_(["b", "c"]))
+        .values(follows_contact_id="a")
+    )
+    chain_contacts(session, settings=site.settings, customer_ids=None)
+    session.commit()
+    same = sa.select(sa.func.count(ContactLink.next_same_gap_seconds))
+    assert site.read(same) == [1]
+    erase(site, "cust-778899")
+    assert site.read(same) == [0]
+    assert site.read(sa.select(sa.func.sum(DailySlice.same_7d))) == [0]
 
 
 def test_read_files_of_the_watched_folder_go_and_waiting_ones_are_named(site, tmp_path) -> None:

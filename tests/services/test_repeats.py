@@ -38,6 +38,9 @@ KEPT = (
     "chain_position",
 )
 
+FOLLOWED = ["e00", "e01", "e02", "e05", "elsewhere"]
+"""Ids that a contact may follow; the last one is never here."""
+
 limits = limited(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 near_an_edge = st.builds(
@@ -50,6 +53,7 @@ event = st.tuples(
     st.sampled_from([0, 0, 1, 2, None]),  # customer
     st.sampled_from([0, 0, 1, None]),  # theme
     st.sampled_from(["phone", "chat"]),
+    st.sampled_from(["", "", "", *FOLLOWED]),
 )
 history = st.lists(st.tuples(event, st.integers(0, 3)), max_size=14)
 """Events with the number of the import that brings each, in the order they arrive."""
@@ -79,6 +83,16 @@ def nearest(contact, others) -> tuple[int | None, int | None]:
     return min(before, default=None), min(after, default=None)
 
 
+def cases_of(own) -> dict[str, set[str]]:
+    """Ids of one customer's contacts and what they follow, each with all of its case."""
+    cases = {name: {name} for c in own for name in (c.source_contact_id, c.follows_contact_id)}
+    for contact in own:
+        if contact.follows_contact_id:
+            joined = cases[contact.source_contact_id] | cases[contact.follows_contact_id]
+            cases |= dict.fromkeys(joined, joined)
+    return cases
+
+
 def expected_links(contacts, window_days: int) -> dict[int, tuple]:
     """What chain_contacts must leave, by contact id."""
     found = {c.id: (None,) * 6 for c in contacts if c.customer_id is None}
@@ -88,14 +102,20 @@ def expected_links(contacts, window_days: int) -> dict[int, tuple]:
             key=in_time,
         )
         chain, last = [], None
+        cases = cases_of(own)
         for contact in own:
             if last is None or gap_between(last, contact) > window_days * DAY:
                 chain = []
             chain.append(contact.id)
             last = contact
-            same = [o for o in own if o.theme_id == contact.theme_id]
-            of_theme = nearest(contact, same) if contact.theme_id else (None, None)
-            found[contact.id] = (*nearest(contact, own), *of_theme, chain[0], len(chain))
+            same = [
+                o
+                for o in own
+                if (contact.theme_id and o.theme_id == contact.theme_id)
+                or o.source_contact_id in cases[contact.source_contact_id]
+            ]
+            about_it = nearest(contact, same)
+            found[contact.id] = (*nearest(contact, own), *about_it, chain[0], len(chain))
     return found
 
 
@@ -148,9 +168,18 @@ def rollup(session: Session) -> dict[tuple, dict[str, int]]:
 def test_chain_contacts_in_any_order_and_portions_equals_the_rules_and_a_fresh_start(
     database: Database, settings: Settings
 ) -> None:
-    @example([((7 * DAY, 0, 0, "phone"), 0), ((0, 0, 0, "phone"), 1)])
-    @example([((7 * DAY + 1, 0, 0, "phone"), 0), ((0, 0, 0, "phone"), 1)])
-    @example([((0, 0, 0, "phone"), 0), ((0, 0, 0, "phone"), 0), ((DAY, 0, 1, "chat"), 1)])
+    @example([((7 * DAY, 0, 0, "phone", ""), 0), ((0, 0, 0, "phone", ""), 1)])
+    @example([((7 * DAY + 1, 0, 0, "phone", ""), 0), ((0, 0, 0, "phone", ""), 1)])
+    @example(
+        [((0, 0, 0, "phone", ""), 0), ((0, 0, 0, "phone", ""), 0), ((DAY, 0, 1, "chat", ""), 1)]
+    )
+    @example(  # what is followed comes in last, and started last
+        [
+            ((DAY, 0, 1, "phone", "e02"), 0),
+            ((0, 0, None, "chat", "e02"), 1),
+            ((2 * DAY, 0, 0, "phone", ""), 2),
+        ]
+    )
     @given(history)
     @limits
     def check(events) -> None:
@@ -160,7 +189,7 @@ def test_chain_contacts_in_any_order_and_portions_equals_the_rules_and_a_fresh_s
             batch = make_batch(session)
             for number in sorted({n for _, n in events}):
                 touched, days = set(), set()
-                for (offset, customer, theme, channel), n in events:
+                for place, ((offset, customer, theme, channel, follows), n) in enumerate(events):
                     if n != number:
                         continue
                     contact = make_contact(
@@ -169,6 +198,8 @@ def test_chain_contacts_in_any_order_and_portions_equals_the_rules_and_a_fresh_s
                         customer=None if customer is None else customers[customer],
                         theme=None if theme is None else themes[theme],
                         channel=channel,
+                        source_contact_id=f"e{place:02}",
+                        follows_contact_id=follows,
                         handle_seconds=None if offset % 2 else 60 + offset % 7,
                         text=None,
                         batch=batch,
@@ -269,6 +300,88 @@ def test_a_theme_that_changes_hands_changes_the_same_theme_gaps_of_its_neighbour
     session.refresh(first)
     assert first.link.next_same_gap_seconds == 60 * 3600
     assert first.link.next_gap_seconds == 30 * 3600
+
+
+def follow_up(session: Session, contact: Contact, of: str) -> None:
+    contact.follows_contact_id = of
+    session.flush()
+
+
+def same_gaps(session: Session, *contacts: Contact) -> list[tuple[int | None, int | None]]:
+    for contact in contacts:
+        session.refresh(contact)
+    return [
+        (c.link.previous_same_gap_seconds, c.link.next_same_gap_seconds) for c in contacts if c.link
+    ]
+
+
+def test_a_follow_up_is_about_the_same_whatever_the_themes(
+    session: Session, settings: Settings
+) -> None:
+    first, other, third = make_history(session, [24, 24], theme=make_theme(session))
+    other.theme_id, third.theme_id = make_theme(session).id, None
+    follow_up(session, third, first.source_contact_id)
+    chain_contacts(session, settings=settings, customer_ids=None)
+    assert same_gaps(session, first, other, third) == [
+        (None, 2 * DAY), (None, None), (2 * DAY, None),
+    ]  # fmt: skip
+    roll_up_days(session, days=None)
+    row = session.scalars(sa.select(DailyRollup).where(DailyRollup.day == first.local_day)).one()
+    assert (row.same_24h, row.same_72h, row.resolved_same_24h, row.resolved_same_72h) == (
+        0,
+        1,
+        1,
+        0,
+    )
+
+
+def test_what_started_later_is_the_repeat_also_where_the_earlier_one_was_merged_into_it(
+    session: Session, settings: Settings
+) -> None:
+    first, second = make_history(session, [5])
+    follow_up(session, first, second.source_contact_id)
+    chain_contacts(session, settings=settings, customer_ids=None)
+    assert same_gaps(session, first, second) == [(None, 5 * 3600), (5 * 3600, None)]
+
+
+def test_two_that_were_merged_into_one_that_is_not_here_are_one_case_and_so_are_their_follow_ups(
+    session: Session, settings: Settings
+) -> None:
+    first, second, third = make_history(session, [1, 2])
+    follow_up(session, first, "not-here")
+    follow_up(session, second, "not-here")
+    follow_up(session, third, second.source_contact_id)
+    chain_contacts(session, settings=settings, customer_ids=None)
+    assert same_gaps(session, first, second, third) == [
+        (None, 3600), (3600, 7200), (7200, None),
+    ]  # fmt: skip
+
+
+def test_a_follow_up_of_another_customer_or_source_or_of_nobody_known_is_no_repeat(
+    session: Session, settings: Settings
+) -> None:
+    (one,) = make_history(session, [])
+    (other, next_) = make_history(session, [3])
+    follow_up(session, other, one.source_contact_id)  # of another customer
+    next_.source = "elsewhere"
+    follow_up(session, next_, other.source_contact_id)  # the same id, but of another source
+    nobody = make_contact(session, customer=None, follows_contact_id=one.source_contact_id)
+    chain_contacts(session, settings=settings, customer_ids=None)
+    assert same_gaps(session, one, other, next_) == [(None, None)] * 3
+    session.refresh(nobody)
+    assert nobody.link is None
+
+
+def test_long_rows_of_follow_ups_are_one_case(session: Session, settings: Settings) -> None:
+    contacts = make_history(session, [24] * 40)
+    names = [c.source_contact_id for c in contacts]
+    for contact, followed in zip(contacts[1:], names, strict=False):
+        contact.follows_contact_id = followed
+    contacts[20].follows_contact_id = ""  # two rows of them
+    session.flush()
+    chain_contacts(session, settings=settings, customer_ids=None)
+    gaps = same_gaps(session, *contacts)
+    assert [after for _, after in gaps] == [DAY] * 19 + [None] + [DAY] * 20 + [None]
 
 
 def test_roll_up_days_renews_the_days_it_is_given_and_no_other(
