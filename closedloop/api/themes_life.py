@@ -27,7 +27,10 @@ class DefinitionOut(Out):
     is_latest: bool
     created_at: datetime
     encoder: str
-    groups: int = Field(description="Groups of prototypes that are the theme's own.")
+    groups: int = Field(description="Groups of contacts by whose texts it is recognised.")
+    languages: list[str] = Field(
+        description="ISO 639-1 codes of those its texts are mainly in, most spoken first."
+    )
     reason: str
     assigned_at: datetime | None = Field(description="When the whole history stood under it.")
 
@@ -96,6 +99,7 @@ def list_definitions_view(key: str) -> DefinitionList:
                 created_at=row.created_at,
                 encoder=row.encoder,
                 groups=row.labels,
+                languages=list(row.languages),
                 reason=row.reason,
                 assigned_at=row.assigned_at,
             )

@@ -140,6 +140,9 @@ class ThemeDefinition(Model):
     number: Mapped[int]
     definition_set_id: Mapped[int] = mapped_column(ForeignKey("definition_sets.id"), index=True)
     labels: Mapped[list[Any]]
+    languages: Mapped[list[Any]] = mapped_column(
+        default=list, comment="Those its texts are mainly in, most spoken first; ISO 639-1."
+    )
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 

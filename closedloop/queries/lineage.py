@@ -56,7 +56,9 @@ class DefinitionRow:
     Attributes
     ----------
     labels : int
-        Prototypes groups that are its own in the set.
+        Groups of contacts that are its own in the set.
+    languages : tuple of str
+        ISO 639-1 codes, most spoken first; empty where they could not be told.
     is_latest : bool
     """
 
@@ -65,6 +67,7 @@ class DefinitionRow:
     created_at: datetime
     encoder: str
     labels: int
+    languages: tuple[str, ...]
     reason: str
     assigned_at: datetime | None
     is_latest: bool
@@ -79,6 +82,7 @@ def list_definitions(session: Session, theme_id: int) -> tuple[DefinitionRow, ..
             ThemeDefinition.created_at,
             DefinitionSet.encoder,
             ThemeDefinition.labels,
+            ThemeDefinition.languages,
             DefinitionSet.reason,
             DefinitionSet.assigned_at,
         )
@@ -87,8 +91,8 @@ def list_definitions(session: Session, theme_id: int) -> tuple[DefinitionRow, ..
         .order_by(ThemeDefinition.number.desc())
     ).all()
     return tuple(
-        DefinitionRow(number, in_set, at, encoder, len(labels), reason, assigned, place == 0)
-        for place, (number, in_set, at, encoder, labels, reason, assigned) in enumerate(rows)
+        DefinitionRow(number, in_set, at, encoder, len(labels), tuple(spoken), reason, done, not i)
+        for i, (number, in_set, at, encoder, labels, spoken, reason, done) in enumerate(rows)
     )
 
 

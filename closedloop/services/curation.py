@@ -347,6 +347,13 @@ def _put_split_in_force(session: Session, plan: SplitPlan, theme: Theme, new: Th
     owners += [None] * (plan.model.n_themes - len(owners))
     for label in plan.labels:
         owners[label] = new.id
+    for source, label in plan.branches:
+        session.execute(
+            sa.update(Contact)
+            .where(Contact.cluster == source, with_text(session, plan.leaving[label]))
+            .values(cluster=label)
+            .execution_options(synchronize_session=False)
+        )
     change_owners(
         session,
         current=plan.current,
@@ -355,13 +362,6 @@ def _put_split_in_force(session: Session, plan: SplitPlan, theme: Theme, new: Th
         reason=f"{new.key} split off {theme.key}",
         model=plan.model.to_bytes(),
     )
-    for source, label in plan.branches:
-        session.execute(
-            sa.update(Contact)
-            .where(Contact.cluster == source, with_text(session, plan.leaving[label]))
-            .values(cluster=label)
-            .execution_options(synchronize_session=False)
-        )
 
 
 def _check_target(theme: Theme | None, to: Theme | None) -> None:

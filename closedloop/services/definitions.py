@@ -6,6 +6,7 @@ and triage write a new set; nothing else changes what a contact is counted under
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -21,6 +22,8 @@ from closedloop.domain.errors import Conflict, NotFound
 from closedloop.domain.themes import AGREED_STATUSES, ThemeStatus
 from closedloop.models import (
     Action,
+    Contact,
+    ContactText,
     DefinitionSet,
     Theme,
     ThemeChange,
@@ -31,6 +34,7 @@ from closedloop.models import (
 from closedloop.models.curation import ChangeKind
 from closedloop.services.repeats import take_turn
 from ml.text.embed import Encoder, load_encoder
+from ml.text.spoken import TEXTS_ASKED, languages_of, main_languages
 
 LabelThemes = list[int | None]
 
@@ -359,15 +363,38 @@ def change_owners(
 
 
 def define(session: Session, *, theme_id: int, set_id: int, labels: Sequence[int]) -> int:
-    """Give a theme its next numbered definition and return the number, from 1."""
-    last = session.scalar(
-        sa.select(sa.func.max(ThemeDefinition.number)).where(ThemeDefinition.theme_id == theme_id)
-    )
-    number = (last or 0) + 1
+    """Give a theme its next numbered definition and return the number, from 1.
+
+    Its languages are those of contacts that have these labels by now, or, where no text of them
+    is kept, those of the definition before.
+    """
+    last = session.execute(
+        sa.select(ThemeDefinition.number, ThemeDefinition.languages)
+        .where(ThemeDefinition.theme_id == theme_id)
+        .order_by(ThemeDefinition.number.desc())
+        .limit(1)
+    ).one_or_none()
+    number, spoken = last or (0, [])
     session.add(
         ThemeDefinition(
-            theme_id=theme_id, number=number, definition_set_id=set_id, labels=list(labels)
+            theme_id=theme_id,
+            number=number + 1,
+            definition_set_id=set_id,
+            labels=list(labels),
+            languages=_languages_under(session, labels) or spoken,
         )
     )
     session.flush()  # the next one counts on
-    return number
+    return number + 1
+
+
+def _languages_under(session: Session, labels: Sequence[int]) -> list[str]:
+    """Return the main languages of a draw of texts under some labels, most spoken first."""
+    texts = session.scalars(
+        sa.select(ContactText.issue_text)
+        .join(Contact, Contact.id == ContactText.contact_id)
+        .where(ContactText.issue_text != "", Contact.cluster.in_(labels))
+        .order_by(ContactText.text_hash)
+        .limit(TEXTS_ASKED)
+    ).all()
+    return main_languages(Counter(languages_of(texts)))

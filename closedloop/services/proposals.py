@@ -201,13 +201,14 @@ def put_in_force(
     new = add_set(
         session, model=model, encoder=encoder, label_themes=owners, run_id=run_id, reason=reason
     )
-    for theme_id, labels in changed.items():
-        if theme_id is not None:
-            define(session, theme_id=theme_id, set_id=new.id, labels=labels)
     _relabel_merges(session, relabel)
     relabel_changes(session, relabel)
     write_contacts(session, only_new=False)
     carry_over(session, {**(joined or {}), **relabel})
+    # only now do contacts say which texts are under the new labels
+    for theme_id, labels in changed.items():
+        if theme_id is not None:
+            define(session, theme_id=theme_id, set_id=new.id, labels=labels)
     if settle is not None:
         settle()
     apply_corrections(session)

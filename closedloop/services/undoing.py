@@ -195,6 +195,13 @@ def _rejoin(
         theme.id if label in passed else None if label in made else owner
         for label, owner in owned.items()
     ]
+    for source, label in branches:
+        session.execute(
+            sa.update(Contact)
+            .where(Contact.cluster == label)
+            .values(cluster=source)
+            .execution_options(synchronize_session=False)
+        )
     change_owners(
         session,
         current=current,
@@ -203,13 +210,6 @@ def _rejoin(
         reason=f"Split of {new.key} off {theme.key} undone",
         model=model.to_bytes(),
     )
-    for source, label in branches:
-        session.execute(
-            sa.update(Contact)
-            .where(Contact.cluster == label)
-            .values(cluster=source)
-            .execution_options(synchronize_session=False)
-        )
 
 
 def _undo_retire(it: _Undoing) -> None:

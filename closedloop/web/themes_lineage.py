@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response, render_template
 
+from closedloop.adapters.language_names import language_name
 from closedloop.domain.drift import RULE
 from closedloop.extensions import current_settings, db
 from closedloop.queries.drift import Drift, get_theme_drift
@@ -30,6 +31,7 @@ def definitions(key: str) -> str:
         drift=drift,
         chart_data=drift_chart(drift, theme.key),
         rule=RULE,
+        language_name=language_name,
     )
 
 

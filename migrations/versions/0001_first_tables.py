@@ -697,6 +697,12 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("definition_set_id", sa.Integer(), nullable=False),
         sa.Column("labels", sa.JSON(), nullable=False),
+        sa.Column(
+            "languages",
+            sa.JSON(),
+            nullable=False,
+            comment="Those its texts are mainly in, most spoken first; ISO 639-1.",
+        ),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["definition_set_id"],

@@ -12,9 +12,10 @@ from itertools import chain, zip_longest
 
 import numpy as np
 
+from ml.text.spoken import languages_of, main_languages
 from ml.text.unspaced import Joints, length_unspaced, pairs_apart, without_unspaced
 from ml.themes.graph import Floats, Ints
-from ml.themes.tongues import languages_of, main_languages, phrases_in
+from ml.themes.tongues import phrases_in
 from ml.themes.vectors import DenseSpace, Rows
 
 LONGEST_PHRASE = 3

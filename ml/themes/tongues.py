@@ -1,19 +1,15 @@
-"""Which languages a theme is spoken in, and which of their phrases could name it."""
+"""What languages mean for themes: how much words count, and which phrases could name one."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from ml.text.language import detect_language
+from ml.text.spoken import main_languages
 from ml.text.stop_words import negations, stop_words
 
-# So many texts of a theme tell its languages; each is looked at only where they are mixed.
-TEXTS_ASKED = 60
-MAIN_SHARE = 0.2
-"""From this share of a theme on, a language has keywords of its own."""
-FEWEST_TEXTS = 3
 TEXTS_FOR_ALL = 300
 """So many texts of a whole collection tell whether the encoder knows its languages."""
 OTHERS = 0.8
@@ -24,25 +20,6 @@ LONGEST_PHRASE = 3
 LONGEST_WORD = 40
 # Endings come behind so many letters in most languages: "kortelė" and "kortelės" are one word.
 _STEM = 6
-
-
-def languages_of(texts: Sequence[str]) -> list[str]:
-    """Return the language of each text of one theme, "" where it cannot be told.
-
-    Where nearly all of a sample speak one language, all do, also texts too short to tell. In a
-    theme of several languages each text is looked at, with only those languages to choose from.
-    """
-    asked = texts[:: max(1, len(texts) // TEXTS_ASKED)]
-    told = Counter(filter(None, map(detect_language, asked)))
-    if not told or 2 * told.total() < len(asked):
-        return [""] * len(texts)
-    # one that hardly anybody speaks is a text that was mistaken
-    own = [code for code in told if told[code] >= FEWEST_TEXTS and code in main_languages(told)]
-    if not own:
-        return [""] * len(texts)
-    if len(own) == 1:
-        return own * len(texts)
-    return [detect_language(text, own) for text in texts]
 
 
 def weight_of_words(
@@ -74,13 +51,6 @@ def weight_of_words(
         return 0.0 if len(main_languages(told)) > 1 else None
     n_others = sum(n for code, n in told.items() if code not in (known or ()))
     return MORE_WORDS if told and n_others >= OTHERS * told.total() else None
-
-
-def main_languages(spoken: Mapping[str, int]) -> list[str]:
-    """Return the languages that at least a fifth of the texts are in, most spoken first."""
-    total = sum(spoken.values())
-    main = [code for code in spoken if code and spoken[code] >= MAIN_SHARE * total]
-    return sorted(main, key=lambda code: (-spoken[code], code))
 
 
 def phrases_in(language: str, text: str) -> dict[str, str]:

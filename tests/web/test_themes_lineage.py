@@ -57,6 +57,19 @@ def test_page_lists_definitions_and_draws_the_lineage(manager, session):
     assert '<svg class="cl-lineage-mark"' in html
 
 
+def test_page_names_the_languages_and_folds_what_only_a_repeater_needs(manager, session):
+    theme = make_theme(session, ThemeStatus.TRIAGED)
+    make_definitions(session, [theme])
+    session.execute(sa.update(ThemeDefinition).values(languages=["lt", "zh"]))
+
+    html = manager.get(f"/themes/{theme.key}/definitions")
+    table, _, folded = html.partition("For whoever repeats the run")
+
+    assert "Lithuanian, Chinese" in text_of(table)
+    assert "encoder test" not in text_of(table)
+    assert "encoder test" in text_of(folded)
+
+
 def test_a_theme_without_definition_says_when_it_gets_one(manager, session):
     theme = make_theme(session)
     assert "None yet" in manager.get(f"/themes/{theme.key}/definitions")
