@@ -28,6 +28,7 @@ from closedloop.services.contacts import open_import, recognise_file
 from closedloop.services.import_faults import faults_in_words
 from closedloop.services.jobs import queue_job
 from closedloop.services.rollback import begin_roll_back
+from closedloop.services.told_ids import hide_in_name
 
 _ROUTE = "/imports/<int(max=2147483647):import_id>"
 Row = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -185,7 +186,7 @@ def _queue(upload: Upload, named: _Named, sent: ImportForm) -> JobOut:
         "path": str(upload.path),
         "mapping": mapping.to_dict(),
         "source": mapping.source,
-        "file_name": upload.file_name,
+        "file_name": hide_in_name(upload.file_name, current_settings()),
         "token": upload.token,
         "replay_of_id": sent.replay_of,
     }
@@ -200,6 +201,7 @@ def _queue(upload: Upload, named: _Named, sent: ImportForm) -> JobOut:
             kind = JobKind.IMPORT_CONTACTS
             batch_id = arguments["batch_id"] = open_import(
                 session,
+                settings=current_settings(),
                 path=upload.path,
                 mapping=mapping,
                 source=mapping.source,

@@ -28,6 +28,7 @@ from closedloop.services.clean_rows import (
 )
 from closedloop.services.identifiers import hash_customer, normalise_identifier, put_keys_on
 from closedloop.services.redaction import site_redactor
+from closedloop.services.told_ids import IdReader, hide_in_sentence
 from ml.text.clean import decode_entities, issue_text
 from ml.text.redact import Redacted, RedactedTurns
 
@@ -83,6 +84,8 @@ class RowCleaner:
         self._facts = facts
         self._customer_column = mapping.columns.get("customer_id")
         self._identifier_columns = {column: kind for kind, column in mapping.identifiers.items()}
+        self._settings = settings
+        self._ids = IdReader(settings)
         self._redactor = site_redactor(settings)
         # agents and dispositions repeat all through a file
         labels = site_redactor(settings, with_names=False)
@@ -112,7 +115,7 @@ class RowCleaner:
             {
                 **{name: [getattr(row, name) for row in rows] for name in _AS_THEY_ARE},
                 **labels,
-                "contact_id": [self._clean_id(row.contact_id) for row in rows],
+                "contact_id": self._clean_ids([row.contact_id for row in rows]),
                 "started_at": [as_instant(row.started_at) for row in rows],
                 "local_day": [local_day(row.started_at, self._zone).isoformat() for row in rows],
                 "customer_key": [first and put_keys_on(first, later) for first, _ in owners],
@@ -126,9 +129,9 @@ class RowCleaner:
                     row.language or _language_of(text)
                     for row, text in zip(rows, words, strict=True)
                 ],
-                "follows_contact_id": [
-                    self._clean_id(row.follows_contact_id or "") for row in rows
-                ],
+                "follows_contact_id": self._clean_ids(
+                    [row.follows_contact_id or "" for row in rows]
+                ),
             }
         )
 
@@ -191,7 +194,7 @@ class RowCleaner:
         return CleanReject(
             reject.line,
             reject.code,
-            reject.reason[:500],
+            hide_in_sentence(reject.reason, self._ids, self._settings)[:500],
             text[:RAW_CHARS],
             key and put_keys_on(key, self._keys[1:]),
         )
@@ -226,9 +229,14 @@ class RowCleaner:
         _add(counts, found)
         return tuple((who, text) for (who, _), text in zip(row.turns, found.texts, strict=True))
 
+    def _clean_ids(self, ids: list[str]) -> list[str]:
+        """Hash ids that tell who somebody is, or are too long to be kept."""
+        if not self._ids.may_tell(ids) and max(map(len, ids), default=0) <= _ID_CHARS:
+            return ids
+        return list(map(self._clean_id, ids))
+
     def _clean_id(self, contact_id: str) -> str:
-        """Hash an id that is somebody's address or number, or too long to be kept."""
-        if len(contact_id) <= _ID_CHARS and "@" not in contact_id and contact_id[:1] != "+":
+        if len(contact_id) <= _ID_CHARS and not self._ids.tells(contact_id):
             return contact_id
         return f"hashed-{hash_customer(contact_id, self._keys)}"
 

@@ -153,6 +153,7 @@ def import_file(
             if batch_id is None:
                 batch_id = open_import(
                     session,
+                    settings=settings,
                     path=path,
                     mapping=mapping,
                     source=source,

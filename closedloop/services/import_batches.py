@@ -21,6 +21,7 @@ from closedloop.services.audit import record_event
 from closedloop.services.contact_files import Extent, check_mapping, measure_extent
 from closedloop.services.import_holds import hold_import, is_being_read
 from closedloop.services.repeats import chain_contacts, find_unchained
+from closedloop.services.told_ids import hide_in_name
 
 LOOKED_BACK = timedelta(days=7)
 """How long a failed import is looked at each night for contacts that it left unchained."""
@@ -29,6 +30,7 @@ LOOKED_BACK = timedelta(days=7)
 def open_import(
     session: Session,
     *,
+    settings: Settings,
     path: Path,
     mapping: Mapping,
     source: str,
@@ -47,6 +49,8 @@ def open_import(
     Parameters
     ----------
     session : Session
+    settings : Settings
+        For what its rules hide in the name of the file.
     path : Path
     mapping : Mapping
     source, file_name : str
@@ -72,9 +76,10 @@ def open_import(
     if not 0 < len(source) <= MAX_SOURCE_CHARS:
         sentence = f"Name the system the file comes from, in at most {MAX_SOURCE_CHARS} characters."
         raise Invalid(sentence, {"source": sentence})
+    name = hide_in_name(clean(file_name), settings)  # some systems let names hold any byte
     batch = ImportBatch(
         source=source,
-        file_name=clean(file_name)[-255:],  # some systems let names hold any byte
+        file_name=name[-255:],
         file_sha256=(extent or measure_extent(path)).sha256,
         format=facts.format,
         origin=origin,

@@ -28,6 +28,7 @@ from closedloop.services.contact_files import recognise_file
 from closedloop.services.contacts import import_file
 from closedloop.services.long_work import Cancelled, Report, Transactions, tell_nobody
 from closedloop.services.mappings import RESERVED
+from closedloop.services.told_ids import hide_in_name
 
 logger = logging.getLogger(__name__)
 QUIET_SECONDS = 60
@@ -189,7 +190,7 @@ def _pick_up(
         if not waiting.path.exists():  # another process was faster
             return PickedUp(name, waiting.mapping_name, "left", None, "It was read elsewhere.")
         _move(waiting, folder / "failed", f"{refusal.sentence}\n")
-        _record_failure(transactions, name, refusal.sentence, by)
+        _record_failure(transactions, hide_in_name(name, settings), refusal.sentence, by)
         return PickedUp(name, waiting.mapping_name, "failed", None, refusal.sentence)
     except Exception as error:
         logger.exception("a file of the watched folder could not be read")

@@ -27,6 +27,7 @@ from closedloop.services.jobs import queue_job
 from closedloop.services.mappings import save_mapping
 from closedloop.services.previews import ImportPreview, SampleRow
 from closedloop.services.replays import lines_to_try
+from closedloop.services.told_ids import hide_in_name
 from closedloop.services.watched_folder import look_at_folder
 from closedloop.web.asked import row_id
 from closedloop.web.contacts_bp import bp
@@ -317,7 +318,7 @@ def _arguments(upload: Upload, mapping: Mapping) -> dict[str, Any]:
         "path": str(upload.path),
         "mapping": mapping.to_dict(),
         "source": mapping.source,
-        "file_name": upload.file_name,
+        "file_name": hide_in_name(upload.file_name, current_settings()),
         "token": upload.token,
         "replay_of_id": upload.replay_of_id,
     }
@@ -377,6 +378,7 @@ def import_run(token: str) -> BaseResponse:
         if batch_id is None:
             batch_id = open_import(
                 session,
+                settings=current_settings(),
                 path=upload.path,
                 mapping=mapping,
                 source=mapping.source,

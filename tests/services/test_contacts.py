@@ -342,7 +342,13 @@ def test_an_import_killed_in_the_middle_goes_on_and_ends_as_if_nothing_had_happe
     path = write(tmp_path / "many.csv", many_rows(650))
     with database.transaction() as session:
         batch_id = open_import(
-            session, path=path, mapping=MAPPING, source="crm", file_name="many.csv", by=actor
+            session,
+            settings=settings,
+            path=path,
+            mapping=MAPPING,
+            source="crm",
+            file_name="many.csv",
+            by=actor,
         ).id
     with pytest.raises(Killed):
         take_in(path, batch_id=batch_id, report=killed_after(3, Killed()))
