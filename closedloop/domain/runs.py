@@ -53,6 +53,29 @@ class PartKind(StrEnum):
     VANISHED = "vanished"
 
 
+class Missed(StrEnum):
+    """Why the clusters of a run do not say what somebody put right."""
+
+    CONTRADICTORY = "contradictory"
+    NOT_READ = "not_read"
+    NOTHING_READ = "nothing_read"
+    NO_WORDS = "no_words"
+    THEME_GONE = "theme_gone"
+    APART = "apart"
+    TOGETHER = "together"
+
+
+MISSED_IN_WORDS = {
+    Missed.CONTRADICTORY: "contradictory: other corrections, or equal words, say the opposite",
+    Missed.NOT_READ: "not read: no contact with these words was among those the run read",
+    Missed.NOTHING_READ: "not read: nothing else of the theme was among what the run read",
+    Missed.NO_WORDS: "not read: the contact holds no words",
+    Missed.THEME_GONE: "theme gone: it was retired since",
+    Missed.APART: "the run found it apart from the others of the theme",
+    Missed.TOGETHER: "the run found it together with others of the theme",
+}
+
+
 class PartState(StrEnum):
     """Whether somebody took a part of a run over."""
 

@@ -12,11 +12,20 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from closedloop.domain.errors import NotFound
-from closedloop.domain.runs import LEFT_OVER, PartKind, PartState, jaccard, match_clusters
-from closedloop.models import RunLabels, RunPart, Theme, ThemeRun
+from closedloop.domain.runs import (
+    LEFT_OVER,
+    MISSED_IN_WORDS,
+    Missed,
+    PartKind,
+    PartState,
+    jaccard,
+    match_clusters,
+)
+from closedloop.models import RunLabels, RunPart, Theme, ThemeCorrection, ThemeRun
 
 HASH_BYTES = 32
 RUNS_SHOWN = 100
+MISSED_SHOWN = 50
 OTHER_THEMES = ("into", "became", "from")
 """Where the detail of a part names another theme than its own."""
 
@@ -96,6 +105,26 @@ class RunPage:
 
 
 @dataclass(frozen=True)
+class MissedRow:
+    """A correction that the clusters of a run do not agree with, and why.
+
+    Attributes
+    ----------
+    belongs : bool
+        Somebody said that the contact belongs to the theme; else that it does not.
+    reason : str
+        In words.
+    """
+
+    contact_id: int
+    theme_key: str
+    theme_name: str
+    belongs: bool
+    said_by: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Side:
     """A cluster of one run: contacts read, and its name; None and "" of too few people."""
 
@@ -137,6 +166,29 @@ class Comparison:
     only_one: tuple[Side, ...]
     only_other: tuple[Side, ...]
     stability: float | None
+
+
+def list_missed(
+    session: Session, run: ThemeRun, *, limit: int = MISSED_SHOWN
+) -> tuple[MissedRow, ...]:
+    """Return the corrections a run did not honour, the newest first, at most `limit` of them.
+
+    Those of contacts that were deleted since are left out.
+    """
+    told = run.manifest.get("corrections", {}).get("missed", [])
+    why = {number: Missed(reason) for number, reason in told[-limit:]}
+    rows = session.execute(
+        sa.select(ThemeCorrection, Theme.key, Theme.name)
+        .join(Theme, Theme.id == ThemeCorrection.theme_id)
+        .where(ThemeCorrection.id.in_(why))
+        .order_by(ThemeCorrection.id.desc())
+    )
+    return tuple(
+        MissedRow(
+            said.contact_id, key, name, said.belongs, said.said_by, MISSED_IN_WORDS[why[said.id]]
+        )
+        for said, key, name in rows
+    )
 
 
 def list_runs(

@@ -30,7 +30,12 @@ from closedloop.services.assignment import (
     label_texts,
     labels_at_hand,
 )
-from closedloop.services.constraints import Links, read_links, tell_honoured
+from closedloop.services.constraints import (
+    Links,
+    find_contacts_to_read,
+    read_links,
+    tell_honoured,
+)
 from closedloop.services.definitions import (
     Model,
     Standing,
@@ -50,6 +55,8 @@ from ml.text.embed import Encoder
 DAYS_READ = 180
 FEWEST_REPEATS = 300
 SAMPLE = 20_000
+MOST_FOR_CORRECTIONS = 2
+"""One in so many contacts read, at most, is read for what people put right."""
 IDS_PER_QUERY = 500
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "graspologic-native", "onnxruntime")
 
@@ -80,7 +87,10 @@ class DiscoveryResult:
 
 @dataclass(frozen=True)
 class _Pool:
-    """The contacts a run reads, in an order that does not depend on how they came in."""
+    """The contacts a run reads, in an order that does not depend on how they came in.
+
+    Of them `added` are read only to be told what people put right about them.
+    """
 
     first_day: date
     last_day: date
@@ -92,6 +102,8 @@ class _Pool:
     dispositions: list[str | None]
     themes: list[int | None]
     people: list[int]
+    added: int
+    links: Links
 
 
 def discover_themes(
@@ -164,7 +176,9 @@ def discover_themes(
             if result is not None:
                 _add_drivers(session, settings, by, result.run_id, maker)
         if result is not None:
-            renew_evidence(transactions, settings=settings, report=report, maker=maker)
+            renew_evidence(
+                transactions, settings=settings, report=report, maker=maker, is_run=True
+            )
             return result
     raise Conflict("People kept deciding about themes while this ran. Start the discovery again.")
 
@@ -183,19 +197,14 @@ def _find(
     report(Progress(0, 0, f"Finding themes in {len(pool.texts):,} contacts"))
     with transactions() as session:
         vectors = load_vectors(session, encoder=encoder.name, hashes=pool.hashes)
-        links = _links_of(session, pool)
     return maker.discover(
         pool.texts,
         encoder=encoder,
         seed=seed,
         embeddings=vectors,
         dispositions=pool.dispositions,
-        **links.as_arguments(),
+        **pool.links.as_arguments(),
     )
-
-
-def _links_of(session: Session, pool: _Pool) -> Links:
-    return read_links(session, hashes=pool.hashes, texts=pool.texts, themes=pool.themes)
 
 
 def _join(maker: ThemeMaker, kept: Model | None, found: Any) -> Model:
@@ -250,19 +259,27 @@ def _read_pool(
         sa.or_(Contact.theme_id.is_(None), Contact.theme_id.not_in(standing.kept)),
         sa.or_(Contact.cluster.is_(None), Contact.cluster.not_in(standing.retired)),
     )
-    ids = _draw(session, sa.and_(condition, unclaimed), seed, sample)
+    wanted = sa.and_(condition, unclaimed)
+    always = find_contacts_to_read(
+        session, condition=unclaimed, first=condition, most=sample // MOST_FOR_CORRECTIONS
+    )
+    ids, added = _draw(session, wanted, seed, sample, always)
     rows = _read_rows(session, ids)
+    hashes, texts = [row[0] for row in rows], [row[1] for row in rows]
+    themes = [row[3] for row in rows]
     return _Pool(
         first_day=first_day,
         last_day=last_day,
         is_repeats=is_repeats,
         available=available,
-        claimed=available - _count(session, sa.and_(condition, unclaimed)),
-        hashes=[row[0] for row in rows],
-        texts=[row[1] for row in rows],
+        claimed=available - _count(session, wanted),
+        hashes=hashes,
+        texts=texts,
         dispositions=[row[2] or None for row in rows],
-        themes=[row[3] for row in rows],
+        themes=themes,
         people=[row[4] for row in rows],
+        added=added,
+        links=read_links(session, hashes=hashes, texts=texts, themes=themes),
     )
 
 
@@ -283,8 +300,18 @@ def _count(session: Session, condition: sa.ColumnElement[bool]) -> int:
     return session.scalar(query) or 0
 
 
-def _draw(session: Session, condition: sa.ColumnElement[bool], seed: int, sample: int) -> list[int]:
-    """Return ids in an order of the data's own, at most `sample` of them."""
+def _draw(
+    session: Session,
+    condition: sa.ColumnElement[bool],
+    seed: int,
+    sample: int,
+    always: Sequence[int],
+) -> tuple[list[int], int]:
+    """Return ids in an order of the data's own, about `sample` of them at most.
+
+    Those that are always read are among them, and behind them where the condition leaves them
+    out; of these the number is returned, too.
+    """
     ids = np.fromiter(
         session.scalars(
             sa.select(Contact.id)
@@ -295,11 +322,17 @@ def _draw(session: Session, condition: sa.ColumnElement[bool], seed: int, sample
         ),
         np.int64,
     )
+    is_kept = np.isin(ids, np.array(always, np.int64))
+    known = set(ids[is_kept].tolist())
+    beside = [contact for contact in always if contact not in known]
     if len(ids) > sample:
-        drawn = np.random.default_rng(seed).choice(len(ids), sample, replace=False)
-        ids = ids[np.sort(drawn)]
+        others = np.flatnonzero(~is_kept)
+        n_others = max(0, sample - int(is_kept.sum()))
+        is_kept[np.random.default_rng(seed).choice(others, n_others, replace=False)] = True
+        ids = ids[is_kept]
     chosen: list[int] = ids.tolist()
-    return chosen
+    added = beside if chosen else []
+    return chosen + added, len(added)
 
 
 def _read_rows(session: Session, ids: Sequence[int]) -> list[tuple[str, str, str, int | None, int]]:
@@ -396,7 +429,7 @@ def _apply(
         **_manifest(pool, found),
         "themes": outcome.as_manifest(),
         "coverage": outcome.coverage,
-        "corrections": tell_honoured(session, _links_of(session, afresh[0])),
+        "corrections": tell_honoured(afresh[0].links, whole.labels if whole is not None else []),
         "looked_at": len(afresh[0].texts),
         "parts": dict(parts),
     }
@@ -439,6 +472,7 @@ def _manifest(pool: _Pool, found: Any) -> dict[str, Any]:
         "available": pool.available,
         "claimed_by_decided_themes": pool.claimed,
         "drawn": len(pool.texts),
+        "read_for_corrections": pool.added,
         "parameters": _plain(found.parameters) if found is not None else {},
         "versions": {"python": platform.python_version(), **_versions()},
     }

@@ -12,7 +12,7 @@ from closedloop.domain.errors import Conflict, Invalid
 from closedloop.domain.runs import RULE, PartState
 from closedloop.extensions import current_settings, db
 from closedloop.queries.drift import get_site_drift
-from closedloop.queries.runs import compare_runs, get_run, list_parts, list_runs
+from closedloop.queries.runs import compare_runs, get_run, list_missed, list_parts, list_runs
 from closedloop.services.run_choices import decline_chosen, queue_acceptance
 from closedloop.web.asked import row_id, typed_count
 from closedloop.web.htmx import see_other
@@ -41,7 +41,12 @@ def run(run_id: int) -> str:
     """Show one run: what it read, what it found, what it proposes."""
     page = get_run(db.session, run_id)
     return render_template(
-        "themes/run.html", page=page, run=page.run, manifest=page.run.manifest, rule=RULE
+        "themes/run.html",
+        page=page,
+        run=page.run,
+        manifest=page.run.manifest,
+        missed=list_missed(db.session, page.run),
+        rule=RULE,
     )
 
 

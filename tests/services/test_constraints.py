@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+import sqlalchemy as sa
 
 from closedloop.domain.themes import ThemeStatus
-from closedloop.models import ThemeCorrection
-from closedloop.services.constraints import read_links
+from closedloop.models import ThemeCorrection, ThemeRun
+from closedloop.services.constraints import read_links, tell_honoured
 from tests.factories.contacts import make_batch, make_contact
 from tests.factories.histories import add_contacts, theme_named
 from tests.factories.rollups import make_evidence
@@ -77,6 +78,104 @@ def test_a_stranger_is_kept_apart_from_who_belongs_else_from_typical_else_from_m
     assert read().cannot_link == ((4, 5),)
 
 
+def test_texts_that_belong_to_a_theme_must_be_with_its_most_typical_text(pool, session):
+    card, _, say, read, contacts = pool
+    say(4, card, True)
+    say(5, card, True)
+    assert read([card.id] * 6).must_link == ((4, 5), (4, 0))
+    make_evidence(session, card, contacts[1])
+    assert read([card.id] * 6).must_link == ((4, 5), (4, 1))
+
+
+def told(links, labels, words):
+    """The numbers honoured, and why the others were not."""
+    found = tell_honoured(links, labels)
+    assert found["said"] == found["honoured"] + len(found["missed"])
+    assert found["sentence"] == words
+    return found["ids"], [tuple(row) for row in found["missed"]]
+
+
+def test_what_is_honoured_is_what_the_clusters_of_the_run_say(pool, session):
+    card, refund, say, read, contacts = pool
+    themes = [card.id, card.id, refund.id, refund.id, card.id, refund.id]
+    say(4, card, False)
+    say(5, card, True)
+    first, second = session.scalars(sa.select(ThemeCorrection.id).order_by(ThemeCorrection.id))
+    make_evidence(session, card, contacts[0])
+    links = read(themes)
+    # 4 is kept apart from 5, who belongs there; 5 is looked for beside 0, who is typical.
+    assert links.cannot_link == ((4, 5),)
+    assert told(links, [0, 0, 1, 1, 1, 0], "honoured 2 of 2 corrections") == ([first, second], [])
+    assert told(links, [0, 0, 1, 1, -1, 1], "honoured 1 of 2 corrections") == (
+        [first],
+        [(second, "apart")],
+    )
+    assert told(links, [0, 0, 1, 1, 0, 0], "honoured 1 of 2 corrections") == (
+        [second],
+        [(first, "together")],
+    )
+    # In no cluster at all two texts are not together.
+    assert told(links, [-1] * 6, "honoured 1 of 2 corrections") == ([first], [(second, "apart")])
+
+
+def test_why_a_correction_could_not_be_honoured_is_told(pool, session):
+    card, refund, say, read, contacts = pool
+    say(2, refund, True)
+    say(3, refund, False)  # the same words in plain form
+    contacts.append(make_contact(session, text="never read"))
+    TEXTS.append("never read")
+    try:
+        say(6, card, True)
+    finally:
+        TEXTS.pop()
+    say(0, card, False)
+    numbers = list(session.scalars(sa.select(ThemeCorrection.id).order_by(ThemeCorrection.id)))
+    found = tell_honoured(read([None, None, refund.id, None, refund.id, None]), [0] * 6)
+    assert found["ids"] == numbers[:1]
+    assert found["missed"] == [
+        [numbers[1], "contradictory"],
+        [numbers[2], "not_read"],
+        [numbers[3], "nothing_read"],
+    ]
+    assert found["missed_by"] == {"contradictory": 1, "not_read": 1, "nothing_read": 1}
+
+
+@pytest.mark.parametrize("sample", [30, 4_000])
+def test_of_every_text_put_right_one_contact_is_read_with_what_stands_for_its_theme(
+    database, settings, actor, sample
+):
+    add_contacts(database, settings, {"CARD": 120, "REFUND": 120})
+    site = Site(database, settings, actor)
+    site.discover()
+    site.ids = {name: theme_named(database, name).id for name in ("Card", "Refund")}
+    wrong = [site.contacts(f"CARD a{place} turn0")[0] for place in (3, 50, 90, 110)]
+    site.move(wrong, "Card", "Refund")
+    for seed in range(3):
+        site.discover(sample=sample, seed=seed)
+        with database.reading() as session:
+            run = session.scalars(sa.select(ThemeRun).order_by(ThemeRun.id.desc())).first()
+            told = run.manifest["corrections"]
+        assert told["said"] == 8
+        assert told["not_read"] == 0
+        assert len(site.discoverer.calls[-1]["texts"]) <= sample
+        # What the double finds goes by the first word, whatever people say.
+        assert told["missed_by"] == {"apart": 4, "together": 4}
+
+
+def test_the_runs_double_agrees_with_people_where_words_do(database, settings, actor):
+    add_contacts(database, settings, {"CARD": 9, "REFUND": 8})
+    site = Site(database, settings, actor)
+    site.discover()
+    site.ids = {name: theme_named(database, name).id for name in ("Card", "Refund")}
+    change = site.move(site.contacts("CARD a0 turn0"), "Card", "Refund")
+    site.move(site.contacts("CARD a0 turn0"), "Refund", "Card")
+    assert change
+    site.discover()
+    with database.reading() as session:
+        run = session.scalars(sa.select(ThemeRun).order_by(ThemeRun.id.desc())).first()
+    assert run.manifest["corrections"]["sentence"] == "honoured 2 of 2 corrections"
+
+
 def test_the_last_word_counts_and_what_was_taken_back_does_not(pool, session):
     card, _, say, read, _ = pool
     say(0, card, True)
@@ -122,7 +221,12 @@ def test_discovery_is_given_the_pairs_when_it_looks_at_everything_afresh(databas
     site.discover()
     last = [call for call in site.discoverer.calls if call.get("must_link")][-1]
     linked = {last["texts"][place] for pair in last["must_link"] for place in pair}
-    assert linked == {"CARD a0 turn0", "CARD a0 turn1"}
+    # The two that were moved, and one that stands for the theme they were moved to.
+    assert {text for text in linked if text.startswith("CARD")} == {
+        "CARD a0 turn0",
+        "CARD a0 turn1",
+    }
+    assert len(linked) == 3
     apart = {last["texts"][one] for one, _ in last["cannot_link"]}
     assert apart == {"CARD a0 turn0", "CARD a0 turn1", "CARD a1 turn0"}
     assert {last["texts"][other].split()[0] for _, other in last["cannot_link"]} == {"CARD"}

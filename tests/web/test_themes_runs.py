@@ -11,7 +11,8 @@ from closedloop.domain.accounts import Role
 from closedloop.domain.jobs import JobKind
 from closedloop.domain.runs import PartKind, PartState
 from closedloop.domain.themes import ThemeStatus
-from closedloop.models import Job, RunPart
+from closedloop.models import Job, RunPart, ThemeCorrection
+from tests.factories.contacts import make_contact
 from tests.factories.runs import make_labels, make_part, make_run
 from tests.factories.themes import make_theme
 from tests.pages import text_of
@@ -58,6 +59,63 @@ def test_page_shows_manifest_and_parts_with_what_would_move(manager, session, ru
     assert "honoured 3 of 4" in text
     assert "1 January 2026 to 31 March 2026" in text or "1 Jan 2026 to 31 Mar 2026" in text
     assert "2 parts wait for a decision" in text
+
+
+def correct(session, theme, belongs):
+    said = ThemeCorrection(
+        theme_id=theme.id,
+        contact_id=make_contact(session).id,
+        text_hash="a" * 64,
+        belongs=belongs,
+        said_by="Ana",
+    )
+    session.add(said)
+    session.flush()
+    return said
+
+
+def test_page_lists_corrections_it_did_not_honour_with_contact_and_reason(manager, session):
+    card = make_theme(session, ThemeStatus.TRIAGED, name="Cards come late")
+    held, apart, gone = (correct(session, card, belongs) for belongs in (True, True, False))
+    missed = [[apart.id, "apart"], [gone.id, "theme_gone"]]
+    told = {"said": 3, "honoured": 1, "ids": [held.id], "missed": missed}
+    run = make_run(session, manifest={"corrections": told, "read_for_corrections": 2})
+    other = make_run(session, manifest={"corrections": {"said": 1, "honoured": 1, "missed": []}})
+
+    html = manager.get(f"/themes/runs/{run.id}")
+    text = text_of(html)
+
+    assert "honoured 1 of 3" in text
+    assert "2 contacts were read only for these" in text
+    assert f'href="/contacts/{apart.contact_id}"' in html
+    assert f'href="/contacts/{held.contact_id}"' not in html
+    assert f"does not belong to {card.key} Cards come late Ana theme gone: it was retired" in text
+    assert "found it apart from the others of the theme" in text
+    assert "did not honour" not in text_of(manager.get(f"/themes/runs/{other.id}"))
+
+
+def test_a_run_lists_the_newest_of_many_corrections_in_as_few_statements(manager, session):
+    card = make_theme(session, ThemeStatus.TRIAGED)
+    numbers = [correct(session, card, belongs=True).id for _ in range(53)]
+    few, many = (
+        make_run(
+            session,
+            manifest={
+                "corrections": {
+                    "said": n,
+                    "honoured": 0,
+                    "missed": [[number, "apart"] for number in numbers[:n]],
+                }
+            },
+        )
+        for n in (1, 53)
+    )
+
+    text = text_of(manager.get(f"/themes/runs/{many.id}"))
+
+    assert "the newest 50 of 53" in text
+    counted = [statements_of(manager, f"/themes/runs/{run.id}") for run in (few, many)]
+    assert counted[0] == counted[1]
 
 
 def test_what_happened_to_candidates_is_not_called_somebodys_decision(manager, session, run):
