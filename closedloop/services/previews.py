@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingOf
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, fields
@@ -202,7 +202,8 @@ def preview_file(
     reasons: dict[str, RejectReason] = {}
     with open_contacts(path, mapping) as opened, closing(_SeenInFile()) as seen:
         cleaner = RowCleaner(settings, opened.facts, mapping)
-        shown = _sample(opened, mapping, cleaner, now, sample, only_lines)
+        first = islice(read_rows(opened.bundle, opened.facts), _most_rows(limit, only_lines))
+        shown = _sample(opened, first, mapping, cleaner, now, sample, only_lines)
         preview = ImportPreview(sample=shown)
         outcomes: Iterator[Outcome] = read_contacts(opened.bundle, opened.facts, mapping, now=now)
         if only_lines is not None:
@@ -276,8 +277,14 @@ def _count(preview: ImportPreview, new: CleanTable) -> None:
         preview.last_at = max(filter(None, (preview.last_at, last)))
 
 
+def _most_rows(limit: int | None, only_lines: Collection[int] | None) -> int | None:
+    """Return how many rows to look through for a sample: those passed over are left out."""
+    return None if limit is None or only_lines is not None else ROWS_AT_ONCE
+
+
 def _sample(
     opened: OpenedFile,
+    rows: Iterable[RawRow | BadRow],
     mapping: Mapping,
     cleaner: RowCleaner,
     now: datetime,
@@ -286,7 +293,7 @@ def _sample(
 ) -> list[SampleRow]:
     """Return the first rows beside what they become; those passed over are left out."""
     shown: list[SampleRow] = []
-    for raw in read_rows(opened.bundle, opened.facts):
+    for raw in rows:
         if len(shown) >= number:
             break
         if only_lines is not None and raw.line not in only_lines:

@@ -147,6 +147,16 @@ class Waiting:
         """Whether a page can look at all of it."""
         return fits_in_a_page(self.upload.path, self.found)
 
+    @property
+    def is_sampled(self) -> bool:
+        """Whether a page can look at the first contacts.
+
+        In a large file only where its first lines are its first rows, and all of them count.
+        """
+        is_replay = self.upload.replay_of_id is not None
+        has_first_lines = self.found.has_lines and not self.found.is_packed and not is_replay
+        return self.is_small or has_first_lines
+
     def lines(self) -> frozenset[int] | None:
         """Return the only lines that count, where refused rows are tried again."""
         if self.upload.replay_of_id is None:
@@ -226,6 +236,7 @@ def _map_page(waiting: Waiting, form: MappingForm, suggestion: Suggestion | None
         found=waiting.found,
         facts=waiting.facts,
         is_small=waiting.is_small,
+        is_sampled=waiting.is_sampled,
         first_rows=_shown_rows(waiting),
         form=form,
         origin=suggestion.origin if suggestion else "",
@@ -248,8 +259,8 @@ def _map_page(waiting: Waiting, form: MappingForm, suggestion: Suggestion | None
 
 
 def _sample(waiting: Waiting, mapping: Mapping) -> list[SampleRow]:
-    """Return the first rows beside what they become; of a large file only once a job read it."""
-    if not waiting.is_small:
+    """Return the first rows beside what they become; of some files only once a job read them."""
+    if not waiting.is_sampled:
         return []
     return preview_file(
         db.session,

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from closedloop.adapters.mapping import Mapping
 from closedloop.domain.errors import Invalid
 from closedloop.models import Model
+from closedloop.services import previews
 from closedloop.services.contacts import import_file, preview_file
 from closedloop.services.previews import SampleRow
 
@@ -139,6 +140,25 @@ def test_preview_file_of_the_beginning_says_that_it_is_not_the_whole(
             session, settings=settings, path=path, mapping=MAPPING, source="crm", limit=4
         )
     assert (seen.rows_read, seen.would_add, seen.is_whole) == (4, 2, False)
+
+
+def test_a_preview_of_the_beginning_does_not_look_through_a_file_of_rows_passed_over(
+    database, settings, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(previews, "ROWS_AT_ONCE", 50)
+    path = tmp_path / "out.jsonl"
+    lines = [line(f"o{n}", way="out", said="Hi") for n in range(48)] + [
+        line(f"i{n}") for n in range(9)
+    ]
+    path.write_text("\n".join(lines))
+
+    with database.reading() as session:
+        values = {"settings": settings, "path": path, "mapping": MAPPING, "source": "crm"}
+        beginning = preview_file(session, **values, limit=20).sample
+        whole = preview_file(session, **values).sample
+
+    assert [row.line for row in beginning] == [49, 50]
+    assert [row.line for row in whole] == [*range(49, 58)]
 
 
 def test_preview_file_refuses_a_mapping_that_does_not_fit(database, settings, path: Path) -> None:

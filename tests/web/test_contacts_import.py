@@ -19,6 +19,7 @@ from closedloop.domain.jobs import JobState
 from closedloop.jobs.work import import_contacts
 from closedloop.models import Contact, ImportBatch, ImportReject, Job
 from closedloop.models.contacts import BatchState
+from closedloop.services import contact_files
 from closedloop.services.long_work import tell_nobody
 from closedloop.web import import_results as pages
 from tests.factories.contacts import make_batch, make_contact, make_customer
@@ -453,3 +454,17 @@ def test_the_sidecar_of_an_upload_holds_no_row(manager, settings):
 
     assert "ann" not in json.loads(notes).values()
     assert "example.org" not in notes
+
+
+def test_the_first_rows_of_a_large_table_stand_beside_their_contacts_at_once(manager, monkeypatch):
+    monkeypatch.setattr(contact_files, "ROWS_IN_A_PAGE", 2)
+    more = "".join(f"8{n},2026-03-02 10:00,zoe,chat,Hi\n" for n in range(40))
+    made = upload(manager, FILE + more)
+
+    html = manager.get(made.headers["Location"])
+
+    words = text_of(html)
+    assert "As it is in the file, as it will be read" in words
+    assert "the first 20 rows" in words
+    assert "a worker does it" in words
+    assert "ann@example.org" not in html
