@@ -243,6 +243,9 @@ class ThemeOut(Out):
     department: str
     owner: str
     contact_driver: str | None
+    summary: str = Field(
+        description="What people wrote that goes wrong, else a redacted sentence of a customer."
+    )
     figures: ThemeFigures | None
 
 

@@ -72,6 +72,7 @@ def _theme(row: ThemeRow) -> ThemeOut:
         department=row.department_name,
         owner=row.owner_name,
         contact_driver=row.driver_key or None,
+        summary=row.summary,
         figures=figures_out(row.figures),
     )
 
@@ -125,6 +126,7 @@ def _detail(page: ThemePage, precision: PrecisionOut | None) -> ThemeDetail:
         department=theme.department.name if theme.department else "",
         owner=theme.owner.name if theme.owner else "",
         contact_driver=theme.driver.key if theme.driver else None,
+        summary=theme.scenario or page.summary,
         figures=figures_out(page.figures),
         scenario=theme.scenario,
         cause=theme.cause,

@@ -115,6 +115,9 @@ class Theme(TimestampMixin, Model):
         server_default=sa.false(),
         comment="Somebody decided about its driver; no run does.",
     )
+    summary_contact_id: Mapped[int | None] = mapped_column(
+        sa.BigInteger, comment="Says in a sentence what it is about; while it is in the theme."
+    )
     triaged_at: Mapped[datetime | None]
     waiting_since: Mapped[datetime] = mapped_column(
         default=utc_now, comment="When it was found, or came back from parking, for a decision."

@@ -30,6 +30,7 @@ from closedloop.models import (
     User,
 )
 from closedloop.queries.audit import list_history
+from closedloop.queries.summaries import list_summaries
 from closedloop.queries.theme_figures import (
     Figures,
     NearTheme,
@@ -123,7 +124,10 @@ class HistoryEntry:
 
 @dataclass(frozen=True)
 class ThemePage:
-    """Everything on a theme's page; figures, trend, quotes and codes only with `k` customers."""
+    """Everything on a theme's page; figures, trend, quotes and codes only with `k` customers.
+
+    `summary` is a customer's sentence, empty where people described the theme.
+    """
 
     theme: Theme
     quadrant: Quadrant | None
@@ -138,6 +142,7 @@ class ThemePage:
     actions: tuple[ThemeAction, ...]
     merged_from: tuple[tuple[str, str], ...]
     history: tuple[HistoryEntry, ...]
+    summary: str = ""
 
 
 def get_theme_page(session: Session, key: str, *, k: int, first_day: date | None) -> ThemePage:
@@ -174,6 +179,7 @@ def get_theme_page(session: Session, key: str, *, k: int, first_day: date | None
         actions=_actions(session, theme.id),
         merged_from=_merged_from(session, theme.id),
         history=list_theme_history(session, theme.id),
+        summary=list_summaries(session, [theme.id]).get(theme.id, "") if figures else "",
     )
 
 

@@ -23,6 +23,7 @@ from closedloop.domain.themes import (
 )
 from closedloop.models import ImpactMeasurement, Intervention, Theme, ThemeStats
 from closedloop.queries.contact_drivers import DriverList, list_drivers
+from closedloop.queries.summaries import list_summaries
 from closedloop.queries.theme_figures import Figures, figures_of, is_small, quadrant_of
 from closedloop.queries.theme_groups import SUMMED, ThemeGroup, list_groups, place_of_group
 from closedloop.queries.theme_page import ThemePage, get_theme_page
@@ -107,7 +108,13 @@ class ThemeFilter:
 
 @dataclass(frozen=True)
 class ThemeRow:
-    """One line of the list; figures None when they may not be shown or are not counted yet."""
+    """One line of the list; figures None when they may not be shown or are not counted yet.
+
+    Attributes
+    ----------
+    summary : str
+        What people wrote that goes wrong, else a sentence of a customer, else empty.
+    """
 
     id: int
     key: str
@@ -123,6 +130,7 @@ class ThemeRow:
     parked_until: date | None
     is_small: bool
     figures: Figures | None
+    summary: str = ""
     verdict: Verdict | None = None
     went_live_on: date | None = None
 
@@ -238,7 +246,7 @@ def list_themes(
     themes = list(session.scalars(statement.limit(limit + 1 if limit else None)))
     page = themes[:limit] if limit else themes
     return ThemeList(
-        rows=_with_verdicts(session, [_row(theme, k) for theme in page]),
+        rows=_with_verdicts(session, _with_summaries(session, [_row(theme, k) for theme in page])),
         quadrants=_totals(session, wanted, k),
         after=page[-1].key if len(themes) > len(page) else "",
         groups=_groups(session, wanted, drivers, k) if drivers is not None else (),
@@ -261,7 +269,14 @@ def _row(theme: Theme, k: int) -> ThemeRow:
         parked_until=theme.parked_until,
         is_small=is_small(theme.stats, k),
         figures=figures_of(theme.stats, k),
+        summary=theme.scenario,
     )
+
+
+def _with_summaries(session: Session, rows: Sequence[ThemeRow]) -> list[ThemeRow]:
+    """Add a customer's sentence where no person has described a theme, and it may be shown."""
+    said = list_summaries(session, [row.id for row in rows if row.figures])
+    return [replace(row, summary=said.get(row.id, row.summary)) for row in rows]
 
 
 def _narrowed(statement: sa.Select[Any], wanted: ThemeFilter) -> sa.Select[Any]:

@@ -34,6 +34,7 @@ from closedloop.queries.site import get_data_span
 from closedloop.services.definitions import ThemeMaker, find_current_set, labels_of
 from closedloop.services.encoding import unpack
 from closedloop.services.long_work import Report, Transactions
+from closedloop.services.summaries import choose_summaries
 
 if TYPE_CHECKING:
     from ml.themes.evidence import Evidence
@@ -124,7 +125,12 @@ class _Quotes:
 
 
 def renew_evidence(
-    transactions: Transactions, *, settings: Settings, report: Report, maker: ThemeMaker
+    transactions: Transactions,
+    *,
+    settings: Settings,
+    report: Report,
+    maker: ThemeMaker,
+    is_run: bool = False,
 ) -> int:
     """Pick the quotes of every theme in use anew, and say which themes are alike.
 
@@ -140,6 +146,9 @@ def renew_evidence(
     settings : Settings
     report : Report
     maker : ThemeMaker
+    is_run : bool
+        Whether a run has just looked at the themes: then the sentence that says what a theme is
+        about is chosen anew, else only where it is missing or no longer stands.
 
     Returns
     -------
@@ -182,6 +191,7 @@ def renew_evidence(
             picked.pick_outside(_join(others))
     with transactions() as session:
         n = _write_quotes(session, quotes)
+        choose_summaries(session, anew=is_run)
         _write_likeness(session, centres, since)
     return n
 

@@ -395,6 +395,7 @@ CSV_HEADINGS = (
     "precision_looked_at",
     "precision_is_stale",
     "last_verdict",
+    "summary",
     "note",
 )
 
@@ -405,14 +406,14 @@ def _csv_row(row: ThemeRow, k: int, checked: Precision | None) -> list[Any]:
     f = row.figures
     if f is None:
         note = f"fewer than {k} customers" if row.is_small else "not counted"
-        return [*words, *names, *[""] * 12, row.verdict, note]
+        return [*words, *names, *[""] * 12, row.verdict, row.summary, note]
     rates = [None if r is None else round(r, 4) for r in (f.repeat_same, f.repeat_any)]
     change = None if f.change is None else round(f.change, 4)
     minutes = None if f.minutes is None else round(f.minutes)
     customers = f.customers if f.knows_customers else None
     numbers = [f.as_of, f.contacts, customers, *rates, minutes, change, f.priority]
     note = f"{f.unidentified} contacts without a known customer" if f.unidentified else ""
-    return [*words, *names, *numbers, *_precision_cells(checked), row.verdict, note]
+    return [*words, *names, *numbers, *_precision_cells(checked), row.verdict, row.summary, note]
 
 
 def _precision_cells(checked: Precision | None) -> list[Any]:

@@ -442,6 +442,12 @@ def upgrade() -> None:
             "review_on", sa.Date(), nullable=True, comment="When an accepted theme is looked at."
         ),
         sa.Column("run_id", sa.Integer(), nullable=True),
+        sa.Column(
+            "summary_contact_id",
+            sa.BigInteger(),
+            nullable=True,
+            comment="Says in a sentence what it is about; while it is in the theme.",
+        ),
         sa.Column("triaged_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column(
             "waiting_since",

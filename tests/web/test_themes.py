@@ -133,6 +133,30 @@ def test_export_gives_what_is_shown_and_runs_nothing(manager, session):
     assert rows[1]["note"] == "fewer than 5 customers"
 
 
+def test_a_customers_sentence_stands_under_the_name_until_somebody_describes(manager, session):
+    theme = make_open(session)
+    contact = make_contact(session, theme=theme, text="Hello. My card has not arrived & no news.")
+    theme.summary_contact_id = contact.id
+    small = make_open(session, customers=4)
+    hidden = make_contact(session, theme=small, text="Only I say this.")
+    small.summary_contact_id = hidden.id
+    theme.scenario = small.scenario = ""
+    session.flush()
+
+    for page in (manager.get("/themes/"), manager.get(f"/themes/{theme.key}")):
+        assert "My card has not arrived &amp; no news." in page
+        assert "Only I say this" not in page
+    export = manager.raw("/themes/export.csv?view=open").get_data(as_text=True)
+    assert "My card has not arrived & no news." in export
+    assert "Only I say this" not in export + manager.get(f"/themes/{small.key}")
+
+    theme.scenario = "Cards come too late."
+    session.flush()
+    for page in (manager.get("/themes/"), manager.get(f"/themes/{theme.key}")):
+        assert "Cards come too late." in page
+        assert "My card has not" not in page
+
+
 def test_discover_queues_a_job_and_shows_it(manager, session):
     response = manager.post("/themes/discoveries")
 
