@@ -11,6 +11,8 @@ Ints = NDArray[np.int64]
 
 ROWS_PER_BLOCK = 1024
 COLUMNS_OF_HEAD = 4096
+# Rows with more candidates than this for their highest are all but equal to many others.
+MOST_CANDIDATES = 64
 
 
 def nearest(
@@ -51,7 +53,8 @@ def neighbours(rows: Floats, n_neighbours: int) -> tuple[Floats, Ints]:
     """Find the most similar other rows of each row, exactly, as `nearest` does.
 
     Every pair of rows is compared once for both of them. What can be among the highest of a row
-    is known from its similarity to the first rows.
+    is known from its similarity to the first rows. Where that rules out too little, as among
+    many equal rows, all are compared block by block: memory grows with the rows alone.
 
     Parameters
     ----------
@@ -69,6 +72,7 @@ def neighbours(rows: Floats, n_neighbours: int) -> tuple[Floats, Ints]:
         return nearest(rows, rows, n_neighbours, is_self=True)
     least = _least(rows, n_neighbours)
     found: list[tuple[Ints, Ints, Floats]] = []
+    left = max(MOST_CANDIDATES, 4 * n_neighbours) * n_rows
     for start in range(0, n_rows, ROWS_PER_BLOCK):
         stop = min(start + ROWS_PER_BLOCK, n_rows)
         block = rows[start:stop] @ rows[start:].T
@@ -78,6 +82,9 @@ def neighbours(rows: Floats, n_neighbours: int) -> tuple[Floats, Ints]:
             (block >= least[start:stop, None], False),
             (block[:, stop - start :] >= least[stop:], True),
         ):
+            left -= int(np.count_nonzero(is_high))
+            if left < 0:
+                return nearest(rows, rows, n_neighbours, is_self=True)
             row, column = np.divmod(np.flatnonzero(is_high), is_high.shape[1])
             shift = stop if is_turned else start
             values = block[row, column + shift - start]
@@ -112,7 +119,12 @@ def _highest(block: Floats, n_found: int) -> tuple[Floats, Ints]:
     head = min(n_columns, max(COLUMNS_OF_HEAD, n_found + 1))
     place = head - n_found
     least = np.partition(block[:, :head], place, axis=1)[:, place]
-    survivors = np.flatnonzero(block >= least[:, None])
+    is_high = block >= least[:, None]
+    crowded = np.flatnonzero(np.count_nonzero(is_high, axis=1) > max(MOST_CANDIDATES, 4 * n_found))
+    for i in crowded.tolist():
+        is_high[i] = False
+        is_high[i, _first_of_highest(block[i], n_found)] = True
+    survivors = np.flatnonzero(is_high)
     row, column = np.divmod(survivors, n_columns)
     values = block.ravel()[survivors]
     order = np.lexsort((column, -values, row))
@@ -120,6 +132,14 @@ def _highest(block: Floats, n_found: int) -> tuple[Floats, Ints]:
     taken = order[(first[:, None] + np.arange(n_found)).ravel()]
     shape = (n_rows, n_found)
     return values[taken].reshape(shape), column[taken].reshape(shape)
+
+
+def _first_of_highest(values: Floats, n_found: int) -> Ints:
+    """Return where the highest of one row stand, the first of equals."""
+    least = np.partition(values, len(values) - n_found)[len(values) - n_found]
+    above = np.flatnonzero(values > least)
+    equal = np.flatnonzero(values == least)[: n_found - len(above)]
+    return np.concatenate([above, equal])
 
 
 def neighbour_graph(similarities: Floats, indexes: Ints) -> sparse.csr_matrix:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 
 from ml.themes.graph import (
@@ -72,3 +74,30 @@ def test_neighbours_agree_with_comparing_all_with_all():
     assert (indexes == places).mean() > 0.999
     assert not (indexes == np.arange(len(rows))[:, None]).any()
     assert neighbours(rows[:3], 7)[1].shape == (3, 2)
+
+
+def test_many_equal_rows_take_memory_that_grows_with_the_rows_alone():
+    n_rows = 20_000
+    rows = unit(np.repeat(RNG.normal(size=(1, 4)), n_rows, axis=0))
+    rows[::50] = unit(RNG.normal(size=(n_rows // 50, 4)))
+    tracemalloc.start()
+    similarities, indexes = neighbours(rows.astype(np.float32), 15)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # All pairs of the equal rows would take 20 bytes each: 7.7 GB.
+    assert peak < 400e6
+    assert not (indexes == np.arange(n_rows)[:, None]).any()
+    assert (np.diff(np.sort(indexes, axis=1), axis=1) > 0).all()
+    equal = np.setdiff1d(np.arange(n_rows), np.arange(0, n_rows, 50))
+    assert np.allclose(similarities[equal], 1, atol=1e-5)
+    assert np.allclose((rows[0] * rows[indexes[0]]).sum(axis=1), similarities[0], atol=1e-5)
+
+
+def test_of_equally_near_ones_the_first_are_taken_however_many_there_are():
+    rows = np.zeros((300, 2), np.float32)
+    rows[:, 0] = 1
+    rows[250] = (0, 1)
+    _, indexes = nearest(rows, rows, 5, is_self=True)
+    assert indexes[100].tolist() == [0, 1, 2, 3, 4]
+    assert indexes[2].tolist() == [0, 1, 3, 4, 5]
+    assert indexes[250].tolist() == [0, 1, 2, 3, 4]
