@@ -134,6 +134,8 @@ REPEATS = (
         "are fixed under Metrics, Lists.",
         needs_window=True,
         matures=True,
+        above="in:net followed-any",
+        below="in:net known",
         forks="A list that may be changed for the past is a dial; here it holds from a day on.",
     ),
     Metric(
@@ -150,6 +152,7 @@ REPEATS = (
         counts=("contacts", "identified", "opening_any"),
         compute=_share_back,
         needs_window=True,
+        above="again-any",
         below="known",
         forks="Often called the repeat rate. Looking back labels the repeat; looking forward "
         "scores the contact that did not help.",
@@ -168,6 +171,7 @@ REPEATS = (
         compute=_avoidance,
         needs_window=True,
         matures=True,
+        above="unfollowed-any",
         below="known",
         forks="Genesys fixes the window at 7 days and counts media it cannot link as new "
         "customers.",
@@ -186,6 +190,7 @@ REPEATS = (
         counts=("contacts", "identified", "opening_any"),
         compute=_snowball,
         needs_window=True,
+        above="again-any",
         below="known",
     ),
     Metric(
@@ -202,6 +207,7 @@ REPEATS = (
         counts=("contacts", "identified", "handled", "opening_any", "beyond_seconds"),
         compute=_snowball_minutes,
         needs_window=True,
+        above="again-any",
         below="known",
     ),
     Metric(
@@ -223,6 +229,8 @@ REPEATS = (
         needs_window=True,
         matures=True,
         fixed_window="7d",
+        above="in:teams followed-any",
+        below="in:teams known",
         forks="For a team that owns a matter to the end; for other teams it is no measure of "
         "their work.",
     ),
@@ -268,6 +276,8 @@ RESOLUTION = (
         "are fixed under Metrics, Lists.",
         needs_window=True,
         matures=True,
+        above="in:net resolved-same",
+        below="in:net opens-same",
         forks="The list must be fixed in advance, or the figure can be turned up afterwards.",
     ),
     Metric(
@@ -282,6 +292,8 @@ RESOLUTION = (
         needs="An answer of the customer on contacts (survey_resolved).",
         counts=("contacts", "survey_answers", "survey_yes"),
         compute=_survey,
+        above="has:survey-yes",
+        below="has:survey-answered",
         forks="Those who answer are not all customers: publish it beside the operational figure.",
     ),
     Metric(
@@ -315,7 +327,9 @@ RESOLUTION = (
         needs="A mark of the source on contacts (resolved).",
         counts=("contacts", "resolution_known", "resolution_yes"),
         compute=_call_resolution,
+        above="has:resolved",
         below="all",
+        parts=(("Marked, resolved or not", "has:resolution-known"),),
         forks="Of contacts that carry a mark only: then leaving marks out would raise it.",
     ),
     Metric(
@@ -332,6 +346,9 @@ RESOLUTION = (
         compute=_per_resolution,
         needs_window=True,
         matures=True,
+        above="known",
+        below="unfollowed-any",
+        stands="known",
         forks="Escalations per closed case count hand-overs, not arrivals.",
     ),
 )

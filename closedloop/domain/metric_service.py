@@ -98,6 +98,8 @@ DEMAND = (
         counts=("contacts", "identified", "customers"),
         compute=_customers,
         scope=Scope.CUSTOMERS,
+        above="known",
+        below="known",
         forks="Several ids of one person count as several until a match rule links them.",
     ),
     Metric(
@@ -113,6 +115,8 @@ DEMAND = (
         counts=("contacts", "volume", "days", "days_with_volume"),
         compute=_rate,
         scope=Scope.DRIVEN,
+        above="in:volume",
+        stands="in:volume",
         forks="Net of repeats, by order or customer; orders against shipments.",
     ),
     Metric(
@@ -129,6 +133,8 @@ DEMAND = (
         counts=("contacts", "judged", "failure"),
         compute=_failure,
         scope=Scope.JUDGED,
+        above="in:failure",
+        below="in:judged",
         forks="Of all demand, with the rest taken for value; made a target it gets recoded.",
     ),
 )
@@ -146,6 +152,8 @@ HANDLING = (
         needs="A handle time on contacts.",
         counts=("contacts", "handled", "handle_seconds"),
         compute=_aht,
+        above="has:handled",
+        below="has:handled",
         forks="Chats handled side by side count their full time each.",
     ),
     Metric(
@@ -160,6 +168,8 @@ HANDLING = (
         needs="Whether contacts were abandoned.",
         counts=("contacts", "queued", "abandoned"),
         compute=_abandonment,
+        above="has:abandoned",
+        below="has:queued",
         forks="Callbacks, and calls given up within 5 to 10 seconds, are left out by some.",
     ),
     Metric(
@@ -174,6 +184,8 @@ HANDLING = (
         needs="How often contacts were transferred.",
         counts=("contacts", "transferable", "transferred"),
         compute=_transfers,
+        above="has:transferred",
+        below="has:transferable",
         forks="Transfers per contact counts one contact several times.",
     ),
     Metric(
@@ -190,6 +202,8 @@ HANDLING = (
         counts=("contacts", "priced", "pence"),
         compute=_cost,
         scope=Scope.PRICED,
+        above="in:priced",
+        below="in:priced",
         forks="Total cost of the operation / contacts: it overstates what is saved at first.",
     ),
 )
@@ -207,6 +221,8 @@ VOICE = (
         needs="CSAT answers on contacts.",
         counts=("contacts", "csat_answers", "csat_satisfied"),
         compute=_csat,
+        above="has:csat-satisfied",
+        below="has:csat-answered",
         forks="The mean of all ratings.",
     ),
     Metric(
@@ -221,6 +237,9 @@ VOICE = (
         needs="NPS answers on contacts.",
         counts=("contacts", "nps_answers", "nps_promoters", "nps_detractors"),
         compute=_nps,
+        above="has:nps-answered",
+        below="has:nps-answered",
+        parts=(("Promoters", "has:nps-promoters"), ("Detractors", "has:nps-detractors")),
         forks="Some begin detractors at 1.",
     ),
     Metric(
@@ -235,6 +254,8 @@ VOICE = (
         needs="CES answers on contacts.",
         counts=("contacts", "ces_answers", "ces_hundredths"),
         compute=_ces,
+        above="has:ces-answered",
+        below="has:ces-answered",
         forks="Older versions run the other way.",
     ),
 )

@@ -153,9 +153,12 @@ class Metric:
         The one window it is defined for; empty when any may be chosen.
     why_empty : str
         What is said when the scope holds no contact at all.
-    above, below : str
-        How the list of contacts shows what is counted above and below the line: a follow filter
-        without its window ("followed-any"), "known", "all", or empty where it cannot.
+    above, below, stands : str
+        Which contacts are counted above and below the line, and which the value stands on where
+        these are others than those below it. Words of `contacts_address`, or empty where no
+        contacts are counted.
+    parts : tuple of (label, words)
+        Contacts that are counted besides.
     forks : str
         Other definitions under the same name, and why they are not taken.
     """
@@ -177,7 +180,20 @@ class Metric:
     why_empty: str = ""
     above: str = ""
     below: str = ""
+    stands: str = ""
+    parts: tuple[tuple[str, str], ...] = ()
     forks: str = ""
+
+    @property
+    def stands_on(self) -> str:
+        """Which contacts or answers the value stands on, in words of `contacts_address`."""
+        return self.stands or self.below
+
+    @property
+    def all_contacts(self) -> str:
+        """All contacts of the scope, counted or not, in words of `contacts_address`."""
+        within = {Scope.NET: "in:net", Scope.TEAMS: "in:teams", Scope.DRIVEN: "in:volume"}
+        return within.get(self.scope, "all")
 
     def window(self, asked: Window) -> Window:
         """Return the window that counts: the one asked for, unless there is only one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -10,7 +11,10 @@ import sqlalchemy as sa
 
 from closedloop.domain.contacts import DAY, WINDOWS, Basis, Window, window_for
 from closedloop.models import Contact, ContactLink, ContactText
+from closedloop.queries.contact_among import Among
+from closedloop.queries.contact_marks import Mark
 from closedloop.queries.contact_totals import Rolled
+from closedloop.queries.figures import Figures, themes_under
 
 NOT_SAID = "-"
 """In a filter: contacts whose channel, queue or disposition is empty."""
@@ -19,12 +23,22 @@ NO_THEME = "none"
 CHOSEN = ("channel", "queue", "disposition", "team", "language")
 """Dimensions of a filter that are texts of the contact itself."""
 
-_FOLLOW = re.compile(r"(followed|opens|resolved)-(any|same)-(\w+)")
+FOLLOW_KINDS = ("followed", "unfollowed", "again", "opens", "resolved")
+_FOLLOW = re.compile(rf"({'|'.join(FOLLOW_KINDS)})-(any|same)-(\w+)")
 
 
 @dataclass(frozen=True)
 class Follow:
-    """What came before or after: `followed`, `opens` (none before) or `resolved` (nor after)."""
+    """What came before or after.
+
+    Attributes
+    ----------
+    kind : str
+        "followed" by another within the window, or "unfollowed"; "again": came within the window
+        after another; "opens": none in the window before; "resolved": none before, none after.
+    basis : Basis
+    window : Window
+    """
 
     kind: str
     basis: Basis
@@ -36,10 +50,16 @@ class Follow:
         return f"{self.kind}-{self.basis.value}-{self.window.key}"
 
     @property
-    def figure(self) -> str:
-        """The figure of the roll-up that counts such contacts."""
-        prefix = {"followed": "", "opens": "opening_", "resolved": "resolved_"}[self.kind]
-        return f"{prefix}{self.basis.value}_{self.window.key}"
+    def figures(self) -> tuple[str, str]:
+        """The figures of the roll-up whose difference counts such contacts; the second if any."""
+        name = f"{self.basis.value}_{self.window.key}"
+        return {
+            "followed": (name, ""),
+            "unfollowed": ("identified", name),
+            "again": ("identified", f"opening_{name}"),
+            "opens": (f"opening_{name}", ""),
+            "resolved": (f"resolved_{name}", ""),
+        }[self.kind]
 
     @property
     def words(self) -> str:
@@ -47,6 +67,8 @@ class Follow:
         reason = "any reason" if self.basis is Basis.ANY else "same theme"
         verb = {
             "followed": "followed within",
+            "unfollowed": "not followed within",
+            "again": "came after another within",
             "opens": "none before in",
             "resolved": "opened a matter, not followed within",
         }[self.kind]
@@ -82,6 +104,12 @@ class ContactFilter:
     repeat_days : int
         Longest gap inside an episode, where it is known: what lets the roll-ups count repeats.
     follow : Follow or None
+    mark : Mark or None
+        What the contact carries.
+    among : Among or None
+        Only contacts that certain metrics count.
+    contact_driver_id : int or None
+        Only contacts whose theme is under this contact driver today.
     identified : bool or None
         False asks for contacts whose customer is not known.
     customer_id, batch_id : int or None
@@ -101,6 +129,9 @@ class ContactFilter:
     repeats_only: bool = False
     repeat_days: int = field(default=0, compare=False)
     follow: Follow | None = None
+    mark: Mark | None = None
+    among: Among | None = None
+    contact_driver_id: int | None = None
     identified: bool | None = None
     customer_id: int | None = None
     batch_id: int | None = None
@@ -156,7 +187,13 @@ def other_conditions(wanted: ContactFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.repeats_only:
         found.append(_linked(ContactLink.chain_position > 1))
     if wanted.follow is not None:
-        found += _follow(wanted.follow)
+        found.append(_linked(_follow(wanted.follow)))
+    if wanted.mark is not None:
+        found.append(wanted.mark.condition)
+    if wanted.among is not None:
+        found.append(wanted.among.on_contacts())
+    if wanted.contact_driver_id is not None:
+        found.append(Contact.theme_id.in_(themes_under(wanted.contact_driver_id)))
     if wanted.identified is not None:
         is_unknown = Contact.customer_id.is_(None)
         found.append(sa.not_(is_unknown) if wanted.identified else is_unknown)
@@ -171,19 +208,22 @@ def _has_words() -> sa.ColumnElement[bool]:
     return texts.correlate(Contact).exists()
 
 
-def _follow(follow: Follow) -> list[sa.ColumnElement[bool]]:
-    """Say a column of the roll-up as a condition on contacts, so that links show what it counts."""
+def _follow(follow: Follow) -> sa.ColumnElement[bool]:
+    """Say a column of the roll-up as a condition on links, so that lists show what it counts."""
     is_any = follow.basis is Basis.ANY
     link = ContactLink
     before = link.previous_gap_seconds if is_any else link.previous_same_gap_seconds
     after = link.next_gap_seconds if is_any else link.next_same_gap_seconds
     limit = follow.window.seconds
-    if follow.kind == "followed":
-        return [_linked(after <= limit)]
     opens = sa.or_(before.is_(None), before > limit)
-    if follow.kind == "opens":
-        return [_linked(opens)]
-    return [_linked(sa.and_(opens, sa.or_(after.is_(None), after > limit)))]
+    is_last = sa.or_(after.is_(None), after > limit)
+    return {
+        "followed": after <= limit,
+        "unfollowed": is_last,
+        "again": before <= limit,
+        "opens": opens,
+        "resolved": sa.and_(opens, is_last),
+    }[follow.kind]
 
 
 def _linked(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
@@ -198,20 +238,52 @@ def as_rolled(wanted: ContactFilter) -> Rolled | None:
     asks_contacts = wanted.with_words or wanted.customer_id is not None
     if asks_contacts or wanted.batch_id is not None or wanted.words.strip():
         return None
-    is_linked = wanted.repeats_only or wanted.follow is not None
-    if (is_linked and wanted.identified is False) or (wanted.repeats_only and wanted.follow):
+    figures = _figures(wanted)
+    if figures is None:
         return None
-    plus, minus = "contacts", ""
-    if wanted.repeats_only:
-        window = next((w for w in WINDOWS if w.seconds == wanted.repeat_days * DAY), None)
-        if window is None:
-            return None
-        plus, minus = "identified", f"opening_any_{window.key}"
-    elif wanted.follow is not None:
-        plus = wanted.follow.figure
-    elif wanted.identified is not None:
-        plus, minus = ("identified", "") if wanted.identified else ("contacts", "identified")
-    return Rolled(_rolled_values(wanted), plus, minus, wanted.first_day, wanted.last_day)
+    among, driver_id = wanted.among, wanted.contact_driver_id
+    under = ("theme",) if driver_id is not None else ()
+    return Rolled(
+        _rolled_values(wanted),
+        *figures,
+        wanted.first_day,
+        wanted.last_day,
+        touching=(*under, *(among.touching if among else ())),
+        within=tuple(_within(wanted)),
+    )
+
+
+def _within(wanted: ContactFilter) -> Iterator[Callable[[Figures], sa.ColumnElement[bool]]]:
+    """Yield what else must hold of a row of the roll-up."""
+    if wanted.among is not None:
+        yield wanted.among.on_figures
+    driver_id = wanted.contact_driver_id
+    if driver_id is not None:
+        yield lambda source: source.in_themes(themes_under(driver_id))
+
+
+def _figures(wanted: ContactFilter) -> tuple[str, str] | None:
+    """Return the figures whose difference counts such contacts; None where no two do."""
+    figure = wanted.among.figure if wanted.among else ""
+    asked = [wanted.repeats_only, wanted.follow is not None, wanted.mark is not None, bool(figure)]
+    if sum(asked) > 1:
+        return None
+    if wanted.repeats_only or wanted.follow is not None:
+        # both are of known customers only
+        return None if wanted.identified is False else _linked_figures(wanted)
+    if wanted.mark is not None or figure:
+        named = (wanted.mark.figure if wanted.mark else figure, "")
+        return named if wanted.identified is None else None
+    if wanted.identified is None:
+        return "contacts", ""
+    return ("identified", "") if wanted.identified else ("contacts", "identified")
+
+
+def _linked_figures(wanted: ContactFilter) -> tuple[str, str] | None:
+    if wanted.follow is not None:
+        return wanted.follow.figures
+    window = next((w for w in WINDOWS if w.seconds == wanted.repeat_days * DAY), None)
+    return ("identified", f"opening_any_{window.key}") if window else None
 
 
 def _rolled_values(wanted: ContactFilter) -> dict[str, str]:

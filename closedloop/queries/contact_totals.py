@@ -6,7 +6,7 @@ a channel or a queue: each one costs every import. The roll-ups know how many th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.models import Contact, DueDay
-from closedloop.queries.figures import find_figures
+from closedloop.queries.figures import Figures, find_figures
 
 READ_DIRECTLY = 100_000
 """So many contacts are read themselves faster than anything is looked up about them."""
@@ -32,6 +32,12 @@ class Rolled:
     plus, minus : str
         Figures of the roll-up: so many contacts as the first has more than the second, which
         may be empty.
+    first_day, last_day : date or None
+        Both inclusive.
+    touching : tuple of str
+        Dimensions that `within` asks for.
+    within : tuple of callable
+        Each gives a condition on the rows that count.
     """
 
     values: Mapping[str, str]
@@ -39,6 +45,14 @@ class Rolled:
     minus: str = ""
     first_day: date | None = None
     last_day: date | None = None
+    touching: tuple[str, ...] = ()
+    within: tuple[Callable[[Figures], sa.ColumnElement[bool]], ...] = ()
+
+    @property
+    def is_all(self) -> bool:
+        """Whether every contact of the period and theme is counted."""
+        whole = self.plus == "contacts" and not self.minus and not self.within
+        return whole and not set(self.values) - {"theme"}
 
 
 def may_ask_rollups(session: Session) -> bool:
@@ -51,7 +65,7 @@ def may_ask_rollups(session: Session) -> bool:
 
 def count_rolled(session: Session, wanted: Rolled, *, most: int) -> int:
     """Return how many contacts fit; `most` + 1 means more than that."""
-    number, where = _read(wanted)
+    _, number, where = _read(wanted)
     # every row stands for one contact at least, so that more rows need not be read
     rows = sa.select(number.label("n")).where(*where, number > 0).limit(most + 1).subquery()
     return min(int(session.scalar(sa.select(sa.func.sum(rows.c.n))) or 0), most + 1)
@@ -67,17 +81,23 @@ def days_of_newest(
     before : date, optional
         Only days before this one.
     """
-    number, where = _read(wanted)
-    day = find_figures(wanted.values).table.day
+    day, number, where = _read(wanted)
     if before is not None:
         where.append(day < before)
-    newest = sa.select(day).where(*where, number > 0).order_by(day.desc()).limit(rows)
-    return sorted(set(session.scalars(newest)))
+    newest = sa.select(day, number).where(*where, number > 0).order_by(day.desc()).limit(rows)
+    found: set[date] = set()
+    held = 0
+    for one, n in session.execute(newest):
+        if held >= rows and one not in found:
+            break  # those before hold enough, so that no more days are read than are shown
+        found.add(one)
+        held += int(n)
+    return sorted(found)
 
 
-def _read(wanted: Rolled) -> tuple[sa.ColumnElement[int], list[sa.ColumnElement[bool]]]:
-    source = find_figures(wanted.values)
-    where = list(source.conditions)
+def _read(wanted: Rolled) -> tuple[Any, sa.ColumnElement[int], list[sa.ColumnElement[bool]]]:
+    source = find_figures(wanted.values, touching=wanted.touching)
+    where = [*source.conditions, *(condition(source) for condition in wanted.within)]
     if wanted.first_day is not None:
         where.append(source.table.day >= wanted.first_day)
     if wanted.last_day is not None:
@@ -85,4 +105,4 @@ def _read(wanted: Rolled) -> tuple[sa.ColumnElement[int], list[sa.ColumnElement[
     number: Any = getattr(source.table, wanted.plus)
     if wanted.minus:
         number = number - getattr(source.table, wanted.minus)
-    return number, where
+    return source.table.day, number, where

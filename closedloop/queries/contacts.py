@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,12 +12,14 @@ from sqlalchemy.orm import Session, aliased
 from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import (
     Contact,
+    ContactDriver,
     ContactLink,
     ContactText,
     Customer,
     DailySlice,
     Theme,
 )
+from closedloop.queries.contact_among import find_among
 from closedloop.queries.contact_filter import (
     CHOSEN,
     NO_THEME,
@@ -30,6 +32,7 @@ from closedloop.queries.contact_filter import (
     other_conditions,
     period_conditions,
 )
+from closedloop.queries.contact_marks import find_mark
 from closedloop.queries.contact_search import Hit, Reach, find_hits
 from closedloop.queries.contact_totals import (
     count_rolled,
@@ -51,7 +54,9 @@ __all__ = [
     "Follow",
     "ThemeOption",
     "count_contacts",
+    "find_among",
     "find_follow",
+    "find_mark",
     "get_filter_options",
     "has_words",
     "list_and_count",
@@ -68,6 +73,7 @@ SEARCHED_AMONG = 100_000
 COUNTED_CONTACTS = 10_000
 FIRST_WORDS = 160
 _OPTION_DAYS = 400
+_LAST_DAY = date.max - timedelta(days=3)
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,8 @@ class ContactRow:
     chain_seconds: int
     handle_seconds: int | None
     first_words: str | None
+    team: str = ""
+    language: str = ""
 
 
 def list_contacts(
@@ -177,6 +185,8 @@ def _list(session: Session, where: list[sa.ColumnElement[bool]], limit: int) -> 
             ContactLink.chain_position,
             first.started_at.label("opened_at"),
             Contact.handle_seconds,
+            Contact.team,
+            Contact.language,
             sa.func.substr(ContactText.issue_text, 1, FIRST_WORDS).label("first_words"),
         )
         .outerjoin(Customer, Customer.id == Contact.customer_id)
@@ -224,14 +234,25 @@ def _on_days_that_have_some(
     the cursor are always among them: a day of the reporting zone may be another one in UTC.
     """
     rolled = as_rolled(wanted)
-    if rolled is None or not set(rolled.values) - {"theme"} or not may_ask_rollups(session):
+    if rolled is None or rolled.is_all or not may_ask_rollups(session):
         return []
     near: list[date] = []
     if after is not None:
         near = [after.started_at.date() + timedelta(days=i) for i in (-1, 0, 1)]
     before = near[0] if near else None
     days = days_of_newest(session, rolled, rows=limit, before=before)
-    return [Contact.local_day.in_([*days, *near])]
+    return [Contact.local_day.in_([*days, *near]), *_around([*days, *near])]
+
+
+def _around(days: list[date]) -> list[sa.ColumnElement[bool]]:
+    """Say days of the start as well, whose index the list is read from."""
+    if not days:
+        return []
+    first, last = max(min(days), date.min + timedelta(days=1)), min(max(days), _LAST_DAY)
+    return [
+        Contact.started_at >= datetime.combine(first, time(), UTC) - timedelta(days=1),
+        Contact.started_at < datetime.combine(last, time(), UTC) + timedelta(days=2),
+    ]
 
 
 def has_words(session: Session) -> bool:
@@ -263,12 +284,14 @@ def _contact_row(row: Any) -> ContactRow:
         chain_seconds=int((row.started_at - opened).total_seconds()),
         handle_seconds=row.handle_seconds,
         first_words=row.first_words,
+        team=row.team,
+        language=row.language,
     )
 
 
 @dataclass(frozen=True)
 class ThemeOption:
-    """A theme to choose."""
+    """A theme, or a contact driver, to choose."""
 
     id: int
     key: str
@@ -285,6 +308,7 @@ class FilterOptions:
     themes: list[ThemeOption]
     teams: list[str] = field(default_factory=list)
     languages: list[str] = field(default_factory=list)
+    contact_drivers: list[ThemeOption] = field(default_factory=list)
 
 
 def get_filter_options(session: Session, *, last_day: date | None) -> FilterOptions:
@@ -294,18 +318,22 @@ def get_filter_options(session: Session, *, last_day: date | None) -> FilterOpti
         parts = [_frequent(name, last_day) for name in values]
         for name, value, _ in session.execute(sa.union_all(*parts)):
             values[name].append(value)
+    of = ContactDriver
     themes = session.execute(
-        sa.select(Theme.id, Theme.key, Theme.name)
+        sa.select(Theme.id, Theme.key, Theme.name, of.id, of.key, of.name)
+        .outerjoin(of, of.id == Theme.driver_id)
         .where(Theme.status.not_in(GONE_STATUSES))
         .order_by(Theme.key)
-    )
+    ).all()
+    drivers = {row[3]: ThemeOption(*row[3:]) for row in themes if row[3] is not None}
     return FilterOptions(
         sorted(values["channel"]),
         sorted(values["queue"]),
         sorted(values["disposition"]),
-        [ThemeOption(*row) for row in themes],
+        [ThemeOption(*row[:3]) for row in themes],
         sorted(values["team"]),
         sorted(values["language"]),
+        sorted(drivers.values(), key=lambda one: (one.name, one.id)),
     )
 
 

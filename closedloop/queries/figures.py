@@ -12,7 +12,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from closedloop.models import DailyRollup, DailySlice
+from closedloop.domain.themes import GONE_STATUSES
+from closedloop.models import DailyRollup, DailySlice, Theme
 
 DIMENSIONS = ("theme", "channel", "queue", "disposition", "team", "language")
 
@@ -52,6 +53,22 @@ class Figures:
             raise KeyError(name)
         return DailySlice.value
 
+    def in_themes(self, ids: sa.Select[tuple[int]]) -> sa.ColumnElement[bool]:
+        """Return the condition that the theme is one of those a statement of ids gives.
+
+        Raises
+        ------
+        KeyError
+            If the theme was neither filtered, broken down by nor named as touched.
+        """
+        if self.table is DailyRollup:
+            return DailyRollup.theme_id.in_(ids)
+        one = ids.subquery().c[0]
+        found: sa.ColumnElement[bool] = self.of("theme").in_(
+            sa.select(sa.cast(one, sa.String(120)))
+        )
+        return found
+
     def between(self, first_day: date, last_day: date) -> list[sa.ColumnElement[bool]]:
         """Return the conditions with those of the days, both inclusive."""
         return [self.table.day.between(first_day, last_day), *self.conditions]
@@ -83,6 +100,13 @@ def find_figures(
     if kind in values:
         conditions.append(DailySlice.value == values[kind])
     return Figures(DailySlice, conditions, DailySlice.value if by else None, kind)
+
+
+def themes_under(contact_driver_id: int) -> sa.Select[tuple[int]]:
+    """Return the statement of the themes in use that are under a contact driver today."""
+    return sa.select(Theme.id).where(
+        Theme.driver_id == contact_driver_id, Theme.status.not_in(GONE_STATUSES)
+    )
 
 
 def _column(name: str) -> Any:

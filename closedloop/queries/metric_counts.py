@@ -16,18 +16,18 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.contacts import Window
-from closedloop.domain.metrics import Counts, ListKind, Scope
+from closedloop.domain.metrics import Counts, Scope
 from closedloop.models import Contact, DriverDay
-from closedloop.queries.figures import Figures, find_figures
-from closedloop.queries.metric_terms import Period, Terms
+from closedloop.queries.figures import Figures, find_figures, themes_under
+from closedloop.queries.metric_scopes import (
+    LISTS,
+    TOUCHED,
+    price_needs_channel,
+    price_of,
+    within_list,
+)
+from closedloop.queries.metric_terms import Terms
 
-_TOUCHED = {
-    Scope.NET: "disposition",
-    Scope.TEAMS: "queue",
-    Scope.JUDGED: "theme",
-    Scope.PRICED: "channel",
-}
-_LISTS = {Scope.NET: ListKind.NET_EXCLUSIONS, Scope.TEAMS: ListKind.RESOLUTION_QUEUES}
 _MADE = frozenset(
     {"judged", "failure", "priced", "pence", "volume", "days", "days_with_volume", "customers"}
 )
@@ -48,6 +48,8 @@ class MetricFilter:
         As `find_figures` takes them: a theme by its id in decimal, empty for none.
     driver : str
         What contact rates are held against; empty where no volume was imported.
+    contact_driver_id : int or None
+        Only contacts whose theme is under this contact driver today.
     """
 
     first_day: date
@@ -55,6 +57,7 @@ class MetricFilter:
     window: Window
     values: Mapping[str, str] = field(default_factory=dict)
     driver: str = ""
+    contact_driver_id: int | None = None
 
 
 Daily = dict[date, Counts]
@@ -134,7 +137,7 @@ class _Asked:
 def _rows(
     session: Session, asked: _Asked, *, by: str | None, daily: bool
 ) -> list[tuple[tuple[Any, ...], Counts]]:
-    if asked.scope in _LISTS and not asked.terms.periods(_LISTS[asked.scope]):
+    if asked.scope in LISTS and not asked.terms.periods(LISTS[asked.scope]):
         return []  # no list was ever fixed, so no contact is of this scope
     if asked.scope is Scope.CUSTOMERS:
         statement, names = _customers(asked, by, daily)
@@ -165,43 +168,34 @@ def _figures(asked: _Asked, by: str | None, daily: bool) -> tuple[sa.Select[Any]
 
 
 def _touched(asked: _Asked) -> tuple[str, ...]:
-    """Return the dimensions the scope asks for: none where every contact is treated alike."""
+    """Return the dimensions that scope and contact driver ask for; often none."""
+    under = ("theme",) if asked.wanted.contact_driver_id is not None else ()
     if asked.scope is Scope.JUDGED and not asked.terms.judged_themes:
-        return ()
-    if asked.scope is Scope.PRICED and not any(row.channel for row in asked.terms.costs):
-        return ()
-    touched = _TOUCHED.get(asked.scope)
-    return (touched,) if touched else ()
+        return under
+    if asked.scope is Scope.PRICED and not price_needs_channel(asked.terms):
+        return under
+    touched = TOUCHED.get(asked.scope)
+    return (*under, touched) if touched else under
 
 
 def _within(asked: _Asked, source: Figures) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions of the scope."""
+    """Return the conditions of the scope and of the contact driver."""
+    found: list[sa.ColumnElement[bool]] = []
+    if asked.wanted.contact_driver_id is not None:
+        found.append(source.in_themes(themes_under(asked.wanted.contact_driver_id)))
     if asked.scope is Scope.DRIVEN:
-        known = sa.select(DriverDay.day).where(
-            DriverDay.driver == asked.wanted.driver,
-            DriverDay.day.between(asked.first_day, asked.last_day),
-        )
-        return [source.table.day.in_(known)]
-    if asked.scope not in _LISTS:
-        return []
-    column = source.of(_TOUCHED[asked.scope])
-    held = [
-        sa.and_(_on(source.table.day, period), _listed(asked.scope, column, period))
-        for period in asked.terms.periods(_LISTS[asked.scope])
-    ]
-    return [sa.or_(sa.false(), *held)]
+        return [*found, source.table.day.in_(_days_with_volume(asked))]
+    if asked.scope not in LISTS:
+        return found
+    column = source.of(TOUCHED[asked.scope])
+    return [*found, within_list(asked.scope, column, source.table.day, asked.terms)]
 
 
-def _listed(scope: Scope, column: Any, period: Period) -> sa.ColumnElement[bool]:
-    found: sa.ColumnElement[bool] = (
-        column.not_in(period.entries) if scope is Scope.NET else column.in_(period.entries)
+def _days_with_volume(asked: _Asked) -> sa.Select[tuple[date]]:
+    return sa.select(DriverDay.day).where(
+        DriverDay.driver == asked.wanted.driver,
+        DriverDay.day.between(asked.first_day, asked.last_day),
     )
-    return found
-
-
-def _on(day: Any, period: Period) -> sa.ColumnElement[bool]:
-    begun: sa.ColumnElement[bool] = day >= period.first_day
-    return begun if period.last_day is None else sa.and_(begun, day <= period.last_day)
 
 
 def _extra(asked: _Asked, source: Figures) -> dict[str, sa.ColumnElement[Any]]:
@@ -217,8 +211,8 @@ def _extra(asked: _Asked, source: Figures) -> dict[str, sa.ColumnElement[Any]]:
             for name, ids in groups.items()
         }
     if asked.scope is Scope.PRICED:
-        channel = source.of("channel") if _touched(asked) else None
-        price = _price(asked.terms, channel, table.day)
+        channel = source.of("channel") if price_needs_channel(asked.terms) else None
+        price = price_of(asked.terms, channel, table.day)
         if price is None:
             return {"priced": sa.literal(0), "pence": sa.literal(0)}
         return {
@@ -226,25 +220,6 @@ def _extra(asked: _Asked, source: Figures) -> dict[str, sa.ColumnElement[Any]]:
             "pence": sa.func.sum(sa.func.coalesce(price, 0.0) * table.handle_seconds / 60.0),
         }
     return {}
-
-
-def _price(terms: Terms, channel: Any, day: Any) -> Any:
-    """Return what a minute costs on a day in a channel; None where nothing was ever set.
-
-    The newest price of the channel itself comes first, then that of every other channel.
-    """
-    newest_first = list(reversed(terms.costs))
-    own = [row for row in newest_first if row.channel]
-    other = [row for row in newest_first if not row.channel]
-    prices: list[tuple[Any, Any]] = [
-        (sa.and_(channel == row.channel, day >= row.valid_from), row.pence_per_minute)
-        for row in own
-    ]
-    prices += [(day >= row.valid_from, row.pence_per_minute) for row in other]
-    default = terms.default_pence if terms.default_pence > 0 else None
-    if prices:
-        return sa.case(*prices, else_=sa.cast(default, sa.Double))
-    return sa.literal(default, sa.Double) if default is not None else None
 
 
 def _read_volumes(session: Session, asked: _Asked) -> dict[date, float]:
@@ -279,6 +254,8 @@ def _customers(asked: _Asked, by: str | None, daily: bool) -> tuple[sa.Select[An
         Contact.local_day.between(asked.first_day, asked.last_day),
         *(_contact_is(name, value) for name, value in asked.wanted.values.items()),
     ]
+    if asked.wanted.contact_driver_id is not None:
+        where.append(Contact.theme_id.in_(themes_under(asked.wanted.contact_driver_id)))
     sums = {
         "contacts": sa.func.count(),
         "identified": sa.func.count(Contact.customer_id),

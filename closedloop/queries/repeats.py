@@ -43,7 +43,7 @@ class RepeatFilter:
     ----------
     first_day, last_day : date
         Both inclusive; days that are not mature for a window are left out of it.
-    channel, queue, disposition : str or None
+    channel, queue, disposition, team, language : str or None
         `NOT_SAID` asks for contacts without one.
     theme_id : int or None
     without_theme : bool
@@ -56,6 +56,8 @@ class RepeatFilter:
     disposition: str | None = None
     theme_id: int | None = None
     without_theme: bool = False
+    team: str | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True)
@@ -316,7 +318,7 @@ def _last_counted(wanted: RepeatFilter, cut: date, window: Window) -> date | Non
 def _values(wanted: RepeatFilter) -> dict[str, str]:
     """Return the filter as the roll-ups take it: an empty value is "not said" and "no theme"."""
     found: dict[str, str] = {}
-    for name in ("channel", "queue", "disposition"):
+    for name in ("channel", "queue", "disposition", "team", "language"):
         value = getattr(wanted, name)
         if value is not None:
             found[name] = "" if value == NOT_SAID else value

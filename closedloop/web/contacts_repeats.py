@@ -45,7 +45,7 @@ GROUPS = {
     Group.DISPOSITION: "Wrap-up code",
     Group.THEME: "Theme",
 }
-_PARTS = ("channel", "queue", "disposition", "theme")
+_PARTS = ("channel", "queue", "disposition", "theme", "team", "language")
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,8 @@ def _read(args: Mapping[str, str], span: DataSpan) -> Asked | None:
         channel=values.get("channel"),
         queue=values.get("queue"),
         disposition=values.get("disposition"),
+        team=values.get("team"),
+        language=values.get("language"),
         theme_id=int(theme) if theme.isascii() and theme.isdigit() and len(theme) < 10 else None,
         without_theme=theme == NO_THEME,
     )
@@ -207,6 +209,8 @@ def _choices(asked: Asked, options: FilterOptions) -> dict[str, list[tuple[str, 
         "channel": pairs("channel", options.channels),
         "queue": pairs("queue", options.queues),
         "disposition": pairs("disposition", options.dispositions),
+        "team": pairs("team", options.teams),
+        "language": pairs("language", options.languages),
         "theme": [("", "All"), (NO_THEME, "No theme"), *themes],
     }
 
@@ -241,24 +245,41 @@ def _rules(window: Window) -> list[tuple[str, str]]:
 
 
 def _row(figures: Figures, k: int) -> list[Any]:
-    """Return contacts, share without customer, and per basis rate and FCR, small ones hidden."""
+    """Return contacts and rates under `_HEADINGS`: numbers, small ones empty, then words."""
     if few(figures.contacts, k):
-        return [f"fewer than {k}", "", "", "", "", "", ""]
-    rates = [
-        rate_words(figures.of(b).repeats, figures.identified if figures.can_tell(b) else 0, k)
-        for b in Basis
+        return [*([None] * 7), f"fewer than {k}", *([""] * 4)]
+    parts = [*_parts(figures, "repeats"), *_parts(figures, "resolved")]
+    known = None if few(figures.identified, k) else figures.identified
+    without = figures.unidentified_share
+    return [
+        *(figures.contacts, known, None if without is None else round(without, 6)),
+        *(rate_number(part, whole, k) for part, whole in parts),
+        "",
+        *(rate_words(part, whole, k) for part, whole in parts),
     ]
-    fcr = [
-        rate_words(figures.of(b).resolved, figures.of(b).opening if figures.can_tell(b) else 0, k)
-        for b in Basis
-    ]
-    known = f"fewer than {k}" if few(figures.identified, k) else figures.identified
-    return [figures.contacts, known, pct(figures.unidentified_share), *rates, *fcr]
 
 
+def _parts(figures: Figures, name: str) -> list[tuple[int, int]]:
+    """Return part and whole of both bases; nothing of nothing where the basis says nothing."""
+    found = []
+    for basis in Basis:
+        of = figures.of(basis)
+        whole = figures.identified if name == "repeats" else of.opening
+        found.append((getattr(of, name), whole if figures.can_tell(basis) else 0))
+    return found
+
+
+def rate_number(part: int, whole: int, k: int) -> float | None:
+    """Return part / whole between 0 and 1, None where it may not be shown or there is none."""
+    if whole == 0 or few(whole, k) or few(part, k):
+        return None
+    return round(part / whole, 6)
+
+
+_RATES = ("Repeats, any reason", "Repeats, same theme", "FCR, any reason", "FCR, same theme")
 _HEADINGS = (
-    *("Contacts", "With known customer", "Without customer"),
-    *("Repeats, any reason", "Repeats, same theme", "FCR, any reason", "FCR, same theme"),
+    *("Contacts", "With known customer", "Share without customer", *_RATES),
+    *("Hidden", *(f"{name}, shown as" for name in _RATES)),
 )
 
 
@@ -284,14 +305,24 @@ def _day_table(asked: Asked) -> tuple[tuple[str, ...], list[list[Any]]]:
         *("Day", "Contacts", "With known customer", "Any reason, day", "Same theme, day"),
         *("Any reason, 7 days", "Same theme, 7 days"),
     )
-    rows = [[d.day, _shown(d.contacts, k), *_day_cells(d, k, has_themes)[1:]] for d in days]
+    rows = [
+        [
+            *(d.day, *(None if few(n, k) else n for n in (d.contacts, d.identified))),
+            *(None if rate is None else round(rate, 6) for rate in _rates(d, has_themes)),
+        ]
+        for d in days
+    ]
     return headings, rows
 
 
-def _day_cells(day: Day, k: int, has_themes: bool) -> list[Any]:
+def _rates(day: Day, has_themes: bool) -> tuple[float | None, ...]:
     same = (day.same, day.same7) if has_themes else (None, None)
-    rates = (day.any, same[0], day.any7, same[1])
-    return [day_words(day.day), _shown(day.identified, k), *(pct(rate) for rate in rates)]
+    return (day.any, same[0], day.any7, same[1])
+
+
+def _day_cells(day: Day, k: int, has_themes: bool) -> list[Any]:
+    rates = (pct(rate) for rate in _rates(day, has_themes))
+    return [day_words(day.day), _shown(day.identified, k), *rates]
 
 
 def _shown(count: int, k: int) -> Any:

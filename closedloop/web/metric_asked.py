@@ -10,6 +10,7 @@ from typing import Any
 from flask import url_for
 
 from closedloop.domain.contacts import HEADLINE_WINDOW, WINDOWS, Window, window_for
+from closedloop.domain.metric_contacts import contacts_address
 from closedloop.domain.metrics import Metric
 from closedloop.extensions import current_settings, db
 from closedloop.queries.contacts import NO_THEME, NOT_SAID, FilterOptions
@@ -19,6 +20,7 @@ from closedloop.queries.metric_terms import Terms, get_terms
 from closedloop.queries.metric_trend import Step
 from closedloop.queries.metrics import PERIOD_DAYS, Ground, Reading, default_days
 from closedloop.queries.site import DataSpan
+from closedloop.web.contacts_asked import driver_choices
 from closedloop.web.contacts_bp import read_day
 from closedloop.web.permissions import user_may
 
@@ -33,7 +35,8 @@ BY = {
 STEP_DAYS = {"week": 91, "month": 365}
 """How long the period is when only weeks or months are asked for."""
 
-_NAMES = ("window", "from", "to", "step", "by", "driver", *DIMENSIONS)
+_FILTERS = (*DIMENSIONS, "contact_driver")
+_NAMES = ("window", "from", "to", "step", "by", "driver", *_FILTERS)
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Asked:
     @property
     def parts(self) -> dict[str, str]:
         """The filters, as addresses have them."""
-        return {name: self.values[name] for name in DIMENSIONS if name in self.values}
+        return {name: self.values[name] for name in _FILTERS if name in self.values}
 
     def page_url(self, endpoint: str = "", key: str = "", **more: str) -> str:
         """Return a page of metrics with something changed; an empty value takes a filter away."""
@@ -73,15 +76,13 @@ class Asked:
         Parameters
         ----------
         shows : str
-            `Metric.above` or `Metric.below`.
+            `Metric.above`, `below`, `stands_on` or `all_contacts`.
         here : str
             Filters of a group.
         """
         if not shows or reading.days < 1 or not user_may("contacts.view"):
             return ""
-        more: dict[str, Any] = {"known": {"who": "known"}, "all": {}}.get(
-            shows, {"chain": f"{shows}-{reading.window.key}"}
-        )
+        more = contacts_address(shows, reading.window, volume=self.wanted.driver)
         period = {"from": reading.first_day.isoformat(), "to": reading.last_day.isoformat()}
         values: dict[str, Any] = {**self.parts, **here, **period, **more}
         return url_for("contacts.index", **values)
@@ -105,6 +106,7 @@ def read_asked(args: Mapping[str, str], span: DataSpan, metric: Metric | None) -
         window=window,
         values=_filters(values, problems),
         driver=_driver(values.get("driver", ""), terms),
+        contact_driver_id=_contact_driver(values.get("contact_driver", ""), problems),
     )
     step, by = values.get("step", ""), values.get("by", "")
     return Asked(
@@ -151,6 +153,14 @@ def _filters(values: Mapping[str, str], problems: list[str]) -> dict[str, str]:
     return found
 
 
+def _contact_driver(value: str, problems: list[str]) -> int | None:
+    if value.isascii() and value.isdigit() and len(value) < 10:
+        return int(value)
+    if value:
+        problems.append("The contact driver of the address was not understood and left out.")
+    return None
+
+
 def _driver(asked: str, terms: Terms) -> str:
     if asked in terms.drivers:
         return asked
@@ -172,6 +182,7 @@ def choices_of(asked: Asked, options: FilterOptions) -> dict[str, list[tuple[str
     if chosen and chosen not in dict(themes):
         themes.append((chosen, f"theme number {chosen}"))
     found["theme"] = [("", "All"), (NO_THEME, "No theme"), *themes]
+    found["contact_driver"] = driver_choices(options, asked.wanted.contact_driver_id)
     found["driver"] = [(name, name) for name in asked.ground.terms.drivers]
     return found
 

@@ -18,8 +18,16 @@ from closedloop.queries.metrics import Breakdown, Reading, list_groups, list_rea
 from closedloop.queries.site import DataSpan, get_data_span
 from closedloop.web import metrics_settings
 from closedloop.web.csv_files import csv_response
-from closedloop.web.filters import pct
 from closedloop.web.metric_asked import BY, Asked, choices_of, filter_value, read_asked
+from closedloop.web.metric_files import (
+    METRIC_HEADINGS,
+    group_cells,
+    group_headings,
+    metric_cells,
+    piece_cells,
+    piece_headings,
+    piece_state,
+)
 from closedloop.web.metric_words import (
     cell_words,
     change_kind,
@@ -85,32 +93,9 @@ def index_csv() -> Response:
     asked = read_asked(request.args, get_data_span(db.session), None)
     if asked is None:
         return csv_response("metrics.csv", ["There are no contacts yet."], [])
-    headings = (
-        *("Metric", "Window", "First day", "Last day", "Value", "Unit", "Contacts or answers"),
-        *("Covers", "Change", "Goal", "Rule"),
-    )
     readings = list_readings(db.session, asked.wanted, ground=asked.ground, metrics=OVERVIEW)
-    return csv_response("metrics.csv", headings, [_csv_row(r, asked.ground.k) for r in readings])
-
-
-def _csv_row(reading: Reading, k: int) -> list[Any]:
-    metric, cell = reading.metric, reading.cell
-    return [
-        *(metric.name, reading.window.label if metric.needs_window else ""),
-        *((reading.first_day, reading.last_day) if reading.days else ("", "")),
-        cell_words(metric, cell, k),
-        metric.unit.words,
-        f"fewer than {k}" if cell.n is None else cell.n,
-        "" if cell.is_hidden else "; ".join(f"{pct(c.share)} {c.words}" for c in _coverage(cell)),
-        difference_words(metric, reading.difference) if reading.before else "",
-        goal_words(reading),
-        metric.rule_in_words(reading.window),
-    ]
-
-
-def _coverage(cell: Any) -> tuple[Any, ...]:
-    found: tuple[Any, ...] = cell.found.coverage
-    return found
+    k = asked.ground.k
+    return csv_response("metrics.csv", METRIC_HEADINGS, [metric_cells(r, k) for r in readings])
 
 
 @bp.get("/<key>")
@@ -180,8 +165,8 @@ def groups_csv(key: str) -> Response:
     if asked is None:
         return csv_response(f"{metric.key}.csv", ["There are no contacts yet."], [])
     k, found = asked.ground.k, _groups(metric, asked).groups
-    rows = [_group_row(metric, asked.by, group, k) for group in found]
-    headings = (BY[asked.by], metric.name, "Contacts or answers", "Contacts")
+    rows = [group_cells(metric, BY[asked.by], group, k) for group in found]
+    headings = group_headings(metric, BY[asked.by])
     return csv_response(f"{metric.key}-by-{asked.by}.csv", headings, rows)
 
 
@@ -195,8 +180,8 @@ def trend_csv(key: str) -> Response:
         return csv_response(f"{metric.key}.csv", ["There are no contacts yet."], [])
     k, step = asked.ground.k, asked.step
     page = get_metric_page(db.session, metric, asked.wanted, step=step, ground=asked.ground)
-    rows = [_piece_row(metric, piece, step, k, in_file=True) for piece in page.pieces]
-    return csv_response(f"{metric.key}-by-{step.value}.csv", _headings(metric, step), rows)
+    rows = [piece_cells(metric, piece, step, k) for piece in page.pieces]
+    return csv_response(f"{metric.key}-by-{step.value}.csv", piece_headings(metric, step), rows)
 
 
 def _choices(asked: Asked, span: DataSpan) -> dict[str, list[tuple[str, str]]]:
@@ -284,30 +269,17 @@ def _headings(metric: Metric, step: Step) -> tuple[str, ...]:
     return (*period, metric.name, *rolling, "Contacts or answers", "All contacts", "Goal", "State")
 
 
-def _piece_row(
-    metric: Metric, piece: Piece, step: Step, k: int, *, in_file: bool = False
-) -> list[Any]:
+def _piece_row(metric: Metric, piece: Piece, step: Step, k: int) -> list[Any]:
     days = (piece.first_day,) if step is Step.DAY else (piece.first_day, piece.last_day)
     rolling = []
     if step is Step.DAY and not metric.unit.adds_up:
         rolling = [cell_words(metric, piece.rolling, k) if piece.rolling else ""]
-    part = "" if piece.is_whole else f"part of the {step.value}"
-    state = "maturing" if piece.is_maturing else part
     return [
-        *(day if in_file else day.isoformat() for day in days),
+        *(day.isoformat() for day in days),
         cell_words(metric, piece.cell, k),
         *rolling,
         f"fewer than {k}" if piece.cell.n is None else piece.cell.n,
         f"fewer than {k}" if piece.contacts is None else piece.contacts,
         "" if piece.goal is None else value_words(metric, piece.goal),
-        state,
-    ]
-
-
-def _group_row(metric: Metric, by: str, group: Any, k: int) -> list[Any]:
-    return [
-        group.label or f"no {BY[by].lower()}",
-        cell_words(metric, group.cell, k),
-        f"fewer than {k}" if group.cell.n is None else group.cell.n,
-        f"fewer than {k}" if group.contacts is None else group.contacts,
+        piece_state(piece, step),
     ]

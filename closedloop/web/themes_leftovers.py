@@ -31,7 +31,8 @@ from closedloop.queries.site import get_data_span
 from closedloop.services.emerging import dismiss_emerging, restore_emerging
 from closedloop.services.emerging_taking import queue_taking
 from closedloop.services.leftovers import find_nearest, set_coverage_goal
-from closedloop.web.contacts import Asked, read_cursor, read_filter, write_cursor
+from closedloop.web.contacts import read_cursor, write_cursor
+from closedloop.web.contacts_asked import Asked, read_filter
 from closedloop.web.contacts_bp import redacted
 from closedloop.web.csv_files import csv_response
 from closedloop.web.filters import day as day_words

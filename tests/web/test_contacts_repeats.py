@@ -136,14 +136,16 @@ def test_the_csvs_hold_what_the_page_shows(manager, centre):
 
     groups = rows("table=groups&by=channel")
     assert groups[0][0] == "Channel"
-    assert [row[:2] for row in groups[1:]] == [["phone", "21"], ["fax", "fewer than 5"]]
-    assert groups[2][2:] == [""] * 6
+    assert [row[:2] for row in groups[1:]] == [["phone", "21"], ["fax", ""]]
+    assert groups[1][4] == "0.5"
+    assert groups[1][9] == "50.0\N{NARROW NO-BREAK SPACE}%"
+    assert groups[2][2:] == ["", "", "", "", "", "", "fewer than 5", "", "", "", ""]
     assert [row[0] for row in rows("table=windows")[1:]] == [
         *("24 hours", "72 hours", "7 days", "14 days", "30 days")
     ]
     days = rows("table=days")
-    assert days[1][:4] == ["2026-03-02", "12", "12", "100.0\N{NARROW NO-BREAK SPACE}%"]
-    assert days[2][1:3] == ["fewer than 5", "0"]
+    assert days[1][:4] == ["2026-03-02", "12", "12", "1.0"]
+    assert days[2][1:3] == ["", "0"]
 
 
 def test_the_page_reads_no_contacts_and_takes_as_many_statements_for_more(

@@ -210,15 +210,29 @@ def test_a_metric_that_is_none_is_not_found(manager, centre):
 def test_the_csvs_hold_what_the_pages_show(manager, centre):
     everything = rows_of(manager, "/metrics/metrics.csv")
     assert [row[0] for row in everything[1:]] == [metric.name for metric in OVERVIEW]
-    rate = everything[1]
-    assert rate[1:5] == ["7 days", "2026-03-02", "2026-03-24", "33.3\N{NARROW NO-BREAK SPACE}%"]
-    assert rate[6] == "60"
+    rate = dict(zip(everything[0], everything[1], strict=True))
+    assert [rate[name] for name in ("Window", "First day", "Value", "Goal")] == [
+        *("7 days", "2026-03-02", "0.333333", "0.3")
+    ]
+    assert rate["Shown as"] == "33.3\N{NARROW NO-BREAK SPACE}%"
+    assert rate["Contacts or answers"] == "60"
+    assert rate["Covers"] == "0.923077"
+    assert rate["Covers which"] == "of contacts have a known customer"
+    assert rate["Meets goal"] == "no"
+    time = next(row for row in everything if row[0] == "Average handle time")
+    assert float(time[4]) > 300
+    assert time[5] == "seconds"
+    assert time[7] == "known"
     groups = rows_of(manager, "/metrics/repeat_rate_any/groups.csv?by=language")
-    assert groups[0] == ["Language", "Repeat rate, any reason", "Contacts or answers", "Contacts"]
+    assert groups[0] == [
+        *("Language", "Repeat rate, any reason", "Unit", "Shown as", "State", "Bound"),
+        *("Contacts or answers", "Covers", "Covers which", "Contacts"),
+    ]
     assert [row[0] for row in groups[1:]] == ["en", "lt", "no language"]
-    assert groups[1][2] == "36"
+    assert groups[1][1] == "0.333333"
+    assert groups[1][6:8] == ["36", "1.0"]
     days = rows_of(manager, "/metrics/repeat_rate_any/trend.csv")
-    assert days[1][:2] == ["2026-03-02", "100.0\N{NARROW NO-BREAK SPACE}%"]
+    assert days[1][:2] == ["2026-03-02", "1.0"]
     assert days[-1][0] == "2026-03-31"
     assert days[-1][-1] == "maturing"
     weeks = rows_of(manager, "/metrics/contacts/trend.csv?step=week")
