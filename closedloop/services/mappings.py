@@ -17,6 +17,8 @@ from closedloop.services.audit import record_event
 
 MAX_NAME_CHARS = 80
 RESERVED = ("done", "failed")
+BUNDLE = ".export"
+"""How folders end that are one export of several files; see `watched_folder`."""
 """Folders of their own inside a watched folder, where the others are named after mappings."""
 
 
@@ -130,6 +132,8 @@ def checked_name(name: str) -> str:
         sentence = 'A name has none of / \\ : * ? " < > | and no dot in front.'
     elif name.lower() in RESERVED:
         sentence = f"“{name}” is the name of a folder for files that were read. Choose another."
+    elif name.lower().endswith(BUNDLE):
+        sentence = f"Names of folders that end in {BUNDLE} mark whole exports. Choose another."
     if sentence:
         raise Invalid(sentence, {"save_as": sentence})
     return name

@@ -1,8 +1,9 @@
 """The watched folder: files that other systems drop are read without anybody being there.
 
 `<folder>/<name of a saved mapping>/file` is read with that mapping; a vendor's format, which is
-recognised, may lie anywhere. What was read moves to `done/`, what cannot be read to `failed/`
-beside a text that says why.
+recognised, may lie anywhere. A folder `name.export` is one export of several files, such as tickets
+beside their events. What was read moves to `done/`, what cannot be read to `failed/` beside a text
+that says why.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from closedloop.services.audit import record_event
 from closedloop.services.contact_files import recognise_file
 from closedloop.services.contacts import import_file
 from closedloop.services.long_work import Cancelled, Report, Transactions, tell_nobody
-from closedloop.services.mappings import RESERVED
+from closedloop.services.mappings import BUNDLE, RESERVED
 from closedloop.services.told_ids import hide_in_name
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class WaitingFile:
-    """A file to read; `mapping_name` is the folder it lies in, empty at the top."""
+    """A file or a folder of files to read; `mapping_name` is where it lies, empty at the top."""
 
     path: Path
     mapping_name: str
@@ -85,12 +86,11 @@ def list_waiting(folder: Path) -> list[WaitingFile]:
     found = []
     for path, name in _files(folder):
         try:
-            seen = path.stat()
+            came, last_change = _times_of(path)
         except OSError:  # gone in between
             continue
-        last_change = max(seen.st_mtime, seen.st_ctime)
-        waiting = WaitingFile(path, name, now - last_change >= QUIET_SECONDS)
-        found.append((seen.st_mtime, path.name, waiting))
+        is_quiet = now - last_change >= QUIET_SECONDS and not _is_being_filled(path)
+        found.append((came, path.name, WaitingFile(path, name, is_quiet)))
     return [waiting for _, _, waiting in sorted(found, key=lambda item: item[:2])]
 
 
@@ -98,15 +98,37 @@ def _files(folder: Path) -> Iterator[tuple[Path, str]]:
     for path in folder.iterdir():
         if path.name.startswith("."):
             continue
-        if path.is_dir() and path.name.lower() not in RESERVED:
-            yield from ((p, path.name) for p in path.iterdir() if _is_finished(p))
-        elif _is_finished(path):
+        if _is_bundle(path) or _is_finished(path):
             yield path, ""
+        elif path.is_dir() and path.name.lower() not in RESERVED:
+            inside = (p for p in path.iterdir() if _is_bundle(p) or _is_finished(p))
+            yield from ((p, path.name) for p in inside)
+
+
+def _is_bundle(path: Path) -> bool:
+    """Whether a folder is one export of several files; an empty one waits for them."""
+    is_named = path.name.lower().endswith(BUNDLE) and not path.name.startswith(".")
+    return is_named and path.is_dir() and any(p.is_file() for p in path.rglob("*"))
 
 
 def _is_finished(path: Path) -> bool:
-    name = path.name.lower()
-    return path.is_file() and not name.startswith(".") and not name.endswith(_UNFINISHED)
+    return path.is_file() and not path.name.startswith(".") and not _is_unfinished(path)
+
+
+def _is_unfinished(path: Path) -> bool:
+    return path.name.lower().endswith(_UNFINISHED)
+
+
+def _is_being_filled(path: Path) -> bool:
+    """Whether a file of a bundle is still being sent."""
+    return path.is_dir() and any(map(_is_unfinished, path.rglob("*")))
+
+
+def _times_of(path: Path) -> tuple[float, float]:
+    """Return when a file came and when it or anything in it last changed."""
+    seen = path.stat()
+    inside = (p.stat() for p in path.rglob("*")) if path.is_dir() else ()
+    return seen.st_mtime, max(t for s in (seen, *inside) for t in (s.st_mtime, s.st_ctime))
 
 
 def problem_with(settings: Settings) -> str:
@@ -128,12 +150,19 @@ def look_at_folder(settings: Settings) -> FolderState | None:
     if problem := problem_with(settings):
         return FolderState(problem)
     folder = Path(settings.watched_folder)
-    notes = sorted((folder / "failed").rglob("*.txt"), key=lambda p: p.name)
+    notes = sorted(_notes_in(folder / "failed"), key=lambda p: p.name)
     failed = [
         (note.name.removesuffix(".txt"), note.read_text("utf-8", "replace")[:500].strip())
         for note in notes[-_SHOWN:]
     ]
     return FolderState("", list_waiting(folder), failed, len(notes))
+
+
+def _notes_in(failed: Path) -> Iterator[Path]:
+    """Yield why files were not read; what lies in a bundle that was refused is no reason."""
+    for note in failed.rglob("*.txt"):
+        if not any(p.lower().endswith(BUNDLE) for p in note.relative_to(failed).parts[:-1]):
+            yield note
 
 
 def pick_up_files(

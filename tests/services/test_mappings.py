@@ -72,6 +72,7 @@ def test_saving_the_same_again_changes_nothing_and_another_one_needs_to_be_meant
     ("name", "sentence"),
     [
         ("", "a name of at most 80"),
+        ("March.Export", "mark whole exports"),
         ("x" * 81, "a name of at most 80"),
         ("../etc", "has none of"),
         (".hidden", "no dot in front"),

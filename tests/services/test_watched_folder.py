@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import sqlalchemy as sa
 from closedloop.adapters.mapping import Mapping
 from closedloop.config import Settings
 from closedloop.domain.errors import Invalid
-from closedloop.models import AuditEvent, Contact, ImportBatch
+from closedloop.models import AuditEvent, Contact, ContactText, ImportBatch
 from closedloop.services import watched_folder as service
 from closedloop.services.mappings import save_mapping
 from closedloop.services.watched_folder import (
@@ -159,3 +161,56 @@ def test_a_folder_that_is_away_is_named_and_none_is_nothing(settings, database, 
     assert "is no directory" in look_at_folder(away).problem
     with pytest.raises(Invalid, match="CLOSEDLOOP_WATCHED_FOLDER"):
         pick_up_files(database.transaction, settings=away, by=actor)
+
+
+ZENDESK = Path(__file__).parents[1] / "adapters/fixtures/zendesk"
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_folder_that_is_one_export_is_read_as_one(folder, pick_up, session) -> None:
+    shutil.copytree(ZENDESK, folder / "March.export")
+    shutil.copytree(ZENDESK, folder / "anything/May.EXPORT")
+    (folder / "empty.export").mkdir()
+
+    found = pick_up()
+
+    assert [f.outcome for f in found] == ["done", "done"]
+    first, second = session.scalars(sa.select(ImportBatch).order_by(ImportBatch.id))
+    assert (first.format, first.file_name, first.origin) == ("zendesk", "March.export", "folder")
+    assert (first.added, second.added, second.unchanged) == (5, 0, 5)
+    assert (folder / "done/March.export/tickets_1.json").is_file()
+    assert (folder / "done/anything/May.EXPORT/users.json").is_file()
+    assert sorted(p.name for p in folder.iterdir()) == ["anything", "done", "empty.export"]
+    said = [text for turns in session.scalars(sa.select(ContactText.turns)) for _, text in turns]
+    assert any("His flatmate here" in text for text in said), "words of events, not of tickets"
+
+
+def test_a_folder_that_is_one_export_waits_for_all_its_files(
+    folder, pick_up, watching, monkeypatch
+) -> None:
+    export = folder / "March.export"
+    shutil.copytree(ZENDESK, export)
+    long_ago = time.time() - 3_600
+    monkeypatch.setattr(service, "_times_of", lambda path: (long_ago, long_ago))
+    (export / "tickets_3.json.part").write_text("{")
+    assert [w.is_quiet for w in look_at_folder(watching).waiting] == [False]
+    (export / "tickets_3.json.part").unlink()
+    assert [w.is_quiet for w in look_at_folder(watching).waiting] == [True]
+
+    monkeypatch.undo()
+    _, last_change = service._times_of(export)
+    assert last_change >= max(p.stat().st_ctime for p in export.iterdir()) > long_ago
+    assert pick_up() == []
+
+
+@pytest.mark.usefixtures("quiet")
+def test_an_export_that_cannot_be_read_moves_aside_whole(folder, pick_up, watching) -> None:
+    (folder / "odd.export").mkdir()
+    (folder / "odd.export/a.txt").write_text("no table")
+
+    (found,) = pick_up()
+
+    assert found.outcome == "failed"
+    assert (folder / "failed/odd.export/a.txt").read_text() == "no table"
+    state = look_at_folder(watching)
+    assert (state.n_failed, [name for name, _ in state.failed]) == (1, ["odd.export"])
