@@ -14,7 +14,7 @@ from closedloop.domain.runs import Missed
 from closedloop.models import Contact, ContactText, EvidenceKind, ThemeCorrection, ThemeEvidence
 from closedloop.services.bulk import among
 from closedloop.services.membership import NOWHERE, SAYS_SOMETHING, STANDS, places_of_themes
-from ml.text.clean import normalise
+from ml.text.clean import wording
 
 ANCHORS = 3
 """Texts of a theme that one which does not belong there is kept apart from."""
@@ -259,7 +259,7 @@ def _without_contradictions(
         if not one.belongs
     }
     cannot = [pair for pairs in apart.values() for pair in pairs]
-    plain = {place: normalise(texts[place]) for pair in (*must, *cannot) for place in pair}
+    plain = {place: wording(texts[place]) for pair in (*must, *cannot) for place in pair}
     for one, other in must:
         group[head(plain[other])] = head(plain[one])
     broken = {pair for pair in cannot if head(plain[pair[0]]) == head(plain[pair[1]])}

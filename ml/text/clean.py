@@ -91,6 +91,7 @@ _ISSUE_PHRASES = re.compile(
     r"|help (?:me )?(?:with|to))\b",
     re.IGNORECASE,
 )
+_NO_LETTER = re.compile(r"[^0-9a-z]+")
 _TOKEN = re.compile(r"\w+")
 _VAGUE = re.compile(
     r"^(?:(?:can|could|would|will) (?:you|u|someone|anyone) (?:please |pls )?(?:help|assist)"
@@ -187,6 +188,24 @@ def normalise(text: str) -> str:
             found = _SPACE_BEFORE_STOP.sub(r"\1", found)
         found = found.lstrip(_DANGLING[0]).rstrip(_DANGLING[1])
     return found
+
+
+def wording(text: str) -> str:
+    """Return what two texts that say the same word for word have in common.
+
+    Their words without regard to case, punctuation and spacing: "Card not arrived!" and "card
+    not  arrived" are one. Digits count: error 404 is not error 500, and what is a number of an
+    order or a person was taken out by redaction. Of a text without letters and digits it is the
+    text itself. Applying it twice changes nothing more.
+    """
+    plain = normalise(text)
+    folded = plain.casefold().replace("'", "")
+    if folded.isascii():
+        words = _NO_LETTER.sub(" ", folded)
+    else:
+        # marks of letters are no word characters to a pattern, and tell words of Hindi apart
+        words = "".join(c if unicodedata.category(c)[0] in "LNM" else " " for c in folded)
+    return " ".join(words.split()) or plain
 
 
 def without_marks(text: str) -> str:

@@ -23,7 +23,7 @@ class Constraints:
     must_link, cannot_link : sequence of (int, int), optional
         Indexes of texts.
     nodes : int (n_texts,)
-        Node of each text: equal texts are one node.
+        Node of each text: texts of one wording are one node.
     n_nodes : int
 
     Raises
@@ -48,7 +48,7 @@ class Constraints:
                 texts = [int(np.flatnonzero(nodes == node)[0]) for node in (a, b)]
                 raise ValueError(
                     f"Texts {texts[0]} and {texts[1]} are told both to belong together and not "
-                    "to (equal texts always belong together). Take one of the two back."
+                    "to (texts of the same words always belong together). Take one of the two back."
                 )
 
     def among(self, rows: Ints) -> Constraints:

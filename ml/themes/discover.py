@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
@@ -11,7 +12,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.text.clean import normalise
+from ml.text.clean import normalise, wording
 from ml.text.embed import Encoder
 from ml.themes.constraints import Constraints, Pairs
 from ml.themes.graph import Floats, Ints, by_size, neighbour_graph, neighbours, vote
@@ -31,7 +32,7 @@ from ml.themes.vectors import (
     disposition_shares,
 )
 
-METHOD = "leiden-hybrid/4"
+METHOD = "leiden-hybrid/5"
 N_NEIGHBOURS = 15
 LEXICAL_WEIGHT = 0.5
 DISPOSITION_WEIGHT = 0.3
@@ -99,7 +100,8 @@ def discover_themes(
 ) -> FoundThemes:
     """Find the themes in a collection of texts, name them, and learn to recognise them.
 
-    Equal texts (after `normalise`) always share a theme. The same input and seed give the same
+    Texts that say the same word for word (after `wording`: whatever their case, punctuation and
+    spacing) always share a theme. The same input and seed give the same
     answer, in any process.
 
     Parameters
@@ -201,11 +203,14 @@ def _distinct(
                 f"There are {len(texts)} texts and {len(given)} {name}; give one for each text."
             )
     plain = [normalise(text) for text in texts]
+    usual = _usual_spellings(plain)
+    spelt = [usual[text] for text in plain]
     # An order of their own, so that the order in which texts come in changes nothing.
-    names = sorted(set(plain), key=_shuffled)
+    names = sorted(set(spelt), key=_shuffled)
     place = {text: node for node, text in enumerate(names)}
-    of_text = np.array([place[text] for text in plain], np.int64)
-    _, first = np.unique(of_text, return_index=True)
+    of_text = np.array([place[text] for text in spelt], np.int64)
+    at = {text: i for i, text in reversed(list(enumerate(plain)))}
+    first = np.array([at[text] for text in names], np.int64)
     if embeddings is not None:
         # as given: they are read in the order of the nodes, and not copied into it
         vectors: Rows = RowView(_finite(np.asarray(embeddings, np.float32)), first)
@@ -216,6 +221,14 @@ def _distinct(
         codes = disposition_shares(dispositions, of_text, len(names))
     counts = np.bincount(of_text, minlength=len(names))
     return _Nodes(of_text, names, first, counts, vectors, codes)
+
+
+def _usual_spellings(plain: Sequence[str]) -> dict[str, str]:
+    """Return for each text how most write what it says, of equally many the first by letters."""
+    spellings: dict[str, list[tuple[int, str]]] = {}
+    for text, n in Counter(plain).items():
+        spellings.setdefault(wording(text), []).append((-n, text))
+    return {text: min(alike)[1] for alike in spellings.values() for _, text in alike}
 
 
 def _shuffled(text: str) -> tuple[int, str]:

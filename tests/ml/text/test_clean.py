@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.text.clean import decode_entities, issue_text, normalise
+from ml.text.clean import decode_entities, issue_text, normalise, wording
 
 PIECES = (
     *("Hi there.", "thanks", "my name is Ann Smith,", "ok", "the parcel", "did not come.", "why?"),
@@ -201,3 +201,37 @@ def test_courtesies_in_other_languages_say_nothing(courtesy):
 def test_of_two_statements_without_spaces_the_longer_one_is_taken():
     turns = [("customer", "我的卡"), ("agent", "?"), ("customer", "我的银行卡昨天在路上被偷了")]
     assert issue_text(turns) == turns[2][1]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Card not arrived!", "card not arrived"),
+        ("CARD, not arrived...", "card not  arrived?"),
+        ("I can't pay", "i cant pay."),
+        ("Where is order [ORDER]?", "where is order"),
+        ("top-up FAILED", "Top up failed"),
+        ("Straße 12", "STRASSE 12"),
+    ],
+)
+def test_case_punctuation_and_spacing_are_no_wording(one, other):
+    assert wording(one) == wording(other) == wording(wording(one))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("error 404", "error 500"),
+        ("card not arrived", "card arrived"),
+        ("\U0001f600", "\U0001f621"),
+        ("\u0915\u093f", "\u0915\u0941"),  # the same letter of Hindi with two vowel signs
+        ("top up", "topup"),
+    ],
+)
+def test_other_words_numbers_and_signs_are_another_wording(one, other):
+    assert wording(one) != wording(other)
+
+
+def test_a_text_without_letters_is_its_own_wording_and_an_empty_one_has_none():
+    assert wording("!!!") == "!!!"
+    assert wording("[PHONE]") == wording("  ") == ""

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ml.text.clean import normalise
 from ml.themes import FoundThemes, discover_themes
 
 DIMENSIONS = 12
@@ -113,6 +114,43 @@ def test_copies_always_stay_together(seed, max_fit):
     check_answer(found, len(said))
     plain = [*texts, *(texts[i] for i in again)]
     assert {len(labels) for labels in by_text(plain, found).values()} == {1}
+
+
+def spell_otherwise(text: str, way: int) -> str:
+    """Return the same words in capitals, with other punctuation, or spaced otherwise."""
+    return [
+        text.upper(),
+        text.title(),
+        f"{text}!",
+        text.replace(" ", "  \t"),
+        ", ".join(text.split()) + "...",
+    ][way % 5]
+
+
+@limited
+@given(seed=seeds, max_fit=st.sampled_from([40, 20_000]))
+def test_near_copies_always_stay_together(seed, max_fit):
+    texts, vectors = collection(seed)
+    rng = np.random.default_rng(seed)
+    again = rng.integers(len(texts), size=60)
+    near = [spell_otherwise(texts[i], way) for way, i in enumerate(again)]
+    # As an encoder has it, what is spelt otherwise lies elsewhere.
+    row_of = {normalise(text): row for text, row in zip(texts, vectors, strict=True)}
+    for i, text in zip(again, near, strict=True):
+        row_of.setdefault(normalise(text), vectors[i] + 0.8 * rng.normal(size=DIMENSIONS))
+    said = [*texts, *near]
+    rows = unit_rows(np.array([row_of[normalise(text)] for text in said]))
+    found = discover_themes(said, embeddings=rows, max_fit=max_fit, seed=seed)
+    check_answer(found, len(said))
+    assert found.labels[again].tolist() == found.labels[len(texts) :].tolist()
+    moved = rng.permutation(len(said))
+    mixed = discover_themes(
+        [said[i] for i in moved],
+        embeddings=rows[moved],
+        max_fit=max_fit,
+        seed=seed,
+    )
+    assert mixed.labels.tolist() == found.labels[moved].tolist()
 
 
 def pairs_of(texts: list[str], seed: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
