@@ -84,6 +84,7 @@ def _ground() -> Ground | None:
         last_full_day=last_full_day(settings.reporting_zone),
         k=settings.privacy_k,
         default_pence=settings.pence_per_minute,
+        zone=settings.reporting_zone,
     )
 
 

@@ -44,14 +44,16 @@ def get_repeats_view(asked: RepeatQuery) -> RepeatAnswer:
     """Give one window over a period, as a whole and broken down by `by`."""
     window = _window(asked.window)
     span = get_data_span(db.session)
-    days = span.whole_days(current_settings().reporting_zone)
+    zone = current_settings().reporting_zone
+    days = span.whole_days(zone)
     if days is None:
         return _answer(window, None, None, None, [])
     first_day, cut = days
-    wanted = _wanted(asked, first_day, cut, window)
-    figures = next(f for f in get_window_figures(db.session, wanted, cut=cut) if f.window == window)
+    wanted = _wanted(asked, first_day, cut, window, zone)
+    every = get_window_figures(db.session, wanted, cut=cut, zone=zone)
+    figures = next(f for f in every if f.window == window)
     groups = (
-        list_group_figures(db.session, wanted, group=asked.by, window=window, cut=cut)
+        list_group_figures(db.session, wanted, group=asked.by, window=window, cut=cut, zone=zone)
         if asked.by
         else []
     )
@@ -70,8 +72,10 @@ def _window(key: str) -> Window:
     return window_for(key)
 
 
-def _wanted(asked: RepeatQuery, first_data: date, cut: date, window: Window) -> RepeatFilter:
-    first, last = default_period(first_data, cut, window)
+def _wanted(
+    asked: RepeatQuery, first_data: date, cut: date, window: Window, zone: str
+) -> RepeatFilter:
+    first, last = default_period(first_data, cut, window, zone)
     first, last = asked.first_day or first, min(asked.last_day or last, cut)
     if first > last:
         sentence = f"“from” ({first}) lies after “to” or the last day with data ({last})."

@@ -95,6 +95,7 @@ def metrics(
             last_full_day=last_full_day(site.settings.reporting_zone),
             k=site.settings.privacy_k,
             default_pence=site.settings.pence_per_minute,
+            zone=site.settings.reporting_zone,
         )
         if ground is None:
             raise Refusal("There are no contacts of a complete day yet. Import some first.")

@@ -67,7 +67,14 @@ def report(
                 f"The period {first} to {last} holds no day. The contacts reach from "
                 f"{begins} to {cut}."
             )
-        found = get_report(session, first_day=first, last_day=last, cut=cut, first_data_day=begins)
+        found = get_report(
+            session,
+            first_day=first,
+            last_day=last,
+            cut=cut,
+            first_data_day=begins,
+            zone=site.settings.reporting_zone,
+        )
         rate = get_pence_per_minute(session, site.settings.pence_per_minute)
     if as_json:
         print_json(_facts(found, cut, rate, site))
@@ -200,7 +207,8 @@ def repeats(parent: Path | None, instance: Path | None, window: str, as_json: bo
     site = open_site(instance or parent)
     with site.database.reading() as session:
         cut = data_cut(site.database, site.settings)
-        found = get_repeat_summary(session, window=window_for(window), cut=cut)
+        zone = site.settings.reporting_zone
+        found = get_repeat_summary(session, window=window_for(window), cut=cut, zone=zone)
     if as_json:
         print_json(dataclasses.asdict(found))
         return

@@ -34,7 +34,7 @@ from closedloop.domain.accounts import Role
 from closedloop.domain.actions import ActionStatus
 from closedloop.domain.audit import COMMAND_LINE, NIGHTLY_ROUND, Actor, ActorKind
 from closedloop.domain.clock import as_if
-from closedloop.domain.contacts import HEADLINE_WINDOW
+from closedloop.domain.contacts import HEADLINE_WINDOW, last_mature_day
 from closedloop.domain.errors import Conflict
 from closedloop.domain.impact import looks
 from closedloop.domain.jobs import Progress
@@ -535,7 +535,7 @@ def _bring_back(site: _Site) -> None:
 
 def summarise(session: Session, *, settings: Settings, centre: DemoCentre) -> dict[str, Any]:
     """Return what the demo holds and how its measurements compare with the truth."""
-    mature = LAST_DAY - timedelta(days=HEADLINE_WINDOW.days)
+    mature = last_mature_day(LAST_DAY, HEADLINE_WINDOW, settings.reporting_zone)
     identified, followed = session.execute(
         sa.select(sa.func.sum(DailyRollup.identified), sa.func.sum(DailyRollup.any_7d)).where(
             DailyRollup.day <= mature

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
+from closedloop.domain.clock import day_bounds
+
 HOUR = 3600
 DAY = 24 * HOUR
 DEFAULT_SESSION_GAP_SECONDS = 12 * HOUR
@@ -94,24 +96,29 @@ def rule_in_words(measure: Measure, basis: Basis, window: Window) -> str:
     )
 
 
-def last_mature_day(data_cut: datetime, window: Window, day_of_cut: date) -> date:
+def last_mature_day(cut: date, window: Window, zone: str) -> date:
     """Return the last reporting day all of whose contacts have had the whole window.
 
     Parameters
     ----------
-    data_cut : datetime
-        Aware; the last instant for which contacts are complete.
+    cut : date
+        The last reporting day that is complete: contacts are known to the end of it.
     window : Window
-    day_of_cut : date
-        The reporting day of `data_cut`, which is itself complete.
+    zone : str
+        Of the reporting days. Where the clocks went forward inside the window, its days hold an
+        hour less than it needs, and one day more has to pass.
 
     Returns
     -------
     date
-        Inclusive. A contact at the very end of day d matures `window.seconds` later.
+        Inclusive. A contact in the last second of it matures in the last second of the cut or
+        before, to the second.
     """
-    del data_cut  # complete to the end of day_of_cut by definition of the cut
-    return day_of_cut - timedelta(days=window.days)
+    complete_until = day_bounds(cut, zone)[1]
+    day = cut - timedelta(days=window.days)
+    while day_bounds(day, zone)[1] + timedelta(seconds=window.seconds) > complete_until:
+        day -= timedelta(days=1)
+    return day
 
 
 def share(part: int, whole: int) -> float | None:

@@ -152,13 +152,13 @@ class RepeatHeadline:
     change: Change
 
 
-def get_home_trend(session: Session, span: DataSpan, cut: date) -> Trend:
+def get_home_trend(session: Session, span: DataSpan, cut: date, zone: str = "UTC") -> Trend:
     """Return daily and seven-day repeat rates of the last 26 weeks to the cut, inclusive."""
     if span.first_day is None or span.first_day > cut:
         return Trend()
     wanted = RepeatFilter(first_day=cut - timedelta(days=TREND_DAYS - 1), last_day=cut)
     return get_trend(
-        session, wanted, window=HEADLINE_WINDOW, cut=cut, first_data_day=span.first_day
+        session, wanted, window=HEADLINE_WINDOW, cut=cut, first_data_day=span.first_day, zone=zone
     )
 
 

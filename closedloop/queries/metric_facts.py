@@ -154,14 +154,14 @@ def _cell(cell: Cell) -> CellFacts:
 
 
 def find_ground(
-    session: Session, *, last_full_day: date, k: int, default_pence: float
+    session: Session, *, last_full_day: date, k: int, default_pence: float, zone: str
 ) -> Ground | None:
     """Return what every figure stands on; None when there is no complete day with contacts."""
     span = get_data_span(session)
     if span.first_day is None or span.last_day is None or span.first_day > last_full_day:
         return None
     terms = get_terms(session, default_pence)
-    return Ground(span.first_day, min(span.last_day, last_full_day), k, terms)
+    return Ground(span.first_day, min(span.last_day, last_full_day), k, terms, zone)
 
 
 def read_filter(

@@ -28,7 +28,6 @@ from closedloop.queries.metrics import (
     reading_of_customers,
     value_over,
 )
-from closedloop.queries.repeats import mature_until
 
 
 class Step(StrEnum):
@@ -112,7 +111,7 @@ def _spans(metric: Metric, wanted: MetricFilter, ground: Ground, step: Step) -> 
     """Return first and last day of each piece, and whether it is a whole one."""
     first, counted = counted_days(metric, wanted, ground)
     last = min(wanted.last_day, ground.cut)
-    if metric.matures and last >= mature_until(ground.cut, metric.window(wanted.window)):
+    if metric.matures and last >= ground.mature_until(metric.window(wanted.window)):
         last = ground.cut
     spans: list[_Span] = []
     day = first

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from closedloop.domain.contacts import Window
+from closedloop.domain.contacts import Window, last_mature_day
 from closedloop.domain.home import Change, judge_change
 from closedloop.domain.metric_formulas import Value
 from closedloop.domain.metric_table import METRICS
@@ -37,7 +37,6 @@ from closedloop.queries.metric_counts import (
     read_groups,
 )
 from closedloop.queries.metric_terms import Terms
-from closedloop.queries.repeats import mature_until
 
 PERIOD_DAYS = 28
 ROLLING_DAYS = 7
@@ -55,12 +54,19 @@ class Ground:
     k : int
         Fewest contacts or answers that a cell describes.
     terms : Terms
+    zone : str
+        Of the reporting days.
     """
 
     first_data_day: date
     cut: date
     k: int
     terms: Terms
+    zone: str = "UTC"
+
+    def mature_until(self, window: Window) -> date:
+        """Return the last day all of whose contacts have had the whole window."""
+        return last_mature_day(self.cut, window, self.zone)
 
 
 @dataclass(frozen=True)
@@ -132,7 +138,7 @@ class Breakdown:
 
 def default_days(ground: Ground, window: Window, days: int = PERIOD_DAYS) -> tuple[date, date]:
     """Return the last mature days, both ends inclusive, not before the data begin."""
-    last = max(mature_until(ground.cut, window), ground.first_data_day)
+    last = max(ground.mature_until(window), ground.first_data_day)
     return max(last - timedelta(days=days - 1), ground.first_data_day), last
 
 
@@ -140,7 +146,7 @@ def counted_days(metric: Metric, wanted: MetricFilter, ground: Ground) -> tuple[
     """Return the days that a metric can count, both inclusive; the wrong way when there is none."""
     last = min(wanted.last_day, ground.cut)
     if metric.matures:
-        last = min(last, mature_until(ground.cut, metric.window(wanted.window)))
+        last = min(last, ground.mature_until(metric.window(wanted.window)))
     return max(wanted.first_day, ground.first_data_day), last
 
 

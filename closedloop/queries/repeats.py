@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -153,18 +153,17 @@ class Trend:
     maturing_from: date | None = None
 
 
-def mature_until(cut: date, window: Window) -> date:
-    """Return the last day mature for a window when the data are complete to the end of `cut`."""
-    return last_mature_day(datetime.combine(cut, datetime.max.time(), tzinfo=UTC), window, cut)
-
-
-def default_period(first_day: date, cut: date, window: Window) -> tuple[date, date]:
+def default_period(
+    first_day: date, cut: date, window: Window, zone: str = "UTC"
+) -> tuple[date, date]:
     """Return the last 90 mature days, both ends inclusive, not before the data begin."""
-    last = max(mature_until(cut, window), first_day)
+    last = max(last_mature_day(cut, window, zone), first_day)
     return max(last - timedelta(days=PERIOD_DAYS - 1), first_day), last
 
 
-def get_window_figures(session: Session, wanted: RepeatFilter, *, cut: date) -> list[Figures]:
+def get_window_figures(
+    session: Session, wanted: RepeatFilter, *, cut: date, zone: str = "UTC"
+) -> list[Figures]:
     """Return the five windows side by side, each over the mature days of the period.
 
     Parameters
@@ -173,26 +172,36 @@ def get_window_figures(session: Session, wanted: RepeatFilter, *, cut: date) -> 
     wanted : RepeatFilter
     cut : date
         Last complete reporting day that holds contacts.
+    zone : str
+        Of the reporting days.
     """
     source = find_figures(_values(wanted))
     columns: list[Any] = []
+    matures = {window: last_mature_day(cut, window, zone) for window in WINDOWS}
     for window in WINDOWS:
-        columns += _sums(source.table, window, source.table.day <= mature_until(cut, window))
+        columns += _sums(source.table, window, source.table.day <= matures[window])
     days = source.between(wanted.first_day, wanted.last_day)
     row = session.execute(sa.select(*columns).where(*days)).one()
     return [
-        _figures(window, _last_counted(wanted, cut, window), row[9 * i : 9 * i + 9])
+        _figures(window, _last_counted(wanted, matures[window]), row[9 * i : 9 * i + 9])
         for i, window in enumerate(WINDOWS)
     ]
 
 
 def list_group_figures(
-    session: Session, wanted: RepeatFilter, *, group: Group, window: Window, cut: date
+    session: Session,
+    wanted: RepeatFilter,
+    *,
+    group: Group,
+    window: Window,
+    cut: date,
+    zone: str = "UTC",
 ) -> list[GroupFigures]:
     """Return one window of mature days broken down, most repeats (any reason) first."""
     source = find_figures(_values(wanted), group.value)
-    last = _last_counted(wanted, cut, window)
-    days = source.between(wanted.first_day, min(wanted.last_day, mature_until(cut, window)))
+    mature = last_mature_day(cut, window, zone)
+    last = _last_counted(wanted, mature)
+    days = source.between(wanted.first_day, min(wanted.last_day, mature))
     sums = _sums(source.table, window, sa.true())
     statement = sa.select(source.group, *sums).where(*days).group_by(source.group)
     rows = session.execute(statement).all()
@@ -223,6 +232,7 @@ def get_trend(
     cut: date,
     first_data_day: date,
     smallest: int = 1,
+    zone: str = "UTC",
 ) -> Trend:
     """Return daily and seven-day rates from the first day of the period to the cut.
 
@@ -236,6 +246,8 @@ def get_trend(
         Last complete and first reporting day with contacts, both inclusive.
     smallest : int
         Rates over fewer identified contacts than this are None.
+    zone : str
+        Of the reporting days.
 
     Returns
     -------
@@ -243,7 +255,7 @@ def get_trend(
         Seven-day rates divide the sums of seven days, the day itself the last of them; they
         are None until seven days of data lie behind it, and while one of them is maturing.
     """
-    mature = mature_until(cut, window)
+    mature = last_mature_day(cut, window, zone)
     last = cut if wanted.last_day >= mature else wanted.last_day
     start = max(wanted.first_day - timedelta(days=ROLLING_DAYS - 1), first_data_day)
     counts = _daily_counts(session, wanted, start, last, window)
@@ -310,8 +322,8 @@ def _figures(window: Window, last_day: date | None, counts: Sequence[Any]) -> Fi
     return Figures(window, last_day, contacts, identified, themed, any_, same)
 
 
-def _last_counted(wanted: RepeatFilter, cut: date, window: Window) -> date | None:
-    last = min(wanted.last_day, mature_until(cut, window))
+def _last_counted(wanted: RepeatFilter, mature: date) -> date | None:
+    last = min(wanted.last_day, mature)
     return last if last >= wanted.first_day else None
 
 

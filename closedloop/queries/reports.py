@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.actions import OPEN_ACTIONS, ActionStatus
-from closedloop.domain.contacts import HEADLINE_WINDOW, Window, share
+from closedloop.domain.contacts import HEADLINE_WINDOW, Window, last_mature_day, share
 from closedloop.domain.impact import Verdict
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import (
@@ -26,7 +26,7 @@ from closedloop.models import (
 )
 from closedloop.queries.actions import ActionFilter, ActionRow, list_actions
 from closedloop.queries.impact import ShippedAction, Total, list_shipped, total_of
-from closedloop.queries.repeats import RepeatFilter, Trend, get_trend, mature_until
+from closedloop.queries.repeats import RepeatFilter, Trend, get_trend
 
 COMPARED_DAYS = 28
 """Days at either end of the period whose repeat rates are named."""
@@ -145,7 +145,13 @@ def default_period(cut: date, first_data_day: date) -> tuple[date, date]:
 
 
 def get_report(
-    session: Session, *, first_day: date, last_day: date, cut: date, first_data_day: date
+    session: Session,
+    *,
+    first_day: date,
+    last_day: date,
+    cut: date,
+    first_data_day: date,
+    zone: str = "UTC",
 ) -> Report:
     """Return the report of a period.
 
@@ -157,6 +163,8 @@ def get_report(
         Last complete reporting day that holds contacts.
     first_data_day : date
         First reporting day that holds contacts.
+    zone : str
+        Of the reporting days.
     """
     everything = list_shipped(session, until=last_day)
     shipped = sorted((row for row in everything if row.went_live_on >= first_day), key=_rank_of)
@@ -166,6 +174,7 @@ def get_report(
         window=HEADLINE_WINDOW,
         cut=cut,
         first_data_day=first_data_day,
+        zone=zone,
     )
     at_first, at_last = _compare(trend)
     wanted = ActionFilter(statuses=OPEN_ACTIONS)
@@ -274,7 +283,9 @@ class RepeatSummary:
     mature_until: date | None
 
 
-def get_repeat_summary(session: Session, *, window: Window, cut: date | None) -> RepeatSummary:
+def get_repeat_summary(
+    session: Session, *, window: Window, cut: date | None, zone: str = "UTC"
+) -> RepeatSummary:
     """Return repeats over the whole history.
 
     Read from the roll-up where it holds every contact; while days wait to be added up, or were
@@ -284,8 +295,10 @@ def get_repeat_summary(session: Session, *, window: Window, cut: date | None) ->
     ----------
     cut : date or None
         Last reporting day that holds contacts; None without contacts.
+    zone : str
+        Of the reporting days.
     """
-    last = mature_until(cut, window) if cut else None
+    last = last_mature_day(cut, window, zone) if cut else None
     contacts = session.scalar(sa.select(sa.func.count()).select_from(Contact)) or 0
     is_due = session.scalar(sa.select(sa.exists(sa.select(DueDay.day))))
     found = None if is_due else _from_rollup(session, window, last)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
-from closedloop.domain.contacts import HEADLINE_WINDOW
+from closedloop.domain.contacts import HEADLINE_WINDOW, last_mature_day
 from closedloop.domain.followers import FOLLOWER_DAYS
 from closedloop.models import Contact, ThemeFollower
 from closedloop.models.base import epoch_seconds
@@ -43,14 +43,15 @@ def renew_followers(session: Session, *, settings: Settings, as_of: date | None 
     session.execute(sa.delete(ThemeFollower).execution_options(synchronize_session=False))
     if day is None:
         return 0
+    mature = last_mature_day(day, HEADLINE_WINDOW, settings.reporting_zone)
     names = ("theme_id", "next_id", "as_of", "contacts", "followed", "customers", "expected")
-    session.execute(sa.insert(_followers).from_select(names, _select_pairs(day)))
+    session.execute(sa.insert(_followers).from_select(names, _select_pairs(day, mature)))
     return session.scalar(sa.select(sa.func.count()).select_from(_followers)) or 0
 
 
-def _select_pairs(as_of: date) -> sa.Select[Any]:
+def _select_pairs(as_of: date, mature: date) -> sa.Select[Any]:
     """Return a row a pair of themes, from one walk over the contacts of each customer."""
-    pair = _group_by_next(as_of).cte("pair")
+    pair = _group_by_next(as_of, mature).cte("pair")
     total = sa.select(sa.func.sum(pair.c.n)).scalar_subquery()
     of_theme, of_next = (_sum_by(pair, name) for name in ("theme_id", "next_id"))
     expected = sa.cast(of_theme.c.n, sa.Double) * of_next.c.n / total
@@ -75,7 +76,7 @@ def _sum_by(pair: sa.CTE, name: str) -> sa.Subquery:
     return sa.select(column, n).where(column.is_not(None)).group_by(column).subquery()
 
 
-def _group_by_next(as_of: date) -> sa.Select[Any]:
+def _group_by_next(as_of: date, mature: date) -> sa.Select[Any]:
     """Return contacts and customers by theme and next theme; null next: nothing in the window.
 
     Ties of one second are in the order in which chains are made: by source and source id.
@@ -109,6 +110,6 @@ def _group_by_next(as_of: date) -> sa.Select[Any]:
             sa.func.count().label("n"),
             sa.func.count(sa.distinct(walk.c.customer_id)).label("customers"),
         )
-        .where(walk.c.local_day <= as_of - timedelta(days=HEADLINE_WINDOW.days))
+        .where(walk.c.local_day <= mature)
         .group_by(walk.c.theme_id, next_id)
     )

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
-from closedloop.domain.contacts import HEADLINE_WINDOW
+from closedloop.domain.contacts import HEADLINE_WINDOW, last_mature_day
 from closedloop.domain.errors import NotMeasurable
 from closedloop.domain.impact import LOOK_ALPHA, MeasurementWindow, counted_from, measurement_window
 from closedloop.domain.themes import ThemeStatus
@@ -110,6 +110,7 @@ def read_for_measuring(
         definition_set_id=definition_set_id,
         method_version=METHOD_VERSION,
     )
+    zone = settings.reporting_zone
     around = Surroundings(
         theme=ThemeName(theme.id, theme.key, theme.name),
         siblings=comparison.siblings,
@@ -117,8 +118,8 @@ def read_for_measuring(
         country=settings.holiday_country,
         holidays=holidays,
         counted_from=counted_from(window.go_live, window.rollout_days),
-        repeats_before=_repeats_before(session, theme.id, window),
-        repeats_after=_repeats_after(session, theme.id, window),
+        repeats_before=_repeats_before(session, theme.id, window, zone),
+        repeats_after=_repeats_after(session, theme.id, window, zone),
         smallest_drop=intervention.plan.get("smallest_drop", intervention.action.smallest_drop),
         empty_days=_empty_days(days, counts, window),
     )
@@ -217,17 +218,21 @@ def _rollout_indexes(window: MeasurementWindow, n_days: int) -> tuple[int, ...]:
     return tuple(range(window.n_pre, min(window.n_pre + window.rollout_days, n_days)))
 
 
-def _repeats_before(session: Session, theme_id: int, window: MeasurementWindow) -> SameThemeRepeats:
+def _repeats_before(
+    session: Session, theme_id: int, window: MeasurementWindow, zone: str
+) -> SameThemeRepeats:
     """Return the repeats of days whose window closed before the change."""
-    last_day = window.go_live - timedelta(days=HEADLINE_WINDOW.days + 1)
+    last_day = last_mature_day(window.go_live - timedelta(days=1), HEADLINE_WINDOW, zone)
     first_day = max(window.first_day, last_day - timedelta(days=REPEAT_DAYS - 1))
     return get_same_theme_repeats(session, theme_id, first_day, last_day)
 
 
-def _repeats_after(session: Session, theme_id: int, window: MeasurementWindow) -> SameThemeRepeats:
+def _repeats_after(
+    session: Session, theme_id: int, window: MeasurementWindow, zone: str
+) -> SameThemeRepeats:
     """Return the repeats of days after the roll-out whose window closed by the last day read."""
     first_day = counted_from(window.go_live, window.rollout_days)
-    last_day = window.as_of - timedelta(days=HEADLINE_WINDOW.days)
+    last_day = last_mature_day(window.as_of, HEADLINE_WINDOW, zone)
     return get_same_theme_repeats(session, theme_id, first_day, last_day)
 
 

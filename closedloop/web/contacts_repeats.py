@@ -93,7 +93,7 @@ def repeats() -> str:
     asked = _read(request.args, span)
     if asked is None:
         return render_template("contacts/repeats.html", asked=None)
-    figures = get_window_figures(db.session, asked.wanted, cut=asked.cut)
+    figures = get_window_figures(db.session, asked.wanted, cut=asked.cut, zone=_zone())
     headline = next(f for f in figures if f.window == asked.window)
     has_themes = headline.can_tell(Basis.SAME)
     trend = _trend(asked)
@@ -135,7 +135,7 @@ def repeats_csv() -> Response:
 
 def _read(args: Mapping[str, str], span: DataSpan) -> Asked | None:
     """Read the address; None when there is no complete day with contacts yet."""
-    days = span.whole_days(current_settings().reporting_zone)
+    days = span.whole_days(_zone())
     if days is None:
         return None
     first_day, cut = days
@@ -144,7 +144,7 @@ def _read(args: Mapping[str, str], span: DataSpan) -> Asked | None:
     window = window_for(args["window"]) if args.get("window") in keys else HEADLINE_WINDOW
     asked_group = args.get("by", "")
     group = Group(asked_group) if asked_group in set(Group) else Group.CHANNEL
-    first, last = default_period(first_day, cut, window)
+    first, last = default_period(first_day, cut, window, _zone())
     first = read_day(args.get("from", ""), "From", problems) or first
     last = min(read_day(args.get("to", ""), "To", problems) or last, cut)
     if first > last:
@@ -167,9 +167,18 @@ def _read(args: Mapping[str, str], span: DataSpan) -> Asked | None:
     return Asked(wanted, window, group, cut, first_day, values, problems)
 
 
+def _zone() -> str:
+    return current_settings().reporting_zone
+
+
 def _groups(asked: Asked) -> list[GroupFigures]:
     return list_group_figures(
-        db.session, asked.wanted, group=asked.group, window=asked.window, cut=asked.cut
+        db.session,
+        asked.wanted,
+        group=asked.group,
+        window=asked.window,
+        cut=asked.cut,
+        zone=_zone(),
     )
 
 
@@ -181,6 +190,7 @@ def _trend(asked: Asked) -> Trend:
         cut=asked.cut,
         first_data_day=asked.first_data_day,
         smallest=current_settings().privacy_k,
+        zone=_zone(),
     )
 
 
@@ -291,7 +301,7 @@ def _group_table(asked: Asked) -> tuple[tuple[str, ...], list[list[Any]]]:
 
 def _window_table(asked: Asked) -> tuple[tuple[str, ...], list[list[Any]]]:
     k = current_settings().privacy_k
-    found = get_window_figures(db.session, asked.wanted, cut=asked.cut)
+    found = get_window_figures(db.session, asked.wanted, cut=asked.cut, zone=_zone())
     first = asked.wanted.first_day
     rows = [[f.window.label, first, f.last_day, *_row(f, k)] for f in found]
     return ("Window", "First day", "Last mature day", *_HEADINGS), rows

@@ -35,7 +35,7 @@ from closedloop.queries.impact import list_shipped as list_shipped_actions
 from closedloop.queries.jobs import last_runs
 from closedloop.queries.leftovers import list_emerging
 from closedloop.queries.repeats import Day, Trend
-from closedloop.queries.site import get_data_span, get_pence_per_minute
+from closedloop.queries.site import DataSpan, get_data_span, get_pence_per_minute
 from closedloop.services.accounts import note_look_at_home
 from closedloop.web.asked import row_id
 from closedloop.web.csv_files import csv_response
@@ -61,7 +61,7 @@ def index() -> str:
     running = today(settings.reporting_zone)
     span = get_data_span(db.session)
     cut = span.cut(settings.reporting_zone)
-    trend = get_home_trend(db.session, span, cut) if cut else Trend()
+    trend = _trend(span, settings.reporting_zone)
     headline = headline_of(trend, fewest=settings.privacy_k)
     themes = count_themes(db.session)
     shipped = list_shipped_actions(db.session)
@@ -140,14 +140,18 @@ def changes() -> str:
     )
 
 
+def _trend(span: DataSpan, zone: str) -> Trend:
+    cut = span.cut(zone)
+    return get_home_trend(db.session, span, cut, zone) if cut else Trend()
+
+
 @bp.get("/repeat-contacts.csv")
 @requires("home.view")
 def trend_csv() -> Response:
     """Send the days of the chart on home."""
     settings = current_settings()
     span = get_data_span(db.session)
-    cut = span.cut(settings.reporting_zone)
-    trend = get_home_trend(db.session, span, cut) if cut else Trend()
+    trend = _trend(span, settings.reporting_zone)
     headings = (
         *("Day", "Contacts with a known customer", "Any reason, day", "Same theme, day"),
         *("Any reason, 7 days", "Same theme, 7 days"),

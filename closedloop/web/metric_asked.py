@@ -95,7 +95,7 @@ def read_asked(args: Mapping[str, str], span: DataSpan, metric: Metric | None) -
     if days is None:
         return None
     terms = get_terms(db.session, settings.pence_per_minute)
-    ground = Ground(*days, settings.privacy_k, terms)
+    ground = Ground(*days, settings.privacy_k, terms, settings.reporting_zone)
     problems: list[str] = []
     window = _window(args.get("window", ""))
     values = {name: args[name].strip()[:200] for name in _NAMES if args.get(name, "").strip()}

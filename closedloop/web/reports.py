@@ -64,6 +64,7 @@ def index() -> str:
         last_day=period.last_day,
         cut=period.cut,
         first_data_day=period.first_data_day,
+        zone=current_settings().reporting_zone,
     )
     settings = current_settings()
     shown = report.shipped[:TABLE_ROWS]
@@ -102,6 +103,7 @@ def trend_csv() -> Response:
         last_day=period.last_day,
         cut=period.cut,
         first_data_day=period.first_data_day,
+        zone=current_settings().reporting_zone,
     )
     rows = [[d.day, d.any, d.same, d.any7, d.same7] for d in report.trend.days]
     return csv_response("repeat-rates.csv", headings, rows)

@@ -50,6 +50,24 @@ def test_json_has_every_metric_and_its_parts(run, centre):
     assert found["data_to"] == "2026-01-20"
 
 
+def test_days_mature_by_the_clock_of_the_reporting_zone(run_here, session, settings, monkeypatch):
+    customer, batch = make_customer(session), make_batch(session)
+    for day in (10, 24, 31):
+        at = datetime(2026, 3, day, 10, tzinfo=UTC)
+        make_contact(session, customer=customer, batch=batch, started_at=at)
+    chain_contacts(session, settings=settings, customer_ids=None)
+    roll_up_days(session, days=None)
+    session.commit()
+
+    # London lost an hour on the 29th, so that the 24th had no 7 days by the end of the 31st
+    for zone, last in (("UTC", "2026-03-24"), ("Europe/London", "2026-03-23")):
+        monkeypatch.setenv("CLOSEDLOOP_REPORTING_ZONE", zone)
+        summary = json.loads(run_here("report", "repeats", "--json").stdout)
+        assert summary["mature_until"] == last
+        metrics = run_here("report", "metrics", "--metric", "repeat_rate_any", "--json").stdout
+        assert json.loads(metrics)["metrics"][0]["last_day"] == last
+
+
 def test_one_metric_comes_with_its_trend(run, centre):
     arguments = ("--metric", "repeat_rate_any", "--step", "week", "--channel", "phone")
     found = json.loads(run("--json", *arguments))["metrics"]

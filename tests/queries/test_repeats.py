@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from closedloop.domain.contacts import HEADLINE_WINDOW, WINDOWS, Basis
+from closedloop.domain.contacts import HEADLINE_WINDOW, Basis
 from closedloop.queries.contacts import NOT_SAID
 from closedloop.queries.repeats import (
     Group,
@@ -15,7 +15,6 @@ from closedloop.queries.repeats import (
     get_trend,
     get_window_figures,
     list_group_figures,
-    mature_until,
 )
 from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollups import roll_up_days
@@ -57,8 +56,23 @@ def month(**values) -> RepeatFilter:
     return RepeatFilter(first_day=FIRST, last_day=CUT, **values)
 
 
-def test_a_day_is_mature_when_its_whole_window_has_passed():
-    assert [mature_until(CUT, window).day for window in WINDOWS] == [30, 28, 24, 17, 1]
+def test_after_the_clocks_went_forward_the_last_day_of_whole_days_is_not_mature_yet(
+    session, centre
+):
+    """The last contact of 24 March had its 7 days at 1 in the morning of 1 April, in London."""
+    london = {"cut": CUT, "zone": "Europe/London"}
+
+    week = get_window_figures(session, month(), **london)[2]
+    assert week.last_day == date(2026, 3, 23)
+    assert (week.identified, week.any.repeats) == (5, 2)  # without the 24th, followed on the 25th
+    groups = list_group_figures(
+        session, month(), group=Group.CHANNEL, window=HEADLINE_WINDOW, **london
+    )
+    assert {g.figures.last_day for g in groups} == {date(2026, 3, 23)}
+    assert sum(g.figures.identified for g in groups) == 5
+    found = trend(session, month(), zone="Europe/London")
+    assert found.maturing_from == date(2026, 3, 24)
+    assert default_period(FIRST, CUT, HEADLINE_WINDOW, "Europe/London")[1] == date(2026, 3, 23)
 
 
 def test_default_period_is_ninety_mature_days_and_not_before_the_data():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -80,6 +81,16 @@ def test_only_the_next_contact_within_seven_days_of_the_same_customer_counts(
     # them in no theme), one by c
     assert pairs[a.id, b.id] == (3, 1, 1, pytest.approx(3 * 2 / 8))
     assert pairs[b.id, c.id] == (3, 1, 1, pytest.approx(3 * 1 / 8))
+
+
+@pytest.mark.parametrize(("zone", "n"), [("UTC", 1), ("Europe/London", 0)])
+def test_a_day_counts_once_its_seven_days_have_passed_by_the_clock(
+    session, settings, history, zone, n
+):
+    a, b = make_theme(session), make_theme(session)
+    history(("x", 48, a), ("x", 47, b))  # 24 and 25 March; London loses an hour on the 29th
+    london = replace(settings, reporting_zone=zone)
+    assert renew_followers(session, settings=london, as_of=date(2026, 3, 31)) == n
 
 
 def test_of_one_second_the_order_is_that_of_the_source_and_not_of_arrival(session, settings):
