@@ -77,7 +77,8 @@ _NEUTRAL_WORDS = (
     "we'll welcome well were wish with wonderful would wow ya yeah yep yes you you'll you're "
     "you've your yours yup "
 )
-_NEUTRAL = frozenset(_NEUTRAL_WORDS.split()) | COURTEOUS_WORDS
+NEUTRAL = frozenset(_NEUTRAL_WORDS.split()) | COURTEOUS_WORDS
+"""Words that say nothing about the issue, alone or together."""
 _WORDS_OF_ISSUES = (
     "no not never cannot cant wont dont doesnt didnt isnt couldnt shouldnt need want wanted "
     "wanting trying tried how why when where which what who does lost stolen missing wrong "
@@ -325,8 +326,8 @@ def _says_something(text: str) -> bool:
         lower = without_courtesies(lower)
     words = lower.split()
     # what stands between blanks and is all letters is a word, and found far faster than by pattern
-    has_content = any(map(str.isalpha, set(words) - _NEUTRAL))
-    if not has_content and _NEUTRAL.issuperset(_WORD.findall(lower)):
+    has_content = any(map(str.isalpha, set(words) - NEUTRAL))
+    if not has_content and NEUTRAL.issuperset(_WORD.findall(lower)):
         return False
     return _states_issue(text, lower, words) or not _IDENTITY.search(text)
 
@@ -348,7 +349,7 @@ def _count_content(lower: str) -> int:
         n_apart = length_unspaced(lower)
         if n_apart:
             lower = without_unspaced(lower, " ")
-    n_words = sum(word not in _NEUTRAL for word in _WORD.findall(lower))
+    n_words = sum(word not in NEUTRAL for word in _WORD.findall(lower))
     return n_words + math.ceil(n_apart / CHARACTERS_PER_WORD)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.themes.graph import Floats, Ints
-from ml.themes.label import Label, label_themes, phrases
+from ml.themes.label import Label, label_themes, may_lead, phrases
 from ml.themes.vectors import unit
 
 FEWEST_THEMES = 6
@@ -257,7 +257,10 @@ def name_drivers(
 
 
 def _by_spread(keywords: Sequence[str], themes: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """Return the phrases, those first that tell most and are said in most of the themes."""
+    """Return the phrases, those first that tell most and are said in most of the themes.
+
+    What says nothing by itself comes last, however often it is said.
+    """
     said = [[(phrases(text).keys(), text.casefold()) for text in texts] for texts in themes]
 
     def spread(keyword: str) -> float:
@@ -272,7 +275,7 @@ def _by_spread(keywords: Sequence[str], themes: Sequence[Sequence[str]]) -> tupl
     worth = {
         keyword: spread(keyword) * NEXT_IS_WORTH**place for place, keyword in enumerate(keywords)
     }
-    return tuple(sorted(keywords, key=lambda keyword: -worth[keyword]))
+    return tuple(sorted(keywords, key=lambda keyword: (not may_lead(keyword), -worth[keyword])))
 
 
 def _join_phrases(

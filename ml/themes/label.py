@@ -12,6 +12,7 @@ from itertools import chain, zip_longest
 
 import numpy as np
 
+from ml.text.clean import NEUTRAL
 from ml.text.spoken import languages_of, main_languages
 from ml.text.unspaced import Joints, length_unspaced, pairs_apart, without_unspaced
 from ml.themes.graph import Floats, Ints
@@ -51,8 +52,16 @@ _DROPPED = _words(
     "seems seemed try tried trying keep keeps kept going go goes gonna wanna able possible "
     "way ways thing things lot bit guys u ur pls plz lol too much many more most even ever "
     "today yesterday tomorrow ago day days week weeks month months hour hours minute minutes "
-    "morning few couple several two three times what's whats it's i'm i've i'd i'll don"
+    "year years time times none morning few couple several two three what's whats it's i'm i've "
+    "i'd i'll don"
 )
+# Say nothing alone, or among themselves: "not working" says something, "looks working again" not.
+_GENERIC = _words(
+    "work works worked working wait waits waited waiting use uses used using say says said saying "
+    "happen happens happened happening look looks looked looking come comes came coming make "
+    "makes made making"
+)
+_NEGATIONS = _words("not no cannot never without")
 # May stand inside a phrase, not at its ends.
 _NEVER_FIRST = _words(
     "and or but if because as of to for from in on at by with about into onto than when where "
@@ -65,6 +74,7 @@ _NEVER_LAST = _words(
     "why how what which who whose while until since after before during through via per not "
     "no cannot never without all both each other another same such only own"
 )
+_FILLERS = _GENERIC | _NEVER_FIRST | _NEVER_LAST | NEUTRAL
 _NEGATION = re.compile(
     r"\b(?:do|does|did|is|are|was|were|has|have|had|would|should|could|wo)n['’]?t\b", re.IGNORECASE
 )
@@ -72,6 +82,9 @@ _CANNOT = re.compile(r"\bcan(?:['’]?t| not)\b", re.IGNORECASE)
 _CLAUSE = re.compile(r"[.,;:!?()\[\]\"“”/\n]+|\s[-–—]+\s")
 _WORD = re.compile(r"[^\W\d_](?:[\w'’-]*\w)?")
 
+
+# A bare word leads a name only where it is said so many times as often as in other themes.
+CLEARLY_COMMONER = 2.0
 
 WORDS_QUOTED = 6
 """Words of a text that stands for a name."""
@@ -138,6 +151,18 @@ def _stem(word: str) -> str:
     return word
 
 
+def may_lead(phrase: str) -> bool:
+    """Return whether a phrase says enough for a name to begin with it.
+
+    Courtesies and verbs of everything ("work", "come") do not, alone or among themselves, unless
+    what they say is denied: "not working" does.
+    """
+    words = set(pairs_apart(phrase).lower().split())
+    if words & _NEGATIONS and words & _GENERIC:
+        return True
+    return not words <= _FILLERS
+
+
 def label_themes(texts: Sequence[str], labels: Ints, n_themes: int) -> list[Label]:
     """Name each theme by what its texts say and others do not.
 
@@ -174,7 +199,9 @@ def label_themes(texts: Sequence[str], labels: Ints, n_themes: int) -> list[Labe
         elsewhere = {phrase: spread[phrase] - n / len(theme) for phrase, n in count.items()}
         parts = [_keywords(part, elsewhere, n_themes) for part in _by_language(theme, own, usual)]
         written = _in_turn(parts)
-        name = _name(parts[0] or written or [_quoted(texts, labels, len(named))], taken)
+        leading = [list(filter(may_lead, words)) for words in (parts[0], written)]
+        quoted = [_quoted(texts, labels, len(named))]
+        name = _name(next(filter(None, leading), quoted), taken)
         named.append(Label(_as_title(name, capitals), tuple(written)))
     return named
 
@@ -192,10 +219,20 @@ def _by_language(
 def _keywords(
     theme: list[dict[str, str]], elsewhere: Mapping[str, float], n_themes: int
 ) -> list[str]:
-    """Return what sets texts of one language apart from other themes, best first."""
+    """Return what sets texts of one language apart from other themes, best first.
+
+    Bare words that are about as common elsewhere come last: they lead no name.
+    """
     count = Counter(chain.from_iterable(theme))
     ranked = _rank(count, len(theme), elsewhere, n_themes)
-    return _surfaces(theme, _choose_different(ranked, [set(said) for said in theme]))
+    chosen = _choose_different(ranked, [set(said) for said in theme])
+
+    def is_common(phrase: str) -> bool:
+        usual = max(0.0, elsewhere[phrase]) / max(1, n_themes - 1)
+        is_bare = " " not in phrase and length_unspaced(phrase) == 0
+        return is_bare and count[phrase] / len(theme) < CLEARLY_COMMONER * usual
+
+    return _surfaces(theme, sorted(chosen, key=is_common))
 
 
 def _in_turn(parts: list[list[str]]) -> list[str]:

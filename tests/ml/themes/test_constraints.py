@@ -48,5 +48,5 @@ def test_pairs_of_texts_that_do_not_exist_are_refused(pairs):
 
 
 def test_equal_texts_cannot_be_told_apart():
-    with pytest.raises(ValueError, match="equal texts always belong together"):
+    with pytest.raises(ValueError, match="texts of the same words always belong together"):
         Constraints(None, [(0, 4)], NODES, 4)

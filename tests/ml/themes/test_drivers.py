@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.themes.drivers import FEWEST_THEMES, find_drivers, name_drivers
+from ml.themes.drivers import FEWEST_THEMES, _by_spread, find_drivers, name_drivers
 from ml.themes.vectors import unit
 
 
@@ -111,3 +111,10 @@ def test_words_of_a_driver_are_written_as_people_write_them():
     texts = [text.replace("credit card", "VISA card") for text in TEXTS]
     card, _ = name_drivers(texts, THEMES, DRIVERS, ["A", "B", "C"])
     assert card.name == "VISA card"
+
+
+def test_what_says_nothing_by_itself_leads_no_driver():
+    themes = [["working again since card fees"] * 3, ["working again, card limit"] * 3]
+    told = _by_spread(("working again", "card fees", "card limit"), themes)
+    assert told[-1] == "working again"
+    assert set(told) == {"working again", "card fees", "card limit"}

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from ml.themes.label import different, label_themes, phrases, pick_exemplars
+from ml.themes.label import different, label_themes, may_lead, phrases, pick_exemplars
 from ml.themes.vectors import DenseSpace, unit
 
 TEXTS = [
@@ -149,3 +150,50 @@ def test_a_theme_of_several_languages_is_named_in_one_and_has_keywords_of_each()
     assert "kortelė" in said
     assert "belum sampai" in said
     assert not {"mano", "saya", "mano kortelė"} & set(mixed.keywords)
+
+
+@pytest.mark.parametrize(
+    "phrase", ["working", "looks working again", "come back", "used", "please", "good morning"]
+)
+def test_a_filler_never_leads_a_name(phrase):
+    assert not may_lead(phrase)
+
+
+@pytest.mark.parametrize(
+    "phrase", ["not working", "cannot use", "card not work", "refund", "work abroad", "订单"]
+)
+def test_what_is_denied_or_says_what_it_is_about_may_lead(phrase):
+    assert may_lead(phrase)
+
+
+def name_of(texts, *others):
+    """Name a theme of texts beside others."""
+    groups = [texts, *others]
+    labels = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    return label_themes([text for group in groups for text in group], labels, len(groups))[0].name
+
+
+OTHERS = [f"Please send the parcel {when}" for when in ("soon", "on Monday", "to Rome", "at once")]
+
+
+@pytest.mark.parametrize("filler", ["years", "year", "time", "times", "none"])
+def test_words_of_time_and_number_are_in_no_name(filler):
+    texts = [f"{filler} {say} album" for say in ("lost", "gone", "hidden", "grey")]
+    assert filler not in name_of(texts, OTHERS).lower()
+
+
+def test_verbs_of_everything_give_way_to_what_it_is_about():
+    ends = ("shuffle", "shuffle mode", "shuffle here", "the shuffle")
+    texts = [f"It looks working again, {end}" for end in ends]
+    assert name_of(texts, OTHERS) == "Shuffle"
+    texts = [f"The app is not working {when}" for when in ("here", "at home", "in Rome", "by car")]
+    assert name_of(texts, OTHERS) == "App not working"
+    texts = [f"It looks working again {when}" for when in ("here", "at last", "by itself", "fine")]
+    assert name_of(texts, OTHERS).startswith("“It looks working again")
+
+
+def test_a_bare_word_that_others_say_as_often_leads_no_name():
+    own = [f"card: {what}" for what in ("fees", "fees", "fees are high", "limit", "colour")]
+    others = [f"card: {what}" for what in ("lost", "stolen", "gone", "eaten", "bent")]
+    assert not name_of(own, others).startswith("Card")
+    assert name_of(own, OTHERS).startswith("Card")
