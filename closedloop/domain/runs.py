@@ -30,13 +30,13 @@ NO_THEME = 0
 LEFT_OVER = -1
 
 RULE = (
-    "Contacts read are counted twice over: by the theme they stand in, and by the cluster this run "
-    "put them in when it looked at everything afresh. A theme and a cluster that are each other’s "
-    "best match and share at least 30 % of the contacts of either (Jaccard) are the same: it "
+    "Contacts read are counted twice over: by the theme they stand in, and by the group this run "
+    "put them in when it looked at everything afresh. A theme and a group that are each other’s "
+    "best match and share at least 30 % of the contacts in either are the same: it "
     "continued from 80 % on, below that it grew or shrank, by what is more, contacts that join or "
-    "contacts that leave. It split when two clusters, each made mostly of it, hold at least 25 % "
-    "of it each. Two themes merged when one cluster holds most of both. It vanished when no "
-    "cluster matches. Of a theme with fewer than 10 contacts read nothing is said."
+    "contacts that leave. It split when two groups, each made mostly of it, hold at least 25 % "
+    "of it each. Two themes merged when one group holds most of both. It vanished when no "
+    "group matches. Of a theme with fewer than 10 contacts read nothing is said."
 )
 """Stands beside the table of parts; `match_run` does what it says."""
 

@@ -33,6 +33,7 @@ class Follower:
         The lever agreed for the theme that comes next, empty while none is.
     """
 
+    theme_id: int
     key: str
     name: str
     next_key: str
@@ -130,6 +131,7 @@ def _read(session: Session, k: int) -> list[tuple[Follower, date, bool]]:
     stats, next_stats = aliased(ThemeStats), aliased(ThemeStats)
     rows: Sequence[Any] = session.execute(
         sa.select(
+            first.id,
             first.key,
             first.name,
             then.key,
@@ -152,10 +154,10 @@ def _read(session: Session, k: int) -> list[tuple[Follower, date, bool]]:
     ).all()
     pairs = []
     for *names, strategy, contacts, followed, customers, expected, as_of, is_large, next_is in rows:
-        key, name, next_key, next_name = names
+        theme_id, key, name, next_key, next_name = names
         lever = strategy.label if strategy else ""
         numbers = (contacts, followed, customers, expected)
-        pair = Follower(key, name, next_key, next_name, lever, *numbers)
+        pair = Follower(theme_id, key, name, next_key, next_name, lever, *numbers)
         pairs.append((pair, as_of, bool(is_large and next_is)))
     return pairs
 

@@ -333,7 +333,7 @@ def _labels_of(session: Session, run_id: int) -> RunLabels:
     kept = session.get(RunLabels, run_id)
     if kept is None:
         raise NotFound(
-            f"Run {run_id} did not keep which text went into which cluster, so that it cannot be "
+            f"Run {run_id} did not keep which text went into which group, so that it cannot be "
             "compared. Later runs do."
         )
     return kept

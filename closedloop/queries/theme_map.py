@@ -33,6 +33,7 @@ class Island:
         Centre and radius, 0 to `SIDE`.
     """
 
+    theme_id: int
     key: str
     name: str
     quadrant: Quadrant | None
@@ -184,6 +185,7 @@ def _island(group: _Group, x: NDArray[np.float64], y: NDArray[np.float64]) -> Is
     middle = (float(x.min() + x.max()) / 2, float(y.min() + y.max()) / 2)
     radius = float(np.hypot(x - middle[0], y - middle[1]).max())
     return Island(
+        group.theme.id,
         group.theme.key,
         group.theme.name,
         quadrant_of(group.theme),

@@ -41,6 +41,7 @@ RULES = {
     "rising": "Contacts of the last 28 days against the 28 days before.",
     "repeats": "Of the contacts whose 7 days have passed, the share that was followed by the same "
     "theme, to the share that was followed by any contact.",
+    "minutes": "Handle time of its contacts of the last 90 days, where it is known.",
 }
 CSV_HEADINGS = (
     "contact_driver",

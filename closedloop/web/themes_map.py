@@ -7,11 +7,19 @@ from typing import Any
 from flask import make_response, render_template, request, url_for
 from werkzeug import Response as BaseResponse
 
+from closedloop.domain.contacts import HEADLINE_WINDOW, Basis, Measure, rule_in_words
 from closedloop.domain.themes import STATS_DAYS
 from closedloop.extensions import current_settings, db
 from closedloop.queries.theme_map import Picture, find_picture
 from closedloop.web.permissions import requires
 from closedloop.web.themes_bp import bp
+
+RULES = {
+    "contacts": f"Contacts of the last {STATS_DAYS} days that belong to the theme.",
+    "customers": f"Different known customers among the contacts of the last {STATS_DAYS} days.",
+    "same": rule_in_words(Measure.REPEAT_RATE, Basis.SAME, HEADLINE_WINDOW),
+    "dots": "Contacts drawn. Of more than the picture holds a fair draw is shown.",
+}
 
 
 @bp.get("/map")
@@ -26,6 +34,7 @@ def theme_map() -> str:
         map_data=_data(picture) if picture and picture.islands else None,
         k=k,
         days=STATS_DAYS,
+        rules=RULES,
     )
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from flask import Response, render_template, request
 
-from closedloop.domain.contacts import HEADLINE_WINDOW
+from closedloop.domain.contacts import HEADLINE_WINDOW, last_mature_day
 from closedloop.domain.followers import FALSE_SHARE, FOLLOWER_DAYS
 from closedloop.extensions import current_settings, db
-from closedloop.queries.followers import Follower, NextIssues, find_next_issues, list_followers
+from closedloop.queries.followers import (
+    Follower,
+    FollowerList,
+    NextIssues,
+    find_next_issues,
+    list_followers,
+)
 from closedloop.web.csv_files import csv_response
 from closedloop.web.permissions import requires
 from closedloop.web.themes_bp import bp
@@ -24,6 +31,9 @@ RULES = {
     "about the same theme.",
     "lift": "How many times as often as after any contact.",
     "customers": "Different customers who went from the first theme to the second.",
+    "contacts": "Contacts of the first theme that the second came next after, of all of the first "
+    f"whose {HEADLINE_WINDOW.days} days have passed and whose customer is known.",
+    "customers_again": "Different customers who came back about the same theme.",
     "marked": "A pair is named when so many customers are more than chance: among all pairs "
     f"together at most {FALSE_SHARE:.0%} of those named are expected to be chance (exact Poisson "
     "test on customers, Benjamini and Hochberg).".replace("%", " %"),
@@ -65,7 +75,20 @@ def next_issues() -> str:
         k=k,
         days=FOLLOWER_DAYS,
         rules=RULES,
+        counted=_counted(found) if found.as_of else None,
     )
+
+
+def _counted(found: FollowerList) -> dict[str, Any]:
+    """Return what the list of contacts is asked for the contacts before: of known customers, in
+    the days whose 7 days have passed.
+    """
+    zone = current_settings().reporting_zone
+    return {
+        "from": found.as_of - timedelta(days=FOLLOWER_DAYS - 1),
+        "to": last_mature_day(found.as_of, HEADLINE_WINDOW, zone),
+        "who": "known",
+    }
 
 
 @bp.get("/next.csv")

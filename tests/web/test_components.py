@@ -187,3 +187,15 @@ def test_every_icon_a_template_names_is_in_the_sprite(path):
 def test_a_state_reads_the_same_as_a_mark_and_in_histories(say):
     for state in (*ThemeStatus, *ActionStatus):
         assert text_of(say("marks", f"m.status('{state.value}')")).strip() == state.label
+
+
+def test_a_heading_that_sorts_keeps_its_rule(say):
+    text = say(
+        "tables",
+        "m.heading_cell({'text': 'Minutes', 'url': '?sort=minutes', 'rule': 'Handle time.'})",
+    )
+    assert '<a href="?sort=minutes"' in text
+    assert "Handle time." in text
+    assert set(re.findall(r'aria-describedby="([^"]+)"', text)) == ids_in(text) != set()
+    plain = say("tables", "m.heading_cell({'text': 'Minutes', 'url': '?sort=minutes'})")
+    assert "cl-rule" not in plain

@@ -133,6 +133,23 @@ def test_export_gives_what_is_shown_and_runs_nothing(manager, session):
     assert rows[1]["note"] == "fewer than 5 customers"
 
 
+@pytest.mark.parametrize("column", ["Contacts", "Customers", "Minutes", "Priority", "Change"])
+def test_every_number_of_the_list_says_by_what_rule_it_is_made(manager, session, column):
+    make_open(session)
+    html = manager.get("/themes/")
+    heading = re.search(rf'<th scope="col"[^>]*>(?:(?!</th>).)*>{column}(?:(?!</th>).)*</th>', html)
+    assert heading is not None
+    assert 'role="tooltip"' in heading[0]
+    assert "sort=" in heading[0]
+
+
+def test_codes_of_a_theme_lead_to_its_contacts_with_that_code(manager, session):
+    theme, _ = make_full(session)
+    html = manager.get(f"/themes/{theme.key}")
+    link = f"/contacts/?theme={theme.id}&amp;disposition=Card+delivery&amp;to="
+    assert link in html
+
+
 def test_a_customers_sentence_stands_under_the_name_until_somebody_describes(manager, session):
     theme = make_open(session)
     contact = make_contact(session, theme=theme, text="Hello. My card has not arrived & no news.")

@@ -65,6 +65,14 @@ def test_next_says_in_a_sentence_what_follows_what(manager, pairs):
     assert "The same theme again" in text
 
 
+def test_next_leads_to_the_contacts_it_counts(manager, pairs):
+    card, _, _ = pairs
+    html = manager.get("/themes/next")
+    days = "from=2025-11-13&amp;to=2026-05-04&amp;who=known"
+    assert f'href="/contacts/?theme={card.id}&amp;{days}"' in html
+    assert f"theme={card.id}&amp;chain=followed-any-7d&amp;{days}" in html
+
+
 def test_next_shows_chance_only_when_asked_and_calls_it_so(manager, pairs):
     card, _, app = pairs
     row = f'<span class="cl-id">{app.key}</span><a href="/themes/{app.key}">App crashes'

@@ -229,7 +229,7 @@ def test_two_runs_are_matched_by_the_texts_both_read(manager, session):
     text = text_of(manager.get(f"/themes/runs/{other.id}/against/{one.id}"))
 
     assert f"Run {one.id} against run {other.id}" in text
-    assert "2 clusters are in both; by the 20 contacts" in text
+    assert "2 groups of contacts are in both; by the 20 contacts" in text
     assert "card 10 cards 12 83 %" in text  # 10 of 12
     assert "pin 10 pins 8 80 %" in text
     assert "news 5" in text
@@ -292,6 +292,9 @@ def test_new_candidates_of_a_run_are_said_to_wait_at_triage(manager, session):
     assert "its 2 new candidates went to triage" in text
     assert "nothing waits for a decision" not in text
     assert "need 36 contacts among those read and 50 customers of all days" in text
-    assert "5 smaller clusters stay" in text
+    assert "5 smaller groups stay" in text
+    plain, _, folded = text.partition("For whoever repeats the run")
+    assert "Seed" in folded
+    assert not {"Seed", "Encoder", "cluster"} & set(plain.split())
     assert "left over rate 0.08829" in text
     assert '<a href="/triage/">triage</a>' in html
