@@ -49,6 +49,9 @@ DEFAULT_SOURCE = "file"
 CSAT_SCALES = ("1-5", "1-7", "1-10", "0-100", "good-bad")
 """What satisfaction may be written on; it is kept as 1 to 5."""
 
+ON_CHANGE = ("keep", "replace", "extend")
+"""What becomes of a known contact that comes with other content; the first is the default."""
+
 IDENTIFIER_KINDS = ("account", "email", "phone")
 """What an identifier of a customer may be; `domain/identities.py` says how they are compared."""
 
@@ -90,6 +93,10 @@ class Mapping:
         before they are hashed; None takes them as they are.
     identifiers : mapping of str to str
         Further identifiers of the customer: kind to column of the file.
+    on_change : str
+        One of `ON_CHANGE`: whether a contact that is known with other content stays as it is; or
+        the later version takes its place; or it does so, but what was said before stays and what
+        is new is added, for exports that hold only what was said since the last one.
     inbound : (column, value) or None
         Only rows with this value are contacts of customers.
     reasons : mapping of str to str
@@ -109,6 +116,7 @@ class Mapping:
     csat_scale: str = CSAT_SCALES[0]
     identity_kind: str | None = None
     identifiers: MappingOf[str, str] = field(default_factory=dict)
+    on_change: str = ON_CHANGE[0]
     reasons: MappingOf[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -303,6 +311,11 @@ def _check_settings(mapping: Mapping) -> None:
             f"There is no satisfaction scale “{mapping.csat_scale}”. "
             f"Choose one of: {', '.join(CSAT_SCALES)}."
         )
+    if mapping.on_change not in ON_CHANGE:
+        raise BadMapping(
+            f"“{mapping.on_change}” is nothing that can be done with a contact that has changed. "
+            f"Choose one of: {', '.join(ON_CHANGE)}."
+        )
     for kind in (*mapping.identifiers, *filter(None, [mapping.identity_kind])):
         if kind not in IDENTIFIER_KINDS:
             raise BadMapping(
@@ -343,7 +356,7 @@ def _checked(key: str, value: Any) -> Any:
             return value
         case ("session_gap_seconds", int()) if not isinstance(value, bool):
             return value
-        case ("date_order" | "zone" | "csat_scale" | "identity_kind", str()):
+        case ("date_order" | "zone" | "csat_scale" | "identity_kind" | "on_change", str()):
             return value
         case ("date_order" | "zone" | "session_gap_seconds" | "inbound" | "identity_kind", None):
             return value

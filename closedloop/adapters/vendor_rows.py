@@ -247,6 +247,11 @@ def _sample_cell(value: Any) -> str:
 
 
 def own_mapping(source: str) -> ColumnMapping:
-    """Return the mapping of each of our columns to itself, contacts of the company left out."""
+    """Return the mapping of each of our columns to itself, contacts of the company left out.
+
+    These systems export a record again when it has changed, so the later version counts.
+    """
     columns = {name: name for name in OUR_COLUMNS if name in KNOWN_COLUMNS}
-    return ColumnMapping(columns, source=source, inbound=("direction", "inbound"))
+    return ColumnMapping(
+        columns, source=source, inbound=("direction", "inbound"), on_change="replace"
+    )

@@ -380,7 +380,10 @@ def read_rows(bundle: Bundle, facts: FileFacts) -> Iterator[RawRow | BadRow]:
 
 
 def mapping(facts: FileFacts) -> Mapping:
-    """Map our columns to themselves, and a ticket field with a telling title to the disposition."""
+    """Map our columns to themselves, and a ticket field with a telling title to the disposition.
+
+    An incremental export holds the comments since its start time, not those before.
+    """
     own = own_mapping(FORMAT)
     columns = {known: column for known, column in own.columns.items() if known != "disposition"}
     reasons = {}
@@ -391,7 +394,11 @@ def mapping(facts: FileFacts) -> Mapping:
                 columns["disposition"] = column
                 reasons["disposition"] = reason
     return replace(
-        own, columns=columns, identifiers=mapped_identifiers(facts.header), reasons=reasons
+        own,
+        columns=columns,
+        identifiers=mapped_identifiers(facts.header),
+        on_change="extend",
+        reasons=reasons,
     )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import flask
 from apiflask.fields import UploadFile
@@ -46,6 +46,12 @@ class ImportForm(In):
         description='JSON as in docs/import: {"source": …, "columns": {"contact_id": …}, …}, or '
         "the name of a saved mapping. Exports of known systems need none.",
     )
+    on_change: Literal["", "keep", "replace", "extend"] = Field(
+        "",
+        description="What becomes of a known contact with other content: the first version is "
+        "kept, the later one replaces it, or does so and adds its words to those before. Left "
+        "out, the mapping says it.",
+    )
     dry_run: bool = Field(False, description="Look at the whole file and store nothing.")
     replay_of: Row | None = Field(
         None, description="The import whose refused rows this file tries again."
@@ -67,7 +73,8 @@ class ImportOut(Out):
     rows_read: int
     added: int
     unchanged: int
-    changed: int
+    changed: int = Field(description="Known ids with other content.")
+    renewed: int = Field(description="Of the changed ones, how many replaced what was stored.")
     rejected: int
     rejects_settled: int = Field(description="Refused rows that another import took in since.")
     unidentified: int
@@ -182,6 +189,8 @@ def _own_mapping(upload: Upload) -> _Named:
 
 def _queue(upload: Upload, named: _Named, sent: ImportForm) -> JobOut:
     mapping, by = named.mapping, api_actor()
+    if sent.on_change:
+        mapping = replace(mapping, on_change=sent.on_change)
     arguments: dict[str, Any] = {
         "path": str(upload.path),
         "mapping": mapping.to_dict(),

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from closedloop.adapters.mapping import DEFAULT_SOURCE, Mapping, source_from
+from closedloop.adapters.mapping import DEFAULT_SOURCE, ON_CHANGE, Mapping, source_from
 from closedloop.adapters.types import BadMapping
 from closedloop.cli.options import (
     Site,
@@ -28,7 +28,7 @@ from closedloop.cli.options import (
 from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.errors import Invalid
 from closedloop.domain.jobs import Progress
-from closedloop.queries.imports import BatchContacts, count_batch_contacts, get_batch
+from closedloop.queries.imports import BatchContacts, count_batch_contacts, count_rejects, get_batch
 from closedloop.queries.mappings import get_mapping
 from closedloop.services.contact_files import RecognisedFile, measure_extent
 from closedloop.services.contacts import import_file, preview_file, recognise_file
@@ -74,6 +74,13 @@ class _Wanted:
     type=float,
     help="The rows are messages: those of one customer at most this far apart are one contact.",
 )
+@click.option(
+    "--on-change",
+    type=click.Choice(list(ON_CHANGE)),
+    help="What becomes of a known contact that comes with other content: the first version is "
+    "kept, the later one replaces it, or does so and adds its words to those before. [default: "
+    "the mapping's; keep for tables, replace for exports of known systems, extend for Zendesk]",
+)
 @click.option("--save-mapping", metavar="NAME", help="Keep how the file is read under a name.")
 @click.option("--preview", is_flag=True, help="Show the first rows beside what they become.")
 @click.option("--dry-run", is_flag=True, help="Say what would happen; change nothing.")
@@ -95,6 +102,7 @@ def import_contacts(
     zone: str | None,
     date_order: str | None,
     session_gap_hours: float | None,
+    on_change: str | None,
     save_mapping: str | None,
     preview: bool,
     dry_run: bool,
@@ -117,6 +125,8 @@ def import_contacts(
         changes["date_order"] = date_order
     if session_gap_hours is not None:
         changes["session_gap_seconds"] = _gap_seconds(session_gap_hours)
+    if on_change:
+        changes["on_change"] = on_change
     wanted = _wanted(site, file, mapping_name, source, changes, replay_of)
     if preview:
         _show_sample(site, wanted, as_json)
@@ -306,18 +316,19 @@ def _read_in(site: Site, wanted: _Wanted, *, no_assign: bool, as_json: bool) -> 
             from closedloop.jobs.work import assign_new
 
             assign_new(site.database, site.settings, COMMAND_LINE, report)
-    names = ("id", "source", "rows_read", "added", "unchanged", "changed", "rejected")
+    names = ("id", "source", "rows_read", "added", "unchanged", "changed", "renewed", "rejected")
     facts = {n: getattr(batch, n) for n in (*names, "unidentified", "redactions", "message")}
     with site.database.reading() as session:
         opened = count_batch_contacts(session, batch.id)
+        kept = count_rejects(session, batch.id).kept
     if as_json:
         print_json({**facts, "contacts": opened.contacts, "customers": opened.customers})
         return
-    print_table(["", "rows"], [[name, value] for name, value in list(facts.items())[2:8]])
-    _say_result(batch, opened, wanted.mapping)
+    print_table(["", "rows"], [[name, value] for name, value in list(facts.items())[2:9]])
+    _say_result(batch, opened, kept, wanted.mapping)
 
 
-def _say_result(batch: Any, opened: BatchContacts, mapping: Mapping) -> None:
+def _say_result(batch: Any, opened: BatchContacts, kept: int, mapping: Mapping) -> None:
     if batch.added:
         is_messages = bool(mapping.session_gap_seconds or mapping.session_gaps)
         click.echo(_say_opened(opened, is_messages=is_messages))
@@ -329,11 +340,18 @@ def _say_result(batch: Any, opened: BatchContacts, mapping: Mapping) -> None:
             f"closedloop imports show {batch.id}. To try them again: "
             f"closedloop import FILE --replay-of {batch.id}"
         )
-    if batch.changed:
+    if batch.renewed:
+        contacts = "1 contact" if batch.renewed == 1 else f"{batch.renewed:,} contacts"
         click.echo(
-            f"In {_rows(batch.changed)} “{batch.source}” brings a known id with other content; "
+            f"Replaced {contacts} that “{batch.source}” brings with other content; taking the "
+            "import out puts the earlier content back."
+        )
+    if kept:
+        click.echo(
+            f"In {_rows(kept)} “{batch.source}” brings a known id with other content; "
             f"the first version stays. See closedloop imports show {batch.id}, or import with "
-            "another --source if the file comes from elsewhere."
+            "--on-change replace to have the later one, or another --source if the file comes "
+            "from elsewhere."
         )
 
 

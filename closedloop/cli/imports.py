@@ -28,7 +28,7 @@ from closedloop.services.rollback import (
 )
 from closedloop.services.watched_folder import pick_up_files
 
-COUNTS = ("rows_read", "added", "unchanged", "changed", "rejected", "unidentified")
+COUNTS = ("rows_read", "added", "unchanged", "changed", "renewed", "rejected", "unidentified")
 
 
 @click.group("imports")
@@ -123,7 +123,8 @@ def roll_back(number: int, instance: Path | None, yes: bool, dry_run: bool, as_j
     with site.database.reading() as session:
         preview = preview_roll_back(session, batch_id=number)
     facts: dict[str, Any] = {
-        name: getattr(preview, name) for name in ("contacts", "rebuilt", "customers", "quotes")
+        name: getattr(preview, name)
+        for name in ("contacts", "rebuilt", "restored", "customers", "quotes")
     }
     if dry_run:
         if as_json:
@@ -148,6 +149,7 @@ def roll_back(number: int, instance: Path | None, yes: bool, dry_run: bool, as_j
         )
         assign_new(site.database, site.settings, COMMAND_LINE, ticker)
     gone = {"contacts": done.contacts, "messages": done.messages, "customers": done.customers}
+    gone["restored"] = done.restored
     if as_json:
         print_json({"id": number, **gone})
         return

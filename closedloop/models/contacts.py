@@ -54,8 +54,9 @@ class ImportBatch(Model):
     )
     added: Mapped[int] = mapped_column(default=0, comment="Rows new to this source.")
     unchanged: Mapped[int] = mapped_column(default=0, comment="Rows seen before, the same.")
-    changed: Mapped[int] = mapped_column(
-        default=0, comment="Rows seen before with other content; the first stays."
+    changed: Mapped[int] = mapped_column(default=0, comment="Rows seen before with other content.")
+    renewed: Mapped[int] = mapped_column(
+        default=0, server_default="0", comment="Changed rows that replaced what was stored."
     )
     rejected: Mapped[int] = mapped_column(default=0, comment="Rows in quarantine.")
     unidentified: Mapped[int] = mapped_column(default=0, comment="Added rows without customer.")
@@ -292,6 +293,34 @@ class ContactText(Model):
     text_hash: Mapped[str] = mapped_column(String(64), comment="SHA-256 of issue_text, hex.")
 
     contact: Mapped[Contact] = relationship(back_populates="text")
+
+
+class ContactVersion(Model):
+    """What a contact was before a later import of its source replaced it; redacted as it was.
+
+    The versions of a contact follow each other by id; what stands now is the contact itself, and
+    `batch_id` of either is the import that brought it. So an import that is taken out gives way
+    to the version before it.
+    """
+
+    __tablename__ = "contact_versions"
+    __table_args__ = (sa.Index("ix_contact_versions_contact", "contact_id", "id"),)
+
+    id: Mapped[big_pk]
+    contact_id: Mapped[int] = mapped_column(BigId, ForeignKey("contacts.id", ondelete="CASCADE"))
+    batch_id: Mapped[int] = mapped_column(
+        ForeignKey("import_batches.id"), index=True, comment="The import that brought it."
+    )
+    customer_id: Mapped[int | None] = mapped_column(
+        BigId, index=True, comment="Whose it was before customers were linked."
+    )
+    local_day: Mapped[date]
+    content_hash: Mapped[str] = mapped_column(String(64))
+    follows_contact_id: Mapped[str] = mapped_column(String(120), default="")
+    said: Mapped[dict[str, Any]] = mapped_column(comment="The other columns that a source fills.")
+    turns: Mapped[list[Any]] = mapped_column(comment="As in contact_texts; empty: none, or expired")
+    issue_text: Mapped[str] = mapped_column(sa.Text, default="")
+    text_hash: Mapped[str] = mapped_column(String(64), default="")
 
 
 class Message(Model):

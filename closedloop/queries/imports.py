@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from closedloop.domain.contacts import HEADLINE_WINDOW, share
 from closedloop.domain.errors import NotFound
-from closedloop.models import Contact, ContactLink, ImportBatch, ImportReject
+from closedloop.models import Contact, ContactLink, ContactVersion, ImportBatch, ImportReject
 
 
 def list_batches(
@@ -49,7 +49,7 @@ class BatchContacts:
     ----------
     contacts, unidentified : int
         All, and those without a customer. A message that joined a contact of an earlier import
-        is not among them.
+        is not among them, nor is a contact that was here and was replaced.
     customers : int
         Distinct known ones.
     again, again_in_messages : int
@@ -79,6 +79,9 @@ def count_batch_contacts(session: Session, batch_id: int) -> BatchContacts:
     customer = Contact.customer_id
     came_again = ContactLink.next_gap_seconds <= HEADLINE_WINDOW.seconds
     in_messages = sa.or_(came_again, Contact.message_count > 1)
+    of_import = [Contact.batch_id == batch_id]
+    if session.scalar(sa.select(ImportBatch.renewed).where(ImportBatch.id == batch_id)):
+        of_import.append(~sa.exists().where(ContactVersion.contact_id == Contact.id))
     row = session.execute(
         sa.select(
             sa.func.count(Contact.id),
@@ -89,7 +92,7 @@ def count_batch_contacts(session: Session, batch_id: int) -> BatchContacts:
         )
         .select_from(Contact)
         .outerjoin(ContactLink, ContactLink.contact_id == Contact.id)
-        .where(Contact.batch_id == batch_id)
+        .where(*of_import)
     ).one()
     return BatchContacts(*(int(value) for value in row))
 
@@ -121,6 +124,11 @@ class RejectCounts:
     total: int
     settled: int
     reasons: list[tuple[str, int, str]]
+
+    @property
+    def kept(self) -> int:
+        """Rows with other content for a known id, where the version before was kept."""
+        return sum(rows for code, rows, _ in self.reasons if code == "changed")
 
     @property
     def left(self) -> int:

@@ -7,7 +7,7 @@ before: sums that no longer lead to anybody.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -25,6 +25,7 @@ from closedloop.domain.identities import IdentifierKind
 from closedloop.domain.jobs import Progress
 from closedloop.models import (
     Contact,
+    ContactVersion,
     Customer,
     CustomerKey,
     ImportBatch,
@@ -50,6 +51,7 @@ from closedloop.services.text_removal import (
     RemovedTexts,
     overwrite_deleted,
     remove_texts,
+    remove_versions,
 )
 from closedloop.services.theme_stats import find_stats_day, refresh_theme_stats
 
@@ -59,6 +61,7 @@ _contacts: Any = Contact.__table__
 _customers: Any = Customer.__table__
 _keys: Any = CustomerKey.__table__
 _messages: Any = Message.__table__
+_versions: Any = ContactVersion.__table__
 _moves: Any = LinkMove.__table__
 _rejects: Any = ImportReject.__table__
 
@@ -259,7 +262,9 @@ def _gather(session: Session, text: str, written: str, roots: set[int], keys: se
         contact_ids=ids,
         contact_keys=[(row.source, row.source_contact_id) for row in contacts],
         days={row.local_day for row in contacts},
-        batch_ids=batches | _batches_of_messages(session, ids),
+        batch_ids=batches
+        | _batches_of_messages(session, ids)
+        | _batches_of_versions(session, ids, list(customers)),
         n_rejects=len(rejects),
     )
 
@@ -269,6 +274,17 @@ def _batches_of_messages(session: Session, contact_ids: Collection[int]) -> set[
     for ids in in_portions(contact_ids, IDS_AT_ONCE):
         batches = sa.select(_messages.c.batch_id).where(_messages.c.contact_id.in_(ids))
         found.update(i for i in session.scalars(batches.distinct()) if i is not None)
+    return found
+
+
+def _batches_of_versions(
+    session: Session, contact_ids: Collection[int], customer_ids: Sequence[int]
+) -> set[int]:
+    """Return the imports that brought the customer's earlier versions of contacts."""
+    batches = sa.select(_versions.c.batch_id).distinct()
+    found = set(session.scalars(batches.where(_versions.c.customer_id.in_(customer_ids))))
+    for ids in in_portions(contact_ids, IDS_AT_ONCE):
+        found.update(session.scalars(batches.where(_versions.c.contact_id.in_(ids))))
     return found
 
 
@@ -282,11 +298,14 @@ def _erase_rows(
         removed += remove_texts(session, ids)
         of_contacts = sa.select(sa.func.count()).where(_messages.c.contact_id.in_(ids))
         messages += session.scalar(of_contacts) or 0
+        remove_versions(session, _versions.c.contact_id.in_(ids))
         delete_contacts(session, ids)
     followers = _forget_follow_ups(session, target.contact_keys)
     if followers:
         chain_contacts(session, settings=settings, customer_ids=sorted(followers))
     customer_ids = target.customer_ids
+    # also of contacts that are somebody else's by now
+    remove_versions(session, _versions.c.customer_id.in_(customer_ids))
     n_keys = len(
         session.execute(
             sa.delete(_keys).where(_keys.c.customer_id.in_(customer_ids)).returning(_keys.c.kind)
@@ -350,6 +369,13 @@ def _forget_follow_ups(session: Session, contacts: Collection[tuple[str, str]]) 
                 .returning(_contacts.c.customer_id)
             )
             customer_ids.update(i for i in cleared if i is not None)
+            of_source_now = sa.select(_contacts.c.id).where(_contacts.c.source == source)
+            session.execute(
+                sa.update(_versions)
+                .where(_versions.c.follows_contact_id.in_(ids))
+                .where(_versions.c.contact_id.in_(of_source_now))
+                .values(follows_contact_id="")
+            )
     return customer_ids
 
 

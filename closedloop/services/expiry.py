@@ -18,7 +18,13 @@ from closedloop.queries.site import TEXTS_EXPIRED, find_texts_expired_before
 from closedloop.services.audit import record_event
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.repeats import take_turn
-from closedloop.services.text_removal import RemovedTexts, overwrite_deleted, remove_texts
+from closedloop.services.text_removal import (
+    RemovedTexts,
+    count_old_versions,
+    empty_versions,
+    overwrite_deleted,
+    remove_texts,
+)
 
 CONTACTS_AT_ONCE = 2_000
 
@@ -37,6 +43,7 @@ class Expired:
     before : date or None
         Texts of earlier reporting days; None where texts are kept for ever.
     texts, vectors, quotes : int
+        The texts of earlier versions of contacts among them.
     rejects : int
         Rows in quarantine, by the day of their import.
     """
@@ -77,7 +84,7 @@ def expire_texts(
         return Expired(None)
     before = today(settings.reporting_zone) - timedelta(days=settings.text_days)
     with transactions() as session:
-        total = _count_texts(session, before)
+        total = _count_texts(session, before) + count_old_versions(session, before)
         rejects = _old_rejects(session, settings, before)
     if dry_run:
         return Expired(before, total, rejects=sum(rejects.values()))
@@ -90,6 +97,12 @@ def expire_texts(
         if not last_id:
             break
         removed += found
+    with transactions() as session:
+        take_turn(session)
+        overwrite_deleted(session)
+        if n := empty_versions(session, before):
+            _remember(session, before)
+            removed += RemovedTexts(n)
     n_rejects = sum(rejects.values())
     expired = Expired(before, removed.texts, removed.vectors, removed.quotes, n_rejects)
     _close(transactions, expired, list(rejects), by)

@@ -231,7 +231,8 @@ def outcome_in_words(batch: ImportBatch) -> str:
     """Return what an import brought, in a sentence."""
     if batch.rows_read == 0:
         return "The file has column names but no rows below them."
+    renewed = f" ({batch.renewed:,} replaced what was here)" if batch.renewed else ""
     return (
         f"{batch.rows_read:,} rows read: {batch.added:,} new, {batch.unchanged:,} unchanged, "
-        f"{batch.changed:,} changed, {batch.rejected:,} in quarantine."
+        f"{batch.changed:,} changed{renewed}, {batch.rejected:,} in quarantine."
     )

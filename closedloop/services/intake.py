@@ -24,6 +24,7 @@ from closedloop.services.clean_rows import SAID, CleanReject, CleanRow, CleanTab
 from closedloop.services.cleaning import Stretch
 from closedloop.services.customers import find_or_add_customers, note_identifiers, note_links
 from closedloop.services.key_state import require_keys
+from closedloop.services.renewal import Renewed, renew_contacts
 from closedloop.services.repeats import chain_contacts, mark_due, take_turn
 from closedloop.services.sessions import add_messages
 
@@ -72,7 +73,7 @@ class Stored:
     changed_lines: set[int]
 
 
-def sort_rows(rows: CleanTable, known: dict[str, str]) -> Sorted:
+def sort_rows(rows: CleanTable, known: dict[str, str], *, latest: bool = False) -> Sorted:
     """Tell new rows from repetitions and from other content under a known id.
 
     Parameters
@@ -80,6 +81,8 @@ def sort_rows(rows: CleanTable, known: dict[str, str]) -> Sorted:
     rows : CleanTable
     known : dict of str to str
         Content hash by contact id; the new ones are put in, as a file may repeat itself.
+    latest : bool
+        Whether other content takes the place of what is known, and so is what is known next.
     """
     ids, hashes = rows["contact_id"], rows["content_hash"]
     if not known and len(own := dict(zip(ids, hashes, strict=True))) == len(ids):
@@ -95,6 +98,8 @@ def sort_rows(rows: CleanTable, known: dict[str, str]) -> Sorted:
             found.unchanged += 1
         else:
             found.changed.append(place)
+            if latest:
+                known[contact_id] = own_hash
     return found
 
 
@@ -120,6 +125,11 @@ def gaps_of(mapping: Mapping[str, Any]) -> SessionGaps:
     )
 
 
+def takes_latest(mapping: Mapping[str, Any]) -> bool:
+    """Return whether a mapping as an import keeps it lets later content replace what is known."""
+    return bool(mapping.get("on_change", "keep") != "keep")
+
+
 def store_stretch(
     session: Session,
     *,
@@ -129,7 +139,10 @@ def store_stretch(
     stretch: Stretch,
     chain_later: bool = False,
 ) -> Stored:
-    """Store a stretch and count it; rows that are known already change nothing.
+    """Store a stretch and count it; rows that are known as they are change nothing.
+
+    Other content under a known id replaces the contact where the mapping says so, unless
+    messages are gathered in it.
 
     Parameters
     ----------
@@ -141,7 +154,8 @@ def store_stretch(
     stretch : Stretch
     chain_later : bool
         Whether the caller chains the customers, many stretches at once; those of messages are
-        chained here all the same, as contacts may have been joined.
+        chained here all the same, as contacts may have been joined, and so are those of contacts
+        that were replaced, as theirs would not be missed after an accident.
 
     Returns
     -------
@@ -151,7 +165,9 @@ def store_stretch(
     require_keys(session, settings)
     batch = session.get_one(ImportBatch, batch_id, populate_existing=True)
     rows = stretch.rows
-    found = sort_rows(rows, known_hashes(session, batch.source, rows["contact_id"]))
+    latest = takes_latest(batch.mapping)
+    known = known_hashes(session, batch.source, rows["contact_id"])
+    found = sort_rows(rows, known, latest=latest)
     new, changed = rows.take(found.new), rows.take(found.changed).rows()
     key_version = len(settings.customer_keys)
     customers = find_or_add_customers(session, new["customer_key"], key_version=key_version)
@@ -169,15 +185,32 @@ def store_stretch(
         )
     if customers.own:
         note_links(session, batch.source, new.rows(), customers)
+    renewed = Renewed()
+    if latest and changed:
+        # a row whose channel is gathered is a message, whatever its id was before
+        alone = [row for row in changed if not gaps.of(row.channel)]
+        renewed = renew_contacts(
+            session,
+            batch=batch,
+            rows=alone,
+            key_version=key_version,
+            extends=batch.mapping["on_change"] == "extend",
+        )
+        chain_contacts(session, settings=settings, customer_ids=sorted(renewed.customer_ids))
+        changed = [row for row in changed if row.contact_id not in renewed.known]
     if any(rows["identifiers"]):
         note_identifiers(session, rows.rows(), customers, key_version=key_version)
-    mark_due(session, days)
+    mark_due(session, days | renewed.days)
     customer_ids = list(customers.ids.values())
     if messages or not chain_later:
         chain_contacts(session, settings=settings, customer_ids=customer_ids)
         customer_ids = []
-    _quarantine(session, batch_id, [*stretch.rejects, *map(_note_on_change, changed)])
+    notes = [
+        _note_on_change(row, may_change=not latest and not gaps.of(row.channel)) for row in changed
+    ]
+    _quarantine(session, batch_id, [*stretch.rejects, *notes])
     _count(batch, stretch, found, new)
+    batch.renewed += renewed.contacts
     session.flush()
     return Stored(customer_ids, {row.line for row in changed})
 
@@ -221,11 +254,12 @@ def _add_contacts(
     return set(map(date.fromisoformat, set(rows["local_day"])))
 
 
-def _note_on_change(row: CleanRow) -> CleanReject:
+def _note_on_change(row: CleanRow, *, may_change: bool) -> CleanReject:
     reason = (
         f"The contact {row.contact_id} was taken in before with other content. "
-        "The first version stays. If this one is right, give it an id of its own."
+        "The first version stays. If this one is right, give it an id of its own"
     )
+    reason += ", or import the file again and let the later version count." if may_change else "."
     return CleanReject(row.line, "changed", reason[:500], row.raw, row.customer_key)
 
 

@@ -29,7 +29,15 @@ from closedloop.config import INSTANCE_FILE, Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.errors import Conflict
 from closedloop.domain.jobs import Progress
-from closedloop.models import Contact, Customer, CustomerKey, ImportBatch, ImportReject, Message
+from closedloop.models import (
+    Contact,
+    ContactVersion,
+    Customer,
+    CustomerKey,
+    ImportBatch,
+    ImportReject,
+    Message,
+)
 from closedloop.models.contacts import BatchState
 from closedloop.services.audit import record_event
 from closedloop.services.identifiers import put_keys_on
@@ -85,6 +93,7 @@ _STAGES: dict[str, tuple[Any, str, _Column]] = {
         "id",
         _Column("source_contact_id", _hashed_id, _is_hashed_id),
     ),
+    "earlier versions": (ContactVersion.__table__, "id", _Column("content_hash", _hash)),
     "message ids": (
         Message.__table__,
         "id",
@@ -92,6 +101,11 @@ _STAGES: dict[str, tuple[Any, str, _Column]] = {
     ),
     "follow-ups": (
         Contact.__table__,
+        "id",
+        _Column("follows_contact_id", _hashed_id, _is_hashed_id),
+    ),
+    "earlier follow-ups": (
+        ContactVersion.__table__,
         "id",
         _Column("follows_contact_id", _hashed_id, _is_hashed_id),
     ),

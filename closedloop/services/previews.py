@@ -34,7 +34,7 @@ from closedloop.services.contact_files import (
     with_rows,
 )
 from closedloop.services.contact_rows import CUSTOMER_TOKEN, RowCleaner
-from closedloop.services.intake import known_hashes, sort_rows
+from closedloop.services.intake import known_hashes, sort_rows, takes_latest
 from closedloop.services.key_state import find_key_state, key_problem
 from closedloop.services.long_work import Report, tell_nobody
 
@@ -200,6 +200,7 @@ def preview_file(
         raise Conflict(problem)
     now = utc_now()
     reasons: dict[str, RejectReason] = {}
+    latest = takes_latest(mapping.to_dict())
     with open_contacts(path, mapping) as opened, closing(_SeenInFile()) as seen:
         cleaner = RowCleaner(settings, opened.facts, mapping)
         first = islice(read_rows(opened.bundle, opened.facts), _most_rows(limit, only_lines))
@@ -212,10 +213,12 @@ def preview_file(
         tell = _Teller(report, extent)
         for rows in _cleaned(islice(outcomes, limit), cleaner, preview, reasons, tell):
             ids = rows["contact_id"]
-            known = seen.hashes(ids) | known_hashes(session, source, ids)
-            found = sort_rows(rows, known)
+            known = known_hashes(session, source, ids) | seen.hashes(ids)
+            found = sort_rows(rows, known, latest=latest)
             new = rows.take(found.new)
             seen.add(new)
+            if latest and found.changed:
+                seen.add(rows.take(found.changed))
             _count(preview, new)
             preview.unchanged += found.unchanged
             preview.changed += len(found.changed)
@@ -338,9 +341,9 @@ class _SeenInFile:
         self._db.execute("BEGIN")
 
     def add(self, rows: CleanTable) -> None:
-        """Remember rows whose ids are new."""
+        """Remember rows; the last one of an id counts."""
         pairs = zip(rows["contact_id"], rows["content_hash"], strict=True)
-        self._db.executemany("INSERT INTO seen VALUES (?, ?)", pairs)
+        self._db.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?)", pairs)
 
     def hashes(self, ids: Sequence[str]) -> dict[str, str]:
         """Return content hash by id of those that came before."""

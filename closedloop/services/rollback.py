@@ -21,6 +21,7 @@ from closedloop.domain.errors import Conflict, Invalid, NotFound
 from closedloop.domain.jobs import Progress
 from closedloop.models import (
     Contact,
+    ContactVersion,
     Customer,
     CustomerKey,
     ImportBatch,
@@ -33,6 +34,7 @@ from closedloop.services.audit import record_event
 from closedloop.services.bulk import in_portions
 from closedloop.services.import_holds import is_being_read
 from closedloop.services.long_work import Report, Transactions, tell_nobody
+from closedloop.services.renewal import forget_versions, has_earlier_version, restore_contacts
 from closedloop.services.repeats import chain_contacts, mark_due, take_turn
 from closedloop.services.rollups import roll_up_due
 from closedloop.services.session_removal import (
@@ -53,12 +55,13 @@ _messages: Any = Message.__table__
 
 @dataclass(frozen=True)
 class RolledBack:
-    """What one run took out: contacts, messages, customers."""
+    """What one run took out (contacts, messages, customers), and contacts put back as before."""
 
     batch_id: int
     contacts: int
     messages: int
     customers: int
+    restored: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,9 @@ class RollBackPreview:
 
     Attributes
     ----------
-    contacts, rebuilt : int
-        Contacts that would go; contacts of other imports that would lose messages of this one.
+    contacts, rebuilt, restored : int
+        Contacts that would go; contacts of other imports that would lose messages of this one;
+        contacts of earlier imports that would get back the content this one replaced.
     customers : int
         Customers whose every contact would go.
     quotes : int
@@ -82,6 +86,7 @@ class RollBackPreview:
 
     contacts: int
     rebuilt: int
+    restored: int
     customers: int
     quotes: int
     later: list[tuple[int, int]]
@@ -105,6 +110,9 @@ def preview_roll_back(session: Session, *, batch_id: int) -> RollBackPreview:
     alone = sa.select(sa.func.count()).where(going, c.id.in_(holding))
     stays = _contacts.alias("stays")
     others = sa.exists().where(stays.c.customer_id == c.customer_id, stays.c.batch_id != batch_id)
+    replaced = sa.select(sa.func.count()).where(
+        c.batch_id == batch_id, has_earlier_version(batch_id)
+    )
     customers = sa.select(sa.func.count(sa.distinct(c.customer_id))).where(going, ~others)
     quotes = sa.select(sa.func.count(ThemeEvidence.id)).where(
         ThemeEvidence.contact_id.in_(sa.select(c.id).where(going))
@@ -118,6 +126,7 @@ def preview_roll_back(session: Session, *, batch_id: int) -> RollBackPreview:
     return RollBackPreview(
         contacts=count_contacts_to_go(session, batch_id),
         rebuilt=touched - (session.scalar(alone) or 0),
+        restored=session.scalar(replaced) or 0,
         customers=session.scalar(customers) or 0,
         quotes=session.scalar(quotes) or 0,
         later=[(row.id, row.unchanged) for row in later],
@@ -191,7 +200,7 @@ def contacts_to_go(batch_id: int) -> sa.ColumnElement[bool]:
         _messages.c.contact_id == _contacts.c.id,
         _messages.c.batch_id.is_distinct_from(batch_id),
     )
-    return sa.and_(_contacts.c.batch_id == batch_id, ~others)
+    return sa.and_(_contacts.c.batch_id == batch_id, ~others, ~has_earlier_version(batch_id))
 
 
 def roll_back_import(
@@ -204,7 +213,9 @@ def roll_back_import(
 ) -> RolledBack:
     """Take an import out; the same file can be imported again afterwards.
 
-    Contacts that only it brought are deleted with their links, words and quotes. Contacts that
+    Contacts that only it brought are deleted with their links, words and quotes. Contacts whose
+    content it replaced get back what they had; where a later import replaced what this one
+    brought, the later stays. Contacts that
     hold messages of other imports, too, are put together anew from those. Customers who have no
     contact left go, unless a link run joined them with others. Rows in quarantine and
     measurements made before stay.
@@ -236,6 +247,7 @@ def roll_back_import(
             done.contacts + removed.contacts,
             done.messages + removed.messages,
             done.customers + customers,
+            done.restored + removed.restored,
         )
         report(
             Progress(
@@ -263,15 +275,29 @@ def _portions(
     transactions: Transactions, settings: Settings, batch_id: int
 ) -> Iterator[tuple[Removed, int]]:
     """Take portion after portion out; yield what each touched and how many customers went."""
-    for take_out in (_take_messages_out, _take_contacts_out):
+    ways = (_take_versions_out, _put_versions_back, _take_messages_out, _take_contacts_out)
+    for take_out in ways:
         while True:
             with transactions() as session:
                 take_turn(session)
                 removed = take_out(session, settings, batch_id)
                 customers = _settle(session, settings, removed)
-            if not (removed.contacts or removed.messages):
+            if not (removed.contacts or removed.messages or removed.versions):
                 break
             yield removed, customers
+
+
+def _take_versions_out(session: Session, settings: Settings, batch_id: int) -> Removed:
+    del settings
+    n, customers = forget_versions(session, batch_id=batch_id, limit=CONTACTS_AT_ONCE)
+    return Removed(set(), customers, 0, 0, versions=n)
+
+
+def _put_versions_back(session: Session, settings: Settings, batch_id: int) -> Removed:
+    del settings
+    found = restore_contacts(session, batch_id=batch_id, limit=CONTACTS_AT_ONCE)
+    n = found.contacts
+    return Removed(found.days, found.customer_ids, 0, 0, versions=n, restored=n)
 
 
 def _take_messages_out(session: Session, settings: Settings, batch_id: int) -> Removed:
@@ -319,10 +345,11 @@ def _delete_empty(session: Session, customer_ids: Collection[int]) -> set[int]:
         sa.or_(_contacts.c.customer_id == c.id, _contacts.c.own_customer_id == c.id)
     )
     has_link = sa.exists().where(CustomerKey.customer_id == c.id, CustomerKey.link_run_id > 0)
+    has_version = sa.exists().where(ContactVersion.customer_id == c.id)
     is_linked = sa.or_(c.merged_into_id.is_not(None), has_link)
     has_others = sa.exists().where(other.c.merged_into_id == c.id)
     for ids in in_portions(sorted(customer_ids), IDS_AT_ONCE):
-        empty = sa.and_(c.id.in_(ids), ~has_contact, ~is_linked, ~has_others)
+        empty = sa.and_(c.id.in_(ids), ~has_contact, ~has_version, ~is_linked, ~has_others)
         gone.update(session.scalars(sa.delete(_customers).where(empty).returning(c.id)).all())
     return gone
 
@@ -350,5 +377,6 @@ def _close(transactions: Transactions, done: RolledBack, by: Actor) -> None:
                 "contacts": done.contacts,
                 "messages": done.messages,
                 "customers": done.customers,
+                "restored": done.restored,
             },
         )

@@ -17,7 +17,15 @@ from sqlalchemy.orm import Session
 
 from closedloop.domain.clock import local_day
 from closedloop.domain.contacts import MessageTime, SessionGaps, gather_sessions
-from closedloop.models import Contact, ContactLink, ContactText, ImportBatch, Message, ThemeEvidence
+from closedloop.models import (
+    Contact,
+    ContactLink,
+    ContactText,
+    ContactVersion,
+    ImportBatch,
+    Message,
+    ThemeEvidence,
+)
 from closedloop.services.bulk import in_portions
 from closedloop.services.intake import gaps_of
 from closedloop.services.sessions import (
@@ -34,6 +42,7 @@ IDS_AT_ONCE = 1_000
 _contacts: Any = Contact.__table__
 _links: Any = ContactLink.__table__
 _texts: Any = ContactText.__table__
+_versions: Any = ContactVersion.__table__
 _messages: Any = Message.__table__
 _evidence: Any = ThemeEvidence.__table__
 _NOTHING = dict.fromkeys(PART_FIELDS)
@@ -51,18 +60,24 @@ class Removed:
         Theirs.
     contacts, messages : int
         Contacts that are gone, messages that are gone.
+    versions : int
+        Earlier versions that are gone or stand again.
+    restored : int
+        Contacts that are as before.
     """
 
     days: set[date]
     customer_ids: set[int]
     contacts: int
     messages: int
+    versions: int = 0
+    restored: int = 0
 
 
 def delete_contacts(session: Session, ids: Collection[int]) -> None:
-    """Delete contacts with their links, words, messages and quotes."""
+    """Delete contacts with their links, words, earlier versions, messages and quotes."""
     for portion in in_portions(ids, IDS_AT_ONCE):
-        for table in (_links, _texts, _evidence, _messages):
+        for table in (_links, _texts, _versions, _evidence, _messages):
             session.execute(sa.delete(table).where(table.c.contact_id.in_(portion)))
         session.execute(sa.delete(_contacts).where(_contacts.c.id.in_(portion)))
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from closedloop.models import ContactText, EncodedText, ThemeEvidence
+from closedloop.models import ContactText, ContactVersion, EncodedText, ThemeEvidence
 from closedloop.services.bulk import in_portions
 from closedloop.services.run_records import forget_texts
 
 IDS_AT_ONCE = 1_000
 
 _texts: Any = ContactText.__table__
+_versions: Any = ContactVersion.__table__
 _vectors: Any = EncodedText.__table__
 _evidence: Any = ThemeEvidence.__table__
 
@@ -59,6 +61,45 @@ def remove_texts(session: Session, contact_ids: Collection[int]) -> RemovedTexts
         removed += RemovedTexts(len(hashes), _remove_vectors(session, set(hashes)), len(quotes))
         forget_texts(session, set(hashes) - _still_said(session, set(hashes)))
     return removed
+
+
+def remove_versions(session: Session, condition: sa.ColumnElement[bool]) -> set[int]:
+    """Delete earlier versions of contacts, and vectors that no text is left for.
+
+    Returns
+    -------
+    set of int
+        The imports that brought them.
+    """
+    rows = session.execute(
+        sa.delete(_versions).where(condition).returning(_versions.c.batch_id, _versions.c.text_hash)
+    ).all()
+    _forget_hashes(session, {row.text_hash for row in rows} - {""})
+    return {row.batch_id for row in rows}
+
+
+def count_old_versions(session: Session, before: date) -> int:
+    """Return how many earlier versions of contacts before a day still hold their words."""
+    return session.scalar(sa.select(sa.func.count()).where(_has_old_words(before))) or 0
+
+
+def empty_versions(session: Session, before: date) -> int:
+    """Take the words out of earlier versions of contacts before a day; return how many had some."""
+    old = _has_old_words(before)
+    hashes = session.scalars(sa.select(_versions.c.text_hash).where(old)).all()
+    session.execute(sa.update(_versions).where(old).values(turns=[], issue_text="", text_hash=""))
+    _forget_hashes(session, set(hashes))
+    return len(hashes)
+
+
+def _has_old_words(before: date) -> sa.ColumnElement[bool]:
+    return sa.and_(_versions.c.local_day < before, _versions.c.text_hash != "")
+
+
+def _forget_hashes(session: Session, hashes: Collection[str]) -> None:
+    for portion in in_portions(sorted(hashes), IDS_AT_ONCE):
+        _remove_vectors(session, portion)
+        forget_texts(session, set(portion) - _still_said(session, portion))
 
 
 def _still_said(session: Session, hashes: Collection[str]) -> set[str]:

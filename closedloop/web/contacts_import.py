@@ -33,6 +33,7 @@ from closedloop.web.asked import row_id
 from closedloop.web.contacts_bp import bp
 from closedloop.web.htmx import see_other
 from closedloop.web.mapping_form import (
+    CHANGE_WORDS,
     COLUMN_WORDS,
     CSAT_WORDS,
     DATE_WORDS,
@@ -252,6 +253,7 @@ def _map_page(waiting: Waiting, form: MappingForm, suggestion: Suggestion | None
         identifier_columns=[("", "none"), *((c, c) for c in waiting.facts.header)],
         csat_words=CSAT_WORDS,
         identity_words=IDENTITY_WORDS,
+        change_words=CHANGE_WORDS,
         date_words=DATE_WORDS,
         zones=zone_choices(),
         gap_hours=f"{current_settings().session_gap_hours:g}",

@@ -16,6 +16,7 @@ from closedloop.adapters.mapping import (
     KNOWN_COLUMNS,
     MAX_SESSION_GAP_SECONDS,
     MAX_SOURCE_CHARS,
+    ON_CHANGE,
     REQUIRED_COLUMNS,
     Mapping,
     source_from,
@@ -64,6 +65,11 @@ CSAT_WORDS = (
     ("1-10", "1 to 10"),
     ("0-100", "0 to 100"),
     ("good-bad", "good or bad"),
+)
+CHANGE_WORDS = (
+    ("keep", "the first version stays, the other goes to quarantine"),
+    ("replace", "the later version replaces it"),
+    ("extend", "the later version replaces it, and new words are added to those before"),
 )
 IDENTITY_WORDS = (
     ("", "a code of the source, as it stands"),
@@ -174,6 +180,7 @@ def form_of(mapping: Mapping, facts: FileFacts) -> MappingForm:
         "session_gaps": ", ".join(f"{c} {g / 3600:g}" for c, g in mapping.session_gaps.items()),
         "csat_scale": mapping.csat_scale,
         "identity_kind": mapping.identity_kind or "",
+        "on_change": mapping.on_change,
         "unknown_values": ", ".join(value for value in mapping.unknown_values if value),
         "first_event": "1" if mapping.first_event_per_contact else "",
         "inbound_column": mapping.inbound[0] if mapping.inbound else "",
@@ -227,6 +234,9 @@ def read_form(typed: MappingOf[str, str], facts: FileFacts) -> Mapping:
         errors["csat_scale"] = "Choose one of the scales."
     if (kind := typed.get("identity_kind") or None) not in (None, *IDENTIFIER_KINDS):
         errors["identity_kind"] = "Choose what customer numbers are."
+    on_change = typed.get("on_change") or ON_CHANGE[0]
+    if on_change not in ON_CHANGE:
+        errors["on_change"] = "Choose what becomes of a contact that has changed."
     if errors:
         raise Invalid("Some settings need another look.", errors)
     try:
@@ -246,6 +256,7 @@ def read_form(typed: MappingOf[str, str], facts: FileFacts) -> Mapping:
             session_gaps=gaps,
             csat_scale=scale,
             identity_kind=kind,
+            on_change=on_change,
             identifiers={
                 kind: column
                 for kind in IDENTIFIER_KINDS

@@ -81,6 +81,16 @@ def test_an_import_is_read_looked_at_and_taken_out(api, session, work):
     api.problem("/imports/9/roll-back", 404, "POST", json={})
 
 
+@pytest.mark.parametrize(("said", "renewed"), [("", 0), ("replace", 1)])
+def test_what_becomes_of_a_contact_that_changed_can_be_said(api, work, said, renewed):
+    for content in (FILE, FILE.replace(b"1,2026-03-01T10", b"1,2026-03-01T11")):
+        api.post("/imports", 202, **form(content, on_change=said))
+        work()
+    found = api.get("/imports/2")
+    assert (found["changed"], found["renewed"]) == (1, renewed)
+    api.post("/imports", 422, **form(on_change="perhaps"))
+
+
 def test_a_saved_mapping_is_known_by_its_name(api, session, work):
     mapping = Mapping.from_dict(MAPPING)
     save_mapping(

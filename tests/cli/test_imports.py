@@ -199,3 +199,22 @@ def test_ctrl_c_in_the_middle_and_the_same_command_lose_and_double_nothing(ready
     done = answer(ready("import", str(big), "--zone", "UTC", "--no-assign", "--json"))
 
     assert (done["id"], done["rows_read"], done["added"]) == (half["id"], 10_000, 10_000)
+
+
+def test_a_later_version_is_taken_in_when_asked_for_and_gives_way_again(
+    ready, file, mapping, tmp_path
+):
+    read = ("import", "--mapping", str(mapping), "--no-assign")
+    ready(*read, str(file))
+    later = tmp_path / "later.csv"
+    later.write_text(file.read_text().replace(",ann,", ",eve,", 1))
+
+    assert "the first version stays" in ready(*read, str(later)).stdout
+    asked = (*read, str(later), "--on-change", "replace")
+    assert "change 1," in ready(*asked, "--dry-run").stdout
+    assert "Replaced 1 contact that" in ready(*asked).stdout
+
+    shown = answer(ready("imports", "list", "--json"))[0]
+    assert (shown["changed"], shown["renewed"]) == (1, 1)
+    done = answer(ready("imports", "roll-back", str(shown["id"]), "--yes", "--json"))
+    assert (done["contacts"], done["restored"]) == (0, 1)

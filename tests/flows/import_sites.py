@@ -25,6 +25,7 @@ from closedloop.models import (
     Contact,
     ContactLink,
     ContactText,
+    ContactVersion,
     Customer,
     DailyRollup,
     DailySlice,
@@ -42,6 +43,7 @@ MAPPING = {
     "columns": {name: name for name in COLUMNS},
     "session_gaps": {"whatsapp": 6 * 3600},
 }
+LATEST = {**MAPPING, "on_change": "replace"}
 START = datetime(2026, 3, 2, 10, tzinfo=UTC)
 
 
@@ -64,6 +66,16 @@ def rows_of(first: int, last: int) -> list[dict[str, str]]:
         )
     made[5]["contact_id"] = made[3]["contact_id"]  # one id with other content
     return made[first:]
+
+
+def went_on(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The same rows as a later export has them: some say more, some are somebody else's."""
+    return [
+        {**row, "customer_id": f"cust-{n % 40}", "text": f"{row['text']} It came."}
+        if n % 3 == 0
+        else row
+        for n, row in enumerate(rows)
+    ]
 
 
 def write(path: Path, rows: list[dict[str, str]]) -> Path:
@@ -191,6 +203,7 @@ class Site:
                 "contacts": rows(Contact, "batch_id", customer_id=keys),
                 "links": rows(ContactLink, contact_id=ids, chain_id=ids),
                 "texts": rows(ContactText, contact_id=ids),
+                "versions": rows(ContactVersion, "batch_id", contact_id=ids, customer_id=keys),
                 "messages": rows(Message, "batch_id", contact_id=ids),
                 "customers": sorted(keys.values()),
                 "rollups": rows(DailyRollup),

@@ -18,7 +18,10 @@ from closedloop.services import cleaning
 PHASES = {
     "parsing": ("adapters/parse.py", "adapters/cells.py", "adapters/times.py"),
     "redacting": ("services/contact_rows.py", "text/redact.py"),
-    "writing": ("services/intake.py", "services/bulk.py", "services/sessions.py"),
+    "writing": (
+        *("services/intake.py", "services/bulk.py", "services/sessions.py"),
+        "services/renewal.py",
+    ),
     "flagging": ("services/repeats.py", "services/links.py"),
     "rolling up": ("services/rollups.py",),
     "handing over": ("services/cleaning.py",),

@@ -27,12 +27,14 @@ from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollups import roll_up_days
 from tests.databases import empty_postgresql
 from tests.flows.import_sites import (
+    LATEST,
     Beginner,
     Site,
     ended,
     left_behind,
     rows_of,
     wait_for_file,
+    went_on,
     write,
 )
 from tests.flows.points import PHASES
@@ -109,6 +111,35 @@ def test_killed_at_random_points_and_begun_again_an_import_ends_like_one_undistu
 
 
 @pytest.mark.slow
+def test_killed_while_it_replaces_contacts_an_import_ends_like_one_undisturbed(
+    sites, tmp_path
+) -> None:
+    first = write(tmp_path / "first.csv", rows_of(0, 300))
+    later = write(tmp_path / "later.csv", went_on(rows_of(0, 330)))
+    site = sites()
+    assert site.run(first, mapping=LATEST)[0] == 0
+    before = site.picture()
+    code, done = site.run(later, mapping=LATEST, points=str(tmp_path / "undisturbed"))
+    undisturbed, points = site.picture(), done["points"]
+    assert code == 0
+    assert len(undisturbed["versions"]) > 20
+    assert undisturbed["contacts"] != before["contacts"]
+    chance = random.Random(f"renewals {KILLS}")
+
+    for number in range(KILLS):
+        phase = ("writing", "flagging", "rolling up")[number % 3]
+        at = chance.randint(1, points[phase])
+        site = sites()
+        assert site.run(first, mapping=LATEST)[0] == 0
+        folder = str(tmp_path / f"kill-{number}")
+        code, _ = site.run(later, mapping=LATEST, points=folder, phase=phase, at=at)
+        assert code == -9, f"{phase} {at} of {points[phase]}: it was not killed"
+
+        assert site.run(later, mapping=LATEST)[0] == 0
+        assert site.differences(undisturbed) == [], f"after a kill in {phase}, call {at}"
+
+
+@pytest.mark.slow
 def test_a_process_beside_that_is_killed_is_named_and_the_import_goes_on(sites, tmp_path) -> None:
     path = write(tmp_path / "crm.csv", rows_of(0, 650))
     site = sites()
@@ -158,6 +189,25 @@ def test_two_imports_of_overlapping_files_at_once_double_nothing_and_end(sites, 
         roll_up_days(session, days=None)
     assert site.picture()["links"] == at_once["links"]
     assert site.picture()["rollups"] == at_once["rollups"]
+
+
+def test_two_exports_at_once_leave_each_contact_as_one_of_them_says(sites, tmp_path) -> None:
+    rows = rows_of(0, 240)
+    paths = [write(tmp_path / "a.csv", rows), write(tmp_path / "b.csv", went_on(rows)[::-1])]
+    site = sites()
+    both = [site.start(path, mapping=LATEST, rows_per_stretch=40) for path in paths]
+    assert [code for code, _ in map(ended, both)] == [0, 0]
+    found = site.picture()
+    alone = []
+    for path in paths:
+        site_of_one = sites()
+        assert site_of_one.run(path, mapping=LATEST)[0] == 0
+        alone += site_of_one.picture()["contacts"]
+    assert found["due"] == []
+    whole = [row for row in found["contacts"] if "'message_count': 1" in row]
+    whole = [row for row in whole if "whatsapp" not in row]
+    assert whole != []
+    assert set(whole) <= set(alone)
 
 
 @pytest.mark.skipif(bool(SERVER), reason="the disk of a database server is its own")

@@ -24,6 +24,7 @@ from closedloop.services.identities import link_customers
 from closedloop.services.key_rotation import NEXT_KEY_FILE, Rotated, rotate_customer_key
 from closedloop.services.key_state import find_key_state, key_problem
 from closedloop.services.repeats import chain_contacts
+from closedloop.services.rollback import roll_back_import
 from tests.privacy_sites import MAPPING, PrivacySite, row
 
 MESSAGES = dataclasses.replace(MAPPING, session_gap_seconds=7200)
@@ -88,6 +89,20 @@ def test_the_same_files_bring_nothing_new_after_a_rotation(site) -> None:
         batch = site.take_in(rows, source=source, mapping=mapping)
         assert (batch.added, batch.changed) == (0, 0), batch.message
     assert (plain(site), site.counts()) == (before, counts)
+
+
+def test_an_earlier_version_that_comes_back_is_known_under_the_new_key(site) -> None:
+    latest = dataclasses.replace(MAPPING, on_change="replace")
+    rows = [row("a", text="It is lost."), row("b"), row("ann@example.org", hours=2)]
+    site.take_in(rows, mapping=latest)
+    later = site.take_in([{**r, "handle_seconds": "77"} for r in rows], mapping=latest)
+    assert later.renewed == 3
+    rotate(site)
+    roll_back_import(
+        site.database.transaction, settings=site.settings, batch_id=later.id, by=site.actor
+    )
+    batch = site.take_in(rows, mapping=latest)
+    assert (batch.added, batch.unchanged, batch.changed) == (0, 3, 0)
 
 
 def test_no_hash_of_the_old_key_alone_is_left(site) -> None:

@@ -375,6 +375,7 @@ def test_every_setting_of_the_form_reaches_the_mapping(manager, settings):
         "session_gap_hours": "1,5",
         "unknown_values": "x, ?",
         "first_event": "1",
+        "on_change": "replace",
         "inbound_column": "via",
         "inbound_value": "chat",
         "constant_queue": "cards",
@@ -397,6 +398,7 @@ def test_every_setting_of_the_form_reaches_the_mapping(manager, settings):
         "unknown_values": ["", "x", "?"],
         "first_event_per_contact": True,
         "session_gap_seconds": 5400,
+        "on_change": "replace",
         "inbound": ["via", "chat"],
     }
     again = fields_of(manager.get(f"/contacts/import/{token}"))

@@ -1,0 +1,308 @@
+"""A later export replaces what changed, and gives way again when it is taken out."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from closedloop.adapters.mapping import Mapping
+from closedloop.adapters.readers import Reader
+from closedloop.adapters.registry import READERS
+from closedloop.adapters.types import FileFacts
+from closedloop.config import Settings
+from closedloop.domain.audit import Actor
+from closedloop.extensions import Database
+from closedloop.models import (
+    Contact,
+    ContactLink,
+    ContactText,
+    ContactVersion,
+    Customer,
+    DueDay,
+    ImportBatch,
+    ImportReject,
+)
+from closedloop.services.contacts import import_file
+from closedloop.services.erasure import erase_customer
+from closedloop.services.expiry import expire_texts
+from closedloop.services.previews import preview_file
+from closedloop.services.renewal import extended
+from closedloop.services.repeats import chain_contacts
+from closedloop.services.rollback import preview_roll_back, roll_back_import
+from tests.factories.themes import make_theme
+from tests.services.test_contacts import MAPPING, everything_stored, row, write
+from tests.services.test_rollback import picture
+
+LATEST = dataclasses.replace(MAPPING, on_change="replace")
+FIRST = [
+    row("open", hours=0, text="Where is my card?", handle_seconds="60"),
+    row("same", hours=30),
+    row("moves", hours=50, customer="cust-2"),
+]
+LATER = [
+    row("open", hours=0, text="Where is my card? It came, thank you.", csat="5"),
+    row("same", hours=30),
+    row("moves", hours=80, customer="cust-3", channel="chat"),
+    row("new", hours=90),
+]
+
+
+@pytest.fixture
+def take_in(database: Database, settings: Settings, actor: Actor, tmp_path: Path):
+    def take(rows: list[dict], mapping: Mapping = LATEST) -> ImportBatch:
+        return import_file(
+            database.transaction,
+            settings=settings,
+            path=write(tmp_path / "contacts.csv", rows),
+            mapping=mapping,
+            source="crm",
+            file_name="contacts.csv",
+            by=actor,
+        )
+
+    return take
+
+
+@pytest.fixture
+def take_out(database: Database, settings: Settings, actor: Actor):
+    def take(batch: ImportBatch):
+        return roll_back_import(
+            database.transaction, settings=settings, batch_id=batch.id, by=actor
+        )
+
+    return take
+
+
+def contact(database: Database, contact_id: str) -> Contact:
+    with database.reading() as session:
+        wanted = sa.select(Contact).where(Contact.source_contact_id == contact_id)
+        found = session.scalars(wanted).one()
+        assert found.link is None or found.link.contact_id == found.id
+        return found
+
+
+def count(database: Database, model) -> int:
+    with database.reading() as session:
+        return session.scalar(sa.select(sa.func.count()).select_from(model)) or 0
+
+
+def test_what_changed_is_as_if_only_the_later_export_had_come(
+    take_in, take_out, database, settings
+) -> None:
+    only = take_in(LATER)
+    wanted = picture(database)
+    take_out(only)
+    take_in(FIRST)
+
+    batch = take_in(LATER)
+
+    assert (batch.added, batch.unchanged, batch.changed, batch.renewed) == (1, 1, 2, 2)
+    found = picture(database)
+    # the customer of before is kept for the version that can come back
+    assert set(wanted.pop("customers")) < set(found.pop("customers"))
+    assert found == wanted
+    assert count(database, ImportReject) == 0
+    with database.transaction() as session:  # from scratch it is the same
+        assert chain_contacts(session, settings=settings, customer_ids=None) == set()
+
+
+def test_the_same_export_again_changes_nothing(take_in, database) -> None:
+    take_in(FIRST)
+    take_in(LATER)
+    before = picture(database), count(database, ContactVersion)
+    batch = take_in(LATER)
+    assert (batch.added, batch.unchanged, batch.changed, batch.renewed) == (0, 4, 0, 0)
+    assert (picture(database), count(database, ContactVersion)) == before
+
+
+def test_of_two_rows_in_one_file_the_last_counts_however_often_it_is_read(
+    take_in, database
+) -> None:
+    rows = [row("a", text="One."), row("b"), row("a", text="Two."), row("a", text="Three.")]
+    batch = take_in(rows)
+    assert (batch.added, batch.changed, batch.renewed) == (2, 2, 1)
+    assert count(database, ContactVersion) == 0
+    before = picture(database)
+    assert any("Three." in str(text) for text in before["texts"])
+    take_in(rows)
+    assert picture(database) == before
+
+
+@pytest.mark.parametrize("mapping", [MAPPING, LATEST], ids=["keep", "replace"])
+def test_the_dry_run_counts_the_changes_that_the_import_then_makes(
+    take_in, database, settings, tmp_path, mapping
+) -> None:
+    take_in(FIRST)
+    rows = [*LATER, row("open", text="Where is my card?", handle_seconds="60"), row("new")]
+    path = write(tmp_path / "later.csv", rows)
+    with database.reading() as session:
+        seen = preview_file(session, settings=settings, path=path, mapping=mapping, source="crm")
+    batch = take_in(rows, mapping)
+    counts = (batch.added, batch.unchanged, batch.changed)
+    assert (seen.would_add, seen.unchanged, seen.changed) == counts
+    assert batch.renewed == (0 if mapping is MAPPING else 2)
+
+
+def test_an_import_taken_out_puts_the_earlier_content_back_exactly(
+    take_in, take_out, database
+) -> None:
+    take_in(FIRST)
+    before = picture(database)
+    batch = take_in(LATER)
+    with database.reading() as session:
+        preview = preview_roll_back(session, batch_id=batch.id)
+    assert (preview.contacts, preview.restored) == (1, 2)
+
+    done = take_out(batch)
+
+    assert (done.contacts, done.restored) == (1, 2)
+    assert picture(database) == before
+    assert count(database, ContactVersion) == 0
+
+
+def test_the_first_import_taken_out_leaves_what_the_later_one_brought(
+    take_in, take_out, database
+) -> None:
+    first = take_in(FIRST)
+    later = take_in(LATER)
+    take_out(first)
+    with database.reading() as session:
+        ids = session.scalars(sa.select(Contact.source_contact_id).order_by(Contact.id)).all()
+        kept = session.scalars(sa.select(Customer)).all()
+    assert ids == ["open", "moves", "new"]  # "same" had come with the first alone
+    assert len(kept) == 2
+    take_out(later)
+    assert count(database, Contact) == 0
+    assert count(database, ContactVersion) == 0
+
+
+def test_a_version_between_two_others_can_go_alone(take_in, take_out, database) -> None:
+    texts = ["My card is lost.", "My card is late.", "My card is here."]
+    batches = [take_in([row("a", text=text)]) for text in texts]
+    take_out(batches[1])
+    assert contact_text(database) == texts[2]
+    take_out(batches[2])
+    assert contact_text(database) == texts[0]
+    take_out(batches[0])
+    assert count(database, Contact) == 0
+
+
+def contact_text(database: Database) -> str:
+    with database.reading() as session:
+        return session.scalars(sa.select(ContactText.issue_text)).one()
+
+
+def test_a_contact_loses_its_theme_only_if_what_is_embedded_changed(take_in, database) -> None:
+    take_in([row("a", text="One."), row("b", text="Two.")])
+    with database.transaction() as session:
+        theme = make_theme(session)
+        session.execute(sa.update(Contact).values(theme_id=theme.id, cluster=0))
+    take_in([row("a", text="One.", csat="4"), row("b", text="Two, and more.")])
+    a, b = contact(database, "a"), contact(database, "b")
+    assert (a.csat, a.cluster, a.theme_id is None) == (4, 0, False)
+    assert (b.cluster, b.theme_id) == (None, None)
+
+
+def test_a_contact_without_customer_has_no_place_in_a_chain(take_in, database) -> None:
+    take_in([row("a"), row("b", hours=24)])
+    take_in([row("a", customer="")])
+    with database.reading() as session:
+        (link,) = session.scalars(sa.select(ContactLink))
+        assert link.previous_gap_seconds is None
+        assert session.scalars(sa.select(DueDay)).all() == []
+
+
+def test_messages_that_are_gathered_stay_as_they_are(take_in, database) -> None:
+    talk = dataclasses.replace(LATEST, session_gap_seconds=3600)
+    take_in([row("a", text="One."), row("b", hours=0.5, text="Two.")], talk)
+    before = picture(database)
+    for mapping in (talk, LATEST):
+        batch = take_in([row("a", text="Other.")], mapping)
+        assert (batch.changed, batch.renewed) == (1, 0)
+        assert picture(database) == before
+    assert count(database, ImportReject) == 2
+
+
+def test_earlier_versions_go_with_an_erased_customer(take_in, database, settings, actor) -> None:
+    take_in([row("a", customer="cust-778899", text="My word is xylophone.")])
+    take_in([row("a", customer="cust-5", text="Other.")])
+    assert "xylophone" in everything_stored(database)
+    erase_customer(
+        database.transaction, settings=settings, customer_id_text="cust-778899", by=actor
+    )
+    if database.engine.dialect.name == "sqlite":
+        database.compact()
+    assert "xylophone" not in everything_stored(database)
+    assert count(database, Contact) == 1
+    assert count(database, ContactVersion) == 0
+
+
+def test_words_of_earlier_versions_expire(take_in, database, settings) -> None:
+    take_in([row("a", text="My word is xylophone.")])
+    take_in([row("a", text="Other.")])
+    soon = dataclasses.replace(settings, text_days=1)
+    assert expire_texts(database.transaction, settings=soon, dry_run=True).texts == 2
+    assert expire_texts(database.transaction, settings=soon).texts == 2
+    with database.reading() as session:
+        (version,) = session.scalars(sa.select(ContactVersion))
+    assert (version.turns, version.issue_text, version.text_hash) == ([], "", "")
+
+
+def vendor_readers() -> list[Reader]:
+    """Readers of exports of one make; captions come with a table somebody made."""
+    return [reader for reader in READERS if reader.mapping and reader.format != "captions"]
+
+
+@pytest.mark.parametrize("reader", vendor_readers(), ids=lambda reader: reader.format)
+def test_exports_of_known_systems_let_the_later_version_count(reader) -> None:
+    facts = FileFacts(reader.format, "utf-8", "", False, ["contact_id"], [], [])
+    wanted = "extend" if reader.format == "zendesk" else "replace"
+    assert reader.mapping(facts).on_change == wanted
+
+
+def test_an_export_of_what_was_said_since_adds_to_what_was_said_before(
+    take_in, take_out, database
+) -> None:
+    extend = dataclasses.replace(LATEST, on_change="extend")
+    take_in([row("a", text="My card is lost."), row("b", text="Where is my parcel?")], extend)
+    before = picture(database)
+    since = [row("a", text="The new card is late.", csat="5"), row("b", text="Where is my parcel")]
+    batch = take_in([*since, row("c")], extend)
+    assert (batch.added, batch.renewed) == (1, 2)
+    with database.reading() as session:
+        texts = sa.select(ContactText.issue_text).order_by(ContactText.contact_id)
+        first, second, _ = session.scalars(texts)
+    assert "My card is lost." in first
+    assert "The new card is late." in first
+    assert second == "Where is my parcel"  # the same words with other marks: told once
+    assert take_in(since, extend).unchanged == 2
+    take_out(batch)
+    assert picture(database) == before
+
+
+def test_a_later_version_without_words_takes_none_away(take_in, database) -> None:
+    take_in([row("a", text="My card is lost.")])
+    batch = take_in([row("a", text="", csat="2")])
+    assert batch.renewed == 1
+    assert contact_text(database) == "My card is lost."
+    assert contact(database, "a").csat == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "since", "after"),
+    [
+        ("ab", "abc", "abc"),  # all of it is told again, with what is new
+        ("ab", "bc", "abc"),  # the last comments, and one since
+        ("ab", "c", "abc"),
+        ("ab", "a", "ab"),
+        ("aa", "a", "aa"),  # said twice is said twice
+        ("a", "aa", "aa"),
+        ("", "a", "a"),
+    ],
+)
+def test_turns_are_added_once(before, since, after) -> None:
+    told = [[["customer", word] for word in words] for words in (before, since, after)]
+    assert extended(told[0], told[1]) == told[2]
