@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from closedloop.api.auth import WRITE, api_actor, needs
 from closedloop.api.blueprint import bp
-from closedloop.api.schemas import Count, In, Key, Out, Rate, Words
+from closedloop.api.cursors import read_id
+from closedloop.api.schemas import Count, In, Key, Out, Page, Rate, Words
 from closedloop.api.themes import NO_DRIVER
 from closedloop.domain.contact_drivers import DriverState
 from closedloop.domain.themes import ThemeStatus
@@ -26,13 +27,17 @@ from closedloop.queries.contact_drivers import (
 from closedloop.queries.site import get_data_span
 from closedloop.queries.theme_page import find_theme
 from closedloop.services.contact_drivers import (
+    DriverPreview,
     create_driver,
     merge_drivers,
     move_themes,
+    preview_merge,
+    preview_themes,
     rename_driver,
     restore_driver,
     retire_driver,
 )
+from closedloop.services.driver_proposals import propose_drivers
 from closedloop.services.driver_undoing import undo_driver_change
 
 DRIVERS = "/contact-drivers"
@@ -118,6 +123,45 @@ class DriverMergeIn(In):
     expected_count: Count | None = Field(None, description="Themes that will move.")
 
 
+class ThemesAsked(In):
+    """Themes that could go under a contact driver."""
+
+    themes: list[Key] = Field(min_length=1, max_length=MOST_THEMES)
+    to: Key = Field(description="Key of the contact driver, or `none`.")
+
+
+class DriverMergeAsked(In):
+    """The contact driver that could take the themes of another one."""
+
+    into: Key
+
+
+class ThemeMoved(Out):
+    """A theme that would move; `contacts` is null below the fewest customers."""
+
+    key: str
+    name: str
+    contact_driver: str | None = Field(description="Where it is now.")
+    contacts: int | None
+
+
+class DriverPreviewOut(Out):
+    """What a change would move; nothing was changed."""
+
+    themes: list[ThemeMoved]
+    contacts: int = Field(description="Of the last 90 days, in the themes whose contacts are told.")
+    left_empty: list[str] = Field(description="Contact drivers that no theme would be left in.")
+
+
+class DriverProposal(Out):
+    """What a proposal did, by key."""
+
+    new_drivers: list[str]
+    placed_themes: list[str]
+    themes_without: list[str]
+    retired_drivers: list[str]
+
+
 class DriverChangeDone(Out):
     """A change that was made, and the number that takes it back."""
 
@@ -144,6 +188,7 @@ class DriverChangeList(Out):
     """What people did to contact drivers, newest first."""
 
     items: list[DriverChangeOut]
+    next: str | None
 
 
 @bp.get(DRIVERS)
@@ -162,10 +207,13 @@ def list_drivers_view() -> ContactDriverList:
 
 @bp.get(f"{DRIVERS}/changes")
 @bp.doc(summary="Changes of contact drivers")
+@bp.input(Page, location="query", arg_name="asked")
 @bp.output(DriverChangeList)
 @needs("themes.view")
-def list_driver_changes_view() -> DriverChangeList:
+def list_driver_changes_view(asked: Page) -> DriverChangeList:
     """Give what people decided about contact drivers."""
+    rows = list_driver_changes(db.session, before_id=read_id(asked.after), limit=asked.limit + 1)
+    page = rows[: asked.limit]
     items = [
         DriverChangeOut(
             change=row.id,
@@ -178,9 +226,10 @@ def list_driver_changes_view() -> DriverChangeList:
             undone_by=row.undone_by or None,
             undone_at=row.undone_at,
         )
-        for row in list_driver_changes(db.session)
+        for row in page
     ]
-    return DriverChangeList(items=items)
+    more = str(page[-1].id) if len(rows) > asked.limit else None
+    return DriverChangeList(items=items, next=more)
 
 
 @bp.get(DRIVER)
@@ -217,6 +266,46 @@ def create_driver_view(sent: DriverIn) -> DriverChangeDone:
         lambda session: {"name": sent.name, "theme_ids": _theme_ids(session, sent.themes)},
         typed_count=sent.expected_count,
     )
+
+
+@bp.post(f"{DRIVERS}/proposals")
+@bp.doc(summary="Propose contact drivers for themes without one")
+@bp.output(DriverProposal)
+@needs("themes.discover", WRITE)
+def propose_drivers_view() -> DriverProposal:
+    """Put themes without a contact driver under one; what has one stays where it is."""
+    with db.transaction() as session:
+        outcome = propose_drivers(session, settings=current_settings(), by=api_actor())
+    return DriverProposal(
+        new_drivers=outcome.born,
+        placed_themes=outcome.placed,
+        themes_without=outcome.left,
+        retired_drivers=outcome.retired,
+    )
+
+
+@bp.post(f"{DRIVERS}/move/preview")
+@bp.doc(summary="What putting themes under another contact driver would do", responses=_REFUSED)
+@bp.input(ThemesAsked, location="json", arg_name="sent")
+@bp.output(DriverPreviewOut)
+@needs("themes.curate")
+def preview_move_to_driver_view(sent: ThemesAsked) -> DriverPreviewOut:
+    """Give the themes that would move; nothing is changed."""
+    to_id = None if sent.to == NO_DRIVER else find_driver(db.session, sent.to).id
+    k, ids = current_settings().privacy_k, _theme_ids(db.session, sent.themes)
+    return _preview(preview_themes(db.session, theme_ids=ids, to_id=to_id, k=k))
+
+
+@bp.post(f"{DRIVER}/merge/preview")
+@bp.doc(summary="What merging a contact driver would do", responses=_REFUSED)
+@bp.input(DriverMergeAsked, location="json", arg_name="sent")
+@bp.output(DriverPreviewOut)
+@needs("themes.curate")
+def preview_merge_driver_view(key: str, sent: DriverMergeAsked) -> DriverPreviewOut:
+    """Give the themes that would move; nothing is changed."""
+    ids = {"driver_id": find_driver(db.session, key).id}
+    ids["into_id"] = find_driver(db.session, sent.into).id
+    return _preview(preview_merge(db.session, k=current_settings().privacy_k, **ids))
 
 
 @bp.post(f"{DRIVERS}/move")
@@ -294,6 +383,22 @@ def _change(verb: Any, given: Any, **more: Any) -> DriverChangeDone:
         change = verb(session, by=api_actor(), **given(session), **more)
         key = change.driver.key if change.driver else None
         return DriverChangeDone(change=change.id, contact_driver=key, themes=change.themes)
+
+
+def _preview(found: DriverPreview) -> DriverPreviewOut:
+    return DriverPreviewOut(
+        themes=[
+            ThemeMoved(
+                key=theme.key,
+                name=theme.name,
+                contact_driver=theme.from_key or None,
+                contacts=theme.contacts,
+            )
+            for theme in found.themes
+        ],
+        contacts=found.contacts,
+        left_empty=list(found.left_empty),
+    )
 
 
 def _theme_ids(session: Any, keys: Sequence[str]) -> list[int]:

@@ -166,14 +166,15 @@ def restore(key: str, count: int | None, yes: bool, instance: Path | None, as_js
 
 @click.command("changes")
 @key_argument
+@click.option("--before", type=click.IntRange(1), help="Only changes older than this number.")
 @instance_option
 @json_option
 @speaks_plainly
-def changes(key: str, instance: Path | None, as_json: bool) -> None:
-    """Print what people did to a theme, newest first, with the number that undoes it."""
+def changes(key: str, before: int | None, instance: Path | None, as_json: bool) -> None:
+    """Print what people did to a theme, newest first, 100 at a time, with the number to undo it."""
     site = open_site(instance)
     with site.database.reading() as session:
-        found = list_changes(session, find_theme(session, key).id)
+        found = list_changes(session, find_theme(session, key).id, before_id=before)
     if as_json:
         print_json([_facts(change) for change in found])
         return

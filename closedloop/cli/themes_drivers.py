@@ -34,6 +34,7 @@ from closedloop.services.contact_drivers import (
     preview_merge,
     preview_themes,
     rename_driver,
+    restore_driver,
     retire_driver,
 )
 from closedloop.services.driver_proposals import propose_drivers
@@ -182,15 +183,29 @@ def retire(key: str, instance: Path | None) -> None:
     click.echo(f"Retired {key}. Take it back: closedloop themes drivers undo {change_id}")
 
 
+@drivers.command("restore")
+@click.argument("key")
+@instance_option
+@speaks_plainly
+def restore(key: str, instance: Path | None) -> None:
+    """Bring the retired contact driver KEY back into use, without themes."""
+    site = open_site(instance)
+    with site.database.transaction() as session:
+        change = restore_driver(session, driver_id=find_driver(session, key).id, by=COMMAND_LINE)
+        change_id = change.id
+    click.echo(f"Restored {key}. Take it back: closedloop themes drivers undo {change_id}")
+
+
 @drivers.command("changes")
+@click.option("--before", type=click.IntRange(1), help="Only changes older than this number.")
 @instance_option
 @json_option
 @speaks_plainly
-def changes(instance: Path | None, as_json: bool) -> None:
-    """Print what people did to contact drivers, newest first."""
+def changes(before: int | None, instance: Path | None, as_json: bool) -> None:
+    """Print what people did to contact drivers, newest first; 100 at a time."""
     site = open_site(instance)
     with site.database.reading() as session:
-        rows = list_driver_changes(session)
+        rows = list_driver_changes(session, before_id=before)
     if as_json:
         print_json([vars(row) for row in rows])
         return

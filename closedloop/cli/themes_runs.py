@@ -26,14 +26,15 @@ from closedloop.services.run_parts import accept_parts, decline_parts
 
 
 @click.command("runs")
+@click.option("--before", type=click.IntRange(1), help="Only runs older than this number.")
 @instance_option
 @json_option
 @speaks_plainly
-def runs(instance: Path | None, as_json: bool) -> None:
-    """Print the runs that looked for themes, newest first."""
+def runs(before: int | None, instance: Path | None, as_json: bool) -> None:
+    """Print the runs that looked for themes, newest first; 100 at a time."""
     site = open_site(instance)
     with site.database.reading() as session:
-        found = list_runs(session)
+        found = list_runs(session, before_id=before)
     if as_json:
         print_json([_run_facts(row) for row in found])
         return

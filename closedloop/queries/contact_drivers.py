@@ -345,7 +345,11 @@ class DriverChangeRow:
 
 
 def list_driver_changes(
-    session: Session, *, driver_id: int | None = None, limit: int = CHANGES_SHOWN
+    session: Session,
+    *,
+    driver_id: int | None = None,
+    before_id: int | None = None,
+    limit: int = CHANGES_SHOWN,
 ) -> list[DriverChangeRow]:
     """Return what people did to contact drivers, newest first.
 
@@ -353,6 +357,9 @@ def list_driver_changes(
     ----------
     driver_id : int, optional
         Only changes that name this driver.
+    before_id : int, optional
+        Only changes older than this one.
+    limit : int
     """
     first, second = aliased(ContactDriver), aliased(ContactDriver)
     query = (
@@ -362,6 +369,8 @@ def list_driver_changes(
         .order_by(DriverChange.id.desc())
         .limit(limit)
     )
+    if before_id is not None:
+        query = query.where(DriverChange.id < before_id)
     if driver_id is not None:
         query = query.where(
             sa.or_(DriverChange.driver_id == driver_id, DriverChange.other_id == driver_id)

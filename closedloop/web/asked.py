@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import flask
 from werkzeug.routing import IntegerConverter
 
 from closedloop.domain.errors import Invalid
 
+Row = TypeVar("Row")
 LARGEST_ID = 2**31 - 1
 """Of the tables with short ids; no other table comes near it either."""
 
@@ -21,6 +22,36 @@ class IdConverter(IntegerConverter):
     def __init__(self, url_map: Any, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("max", LARGEST_ID)
         super().__init__(url_map, *args, **kwargs)
+
+
+def older_page(
+    read: Callable[..., Sequence[Row]], rows: int, number_of: Callable[[Row], int]
+) -> dict[str, Any]:
+    """Return a page of what is listed newest first, and where it goes on.
+
+    Parameters
+    ----------
+    read : callable
+        Takes `before_id`, the number in the address that all have to be older than, and `limit`.
+    rows : int
+        Of a page.
+    number_of : callable
+        Of a row, what it is ordered by.
+
+    Where nothing is older, the newest are given.
+
+    Returns
+    -------
+    dict
+        The `rows`, `older`, the number to go on before, None at the end, and `is_first`.
+    """
+    before = flask.request.args.get("before", type=row_id)
+    found = read(before_id=before, limit=rows + 1)
+    if before is not None and not found:
+        before, found = None, read(before_id=None, limit=rows + 1)
+    page = found[:rows]
+    older = number_of(page[-1]) if len(found) > rows else None
+    return {"rows": page, "older": older, "is_first": before is None}
 
 
 def row_id(text: str) -> int:

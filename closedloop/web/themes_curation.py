@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from flask import flash, render_template, request, url_for
@@ -18,7 +20,7 @@ from closedloop.queries.contacts import (
     list_contact_ids,
     list_contacts,
 )
-from closedloop.queries.curation import list_changes, list_picked, list_targets
+from closedloop.queries.curation import CHANGES_SHOWN, list_changes, list_picked, list_targets
 from closedloop.queries.theme_figures import figures_of, list_quotes
 from closedloop.queries.theme_page import find_theme
 from closedloop.services.curation import (
@@ -34,7 +36,7 @@ from closedloop.services.retiring import (
     retire_theme,
 )
 from closedloop.services.undoing import take_back
-from closedloop.web.asked import row_id, typed_count
+from closedloop.web.asked import older_page, row_id, typed_count
 from closedloop.web.contacts import read_cursor, write_cursor
 from closedloop.web.contacts_bp import redacted
 from closedloop.web.flashes import flash_done
@@ -158,9 +160,8 @@ def restore(key: str) -> Page:
 def changes(key: str) -> str:
     """List what people did to a theme, each with its way back."""
     theme = find_theme(db.session, key)
-    return render_template(
-        "themes/changes.html", theme=theme, changes=list_changes(db.session, theme.id)
-    )
+    page = older_page(partial(list_changes, db.session, theme.id), CHANGES_SHOWN, attrgetter("id"))
+    return render_template("themes/changes.html", theme=theme, page=page)
 
 
 @bp.post("/changes/<int:change_id>/undo")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from flask import Response, flash, render_template, request, url_for
@@ -10,6 +12,7 @@ from werkzeug import Response as BaseResponse
 from closedloop.domain.errors import Conflict, Invalid
 from closedloop.extensions import current_settings, db
 from closedloop.queries.contact_drivers import (
+    CHANGES_SHOWN,
     DriverPage,
     DriverRow,
     find_driver,
@@ -27,6 +30,7 @@ from closedloop.services.contact_drivers import (
 )
 from closedloop.services.driver_proposals import DriverOutcome, propose_drivers
 from closedloop.services.driver_undoing import undo_driver_change
+from closedloop.web.asked import older_page
 from closedloop.web.csv_files import csv_response
 from closedloop.web.flashes import flash_done
 from closedloop.web.htmx import see_other
@@ -106,7 +110,8 @@ def look_for_drivers() -> BaseResponse:
 @requires("themes.view")
 def driver_changes() -> str:
     """List what people did to contact drivers, each with its way back."""
-    return render_template("themes/driver_changes.html", changes=list_driver_changes(db.session))
+    page = older_page(partial(list_driver_changes, db.session), CHANGES_SHOWN, attrgetter("id"))
+    return render_template("themes/driver_changes.html", page=page)
 
 
 @bp.post("/drivers/changes/<int:change_id>/undo")

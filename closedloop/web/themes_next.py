@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from flask import Response, render_template, request
@@ -10,13 +10,7 @@ from flask import Response, render_template, request
 from closedloop.domain.contacts import HEADLINE_WINDOW, last_mature_day
 from closedloop.domain.followers import FALSE_SHARE, FOLLOWER_DAYS
 from closedloop.extensions import current_settings, db
-from closedloop.queries.followers import (
-    Follower,
-    FollowerList,
-    NextIssues,
-    find_next_issues,
-    list_followers,
-)
+from closedloop.queries.followers import Follower, NextIssues, find_next_issues, list_followers
 from closedloop.web.csv_files import csv_response
 from closedloop.web.permissions import requires
 from closedloop.web.themes_bp import bp
@@ -75,18 +69,18 @@ def next_issues() -> str:
         k=k,
         days=FOLLOWER_DAYS,
         rules=RULES,
-        counted=_counted(found) if found.as_of else None,
+        counted=_counted(found.as_of) if found.as_of else None,
     )
 
 
-def _counted(found: FollowerList) -> dict[str, Any]:
+def _counted(as_of: date) -> dict[str, Any]:
     """Return what the list of contacts is asked for the contacts before: of known customers, in
     the days whose 7 days have passed.
     """
     zone = current_settings().reporting_zone
     return {
-        "from": found.as_of - timedelta(days=FOLLOWER_DAYS - 1),
-        "to": last_mature_day(found.as_of, HEADLINE_WINDOW, zone),
+        "from": as_of - timedelta(days=FOLLOWER_DAYS - 1),
+        "to": last_mature_day(as_of, HEADLINE_WINDOW, zone),
         "who": "known",
     }
 

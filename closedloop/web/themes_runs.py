@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from flask import flash, render_template, request, url_for
@@ -10,11 +12,19 @@ from werkzeug import Response
 from closedloop.domain.curation import must_type_count
 from closedloop.domain.errors import Conflict, Invalid
 from closedloop.domain.runs import RULE, PartState
+from closedloop.domain.themes import FINENESS
 from closedloop.extensions import current_settings, db
 from closedloop.queries.drift import get_site_drift
-from closedloop.queries.runs import compare_runs, get_run, list_missed, list_parts, list_runs
+from closedloop.queries.runs import (
+    RUNS_SHOWN,
+    compare_runs,
+    get_run,
+    list_missed,
+    list_parts,
+    list_runs,
+)
 from closedloop.services.run_choices import decline_chosen, queue_acceptance
-from closedloop.web.asked import row_id, typed_count
+from closedloop.web.asked import older_page, row_id, typed_count
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
@@ -29,7 +39,7 @@ def runs() -> str:
     drift = get_site_drift(db.session, k=current_settings().privacy_k)
     return render_template(
         "themes/runs.html",
-        runs=list_runs(db.session),
+        page=older_page(partial(list_runs, db.session), RUNS_SHOWN, attrgetter("run.id")),
         drift=drift,
         chart_data=drift_chart(drift, "All contacts"),
     )
@@ -47,6 +57,7 @@ def run(run_id: int) -> str:
         manifest=page.run.manifest,
         missed=list_missed(db.session, page.run),
         rule=RULE,
+        fineness=FINENESS,
     )
 
 

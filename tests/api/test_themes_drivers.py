@@ -78,3 +78,33 @@ def test_what_cannot_be_done_is_refused(api, money, parcels):
     wrong = {"themes": ["T-901"], "to": "none", "expected_count": 2}
     api.send("/contact-drivers/move", wrong, status=422)
     assert api.get("/themes/T-901")["contact_driver"] == money.key
+
+
+def test_a_preview_says_what_would_move_and_changes_nothing(api, money, parcels):
+    sent = {"themes": ["T-901", "T-902"], "to": parcels.key}
+    found = api.send("/contact-drivers/move/preview", sent)
+    assert [(t["key"], t["contact_driver"], t["contacts"]) for t in found["themes"]] == [
+        ("T-901", money.key, 300),
+        ("T-902", money.key, None),
+    ]
+    assert (found["contacts"], found["left_empty"]) == (300, [f"{money.key} Money"])
+    merged = api.send(f"/contact-drivers/{parcels.key}/merge/preview", {"into": money.key})
+    assert [theme["key"] for theme in merged["themes"]] == ["T-903"]
+    assert merged["left_empty"] == []
+    assert api.get("/themes/T-901")["contact_driver"] == money.key
+    assert api.get("/contact-drivers/changes")["items"] == []
+
+
+def test_proposing_says_which_themes_still_have_none(api, money, parcels):
+    found = api.send("/contact-drivers/proposals")
+    assert found["themes_without"] == ["T-904"]
+    assert found["placed_themes"] == found["new_drivers"] == []
+
+
+def test_changes_go_on_where_the_page_before_ended(api, money, parcels):
+    names = ["A", "B", "C"]
+    made = [api.send("/contact-drivers", {"name": name})["change"] for name in names]
+    first = api.get("/contact-drivers/changes?limit=2")
+    rest = api.get(f"/contact-drivers/changes?limit=2&after={first['next']}")
+    assert [one["change"] for one in first["items"] + rest["items"]] == made[::-1]
+    assert rest["next"] is None

@@ -64,16 +64,23 @@ def test_drivers_are_made_named_merged_and_retired(run, site):
     assert "Made D-003" in run("create", "Own")
     assert "D-003 is called Better." in run("rename", "D-003", "Better")
     assert "Retired D-003" in run("retire", "D-003")
+    said = run("restore", "D-003")
+    assert "Restored D-003" in said
+    assert "is not retired" in run("restore", "D-003", code=1)
+    run("undo", said.split("undo ")[1].strip())
     assert "still holds" in run("retire", "D-001", code=1)
     run("merge", "D-001", "--into", "D-002", "--yes")
     assert driver_of(site, "T-001") == "D-002"
     said = run("changes")
-    assert [line.split()[1] for line in said.splitlines()[2:6]] == [
+    assert [line.split()[1] for line in said.splitlines()[2:7]] == [
         "merge",
+        "restore",
         "retire",
         "rename",
         "create",
     ]
+    older = run("changes", "--before", said.splitlines()[4].split()[0])
+    assert [line.split()[1] for line in older.splitlines()[2:]] == ["rename", "create"]
 
 
 def test_proposing_says_what_came_of_it(run, site):

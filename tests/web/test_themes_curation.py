@@ -326,6 +326,24 @@ def test_parts_of_a_run_are_listed_and_taken_back_by_a_job(manager, session, the
     assert location.endswith(f"/jobs/{job.id}")
 
 
+def test_more_changes_of_a_theme_than_a_page_holds_go_on_with_older_ones(manager, session, themes):
+    first, second = themes
+    for theme in [*[first] * 101, second]:
+        session.add(
+            ThemeChange(theme_id=theme.id, kind=ChangeKind.MOVE, contacts=1, changed_by="Ada")
+        )
+    session.commit()
+    query = sa.select(ThemeChange.id).where(ThemeChange.theme_id == first.id)
+    numbers = sorted(session.scalars(query))
+
+    html = manager.get(f"/themes/{first.key}/changes")
+    assert f'href="/themes/{first.key}/changes?before={numbers[1]}"' in html
+    assert f"/changes/{numbers[0]}/undo" not in html
+    html = manager.get(f"/themes/{first.key}/changes?before={numbers[1]}")
+    assert f"/changes/{numbers[0]}/undo" in html
+    assert "Show older" not in html
+
+
 def test_the_ways_to_put_a_theme_right_do_not_hide_with_the_keys_on_a_narrow_screen(
     manager, themes
 ):

@@ -12,9 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from closedloop.domain.accounts import Role
-from closedloop.domain.contact_drivers import DriverState
+from closedloop.domain.contact_drivers import DriverChangeKind, DriverState
 from closedloop.domain.themes import ThemeStatus
-from closedloop.models import ContactDriver, DailySlice, Theme
+from closedloop.models import ContactDriver, DailySlice, DriverChange, Theme
 from tests.factories.contacts import make_contact
 from tests.factories.themes import make_driver, make_stats, make_theme
 from tests.pages import text_of
@@ -234,3 +234,19 @@ def test_more_themes_and_drivers_take_no_more_statements(manager, session, money
             make_stats(session, theme)
     assert [statements_of(manager, path) for path in paths] == first
     assert max(first) <= 12
+
+
+def test_more_changes_than_a_page_holds_go_on_with_older_ones(manager, session, money):
+    changes = [
+        DriverChange(kind=DriverChangeKind.RENAME, driver_id=money.id, themes=0, changed_by="Ada")
+        for _ in range(101)
+    ]
+    session.add_all(changes)
+    session.flush()
+    numbers = sorted(change.id for change in changes)
+
+    html = manager.get("/themes/drivers/changes")
+    assert f'href="/themes/drivers/changes?before={numbers[1]}"' in html
+    assert f"/changes/{numbers[0]}/undo" not in html
+    html = manager.get(f"/themes/drivers/changes?before={numbers[1]}")
+    assert f"/changes/{numbers[0]}/undo" in html

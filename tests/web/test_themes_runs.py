@@ -298,3 +298,16 @@ def test_new_candidates_of_a_run_are_said_to_wait_at_triage(manager, session):
     assert not {"Seed", "Encoder", "cluster"} & set(plain.split())
     assert "left over rate 0.08829" in text
     assert '<a href="/triage/">triage</a>' in html
+
+
+def test_more_runs_than_a_page_holds_go_on_with_older_ones(manager, session):
+    made = [make_run(session).id for _ in range(101)]
+
+    html = manager.get("/themes/runs")
+    older = f'href="/themes/runs?before={made[1]}"'
+
+    assert older in html
+    assert f'href="/themes/runs/{made[0]}"' not in html
+    html = manager.get(f"/themes/runs?before={made[1]}")
+    assert f'href="/themes/runs/{made[0]}"' in html
+    assert 'href="/themes/runs">Back to the newest' in html
