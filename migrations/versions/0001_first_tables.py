@@ -112,7 +112,7 @@ def upgrade() -> None:
             "changed",
             sa.Integer(),
             nullable=False,
-            comment="Rows seen before with other content; the first stays.",
+            comment="Rows seen before with other content.",
         ),
         sa.Column("rejected", sa.Integer(), nullable=False, comment="Rows in quarantine."),
         sa.Column(
