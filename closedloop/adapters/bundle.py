@@ -8,11 +8,12 @@ import lzma
 import shutil
 import struct
 import tempfile
+import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from closedloop.adapters.types import UnreadableFile
@@ -32,6 +33,58 @@ _SMALL = 64 * 1024 * 1024
 """Content up to this many bytes is no bomb whatever the ratio."""
 
 
+_SECONDS_BETWEEN = 0.5
+_TO_SHELVE = 0.3
+"""Share of a reading in which records are put away before the first contact is made of them."""
+
+
+class Watch:
+    """How far a bundle is read, told by readers that know no lines; set `tell` to hear of it."""
+
+    def __init__(self) -> None:
+        self.tell: Callable[[], None] | None = None
+        self.n_bytes = self.n_read = 0
+        self.is_making = False  # before, a pass over the records only prepares
+        self._weight = 1.0
+        self._made = 0.0
+        self._told = 0.0
+
+    @property
+    def share(self) -> float:
+        """How much is done, in 0–1; 0 before anything was heard."""
+        read = min(1.0, self.n_read / self.n_bytes) if self.n_bytes else 0.0
+        return self._weight * read + (1 - self._weight) * self._made
+
+    def over(self, members: Sequence[Member], *, shelves: bool = False) -> Iterator[Member]:
+        """Yield the files that are read; with `shelves` contacts are made only after the last."""
+        sizes = [member.path.stat().st_size for member in members]
+        self.n_bytes, self._weight = sum(sizes), _TO_SHELVE if shelves else 1.0
+        self.is_making, self._made = False, 0.0
+        before = 0
+        for member, size in zip(members, sizes, strict=True):
+            self.n_read = before
+            yield member
+            before += size
+        self.n_read = before
+
+    def heard(self, n: int) -> None:
+        """Note that so many more characters of the file were read."""
+        self.n_read += n
+        self._speak()
+
+    def made(self, number: int, of: int) -> None:
+        """Note that contacts were made of so many of the records on the shelf."""
+        if self.is_making and of:
+            self._made = max(self._made, number / of)
+        self._speak()
+
+    def _speak(self) -> None:
+        now = time.monotonic()
+        if self.tell is not None and now - self._told >= _SECONDS_BETWEEN:
+            self._told = now
+            self.tell()
+
+
 @dataclass(frozen=True)
 class Member:
     """One file of a bundle; `name` is how people know it, `path` where it can be opened."""
@@ -46,6 +99,7 @@ class Bundle:
 
     path: Path
     members: tuple[Member, ...]
+    watch: Watch = field(default_factory=Watch, compare=False, repr=False)
 
     @property
     def only(self) -> Path | None:

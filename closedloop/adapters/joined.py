@@ -11,16 +11,17 @@ import csv
 import json
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from closedloop.adapters.bundle import Bundle, Member
+from closedloop.adapters.bundle import Bundle, Member, Watch
 from closedloop.adapters.json_records import (
     Broken,
+    Heard,
     Record,
     looks_like_json,
     read_records,
@@ -118,7 +119,8 @@ Contacts = Callable[["Shelf"], Iterator[Made | Refusal]]
 class Shelf:
     """Records by kind, key and owner, in a temporary database that spills to disk."""
 
-    def __init__(self) -> None:
+    def __init__(self, watch: Watch | None = None) -> None:
+        self.watch = watch or Watch()
         self._db = sqlite3.connect("", isolation_level=None)
         self._db.execute("PRAGMA journal_mode = OFF")
         self._db.execute(
@@ -227,7 +229,7 @@ class Shelf:
             "SELECT key, MIN(seq) AS first FROM records WHERE kind = ? GROUP BY key ORDER BY first",
             (kind,),
         )
-        for key, _ in keys:
+        for key, _ in self._passing(keys, "COUNT(DISTINCT key) FROM records WHERE kind = ?", kind):
             if found := self.newest(kind, key):
                 yield found
 
@@ -251,8 +253,16 @@ class Shelf:
             " GROUP BY owner ORDER BY first",
             (kind,),
         )
-        for owner, _ in rows:
+        of = "COUNT(DISTINCT owner) FROM records WHERE kind = ?"
+        for owner, _ in self._passing(rows, of, kind):
             yield owner
+
+    def _passing(self, rows: Iterable[Any], of: str, *values: str) -> Iterator[Any]:
+        """Yield rows, and let be heard how many of them are done."""
+        total = self._db.execute(f"SELECT {of}", values).fetchone()[0]
+        for number, row in enumerate(rows, 1):
+            yield row
+            self.watch.made(number, total)
 
     def link(self, owner: str, key: str) -> None:
         """Put a key under an owner."""
@@ -266,7 +276,7 @@ class Shelf:
         owners = self._db.execute(
             "SELECT owner, MIN(seq) AS first FROM links GROUP BY owner ORDER BY first"
         )
-        for owner, _ in owners:
+        for owner, _ in self._passing(owners, "COUNT(DISTINCT owner) FROM links"):
             rows = self._db.execute("SELECT key FROM links WHERE owner = ? ORDER BY seq", (owner,))
             yield owner, [row[0] for row in rows]
 
@@ -276,12 +286,13 @@ class Shelf:
 
 def read_joined(bundle: Bundle, layout: Layout, contacts: Contacts) -> Iterator[RawRow | BadRow]:
     """Yield what is broken, then the contacts; rows are numbered from 1 in this order."""
-    with closing(Shelf()) as shelf:
+    with closing(Shelf(bundle.watch)) as shelf:
         line = 0
         for bad in _load(bundle.members, layout, shelf):
             line += 1
             yield _bad_row(line, bad)
         for made in contacts(shelf):
+            bundle.watch.is_making = True
             line += 1
             if isinstance(made, Refusal):
                 yield _bad_row(line, made)
@@ -348,10 +359,10 @@ def _load(
     limit: int | None = None,
 ) -> Iterator[Refusal]:
     """Put all records on the shelf, yielding what is broken; with a limit nothing is lost."""
-    for member in members:
+    for member in shelf.watch.over(members, shelves=True):
         shelf.begin_member(member.name)
         is_ours = False
-        for item in _items(member, layout, limit):
+        for item in _items(member, layout, limit, shelf.watch.heard):
             refusal = None
             if isinstance(item, Broken):
                 refusal = _note_broken(item, member, layout, shelf)
@@ -382,13 +393,16 @@ def _shelve(piece: Piece, record: Record, member: Member, shelf: Shelf) -> Refus
     return Refusal(f"{reason} Export it again.", record.text[:RAW_CHARS])
 
 
-def _items(member: Member, layout: Layout, limit: int | None) -> Iterator[Record | Broken]:
+def _items(
+    member: Member, layout: Layout, limit: int | None, heard: Heard
+) -> Iterator[Record | Broken]:
     if looks_like_json(member.path):
         yield from read_records(
             member.path,
             sorted(layout.names),
             lambda name, value: layout.file(value, Source(name, member.name, {})) is not None,
             limit=limit,
+            heard=heard,
         )
     elif layout.has_tables and _is_text(member.path):
         yield from _table_records(member.path, limit)

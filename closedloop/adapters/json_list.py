@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -69,11 +69,13 @@ def _why_none(rows: list[RawRow | BadRow]) -> str:
     return "The JSON list in the file is empty. Check that the export has finished."
 
 
-def read_rows(path: Path, facts: FileFacts) -> Iterator[RawRow | BadRow]:
+def read_rows(
+    path: Path, facts: FileFacts, heard: Callable[[int], None] | None = None
+) -> Iterator[RawRow | BadRow]:
     """Yield each record of the list, in the order of the file, numbered from 1."""
     key = _key(path, facts.encoding)
     with open_text(path, facts.encoding, newline="") as stream:
-        for number, record in enumerate(read_list(stream, key), start=1):
+        for number, record in enumerate(read_list(stream, key, heard), start=1):
             yield _as_row(number, record, facts.encoding)
 
 
@@ -99,4 +101,5 @@ READER = table_reader(
     sniff=sniff_json_list,
     read=read_rows,
     same_header=False,
+    is_heard=True,
 )

@@ -72,9 +72,16 @@ class Broken:
 Accepts = Callable[[str, dict[str, Any]], bool]
 """Whether an object found in a list of that name (or in none) is a record."""
 
+Heard = Callable[[int], None]
+
 
 def read_records(
-    path: Path, names: Collection[str], accepts: Accepts, *, limit: int | None = None
+    path: Path,
+    names: Collection[str],
+    accepts: Accepts,
+    *,
+    limit: int | None = None,
+    heard: Heard | None = None,
 ) -> Iterator[Record | Broken]:
     """Yield the records of a JSON file in file order.
 
@@ -88,9 +95,11 @@ def read_records(
         An object it accepts is a record even where it has a list of such a name in it.
     limit : int, optional
         Stop after so many characters, as if the file ended there.
+    heard : function of int, optional
+        Told how many characters were read, each time some were.
     """
     with path.open(encoding=_encoding(path), errors="surrogateescape", newline="") as stream:
-        reader = _Reader(_Text(stream, limit), names, accepts)
+        reader = _Reader(_Text(stream, limit, heard), names, accepts)
         yield from reader.records()
 
 
@@ -126,8 +135,9 @@ def _no_constant(_: str) -> None:
 class _Text:
     """The text of a file, of which only what is being looked at is kept."""
 
-    def __init__(self, stream: IO[str], limit: int | None) -> None:
+    def __init__(self, stream: IO[str], limit: int | None, heard: Heard | None = None) -> None:
         self._stream = stream
+        self._heard = heard
         self._left = limit
         self._decoder = json.JSONDecoder(parse_constant=_no_constant)
         self.buffer = ""
@@ -147,6 +157,8 @@ class _Text:
             block = ""
         if self._left is not None:
             self._left -= len(block)
+        if self._heard is not None:
+            self._heard(len(block))
         self.is_end = not block
         keep = max(0, self.at - 1)  # whether a line began here is asked later
         self.buffer, self.at = self.buffer[keep:] + block, self.at - keep

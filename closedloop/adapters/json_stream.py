@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from json.decoder import JSONDecodeError
 from typing import IO, Any
@@ -94,7 +94,9 @@ def find_list(stream: IO[str]) -> str:
     raise NoList
 
 
-def read_list(stream: IO[str], key: str) -> Iterator[Record]:
+def read_list(
+    stream: IO[str], key: str, heard: Callable[[int], None] | None = None
+) -> Iterator[Record]:
     """Yield the elements of the list under `key`, or of the lists a file is made of ('').
 
     Several values written one after another are read like one. What cannot be read is a
@@ -105,8 +107,10 @@ def read_list(stream: IO[str], key: str) -> Iterator[Record]:
     stream : text stream
     key : str
         From `find_list`.
+    heard : function of int, optional
+        Told how many characters were read, each time some were.
     """
-    window = _Window(stream)
+    window = _Window(stream, heard)
     while start := window.skip_space():
         if start == "[" and not key:
             window.pos += 1
@@ -143,8 +147,9 @@ def _under(window: _Window, key: str) -> Iterator[Record]:
 class _Window:
     """A stream of JSON seen through a buffer; `pos` is where reading has come to."""
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: IO[str], heard: Callable[[int], None] | None = None) -> None:
         self._stream = stream
+        self._heard = heard
         self._text = ""
         self._is_at_end = False
         self._indent: str | None = None
@@ -158,6 +163,8 @@ class _Window:
         kept = self._text[self.pos :]
         chunk = self._stream.read(max(_CHUNK_CHARS, len(kept)))  # doubles: no quadratic copying
         self._is_at_end = not chunk
+        if self._heard is not None:
+            self._heard(len(chunk))
         self._text, self.pos = kept + chunk, 0
         return bool(chunk)
 

@@ -87,11 +87,12 @@ def recognise(bundle: Bundle) -> FileFacts | None:
 
 def read_rows(bundle: Bundle, facts: FileFacts) -> Iterator[RawRow | BadRow]:
     """Yield what is broken, then one row per contact."""
-    with closing(Shelf()) as shelf:
+    with closing(Shelf(bundle.watch)) as shelf:
         for line, item in enumerate(chain(load(bundle.members, shelf), _contacts(shelf)), start=1):
             if isinstance(item, Refusal):
                 yield BadRow(line, without_escapes(item.reason), without_escapes(item.raw))
             else:
+                bundle.watch.is_making = True
                 yield RawRow(line, item.fields, where=item.where)
 
 

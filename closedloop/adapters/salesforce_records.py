@@ -15,7 +15,13 @@ from typing import Any
 from closedloop.adapters import contact_csv
 from closedloop.adapters.bundle import Member
 from closedloop.adapters.joined import Json, Piece, Refusal, Shelf
-from closedloop.adapters.json_records import Broken, Record, looks_like_json, read_records
+from closedloop.adapters.json_records import (
+    Broken,
+    Heard,
+    Record,
+    looks_like_json,
+    read_records,
+)
 from closedloop.adapters.parse import MAX_ID_CHARS
 from closedloop.adapters.types import BadRow, RawRow, UnreadableFile
 from closedloop.adapters.vendor_rows import RAW_CHARS, at, text_of
@@ -138,10 +144,10 @@ def load(members: tuple[Member, ...], shelf: Shelf, *, is_look: bool = False) ->
 
     With `is_look` the beginning of each file is enough, and nothing counts as broken.
     """
-    for member in members:
+    for member in shelf.watch.over(members, shelves=True):
         shelf.begin_member(member.name)
         kind = ""
-        for item in _items(member, is_look):
+        for item in _items(member, is_look, shelf.watch.heard):
             if isinstance(item, dict):
                 kind, refusal = _shelved(item, kind, member, shelf)
             else:
@@ -197,10 +203,10 @@ def _inner_records(item: Json, name: str) -> list[Json]:
     return [inner for inner in found if isinstance(inner, dict)] if isinstance(found, list) else []
 
 
-def _items(member: Member, is_look: bool) -> Iterator[Json | Refusal | Broken]:
+def _items(member: Member, is_look: bool, heard: Heard) -> Iterator[Json | Refusal | Broken]:
     if looks_like_json(member.path):
         limit = LOOKED_AT_CHARS if is_look else None
-        for item in read_records(member.path, LISTS, _is_record, limit=limit):
+        for item in read_records(member.path, LISTS, _is_record, limit=limit, heard=heard):
             yield item.value if isinstance(item, Record) else item
         return
     rows = _table_rows(member)

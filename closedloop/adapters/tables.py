@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from closedloop.adapters.bundle import Bundle, Member
 from closedloop.adapters.mapping import guess_mapping
@@ -17,7 +18,7 @@ MAX_TABLES = 1_000
 _NAMED = 3
 
 Sniff = Callable[[Path], FileFacts | None]
-Read = Callable[[Path, FileFacts], Iterator[RawRow | BadRow]]
+Read = Callable[..., Iterator[RawRow | BadRow]]
 Pieces = Iterator[Piece | RawRow | BadRow]
 Cut = Callable[[Path, FileFacts, int], Pieces]
 ReadPiece = Callable[[Piece, FileFacts], list[RawRow | BadRow]]
@@ -33,6 +34,7 @@ def table_reader(
     unit: str = "record",
     same_header: bool = True,
     pieces: tuple[Cut, ReadPiece] | None = None,
+    is_heard: bool = False,
 ) -> Reader:
     """Return the reader of one kind of table, alone or several of them in a bundle.
 
@@ -50,6 +52,8 @@ def table_reader(
         Whether only files with the same columns belong together; otherwise columns add up.
     pieces : pair of functions, optional
         How a file alone is cut and a piece of it read; see `InPieces`.
+    is_heard : bool
+        Whether `read` takes a third argument, which it tells how many characters it has read.
     """
 
     def recognise(bundle: Bundle) -> FileFacts | None:
@@ -59,7 +63,7 @@ def table_reader(
 
     def read_rows(bundle: Bundle, facts: FileFacts) -> Iterator[RawRow | BadRow]:
         if bundle.only is not None:
-            return read(bundle.only, facts)
+            return _alone(bundle, facts, read) if is_heard else read(bundle.only, facts)
         found = _tables(bundle, sniff)
         if same_header:
             found = [(member, own) for member, own in found if own.header == facts.header]
@@ -68,6 +72,12 @@ def table_reader(
     return Reader(
         format, title, guide, recognise, read_rows, unit=unit, in_pieces=_in_pieces(pieces)
     )
+
+
+def _alone(bundle: Bundle, facts: FileFacts, read: Any) -> Iterator[RawRow | BadRow]:
+    """Read the one file of a bundle, and let be heard how far."""
+    for member in bundle.watch.over(bundle.members):
+        yield from read(member.path, facts, bundle.watch.heard)
 
 
 def _in_pieces(pieces: tuple[Cut, ReadPiece] | None) -> InPieces | None:

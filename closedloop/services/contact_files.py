@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from closedloop.adapters.bundle import Bundle, open_bundle
+from closedloop.adapters.bundle import Bundle, Watch, open_bundle
 from closedloop.adapters.mapping import Mapping, guess_mapping
 from closedloop.adapters.readers import Reader
 from closedloop.adapters.registry import recognise
 from closedloop.adapters.types import FileFacts, UnreadableFile
 from closedloop.domain.errors import Invalid, Unreadable
+from closedloop.domain.jobs import Progress
 
 COLUMNS_NAMED = 12
 MEMBERS_NAMED = 12
@@ -209,6 +210,19 @@ class Extent:
         if not self.n_lines:
             return 0
         return min(self.n_bytes, self.n_bytes * line // self.n_lines)
+
+
+def progress_of(extent: Extent, watch: Watch, line: int, doing: str) -> Progress:
+    """Return how far a file is read: by its lines or, where they tell nothing, by its reader."""
+    if extent.n_lines or not watch.n_bytes:
+        return Progress(extent.bytes_up_to(line), extent.total, doing)
+    return Progress(round(extent.n_bytes * watch.share), extent.n_bytes, doing)
+
+
+def looking_in_words(watch: Watch) -> str:
+    """Say how much of an export was looked through before its first row."""
+    read, of = (n / 1_000_000 for n in (min(watch.n_read, watch.n_bytes), watch.n_bytes))
+    return f"no rows read yet · {read:,.1f} of {of:,.1f} MB looked through"
 
 
 def fingerprint(path: Path) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from closedloop.adapters.bundle import Watch
 from closedloop.adapters.contacts import read_contacts, read_rows
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.types import Piece
@@ -19,7 +20,6 @@ from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict
-from closedloop.domain.jobs import Progress
 from closedloop.models import ImportBatch
 from closedloop.models.contacts import BatchState
 from closedloop.services.audit import record_event
@@ -36,8 +36,10 @@ from closedloop.services.contact_files import (
     OpenedFile,
     RecognisedFile,
     fingerprint,
+    looking_in_words,
     measure_extent,
     open_contacts,
+    progress_of,
     recognise_file,
     with_rows,
 )
@@ -205,6 +207,7 @@ class _Run:
         self._extent = extent
         self._holder = holder
         self._seen = seen
+        self._watch = Watch()
         self._replay: Replay | None = None
         self._unchained: set[int] = set()
         self._began = time.monotonic()
@@ -214,6 +217,8 @@ class _Run:
         """Read to the end, add the days up, close the import."""
         with open_contacts(self._path, self._mapping) as opened:
             self._extent = with_rows(self._extent, opened)
+            opened.bundle.watch.tell = self._tell_looking
+            self._watch = opened.bundle.watch
             # the time of the first run, so that each run refuses the same rows
             now = self._batch.started_at
             how = Cleaning(self._settings, opened.facts, self._mapping, now)
@@ -309,7 +314,12 @@ class _Run:
         self._unchained = set()
 
     def _tell(self, line: int, doing: str) -> None:
-        self._report(Progress(self._extent.bytes_up_to(line), self._extent.total, doing))
+        self._report(progress_of(self._extent, self._watch, line, doing))
+
+    def _tell_looking(self) -> None:
+        """Say how far files are looked through from which no row has come yet."""
+        if self._batch.rows_done == self._done_before:
+            self._tell(0, looking_in_words(self._watch))
 
     def _close(self, state: BatchState, message: str) -> ImportBatch:
         with self._transactions() as session:

@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from closedloop.adapters.bundle import Watch
 from closedloop.adapters.contacts import Outcome, read_contacts, read_rows
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.parse import parse_row
@@ -29,8 +30,10 @@ from closedloop.services.clean_rows import CleanRow, CleanTable, as_time
 from closedloop.services.contact_files import (
     Extent,
     OpenedFile,
+    looking_in_words,
     measure_extent,
     open_contacts,
+    progress_of,
     with_rows,
 )
 from closedloop.services.contact_rows import CUSTOMER_TOKEN, RowCleaner
@@ -210,7 +213,7 @@ def preview_file(
         if only_lines is not None:
             outcomes = (outcome for outcome in outcomes if outcome.line in only_lines)
         extent = with_rows(measure_extent(path), opened) if limit is None else None
-        tell = _Teller(report, extent)
+        tell = _Teller(report, extent, opened.bundle.watch)
         for rows in _cleaned(islice(outcomes, limit), cleaner, preview, reasons, tell):
             ids = rows["contact_id"]
             known = known_hashes(session, source, ids) | seen.hashes(ids)
@@ -254,17 +257,25 @@ def _cleaned(
 class _Teller:
     """Tells how far a file was looked at, and how fast."""
 
-    def __init__(self, report: Report, extent: Extent | None) -> None:
+    def __init__(self, report: Report, extent: Extent | None, watch: Watch) -> None:
         self._report, self._extent, self._began = report, extent, time.monotonic()
+        self._watch, self._rows = watch, 0
+        watch.tell = self._looking if extent is not None else None
 
     def __call__(self, line: int, rows: int) -> None:
         """Report `rows` rows looked at, the last of them at `line`."""
+        self._rows = rows
         seconds = time.monotonic() - self._began
         doing = f"{rows:,} rows looked at · {rows / max(seconds, 0.001):,.0f} rows a second"
-        done, total = (0, 0)
-        if self._extent is not None:
-            done, total = self._extent.bytes_up_to(line), self._extent.total
-        self._report(Progress(done, total, doing))
+        if self._extent is None:
+            self._report(Progress(0, 0, doing))
+        else:
+            self._report(progress_of(self._extent, self._watch, line, doing))
+
+    def _looking(self) -> None:
+        if self._extent is not None and not self._rows:
+            doing = looking_in_words(self._watch)
+            self._report(progress_of(self._extent, self._watch, 0, doing))
 
 
 def _count(preview: ImportPreview, new: CleanTable) -> None:

@@ -11,7 +11,7 @@ import openpyxl
 import pytest
 import sqlalchemy as sa
 
-from closedloop.adapters import registry
+from closedloop.adapters import bundle, registry
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.readers import Reader
 from closedloop.adapters.types import FileFacts, RawRow
@@ -19,6 +19,7 @@ from closedloop.domain.errors import Invalid, Unreadable
 from closedloop.domain.jobs import Progress
 from closedloop.models import Contact
 from closedloop.models.contacts import BatchState
+from closedloop.services import cleaning
 from closedloop.services.contact_files import (
     Extent,
     check_mapping,
@@ -30,6 +31,7 @@ from closedloop.services.contact_files import (
 from closedloop.services.contacts import import_file
 
 FIXTURES = Path(__file__).parents[1] / "adapters/fixtures"
+ZENDESK = FIXTURES / "zendesk"
 ROWS = "contact_id,started_at,customer_id\na,2026-03-02T10:00:00Z,c1\nb,2026-03-03T10:00:00Z,c1\n"
 
 
@@ -200,11 +202,47 @@ def test_bytes_up_to_a_line_are_a_share_and_nothing_is_claimed_where_nobody_know
     assert Extent("", 1000, 0).bytes_up_to(5) == 0
 
 
-def test_progress_claims_no_share_of_a_file_whose_rows_nobody_counted(take_in, tmp_path):
+def test_progress_of_a_list_goes_by_the_bytes_that_were_read(take_in, tmp_path):
+    seen: list[Progress] = []
+    path = as_json(tmp_path / "export")
+
+    take_in(path, report=seen.append)
+
+    size = path.stat().st_size
+    looking, read = (progress for progress in seen if "rows read" in progress.doing)
+    assert looking.doing == "no rows read yet · 0.0 of 0.0 MB looked through"
+    assert read.doing.startswith("2 rows read")
+    assert (read.done, read.total) == (size, size)
+
+
+def test_progress_of_an_export_goes_by_what_is_looked_through_and_then_made(take_in, monkeypatch):
+    monkeypatch.setattr(bundle, "_SECONDS_BETWEEN", 0)
+    monkeypatch.setattr(cleaning, "ROWS_PER_STRETCH", 2)
     seen: list[Progress] = []
 
-    take_in(as_json(tmp_path / "export"), report=seen.append)
+    take_in(ZENDESK, report=seen.append)
 
-    reading = [progress for progress in seen if "rows read" in progress.doing]
-    assert [(p.done, p.total) for p in reading] == [(0, 0)]
-    assert reading[0].doing.startswith("2 rows read")
+    rows = [p for p in seen if "rows read" in p.doing]
+    (total,) = {p.total for p in rows}
+    assert total == sum(p.stat().st_size for p in ZENDESK.iterdir())
+    shares = [p.done / total for p in rows]
+    looked = [s for s, p in zip(shares, rows, strict=True) if "looked through" in p.doing]
+    assert shares == sorted(shares)
+    assert 0 < looked[0] < 0.3
+    assert 0.3 <= looked[-1] < 1
+    made = shares[len(looked) :]
+    assert len(set(made)) > 2
+    assert made[-1] == 1
+
+
+def test_nothing_is_heard_of_a_pass_that_makes_no_contacts():
+    watch = bundle.Watch()
+    members = [bundle.Member(p.name, p) for p in sorted(ZENDESK.iterdir())]
+    for _ in watch.over(members, shelves=True):
+        pass
+    watch.made(9, 10)
+    assert watch.share == pytest.approx(0.3)
+    watch.is_making = True
+    watch.made(5, 10)
+    watch.made(1, 10)  # what is left over, once all is made
+    assert watch.share == pytest.approx(0.65)
