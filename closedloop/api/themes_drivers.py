@@ -288,7 +288,7 @@ def propose_drivers_view() -> DriverProposal:
 @bp.doc(summary="What putting themes under another contact driver would do", responses=_REFUSED)
 @bp.input(ThemesAsked, location="json", arg_name="sent")
 @bp.output(DriverPreviewOut)
-@needs("themes.curate")
+@needs("themes.curate", WRITE)
 def preview_move_to_driver_view(sent: ThemesAsked) -> DriverPreviewOut:
     """Give the themes that would move; nothing is changed."""
     to_id = None if sent.to == NO_DRIVER else find_driver(db.session, sent.to).id
@@ -300,7 +300,7 @@ def preview_move_to_driver_view(sent: ThemesAsked) -> DriverPreviewOut:
 @bp.doc(summary="What merging a contact driver would do", responses=_REFUSED)
 @bp.input(DriverMergeAsked, location="json", arg_name="sent")
 @bp.output(DriverPreviewOut)
-@needs("themes.curate")
+@needs("themes.curate", WRITE)
 def preview_merge_driver_view(key: str, sent: DriverMergeAsked) -> DriverPreviewOut:
     """Give the themes that would move; nothing is changed."""
     ids = {"driver_id": find_driver(db.session, key).id}

@@ -64,7 +64,7 @@ def test_numbers_say_their_bounds(document):
         for parameter in operation.get("parameters", [])
         if parameter["name"] == "limit"
     ]
-    assert len(limits) == 15
+    assert len(limits) == 16
     assert all(limit["minimum"] == 1 for limit in limits)
     assert sorted(limit["maximum"] for limit in limits) == [100, *[200] * 14]
 
