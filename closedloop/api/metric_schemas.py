@@ -41,7 +41,7 @@ class CellOut(Out):
 
     value: Number | None
     n: int | None = Field(description="Contacts or answers behind it; null below k.")
-    state: Literal["known", "few", "cover", "under", "over", "none"]
+    state: Literal["known", "few", "unsure", "cover", "under", "over", "none"]
     bound: Number | None = Field(description="Of a share that is only known to be under or over.")
 
 

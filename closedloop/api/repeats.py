@@ -19,11 +19,11 @@ from closedloop.domain.contacts import (
     Measure,
     Window,
     rule_in_words,
-    share,
     window_for,
 )
 from closedloop.domain.errors import Invalid
 from closedloop.extensions import current_settings, db
+from closedloop.queries.repeat_shown import Shown
 from closedloop.queries.repeats import (
     Figures,
     RepeatFilter,
@@ -50,10 +50,13 @@ def get_repeats_view(asked: RepeatQuery) -> RepeatAnswer:
         return _answer(window, None, None, None, [])
     first_day, cut = days
     wanted = _wanted(asked, first_day, cut, window, zone)
-    every = get_window_figures(db.session, wanted, cut=cut, zone=zone)
+    k = current_settings().privacy_k
+    every = get_window_figures(db.session, wanted, cut=cut, k=k, zone=zone)
     figures = next(f for f in every if f.window == window)
     groups = (
-        list_group_figures(db.session, wanted, group=asked.by, window=window, cut=cut, zone=zone)
+        list_group_figures(
+            db.session, wanted, group=asked.by, window=window, cut=cut, k=k, zone=zone
+        )
         if asked.by
         else []
     )
@@ -110,33 +113,23 @@ def _answer(
 
 
 def _figures(figures: Figures) -> RepeatFigures:
-    """Return what may be shown: a cell of fewer than k contacts shows nothing."""
-    k = current_settings().privacy_k
-    hidden = 0 < figures.contacts < k
+    """Return what may be shown: a cell of fewer than k people shows nothing."""
+    shown = figures.shown
     return RepeatFigures(
-        contacts=None if hidden else figures.contacts,
-        identified=None if hidden else _shown(figures.identified, k),
-        any=_basis(figures, Basis.ANY, k, hidden=hidden),
-        same=_basis(figures, Basis.SAME, k, hidden=hidden)
-        if figures.can_tell(Basis.SAME)
-        else None,
-        is_hidden=hidden,
+        contacts=shown.contacts,
+        identified=shown.identified,
+        unidentified_share=shown.unidentified_share,
+        any=_basis(shown, Basis.ANY),
+        same=_basis(shown, Basis.SAME) if figures.can_tell(Basis.SAME) else None,
+        is_hidden=shown.is_hidden,
     )
 
 
-def _basis(figures: Figures, basis: Basis, k: int, *, hidden: bool) -> BasisOut:
-    counts = figures.of(basis)
-    repeats = None if hidden or 0 < figures.identified < k else _shown(counts.repeats, k)
-    opening = None if hidden else _shown(counts.opening, k)
-    resolved = None if opening is None else _shown(counts.resolved, k)
+def _basis(shown: Shown, basis: Basis) -> BasisOut:
     return BasisOut(
-        repeats=repeats,
-        rate=None if repeats is None else share(repeats, figures.identified),
-        opening=opening,
-        resolved=resolved,
-        fcr=None if resolved is None or opening is None else share(resolved, opening),
+        repeats=shown.repeats(basis),
+        rate=shown.rates[basis].value,
+        opening=shown.opening(basis),
+        resolved=shown.resolved(basis),
+        fcr=shown.fcr[basis].value,
     )
-
-
-def _shown(count: int, k: int) -> int | None:
-    return None if 0 < count < k else count

@@ -182,9 +182,14 @@ class RepeatFigures(Out):
 
     contacts: int | None
     identified: int | None
+    unidentified_share: Rate | None = Field(
+        description="Of the contacts, those without a known customer; they are in no rate."
+    )
     any: BasisOut
     same: BasisOut | None
-    is_hidden: bool = Field(description="Too few contacts to be shown.")
+    is_hidden: bool = Field(
+        description="Too few people are in it to be shown, or it covers one of too few."
+    )
 
 
 class RepeatGroup(RepeatFigures):

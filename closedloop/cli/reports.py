@@ -73,6 +73,7 @@ def report(
             last_day=last,
             cut=cut,
             first_data_day=begins,
+            k=site.settings.privacy_k,
             zone=site.settings.reporting_zone,
         )
         rate = get_pence_per_minute(session, site.settings.pence_per_minute)
@@ -148,6 +149,8 @@ def _print(found: Report, cut: date, rate: float, site: Site) -> None:
                 (first.last_day, last.last_day), (first.any, last.any), (first.same, last.same)
             )
         )
+        without = [f"{s.unidentified_share or 0:.1%}" for s in (first, last)]
+        click.echo(f"Contacts without a known customer, in no rate: {without[0]} and {without[1]}.")
     _print_rows(found)
     click.echo(
         f"\nOpen actions: {len(found.open_actions)}. Themes that came back: "
@@ -202,19 +205,28 @@ def repeats(parent: Path | None, instance: Path | None, window: str, as_json: bo
     """Print how many contacts are repeats, over everything that was imported.
 
     The share looks back (came again within the window); the rates look forward and leave out
-    days whose window is still open.
+    days whose window is still open. What fewer distinct people than the site shows stand behind
+    is left out. The share without a known customer stands beside: it is in no rate.
     """
     site = open_site(instance or parent)
     with site.database.reading() as session:
         cut = data_cut(site.database, site.settings)
         zone = site.settings.reporting_zone
-        found = get_repeat_summary(session, window=window_for(window), cut=cut, zone=zone)
+        found = get_repeat_summary(
+            session,
+            window=window_for(window),
+            cut=cut,
+            k=site.settings.privacy_k,
+            zone=zone,
+        )
     if as_json:
         print_json(dataclasses.asdict(found))
         return
     for name, value in dataclasses.asdict(found).items():
         words = f"{value:.1%}" if isinstance(value, float) else value
-        click.echo(f"{name.replace('_', ' ')}: {'–' if words is None else words}")
+        click.echo(
+            f"{name.replace('_', ' ')}: {'not shown or not known' if words is None else words}"
+        )
 
 
 report.add_command(metrics)

@@ -43,12 +43,18 @@ class Value:
     numerator, denominator : float
         What was divided; of a plain count the denominator is what it is counted among.
     n : int
-        Contacts (or answers) that stand behind it: fewer than k of them are not shown.
+        Contacts (or answers) that stand behind it.
     why : str
         Why there is no value; empty when there is one.
     small : tuple of int
-        Counts that the value would give away: shown only when each is 0 or at least k.
+        Counts that the value would give away: shown only when each is nothing or of enough people.
     coverage : tuple of Coverage
+    people : tuple of (int or None), or None
+        Distinct people in `n` and in each of `small`, or as many of them as are sure; None in
+        place of one that cannot be told. None altogether takes each contact for a person.
+    spread : tuple of float
+        For `n` and each of `small` a number whose sum over parts is never more than the distinct
+        people of the parts together; empty takes the counts themselves.
     """
 
     value: float | None
@@ -58,6 +64,18 @@ class Value:
     why: str = ""
     small: tuple[int, ...] = ()
     coverage: tuple[Coverage, ...] = ()
+    people: tuple[int | None, ...] | None = None
+    spread: tuple[float, ...] = ()
+
+    def people_in(self, place: int) -> int | None:
+        """Return the people in `n` (place 0) or in the i-th of `small` (place i + 1)."""
+        if self.people is not None:
+            return self.people[place]
+        return (self.n, *self.small)[place]
+
+    def spread_of(self, place: int) -> float:
+        """Return the spread of `n` (place 0) or of the i-th of `small` (place i + 1)."""
+        return self.spread[place] if self.spread else (self.n, *self.small)[place]
 
 
 def _ratio(

@@ -233,10 +233,11 @@ class Cell:
     value : float or None
         None where it may not be shown or is not known.
     n : int or None
-        None where fewer than k stand behind it.
+        None where it may not be shown.
     state : str
-        "known", "few" (fewer than k), "cover" (hidden so that another cannot be derived),
-        "under" or "over" (a share whose part or rest is below k: `bound` is its end), "none".
+        "known", "few" (of fewer than k people), "unsure" (of how many people was not counted),
+        "cover" (hidden so that another cannot be derived), "under" or "over" (a share whose part
+        or rest is below k: `bound` is its end), "none".
     bound : float or None
     found : Value
         As computed; for links and comparisons, never for showing.
@@ -250,55 +251,98 @@ class Cell:
 
     @property
     def is_hidden(self) -> bool:
-        """Whether too few stand behind it, or it covers another."""
-        return self.state in ("few", "cover")
+        """Whether too few people stand behind it, or it covers another."""
+        return self.state in ("few", "unsure", "cover")
 
 
 def show(found: Value, unit: Unit, k: int) -> Cell:
-    """Return a value as it may be shown: never about 1 to k - 1 contacts."""
-    if 0 < found.n < k:
-        return Cell(None, None, "few", found)
+    """Return a value as it may be shown: never about fewer than k distinct people."""
+    if _is_small(found, 0, k):
+        return Cell(None, None, _why_hidden(found, (0,)), found)
     if found.value is None:
         return Cell(None, found.n, "none", found)
-    if not any(0 < count < k for count in found.small):
+    places = [i for i in range(1, len(found.small) + 1) if _is_small(found, i, k)]
+    if not places:
         return Cell(found.value, found.n, "known", found)
-    if unit is not Unit.SHARE:
-        return Cell(None, found.n, "few", found)
-    edge = k / found.denominator
-    if edge >= 1:  # k of them are all of them: the bound would say nothing
-        return Cell(None, found.n, "few", found)
+    few_contacts = all(found.small[i - 1] < k for i in places)
+    edge = k / found.denominator if found.denominator else 1.0
+    # a bound counts contacts: many contacts of few people lie beyond it, and k of all says nothing
+    if unit is not Unit.SHARE or not few_contacts or edge >= 1:
+        return Cell(None, found.n, _why_hidden(found, places), found)
     if 0 < found.numerator < k:
         return Cell(None, found.n, "under", found, edge)
     return Cell(None, found.n, "over", found, 1 - edge)
 
 
-def show_all(found: Sequence[Value], unit: Unit, k: int) -> list[Cell]:
-    """Return the cells of a breakdown; a lone hidden one takes the next smallest with it.
+def _is_small(found: Value, place: int, k: int) -> bool:
+    """Return whether a count is of somebody, but not surely of k people."""
+    count, people = (found.n, *found.small)[place], found.people_in(place)
+    return count > 0 and (count < k or people is None or people < k)
 
-    With the total known, one hidden cell is the total less the others. So when exactly one is
-    hidden, the smallest of those shown is hidden too.
+
+def _why_hidden(found: Value, places: Sequence[int]) -> str:
+    """Return "few", or "unsure" where it was not counted how many people they are."""
+    return "unsure" if any(_is_unsure(found, i) for i in places) else "few"
+
+
+def _is_unsure(found: Value, place: int) -> bool:
+    return found.people_in(place) is None
+
+
+def show_all(found: Sequence[Value], unit: Unit, k: int) -> list[Cell]:
+    """Return the cells of a breakdown; where the hidden ones are too few, another covers them.
+
+    With the total known, what is hidden is the total less the others. So what is hidden must
+    together be of at least k people, or the smallest cell that is shown is hidden too. That holds
+    for what stands behind the cells, and for the part that a share would give away.
     """
     cells = [show(value, unit, k) for value in found]
-    counts = [value.n for value in found]
-    hidden = _with_cover(counts, {i for i, cell in enumerate(cells) if cell.state == "few"})
-    return [
+    covered = hidden_counts(found, k)
+    cells = [
         replace(cell, value=None, n=None, state="cover", bound=None)
-        if i in hidden and cell.state != "few"
+        if i in covered and cell.n is not None
         else cell
+        for i, cell in enumerate(cells)
+    ]
+    cover = _cover_of_parts(cells, k)
+    return [
+        replace(cell, value=None, state="cover", bound=None) if i == cover else cell
         for i, cell in enumerate(cells)
     ]
 
 
-def hidden_counts(counts: Sequence[int], k: int) -> set[int]:
-    """Return the places of the counts that may not be shown: 1 to k - 1, and what covers them."""
-    return _with_cover(counts, {i for i, count in enumerate(counts) if 0 < count < k})
-
-
-def _with_cover(counts: Sequence[int], hidden: set[int]) -> set[int]:
-    rest = [i for i, count in enumerate(counts) if i not in hidden and count > 0]
-    if len(hidden) != 1 or not rest:
+def hidden_counts(found: Sequence[Value], k: int) -> set[int]:
+    """Return the places of the counts `n` that may not be shown, and of what covers them."""
+    hidden = {i for i, value in enumerate(found) if _is_small(value, 0, k)}
+    rest = [i for i, value in enumerate(found) if i not in hidden and value.n > 0]
+    if not hidden or not rest:
         return hidden
-    return hidden | {min(rest, key=lambda i: counts[i])}
+    if len(hidden) > 1 and sum(found[i].spread_of(0) for i in hidden) >= k:
+        return hidden
+    return hidden | {min(rest, key=lambda i: found[i].n)}
+
+
+def _cover_of_parts(cells: Sequence[Cell], k: int) -> int | None:
+    """Return the cell whose value must go as well, so that no part is the total less the others."""
+    hidden = [cell for cell in cells if cell.state in ("few", "unsure", "cover", "under", "over")]
+    shown = [i for i, cell in enumerate(cells) if cell.state == "known"]
+    places = range(1, max((len(cell.found.small) for cell in cells), default=0) + 1)
+    if not hidden or not shown or not places:
+        return None
+    if all(_covers(hidden, place, k) for place in places):
+        return None
+    with_part = [i for i in shown if all(cells[i].found.small)]
+    return min(with_part or shown, key=lambda i: cells[i].found.n)
+
+
+def _covers(hidden: Sequence[Cell], place: int, k: int) -> bool:
+    """Return whether the hidden parts together are of k people, or there is no small one."""
+    parts = [cell.found for cell in hidden if len(cell.found.small) >= place]
+    if not any(_is_small(found, place, k) for found in parts):
+        return True
+    if any(found.small[place - 1] and not _is_small(found, place, k) for found in parts):
+        return True
+    return len(parts) > 1 and sum(found.spread_of(place) for found in parts) >= k
 
 
 def is_goal(unit: Unit, goal: float) -> bool:

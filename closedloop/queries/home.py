@@ -141,6 +141,8 @@ class RepeatHeadline:
         Of the seven days to `before_day`; None when the data do not reach back far enough.
     change : Change
         Of `any`; FLAT when chance would explain it.
+    unidentified_share : float or None
+        Of the contacts of the last seven days, those without a known customer: in no rate.
     """
 
     last_day: date
@@ -150,15 +152,24 @@ class RepeatHeadline:
     any_before: float | None
     same_before: float | None
     change: Change
+    unidentified_share: float | None = None
 
 
-def get_home_trend(session: Session, span: DataSpan, cut: date, zone: str = "UTC") -> Trend:
+def get_home_trend(
+    session: Session, span: DataSpan, cut: date, *, k: int, zone: str = "UTC"
+) -> Trend:
     """Return daily and seven-day repeat rates of the last 26 weeks to the cut, inclusive."""
     if span.first_day is None or span.first_day > cut:
         return Trend()
     wanted = RepeatFilter(first_day=cut - timedelta(days=TREND_DAYS - 1), last_day=cut)
     return get_trend(
-        session, wanted, window=HEADLINE_WINDOW, cut=cut, first_data_day=span.first_day, zone=zone
+        session,
+        wanted,
+        window=HEADLINE_WINDOW,
+        cut=cut,
+        first_data_day=span.first_day,
+        k=k,
+        zone=zone,
     )
 
 
@@ -184,7 +195,16 @@ def headline_of(trend: Trend, *, fewest: int) -> RepeatHeadline | None:
     if now.any7 is None or now.same7 is None or _week(trend, last) < fewest:
         return None
     if first is None:
-        return RepeatHeadline(now.day, now.any7, now.same7, None, None, None, Change.FLAT)
+        return RepeatHeadline(
+            now.day,
+            now.any7,
+            now.same7,
+            None,
+            None,
+            None,
+            Change.FLAT,
+            trend.unidentified_share(last),
+        )
     then = trend.days[first]
     counts = [
         number
@@ -192,7 +212,8 @@ def headline_of(trend: Trend, *, fewest: int) -> RepeatHeadline | None:
         for number in (round(rate * _week(trend, i)), _week(trend, i))
     ]
     return RepeatHeadline(
-        now.day, now.any7, now.same7, then.day, then.any7, then.same7, judge_change(*counts)
+        *(now.day, now.any7, now.same7, then.day, then.any7, then.same7, judge_change(*counts)),
+        unidentified_share=trend.unidentified_share(last),
     )
 
 

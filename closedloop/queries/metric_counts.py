@@ -10,12 +10,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
+from math import ceil
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.contacts import Window
+from closedloop.domain.metric_people import STRETCHES, columns_of, own_length
 from closedloop.domain.metrics import Counts, Scope
 from closedloop.models import Contact, DriverDay
 from closedloop.queries.figures import Figures, find_figures, themes_under
@@ -61,6 +63,7 @@ class MetricFilter:
 
 
 Daily = dict[date, Counts]
+LONGEST = max(length for _, length, _ in STRETCHES)
 
 
 def read_days(
@@ -91,11 +94,19 @@ def read_groups(
     by: str,
     first_day: date,
     last_day: date,
+    groups: Collection[tuple[str, str]] = (),
 ) -> dict[str, Counts]:
-    """Return the counts of each value of a dimension over some days, both ends inclusive."""
+    """Return the counts of each value of a dimension over some days, both ends inclusive.
+
+    Parameters
+    ----------
+    groups : collection of (group, window)
+        Groups of contacts whose people are wanted: `people_name` of one is a number of them that
+        are sure, `spread_name` one whose sum over values is at most the people of these together.
+    """
     if first_day > last_day:
         return {}
-    asked = _Asked(scope, sorted(columns), wanted, terms, first_day, last_day)
+    asked = _Asked(scope, sorted(columns), wanted, terms, first_day, last_day, tuple(groups))
     found = {key[0]: counts for key, counts in _rows(session, asked, by=by, daily=False)}
     if scope is not Scope.DRIVEN:
         return found
@@ -132,6 +143,7 @@ class _Asked:
     terms: Terms
     first_day: date
     last_day: date
+    groups: tuple[tuple[str, str], ...] = ()
 
 
 def _rows(
@@ -144,10 +156,14 @@ def _rows(
     else:
         statement, names = _figures(asked, by, daily)
     keys = int(bool(by)) + int(daily)
-    return [
+    found = [
         (tuple(row[:keys]), dict(zip(names, map(_number, row[keys:]), strict=True)))
         for row in session.execute(statement)
     ]
+    for group in asked.groups:
+        for _, counts in found:
+            _settle_people(counts, *group)
+    return [(row_keys, counts) for row_keys, counts in found]
 
 
 def _number(value: Any) -> float:
@@ -161,10 +177,57 @@ def _figures(asked: _Asked, by: str | None, daily: bool) -> tuple[sa.Select[Any]
     keys = [*([source.of(by)] if by else []), *([table.day] if daily else [])]
     kept = sorted(set(asked.columns) - _MADE)
     sums: dict[str, Any] = {name: sa.func.sum(getattr(table, name)) for name in kept}
-    sums |= {n: s for n, s in _extra(asked, source).items() if n in asked.columns}
+    extra = _extra(asked, source)
+    sums |= {n: sa.func.sum(e) for n, e in extra.items() if n in asked.columns}
+    for group, window in asked.groups:
+        sums |= _people_sums(asked, source, group, window, extra.get(group))
     where = [*source.between(asked.first_day, asked.last_day), *_within(asked, source)]
     statement = sa.select(*keys, *sums.values()).where(*where)
     return (statement.group_by(*keys) if keys else statement), list(sums)
+
+
+def people_name(group: str, window: str) -> str:
+    """Return the name under which the people of a group are found among counts."""
+    return f"people of {group} {window}"
+
+
+def spread_name(group: str, window: str) -> str:
+    """Return the name under which the spread of a group is found among counts."""
+    return f"spread of {group} {window}"
+
+
+def _people_sums(
+    asked: _Asked, source: Figures, group: str, window: str, made: Any
+) -> dict[str, Any]:
+    """Return the sums that say how many people a group surely has, stretch by stretch.
+
+    A row of the roll-up is a part of one day, so the largest of them is a bound as well.
+    """
+    table, name = source.table, people_name(group, window)
+    first, *less = columns_of(group, window)
+    size = made if made is not None else getattr(table, first)
+    for column in less:
+        size = size - getattr(table, column)
+    found: dict[str, Any] = {}
+    days = (asked.last_day - asked.first_day).days + 1
+    for key, length, each in STRETCHES:
+        over = size - table.identified + getattr(table, f"opening_any_{key}")
+        found[f"{name} {key}"] = sa.func.max(over) / float(each)
+        if length == LONGEST:
+            stretches = -(-days // length)
+            sure = sa.func.sum(sa.case((over > 0, over), else_=0))
+            found[spread_name(group, window)] = sure / float(stretches)
+    if own := own_length(group, window):
+        found[f"{name} own"] = sa.func.sum(size) / float(-(-days // own))
+        found[f"{name} day"] = sa.func.max(size)
+    return found
+
+
+def _settle_people(counts: dict[str, float], group: str, window: str) -> None:
+    """Put the largest of the bounds under `people_name`."""
+    name = people_name(group, window)
+    bounds = [counts.pop(key) for key in [*counts] if key.startswith(f"{name} ")]
+    counts[name] = max(ceil(max(*bounds, counts[spread_name(group, window)])), 0)
 
 
 def _touched(asked: _Asked) -> tuple[str, ...]:
@@ -180,7 +243,7 @@ def _touched(asked: _Asked) -> tuple[str, ...]:
 
 def _within(asked: _Asked, source: Figures) -> list[sa.ColumnElement[bool]]:
     """Return the conditions of the scope and of the contact driver."""
-    found: list[sa.ColumnElement[bool]] = []
+    found = []
     if asked.wanted.contact_driver_id is not None:
         found.append(source.in_themes(themes_under(asked.wanted.contact_driver_id)))
     if asked.scope is Scope.DRIVEN:
@@ -199,7 +262,7 @@ def _days_with_volume(asked: _Asked) -> sa.Select[tuple[date]]:
 
 
 def _extra(asked: _Asked, source: Figures) -> dict[str, sa.ColumnElement[Any]]:
-    """Return the sums that no column of the roll-up holds."""
+    """Return what is added up that no column of the roll-up holds."""
     table = source.table
     if asked.scope is Scope.JUDGED:
         if not asked.terms.judged_themes:
@@ -207,7 +270,7 @@ def _extra(asked: _Asked, source: Figures) -> dict[str, sa.ColumnElement[Any]]:
         theme = source.of("theme")
         groups = {"judged": asked.terms.judged_themes, "failure": asked.terms.failure_themes}
         return {
-            name: sa.func.sum(sa.case((theme.in_(sorted(ids)), table.contacts), else_=0))
+            name: sa.case((theme.in_(sorted(ids)), table.contacts), else_=0)
             for name, ids in groups.items()
         }
     if asked.scope is Scope.PRICED:
@@ -216,8 +279,8 @@ def _extra(asked: _Asked, source: Figures) -> dict[str, sa.ColumnElement[Any]]:
         if price is None:
             return {"priced": sa.literal(0), "pence": sa.literal(0)}
         return {
-            "priced": sa.func.sum(sa.case((price.is_not(None), table.handled), else_=0)),
-            "pence": sa.func.sum(sa.func.coalesce(price, 0.0) * table.handle_seconds / 60.0),
+            "priced": sa.case((price.is_not(None), table.handled), else_=0),
+            "pence": sa.func.coalesce(price, 0.0) * table.handle_seconds / 60.0,
         }
     return {}
 
@@ -249,10 +312,10 @@ def _with_volumes(session: Session, asked: _Asked, found: Daily) -> Daily:
 
 def _customers(asked: _Asked, by: str | None, daily: bool) -> tuple[sa.Select[Any], list[str]]:
     """Return the statement that counts distinct customers: the one figure no roll-up adds up."""
-    keys = [*([_contact_column(by)] if by else []), *([Contact.local_day] if daily else [])]
+    keys = [*([contact_column(by)] if by else []), *([Contact.local_day] if daily else [])]
     where = [
         Contact.local_day.between(asked.first_day, asked.last_day),
-        *(_contact_is(name, value) for name, value in asked.wanted.values.items()),
+        *(contact_is(name, value) for name, value in asked.wanted.values.items()),
     ]
     if asked.wanted.contact_driver_id is not None:
         where.append(Contact.theme_id.in_(themes_under(asked.wanted.contact_driver_id)))
@@ -265,13 +328,15 @@ def _customers(asked: _Asked, by: str | None, daily: bool) -> tuple[sa.Select[An
     return (statement.group_by(*keys) if keys else statement), list(sums)
 
 
-def _contact_column(name: str) -> Any:
+def contact_column(name: str) -> Any:
+    """Return a dimension of the contacts themselves, values as the roll-ups have them."""
     if name == "theme":
         return sa.func.coalesce(sa.cast(Contact.theme_id, sa.String(120)), "")
     return getattr(Contact, name)
 
 
-def _contact_is(name: str, value: str) -> sa.ColumnElement[bool]:
+def contact_is(name: str, value: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a contact has a value of a dimension, as roll-ups have it."""
     if name != "theme":
         found: sa.ColumnElement[bool] = getattr(Contact, name) == value
         return found

@@ -32,8 +32,9 @@ class CellFacts:
     n : int or None
         Contacts or answers behind it.
     state : str
-        "known"; "few" (fewer than k stand behind it), "cover" (hidden so that another cannot be
-        derived), "under" or "over" (a share beyond `bound`); "none" (cannot be told).
+        "known"; "few" (fewer than k people stand behind it), "unsure" (of how many people was not
+        counted), "cover" (hidden so that another cannot be derived), "under" or "over" (a share
+        beyond `bound`); "none" (cannot be told).
     bound : float or None
     """
 

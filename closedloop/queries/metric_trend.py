@@ -10,14 +10,9 @@ from enum import StrEnum
 from sqlalchemy.orm import Session
 
 from closedloop.domain.metric_formulas import Value
-from closedloop.domain.metrics import Cell, Counts, Metric, Scope, hidden_counts, show, show_all
-from closedloop.queries.metric_counts import (
-    Daily,
-    MetricFilter,
-    add_up,
-    count_customers,
-    days_between,
-)
+from closedloop.domain.metrics import Cell, Metric, Scope, hidden_counts, show, show_all
+from closedloop.queries.metric_counts import MetricFilter, count_customers, days_between
+from closedloop.queries.metric_people import DaySums
 from closedloop.queries.metrics import (
     ROLLING_DAYS,
     Ground,
@@ -26,7 +21,7 @@ from closedloop.queries.metrics import (
     read_scopes,
     reading_from,
     reading_of_customers,
-    value_over,
+    values_of_customers,
 )
 
 
@@ -88,20 +83,21 @@ def get_metric_page(
         reading = reading_of_customers(session, metric, wanted, ground)
         spans = _spans(metric, wanted, ground, step)
         counts = count_customers(session, wanted, ground.terms, [span[:2] for span in spans])
-        values = [metric.compute(c) for c in counts]
-        return MetricPage(reading, _pieces(metric, wanted, ground, spans, values, counts, []))
-    daily = read_scopes(session, wanted, ground, [metric])[metric.scope]
-    reading = reading_from(metric, wanted, ground, daily)
+        pairs = [values_of_customers(metric, c) for c in counts]
+        values, contacts = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        return MetricPage(reading, _pieces(metric, wanted, ground, spans, values, contacts, []))
+    sums = read_scopes(session, wanted, ground, [metric])[metric.scope]
+    reading = reading_from(metric, wanted, ground, sums)
     spans = _spans(metric, wanted, ground, step)
-    columns = metric.columns(wanted.window)
-    all_counts = [add_up(daily, columns.values(), days_between(a, b)) for a, b, _ in spans]
+    of_days = (spans[-1][1] - spans[0][0]).days + 1 if spans else 0
     last = counted_days(metric, wanted, ground)[1]
+    contacts = [sums.contacts(days_between(a, b), of_days=of_days) for a, b, _ in spans]
     values = [
-        value_over(metric, wanted, daily, days_between(first, min(until, last)))
+        sums.value(metric, days_between(first, min(until, last)), of_days=of_days)
         for first, until, _ in spans
     ]
-    rolling = _rolling(metric, wanted, ground, daily, spans) if step is Step.DAY else []
-    return MetricPage(reading, _pieces(metric, wanted, ground, spans, values, all_counts, rolling))
+    rolling = _rolling(metric, wanted, ground, sums, spans) if step is Step.DAY else []
+    return MetricPage(reading, _pieces(metric, wanted, ground, spans, values, contacts, rolling))
 
 
 _Span = tuple[date, date, bool]
@@ -133,7 +129,7 @@ def _piece_around(day: date, step: Step) -> tuple[date, date]:
 
 
 def _rolling(
-    metric: Metric, wanted: MetricFilter, ground: Ground, daily: Daily, spans: Sequence[_Span]
+    metric: Metric, wanted: MetricFilter, ground: Ground, sums: DaySums, spans: Sequence[_Span]
 ) -> list[Cell | None]:
     """Return each day's seven days; a sum over seven days is no day's figure and is left out."""
     if metric.unit.adds_up:
@@ -145,7 +141,7 @@ def _rolling(
         if day > last or first < ground.first_data_day:
             found.append(None)
             continue
-        value = value_over(metric, wanted, daily, days_between(first, day))
+        value = sums.value(metric, days_between(first, day))
         found.append(show(value, metric.unit, ground.k))
     return found
 
@@ -156,11 +152,10 @@ def _pieces(
     ground: Ground,
     spans: Sequence[_Span],
     values: Sequence[Value],
-    counts: Sequence[Counts],
+    contacts: Sequence[Value],
     rolling: Sequence[Cell | None],
 ) -> tuple[Piece, ...]:
     counted = counted_days(metric, wanted, ground)[1]
-    contacts = [int(c["contacts"]) for c in counts]
     hidden = hidden_counts(contacts, ground.k)
     cells = show_all(values, metric.unit, ground.k)
     return tuple(
@@ -169,7 +164,7 @@ def _pieces(
             last,
             cells[i],
             rolling[i] if rolling else None,
-            None if i in hidden else contacts[i],
+            None if i in hidden else contacts[i].n,
             last > counted,
             is_whole,
             ground.terms.goal_on(metric, wanted.window, last),

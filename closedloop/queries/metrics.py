@@ -7,7 +7,7 @@ stands in a `Cell` may be shown (`domain.metrics.show`), what stands elsewhere i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 import sqlalchemy as sa
@@ -16,9 +16,11 @@ from sqlalchemy.orm import Session
 from closedloop.domain.contacts import Window, last_mature_day
 from closedloop.domain.home import Change, judge_change
 from closedloop.domain.metric_formulas import Value
+from closedloop.domain.metric_people import BEHIND, SLACK_COLUMNS, columns_of
 from closedloop.domain.metric_table import METRICS
 from closedloop.domain.metrics import (
     Cell,
+    Counts,
     Metric,
     Scope,
     Unit,
@@ -28,14 +30,13 @@ from closedloop.domain.metrics import (
 )
 from closedloop.models import Theme
 from closedloop.queries.metric_counts import (
-    Daily,
     MetricFilter,
-    add_up,
     count_customers,
     days_between,
     read_days,
     read_groups,
 )
+from closedloop.queries.metric_people import DaySums, groups_behind, read_group_people
 from closedloop.queries.metric_terms import Terms
 
 PERIOD_DAYS = 28
@@ -52,7 +53,7 @@ class Ground:
     first_data_day, cut : date
         First reporting day with contacts and last complete one, both inclusive.
     k : int
-        Fewest contacts or answers that a cell describes.
+        Fewest distinct people that a cell describes.
     terms : Terms
     zone : str
         Of the reporting days.
@@ -177,29 +178,70 @@ def list_groups(
     most: int = 200,
 ) -> Breakdown:
     """Return a metric broken down by a dimension, the largest groups first."""
+    found = _group_values(session, metric, wanted, by=by, ground=ground)
+    ranked = sorted(found.items(), key=lambda item: (-item[1][1].n, item[0]))
+    cells = show_all([value for _, (value, _) in ranked], metric.unit, ground.k)
+    hidden = hidden_counts([contacts for _, (_, contacts) in ranked], ground.k)
+    names = _theme_names(session) if by == "theme" else {}
+    groups = [
+        Group(value, names.get(value, value), cell, None if i in hidden else contacts.n)
+        for i, ((value, (_, contacts)), cell) in enumerate(zip(ranked, cells, strict=True))
+    ]
+    return Breakdown(tuple(groups[:most]), len(groups))
+
+
+def _group_values(
+    session: Session, metric: Metric, wanted: MetricFilter, *, by: str, ground: Ground
+) -> dict[str, tuple[Value, Value]]:
+    """Return the metric and all contacts of each value, both with the people behind them."""
     first, last = counted_days(metric, wanted, ground)
-    columns = metric.columns(wanted.window)
+    window = metric.window(wanted.window)
+    groups = groups_behind([metric], wanted.window)
     found = read_groups(
         session,
         metric.scope,
-        columns.values(),
+        metric.columns(wanted.window).values(),
         wanted,
         ground.terms,
         by=by,
         first_day=first,
         last_day=last,
+        groups=() if metric.scope is Scope.CUSTOMERS else sorted(groups),
     )
-    ranked = sorted(found.items(), key=lambda item: (-item[1]["contacts"], item[0]))
-    values = [metric.of(counts, wanted.window) for _, counts in ranked]
-    cells = show_all(values, metric.unit, ground.k)
-    contacts = [int(counts["contacts"]) for _, counts in ranked]
-    hidden = hidden_counts(contacts, ground.k)
-    names = _theme_names(session) if by == "theme" else {}
-    groups = [
-        Group(value, names.get(value, value), cell, None if i in hidden else contacts[i])
-        for i, ((value, _), cell) in enumerate(zip(ranked, cells, strict=True))
-    ]
-    return Breakdown(tuple(groups[:most]), len(groups))
+    if metric.scope is Scope.CUSTOMERS:
+        return {value: values_of_customers(metric, counts) for value, counts in found.items()}
+    sure = read_group_people(
+        session,
+        metric.scope,
+        wanted,
+        ground.terms,
+        found,
+        groups,
+        k=ground.k,
+        by=by,
+        days=(first, last),
+    )
+    behind = [(group, window.key) for group in BEHIND[metric.key]]
+    return {
+        value: (
+            sure.of(value, counts, metric.of(counts, wanted.window), behind),
+            sure.contacts(value, counts, wanted.window.key),
+        )
+        for value, counts in found.items()
+    }
+
+
+def values_of_customers(metric: Metric, counts: Counts) -> tuple[Value, Value]:
+    """Return distinct customers and their contacts: the people are what was counted."""
+    found, customers = metric.compute(counts), int(counts["customers"])
+    people = customers + int(counts["contacts"] - counts["identified"])
+    n = int(counts["contacts"])
+    few = (customers,) * (len(found.small) + 1)
+    # a customer may be in several parts, so the sum over them says nothing
+    return (
+        replace(found, people=few, spread=(0.0,) * len(few)),
+        Value(float(n), n, n, n, people=(people,), spread=(0.0,)),
+    )
 
 
 def _theme_names(session: Session) -> dict[str, str]:
@@ -209,17 +251,21 @@ def _theme_names(session: Session) -> dict[str, str]:
 
 def read_scopes(
     session: Session, wanted: MetricFilter, ground: Ground, metrics: Sequence[Metric]
-) -> dict[Scope, Daily]:
+) -> dict[Scope, DaySums]:
     """Return the days of each scope: the period, as many days before, and the weeks of sparks."""
-    first = wanted.first_day - (wanted.last_day - wanted.first_day) - timedelta(days=ROLLING_DAYS)
-    first = min(first, wanted.last_day - timedelta(weeks=SPARK_WEEKS + 5))
+    begin = wanted.first_day - (wanted.last_day - wanted.first_day) - timedelta(days=ROLLING_DAYS)
+    first = min(begin, wanted.last_day - timedelta(weeks=SPARK_WEEKS + 5))
     columns: dict[Scope, set[str]] = {}
     for metric in metrics:
         if metric.scope is not Scope.CUSTOMERS:
-            needed = columns.setdefault(metric.scope, set())
+            needed = columns.setdefault(metric.scope, set(SLACK_COLUMNS))
             needed.update(metric.columns(wanted.window).values())
-    return {
-        scope: read_days(
+    found = {}
+    for scope, names in columns.items():
+        of_scope = [metric for metric in metrics if metric.scope is scope]
+        groups = groups_behind(of_scope, wanted.window)
+        names = names.union(*(columns_of(*group) for group in groups))
+        daily = read_days(
             session,
             scope,
             names,
@@ -228,26 +274,21 @@ def read_scopes(
             first_day=max(first, ground.first_data_day),
             last_day=ground.cut,
         )
-        for scope, names in columns.items()
-    }
+        reach = (max(begin, ground.first_data_day), ground.cut)
+        found[scope] = DaySums(session, scope, wanted, ground.terms, ground.k, daily, reach, groups)
+    return found
 
 
-def value_over(metric: Metric, wanted: MetricFilter, daily: Daily, days: Sequence[date]) -> Value:
-    """Return a metric over some days."""
-    columns = metric.columns(wanted.window)
-    return metric.of(add_up(daily, columns.values(), days), wanted.window)
-
-
-def reading_from(metric: Metric, wanted: MetricFilter, ground: Ground, daily: Daily) -> Reading:
+def reading_from(metric: Metric, wanted: MetricFilter, ground: Ground, sums: DaySums) -> Reading:
     """Return a reading from days that were read."""
     first, last = counted_days(metric, wanted, ground)
-    found = value_over(metric, wanted, daily, days_between(first, last))
+    found = sums.value(metric, days_between(first, last))
     n_days = (last - first).days + 1
     begin = first - timedelta(days=n_days)
     before = None
     if n_days > 0 and begin >= ground.first_data_day:
-        before = value_over(metric, wanted, daily, days_between(begin, first - timedelta(days=1)))
-    return _make(metric, wanted, ground, found, before, _spark(metric, wanted, ground, daily, last))
+        before = sums.value(metric, days_between(begin, first - timedelta(days=1)))
+    return _make(metric, wanted, ground, found, before, _spark(metric, ground, sums, last))
 
 
 def reading_of_customers(
@@ -260,8 +301,9 @@ def reading_of_customers(
     if spans and begin >= ground.first_data_day:
         spans.append((begin, first - timedelta(days=1)))
     nothing = {"contacts": 0, "identified": 0, "customers": 0}
-    found = [metric.compute(c) for c in count_customers(session, wanted, ground.terms, spans)]
-    now = found[0] if found else metric.compute(nothing)
+    counted = count_customers(session, wanted, ground.terms, spans)
+    found = [values_of_customers(metric, c)[0] for c in counted or [nothing]]
+    now = found[0]
     return _make(metric, wanted, ground, now, found[1] if len(found) > 1 else None, ())
 
 
@@ -297,13 +339,8 @@ def _change(unit: Unit, now: Cell, before: Cell | None) -> Change:
     return judge_change(int(a.numerator), int(a.denominator), int(b.numerator), int(b.denominator))
 
 
-def _spark(
-    metric: Metric, wanted: MetricFilter, ground: Ground, daily: Daily, last: date
-) -> tuple[float | None, ...]:
+def _spark(metric: Metric, ground: Ground, sums: DaySums, last: date) -> tuple[float | None, ...]:
     ends = [last - timedelta(weeks=i) for i in reversed(range(SPARK_WEEKS))]
     ends = [end for end in ends if end - timedelta(days=6) >= ground.first_data_day]
-    values = [
-        value_over(metric, wanted, daily, days_between(end - timedelta(days=6), end))
-        for end in ends
-    ]
+    values = [sums.value(metric, days_between(end - timedelta(days=6), end)) for end in ends]
     return tuple(show(value, metric.unit, ground.k).value for value in values)

@@ -8,7 +8,7 @@ five windows stand side by side; each states the last day it could count.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
@@ -17,12 +17,23 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.contacts import WINDOWS, Basis, Window, last_mature_day, share
+from closedloop.domain.metric_formulas import Value
+from closedloop.domain.metric_people import BEHIND, SLACK_COLUMNS, columns_of
+from closedloop.domain.metrics import Cell, Counts, Scope, Unit, show
 from closedloop.models import Theme
 from closedloop.queries.contacts import NO_THEME, NOT_SAID
-from closedloop.queries.figures import find_figures
+from closedloop.queries.metric_counts import (
+    MetricFilter,
+    add_up,
+    days_between,
+    read_days,
+    read_groups,
+)
+from closedloop.queries.metric_people import DaySums, GroupPeople, groups_behind, read_group_people
+from closedloop.queries.metric_terms import Terms
+from closedloop.queries.repeat_shown import FIRST_CONTACT, METRICS, RATES, Behind, Shown, show_rows
 
 PERIOD_DAYS = 90
-_Counts = dict[date, tuple[int, int, int, int]]
 ROLLING_DAYS = 7
 
 
@@ -95,6 +106,8 @@ class Figures:
     contacts, identified, themed : int
         All, those whose customer is known, and those of the latter that have a theme. Only
         these can repeat "the same theme"; the others count as not followed by it.
+    shown : Shown
+        What may be shown of all this: the counts themselves are for links and sums.
     """
 
     window: Window
@@ -104,6 +117,7 @@ class Figures:
     themed: int
     any: BasisFigures
     same: BasisFigures
+    shown: Shown
 
     def of(self, basis: Basis) -> BasisFigures:
         """Return the counts on a basis."""
@@ -134,7 +148,19 @@ class GroupFigures:
 
 @dataclass(frozen=True)
 class Day:
-    """One reporting day of the trend; rates are None while maturing or without contacts."""
+    """One reporting day of the trend.
+
+    Attributes
+    ----------
+    contacts, identified : int
+        For sums; `shown_contacts` and `shown_identified` are for showing, None where too few
+        people are among them.
+    any, same, any7, same7 : float or None
+        Rates of the day and of the seven days it ends; None while maturing, without contacts,
+        and where they may not be shown.
+    repeats : (int, int)
+        Followed for any reason and by the same theme; for sums.
+    """
 
     day: date
     contacts: int
@@ -143,6 +169,9 @@ class Day:
     same: float | None
     any7: float | None
     same7: float | None
+    shown_contacts: int | None = None
+    shown_identified: int | None = None
+    repeats: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -151,6 +180,16 @@ class Trend:
 
     days: list[Day] = field(default_factory=list)
     maturing_from: date | None = None
+
+    def unidentified_share(self, place: int) -> float | None:
+        """Return the share without a known customer of the seven days that end with one.
+
+        None without contacts, and where it would give a rate of too few people away.
+        """
+        week = self.days[max(place - ROLLING_DAYS + 1, 0) : place + 1]
+        contacts, identified = sum(d.contacts for d in week), sum(d.identified for d in week)
+        is_shown = self.days[place].any7 is not None or not identified
+        return share(contacts - identified, contacts) if is_shown else None
 
 
 def default_period(
@@ -162,7 +201,7 @@ def default_period(
 
 
 def get_window_figures(
-    session: Session, wanted: RepeatFilter, *, cut: date, zone: str = "UTC"
+    session: Session, wanted: RepeatFilter, *, cut: date, k: int, zone: str = "UTC"
 ) -> list[Figures]:
     """Return the five windows side by side, each over the mature days of the period.
 
@@ -172,20 +211,65 @@ def get_window_figures(
     wanted : RepeatFilter
     cut : date
         Last complete reporting day that holds contacts.
+    k : int
+        Fewest distinct people that what is shown describes.
     zone : str
         Of the reporting days.
     """
-    source = find_figures(_values(wanted))
-    columns: list[Any] = []
-    matures = {window: last_mature_day(cut, window, zone) for window in WINDOWS}
+    last = min(wanted.last_day, cut)
+    sums = _day_sums(session, wanted, WINDOWS, wanted.first_day, last, k)
+    found = []
     for window in WINDOWS:
-        columns += _sums(source.table, window, source.table.day <= matures[window])
-    days = source.between(wanted.first_day, wanted.last_day)
-    row = session.execute(sa.select(*columns).where(*days)).one()
-    return [
-        _figures(window, _last_counted(wanted, matures[window]), row[9 * i : 9 * i + 9])
-        for i, window in enumerate(WINDOWS)
-    ]
+        until = _last_counted(wanted, last_mature_day(cut, window, zone))
+        days = days_between(wanted.first_day, until) if until else []
+        counts = add_up(sums.daily, _columns(window), days)
+        shown = show_rows([_behind_days(sums, window, days)], k)[0]
+        found.append(_figures(window, until, counts, shown))
+    return found
+
+
+def _day_sums(
+    session: Session,
+    wanted: RepeatFilter,
+    windows: Sequence[Window],
+    first_day: date,
+    last_day: date,
+    k: int,
+) -> DaySums:
+    """Return the sums of days that repeats of some windows are made from."""
+    asked = _asked(wanted, windows[0])
+    groups = set().union(*(_groups_of(window) for window in windows))
+    columns = {*SLACK_COLUMNS, *(name for window in windows for name in _columns(window))}
+    columns |= {name for group in groups for name in columns_of(*group)}
+    daily = read_days(
+        session, Scope.PLAIN, columns, asked, Terms(), first_day=first_day, last_day=last_day
+    )
+    reach = (first_day, last_day)
+    return DaySums(session, Scope.PLAIN, asked, Terms(), k, daily, reach, groups)
+
+
+def _asked(wanted: RepeatFilter, window: Window) -> MetricFilter:
+    return MetricFilter(
+        first_day=wanted.first_day,
+        last_day=wanted.last_day,
+        window=window,
+        values=_values(wanted),
+    )
+
+
+def _groups_of(window: Window) -> set[tuple[str, str]]:
+    return groups_behind(METRICS, window)
+
+
+def _behind_days(sums: DaySums, window: Window, days: Sequence[date], of_days: int = 0) -> Behind:
+    n = int(add_up(sums.daily, ["identified"], days)["identified"])
+    known = Value(float(n), n, n, n)
+    return Behind(
+        sums.contacts(days, of_days=of_days),
+        sums.with_people(known, ("identified",), window, days, of_days),
+        {b: sums.value(m, days, of_days=of_days, asked=window) for b, m in RATES.items()},
+        {b: sums.value(m, days, of_days=of_days, asked=window) for b, m in FIRST_CONTACT.items()},
+    )
 
 
 def list_group_figures(
@@ -195,22 +279,64 @@ def list_group_figures(
     group: Group,
     window: Window,
     cut: date,
+    k: int,
     zone: str = "UTC",
 ) -> list[GroupFigures]:
     """Return one window of mature days broken down, most repeats (any reason) first."""
-    source = find_figures(_values(wanted), group.value)
-    mature = last_mature_day(cut, window, zone)
-    last = _last_counted(wanted, mature)
-    days = source.between(wanted.first_day, min(wanted.last_day, mature))
-    sums = _sums(source.table, window, sa.true())
-    statement = sa.select(source.group, *sums).where(*days).group_by(source.group)
-    rows = session.execute(statement).all()
+    last = _last_counted(wanted, last_mature_day(cut, window, zone))
+    if last is None:
+        return []
+    asked, groups = _asked(wanted, window), sorted(_groups_of(window))
+    rows = read_groups(
+        session,
+        Scope.PLAIN,
+        _columns(window),
+        asked,
+        Terms(),
+        by=group.value,
+        first_day=wanted.first_day,
+        last_day=last,
+        groups=groups,
+    )
+    sure = read_group_people(
+        session,
+        Scope.PLAIN,
+        asked,
+        Terms(),
+        rows,
+        groups,
+        k=k,
+        by=group.value,
+        days=(wanted.first_day, last),
+    )
+    shown = show_rows([_behind_group(sure, key, rows[key], window) for key in rows], k)
     names = _theme_names(session) if group is Group.THEME else {}
     found = []
-    for value, *counts in rows:
+    for (value, counts), may in zip(rows.items(), shown, strict=True):
         key, label = _named(value, group, names)
-        found.append(GroupFigures(key, label, _figures(window, last, counts)))
-    return sorted(found, key=lambda g: (-g.figures.any.repeats, -g.figures.contacts, g.label))
+        found.append(GroupFigures(key, label, _figures(window, last, counts, may)))
+    return sorted(found, key=_rank)
+
+
+def _rank(group: GroupFigures) -> tuple[int, int, str]:
+    """Return the order of groups, in which a hidden count has no say."""
+    shown = group.figures.shown
+    return -(shown.repeats(Basis.ANY) or 0), -(shown.contacts or 0), group.label
+
+
+def _behind_group(sure: GroupPeople, key: str, counts: Counts, window: Window) -> Behind:
+    def of(metric: Any) -> Value:
+        behind = [(group, window.key) for group in BEHIND[metric.key]]
+        return sure.of(key, counts, metric.of(counts, window), behind)
+
+    n = int(counts["identified"])
+    known = sure.of(key, counts, Value(float(n), n, n, n), [("identified", window.key)])
+    return Behind(
+        sure.contacts(key, counts, window.key),
+        known,
+        {b: of(m) for b, m in RATES.items()},
+        {b: of(m) for b, m in FIRST_CONTACT.items()},
+    )
 
 
 def _named(value: str, group: Group, names: dict[int, str]) -> tuple[str, str]:
@@ -231,7 +357,7 @@ def get_trend(
     window: Window,
     cut: date,
     first_data_day: date,
-    smallest: int = 1,
+    k: int,
     zone: str = "UTC",
 ) -> Trend:
     """Return daily and seven-day rates from the first day of the period to the cut.
@@ -244,8 +370,8 @@ def get_trend(
     window : Window
     cut, first_data_day : date
         Last complete and first reporting day with contacts, both inclusive.
-    smallest : int
-        Rates over fewer identified contacts than this are None.
+    k : int
+        Fewest distinct people that what is shown describes.
     zone : str
         Of the reporting days.
 
@@ -258,68 +384,68 @@ def get_trend(
     mature = last_mature_day(cut, window, zone)
     last = cut if wanted.last_day >= mature else wanted.last_day
     start = max(wanted.first_day - timedelta(days=ROLLING_DAYS - 1), first_data_day)
-    counts = _daily_counts(session, wanted, start, last, window)
-    first = max(wanted.first_day, first_data_day)
-    days = [
-        _day(first + timedelta(days=i), counts, start, mature, smallest)
-        for i in range((last - first).days + 1)
+    sums = _day_sums(session, wanted, [window], start, last, k)
+    days = days_between(max(wanted.first_day, first_data_day), last)
+    rows = [_behind_days(sums, window, [day], len(days)) for day in days]
+    shown = show_rows(rows, k)
+    found = [
+        _day(day, row, may, _week(sums, window, day, start) if day <= mature else None)
+        for day, row, may in zip(days, rows, shown, strict=True)
     ]
-    return Trend(days, mature + timedelta(days=1) if last > mature else None)
+    found = [day if day.day <= mature else replace(day, any=None, same=None) for day in found]
+    return Trend(found, mature + timedelta(days=1) if last > mature else None)
 
 
-def _daily_counts(
-    session: Session, wanted: RepeatFilter, start: date, last: date, window: Window
-) -> _Counts:
-    source = find_figures(_values(wanted))
-    sums = [
-        sa.func.sum(getattr(source.table, name))
-        for name in ("contacts", "identified", f"any_{window.key}", f"same_{window.key}")
-    ]
-    rows = session.execute(
-        sa.select(source.table.day, *sums)
-        .where(*source.between(start, last))
-        .group_by(source.table.day)
-    )
-    return {day: (int(n), int(i), int(a), int(s)) for day, n, i, a, s in rows}
+def _week(
+    sums: DaySums, window: Window, day: date, start: date
+) -> tuple[float | None, float | None]:
+    """Return both rates of the seven days that end with a day, as they may be shown."""
+    first = day - timedelta(days=ROLLING_DAYS - 1)
+    if first < start:
+        return None, None
+    week = days_between(first, day)
+    found = [show(sums.value(RATES[b], week, asked=window), Unit.SHARE, sums.k) for b in Basis]
+    return _rate(found[0]), _rate(found[1])
+
+
+def _rate(cell: Cell) -> float | None:
+    """Return a rate; of the same theme where no contact has one it is nothing, as counted."""
+    return share(int(cell.found.numerator), cell.n or 0) if _is_told(cell) else None
+
+
+def _is_told(cell: Cell) -> bool:
+    return cell.state in ("known", "none")
 
 
 def _day(
-    day: date,
-    counts: _Counts,
-    start: date,
-    mature: date,
-    smallest: int,
+    day: date, row: Behind, shown: Shown, week: tuple[float | None, float | None] | None
 ) -> Day:
-    contacts, identified, any_, same = counts.get(day, (0, 0, 0, 0))
-    if day > mature:
-        return Day(day, contacts, identified, None, None, None, None)
-    week = [day - timedelta(days=i) for i in range(ROLLING_DAYS)]
-    of, any7, same7 = (
-        sum(counts.get(d, (0, 0, 0, 0))[position] for d in week) for position in (1, 2, 3)
+    any7, same7 = week or (None, None)
+    return Day(
+        day,
+        row.contacts.n,
+        row.identified.n,
+        _rate(shown.rates[Basis.ANY]),
+        _rate(shown.rates[Basis.SAME]),
+        any7,
+        same7,
+        shown.contacts,
+        shown.identified,
+        (int(row.rates[Basis.ANY].numerator), int(row.rates[Basis.SAME].numerator)),
     )
-    here = identified if identified >= smallest else 0
-    there = of if of >= smallest and week[-1] >= start else 0
-    rates = (share(any_, here), share(same, here), share(any7, there), share(same7, there))
-    return Day(day, contacts, identified, *rates)
 
 
-def _sums(
-    table: Any, window: Window, counted: sa.ColumnElement[bool]
-) -> list[sa.ColumnElement[Any]]:
+def _columns(window: Window) -> list[str]:
     names = ["contacts", "identified", "themed"]
     for basis in Basis:
         names += [f"{kind}{basis.value}_{window.key}" for kind in ("", "opening_", "resolved_")]
-    return [_sum(counted, getattr(table, name)) for name in names]
+    return names
 
 
-def _sum(counted: sa.ColumnElement[bool], column: Any) -> sa.ColumnElement[Any]:
-    return sa.func.coalesce(sa.func.sum(sa.case((counted, column), else_=0)), 0)
-
-
-def _figures(window: Window, last_day: date | None, counts: Sequence[Any]) -> Figures:
-    contacts, identified, themed, *rest = (int(count) for count in counts)
+def _figures(window: Window, last_day: date | None, counts: Counts, shown: Shown) -> Figures:
+    contacts, identified, themed, *rest = (int(counts[name]) for name in _columns(window))
     any_, same = BasisFigures(*rest[:3]), BasisFigures(*rest[3:])
-    return Figures(window, last_day, contacts, identified, themed, any_, same)
+    return Figures(window, last_day, contacts, identified, themed, any_, same, shown)
 
 
 def _last_counted(wanted: RepeatFilter, mature: date) -> date | None:

@@ -26,7 +26,7 @@ from closedloop.models import (
 )
 from closedloop.queries.actions import ActionFilter, ActionRow, list_actions
 from closedloop.queries.impact import ShippedAction, Total, list_shipped, total_of
-from closedloop.queries.repeats import RepeatFilter, Trend, get_trend
+from closedloop.queries.repeats import ROLLING_DAYS, Day, RepeatFilter, Trend, get_trend
 
 COMPARED_DAYS = 28
 """Days at either end of the period whose repeat rates are named."""
@@ -45,12 +45,15 @@ class RateSpan:
         Both inclusive.
     any, same : float or None
         Share of identified contacts followed within 7 days, 0 to 1; None without any.
+    unidentified_share : float or None
+        Contacts without a known customer of all: they are in no rate.
     """
 
     first_day: date
     last_day: date
     any: float | None
     same: float | None
+    unidentified_share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,7 @@ def get_report(
     last_day: date,
     cut: date,
     first_data_day: date,
+    k: int,
     zone: str = "UTC",
 ) -> Report:
     """Return the report of a period.
@@ -163,6 +167,8 @@ def get_report(
         Last complete reporting day that holds contacts.
     first_data_day : date
         First reporting day that holds contacts.
+    k : int
+        Fewest distinct people that a point of the trend describes.
     zone : str
         Of the reporting days.
     """
@@ -174,6 +180,7 @@ def get_report(
         window=HEADLINE_WINDOW,
         cut=cut,
         first_data_day=first_data_day,
+        k=k,
         zone=zone,
     )
     at_first, at_last = _compare(trend)
@@ -200,20 +207,26 @@ def _rank_of(row: ShippedAction) -> tuple[int, float, str]:
 
 def _compare(trend: Trend) -> tuple[RateSpan | None, RateSpan | None]:
     """Return the first and the last four weeks of mature days, when they do not overlap."""
-    mature = [day for day in trend.days if day.any is not None]
+    until = trend.maturing_from
+    mature = [day for day in trend.days if day.identified and (until is None or day.day < until)]
     if len(mature) < 2 * COMPARED_DAYS:
         return None, None
     return _span(mature[:COMPARED_DAYS]), _span(mature[-COMPARED_DAYS:])
 
 
-def _span(days: Sequence[Any]) -> RateSpan:
+def _span(days: Sequence[Day]) -> RateSpan:
     identified = sum(day.identified for day in days)
-    repeats = [
-        sum(round((getattr(day, basis) or 0.0) * day.identified) for day in days)
-        for basis in ("any", "same")
+    contacts = sum(day.contacts for day in days)
+    # a week that may be shown and lies in these days has people enough for all of them
+    weeks = days[ROLLING_DAYS - 1 :]
+    is_shown = (any(day.any7 for day in weeks), any(day.same7 for day in weeks))
+    repeats = [sum(day.repeats[i] for day in days) for i in (0, 1)]
+    rates = [
+        share(count, identified) if shown or not count else None
+        for count, shown in zip(repeats, is_shown, strict=True)
     ]
-    rates = [share(count, identified) for count in repeats]
-    return RateSpan(days[0].day, days[-1].day, rates[0], rates[1])
+    without = share(contacts - identified, contacts) if rates[0] is not None else None
+    return RateSpan(days[0].day, days[-1].day, rates[0], rates[1], without)
 
 
 def _list_back_again(session: Session) -> tuple[BackAgain, ...]:
@@ -256,9 +269,10 @@ class RepeatSummary:
 
     Attributes
     ----------
-    contacts, identified_contacts : int
-        All, and those whose customer is known.
-    customers : int
+    contacts, identified_contacts : int or None
+        All, and those whose customer is known. None here and below where fewer than k distinct
+        people stand behind it.
+    customers : int or None
         Distinct known ones.
     repeat_share_any : float or None
         Looking back: share of the identified contacts that came at most one window after an
@@ -268,23 +282,26 @@ class RepeatSummary:
         followed within the window, for any reason or about the same theme.
     customers_repeating_share : float or None
         Share of the customers with at least one such repeat.
+    unidentified_share : float or None
+        Share of the contacts without a known customer: they are in no figure of repeats.
     mature_until : date or None
         Last day that the forward rates could count.
     """
 
     window: str
-    contacts: int
-    identified_contacts: int
-    customers: int
+    contacts: int | None
+    identified_contacts: int | None
+    customers: int | None
     repeat_share_any: float | None
     repeat_rate_any: float | None
     repeat_rate_same_theme: float | None
     customers_repeating_share: float | None
+    unidentified_share: float | None
     mature_until: date | None
 
 
 def get_repeat_summary(
-    session: Session, *, window: Window, cut: date | None, zone: str = "UTC"
+    session: Session, *, window: Window, cut: date | None, k: int, zone: str = "UTC"
 ) -> RepeatSummary:
     """Return repeats over the whole history.
 
@@ -295,6 +312,8 @@ def get_repeat_summary(
     ----------
     cut : date or None
         Last reporting day that holds contacts; None without contacts.
+    k : int
+        Fewest distinct people that a figure describes.
     zone : str
         Of the reporting days.
     """
@@ -312,17 +331,43 @@ def get_repeat_summary(
         .join(ContactLink, ContactLink.contact_id == Contact.id)
         .where(ContactLink.previous_gap_seconds <= window.seconds),
     )
+    is_mature = Contact.local_day <= last if last else sa.false()
+    after = (ContactLink.next_gap_seconds, ContactLink.next_same_gap_seconds)
+    rates = [
+        share(found[name], matured)
+        if _are_enough(session, k, is_mature)
+        and _are_enough(session, k, is_mature, gap <= window.seconds)
+        else None
+        for name, gap in zip(("any", "same"), after, strict=True)
+    ]
+    some = customers == 0 or customers >= k  # of the identified contacts the people are customers
+    everybody = customers + contacts - known
+    is_again = repeating == 0 or repeating >= k
     return RepeatSummary(
         window=window.key,
-        contacts=contacts,
-        identified_contacts=known,
-        customers=customers,
-        repeat_share_any=share(found["again"], known),
-        repeat_rate_any=share(found["any"], matured),
-        repeat_rate_same_theme=share(found["same"], matured) if found["themed"] else None,
-        customers_repeating_share=share(repeating, customers),
+        contacts=contacts if everybody == 0 or everybody >= k else None,
+        identified_contacts=known if some else None,
+        customers=customers if some else None,
+        repeat_share_any=share(found["again"], known) if some and is_again else None,
+        repeat_rate_any=rates[0],
+        repeat_rate_same_theme=rates[1] if found["themed"] else None,
+        customers_repeating_share=share(repeating, customers) if some and is_again else None,
+        unidentified_share=share(contacts - known, contacts) if some and everybody >= k else None,
         mature_until=last,
     )
+
+
+def _are_enough(session: Session, k: int, *where: sa.ColumnElement[bool]) -> bool:
+    """Return whether the identified contacts are of nobody, or of at least k customers."""
+    some = (
+        sa.select(Contact.customer_id)
+        .join(ContactLink, ContactLink.contact_id == Contact.id)
+        .where(_IDENTIFIED, *where)
+        .distinct()
+        .limit(k)
+    )
+    people = session.scalar(sa.select(sa.func.count()).select_from(some.subquery())) or 0
+    return people in (0, k)
 
 
 _IDENTIFIED = Contact.customer_id.is_not(None)

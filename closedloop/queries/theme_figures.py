@@ -100,6 +100,11 @@ class Figures:
         return share(self.contacts - self.unidentified, self.customers)
 
     @property
+    def unidentified_share(self) -> float | None:
+        """Contacts without a known customer of all, 0 to 1; they enter no repeat rate."""
+        return share(self.unidentified, self.contacts)
+
+    @property
     def knows_customers(self) -> bool:
         """Whether any of the contacts names its customer; without any, nothing is said of them."""
         return self.customers > 0 or self.unidentified == 0

@@ -20,6 +20,7 @@ from closedloop.domain.contacts import (
 )
 from closedloop.extensions import current_settings, db
 from closedloop.queries.contacts import NO_THEME, NOT_SAID, FilterOptions, get_filter_options
+from closedloop.queries.repeat_shown import FIRST_CONTACT, RATES, Shown
 from closedloop.queries.repeats import (
     Day,
     Figures,
@@ -37,6 +38,7 @@ from closedloop.web.contacts_bp import bp, read_day
 from closedloop.web.csv_files import csv_response
 from closedloop.web.filters import day as day_words
 from closedloop.web.filters import pct
+from closedloop.web.metric_words import cell_words
 from closedloop.web.permissions import requires
 
 GROUPS = {
@@ -93,7 +95,7 @@ def repeats() -> str:
     asked = _read(request.args, span)
     if asked is None:
         return render_template("contacts/repeats.html", asked=None)
-    figures = get_window_figures(db.session, asked.wanted, cut=asked.cut, zone=_zone())
+    figures = _windows(asked)
     headline = next(f for f in figures if f.window == asked.window)
     has_themes = headline.can_tell(Basis.SAME)
     trend = _trend(asked)
@@ -105,9 +107,11 @@ def repeats() -> str:
         headline=headline,
         trend=trend,
         chart=_chart(trend, has_themes),
-        day_rows=[_day_cells(day, k, has_themes) for day in trend.days],
+        day_rows=[_day_cells(day, has_themes) for day in trend.days],
         rules=_rules(asked.window),
         rate_words=rate_words,
+        hidden_words=hidden_words,
+        measures=tuple(Measure),
         groups=_groups(asked),
         group_names=GROUPS,
         windows=WINDOWS,
@@ -171,6 +175,11 @@ def _zone() -> str:
     return current_settings().reporting_zone
 
 
+def _windows(asked: Asked) -> list[Figures]:
+    k = current_settings().privacy_k
+    return get_window_figures(db.session, asked.wanted, cut=asked.cut, k=k, zone=_zone())
+
+
 def _groups(asked: Asked) -> list[GroupFigures]:
     return list_group_figures(
         db.session,
@@ -178,6 +187,7 @@ def _groups(asked: Asked) -> list[GroupFigures]:
         group=asked.group,
         window=asked.window,
         cut=asked.cut,
+        k=current_settings().privacy_k,
         zone=_zone(),
     )
 
@@ -189,7 +199,7 @@ def _trend(asked: Asked) -> Trend:
         window=asked.window,
         cut=asked.cut,
         first_data_day=asked.first_data_day,
-        smallest=current_settings().privacy_k,
+        k=current_settings().privacy_k,
         zone=_zone(),
     )
 
@@ -225,23 +235,16 @@ def _choices(asked: Asked, options: FilterOptions) -> dict[str, list[tuple[str, 
     }
 
 
-def few(count: int, k: int) -> bool:
-    """Return whether a count above nothing is too small to be shown."""
-    return 0 < count < k
+def rate_words(shown: Shown, measure: Measure, basis: Basis, k: int) -> str:
+    """Write a rate, or what may be said where it may not be shown, or a dash without any."""
+    is_rate = measure == Measure.REPEAT_RATE
+    metric = (RATES if is_rate else FIRST_CONTACT)[basis]
+    return cell_words(metric, (shown.rates if is_rate else shown.fcr)[basis], k)
 
 
-def rate_words(part: int, whole: int, k: int) -> str:
-    """Write part / whole, or that it is below what may be shown, or a dash without any."""
-    if whole == 0:
-        return "–"
-    if few(whole, k):
-        return f"fewer than {k}"
-    if few(part, k):
-        return f"under {pct(k / whole)}"
-    return pct(part / whole)
-
-
-bp.add_app_template_filter(few, "is_few")
+def hidden_words(shown: Shown, k: int) -> str:
+    """Say why a count of a row is not there."""
+    return f"fewer than {k}" if shown.is_few else "not shown"
 
 
 def _rules(window: Window) -> list[tuple[str, str]]:
@@ -256,34 +259,20 @@ def _rules(window: Window) -> list[tuple[str, str]]:
 
 def _row(figures: Figures, k: int) -> list[Any]:
     """Return contacts and rates under `_HEADINGS`: numbers, small ones empty, then words."""
-    if few(figures.contacts, k):
-        return [*([None] * 7), f"fewer than {k}", *([""] * 4)]
-    parts = [*_parts(figures, "repeats"), *_parts(figures, "resolved")]
-    known = None if few(figures.identified, k) else figures.identified
-    without = figures.unidentified_share
+    shown = figures.shown
+    if shown.is_hidden:
+        return [*([None] * 7), hidden_words(shown, k), *([""] * 4)]
+    cells = [*shown.rates.values(), *shown.fcr.values()]
     return [
-        *(figures.contacts, known, None if without is None else round(without, 6)),
-        *(rate_number(part, whole, k) for part, whole in parts),
+        *(shown.contacts, shown.identified, _rounded(shown.unidentified_share)),
+        *(_rounded(cell.value) for cell in cells),
         "",
-        *(rate_words(part, whole, k) for part, whole in parts),
+        *(rate_words(shown, measure, basis, k) for measure in Measure for basis in Basis),
     ]
 
 
-def _parts(figures: Figures, name: str) -> list[tuple[int, int]]:
-    """Return part and whole of both bases; nothing of nothing where the basis says nothing."""
-    found = []
-    for basis in Basis:
-        of = figures.of(basis)
-        whole = figures.identified if name == "repeats" else of.opening
-        found.append((getattr(of, name), whole if figures.can_tell(basis) else 0))
-    return found
-
-
-def rate_number(part: int, whole: int, k: int) -> float | None:
-    """Return part / whole between 0 and 1, None where it may not be shown or there is none."""
-    if whole == 0 or few(whole, k) or few(part, k):
-        return None
-    return round(part / whole, 6)
+def _rounded(rate: float | None) -> float | None:
+    return None if rate is None else round(rate, 6)
 
 
 _RATES = ("Repeats, any reason", "Repeats, same theme", "FCR, any reason", "FCR, same theme")
@@ -301,14 +290,13 @@ def _group_table(asked: Asked) -> tuple[tuple[str, ...], list[list[Any]]]:
 
 def _window_table(asked: Asked) -> tuple[tuple[str, ...], list[list[Any]]]:
     k = current_settings().privacy_k
-    found = get_window_figures(db.session, asked.wanted, cut=asked.cut, zone=_zone())
+    found = _windows(asked)
     first = asked.wanted.first_day
     rows = [[f.window.label, first, f.last_day, *_row(f, k)] for f in found]
     return ("Window", "First day", "Last mature day", *_HEADINGS), rows
 
 
 def _day_table(asked: Asked) -> tuple[tuple[str, ...], list[list[Any]]]:
-    k = current_settings().privacy_k
     days = _trend(asked).days
     has_themes = any(day.same for day in days)
     headings = (
@@ -317,8 +305,8 @@ def _day_table(asked: Asked) -> tuple[tuple[str, ...], list[list[Any]]]:
     )
     rows = [
         [
-            *(d.day, *(None if few(n, k) else n for n in (d.contacts, d.identified))),
-            *(None if rate is None else round(rate, 6) for rate in _rates(d, has_themes)),
+            *(d.day, d.shown_contacts, d.shown_identified),
+            *(_rounded(rate) for rate in _rates(d, has_themes)),
         ]
         for d in days
     ]
@@ -330,10 +318,7 @@ def _rates(day: Day, has_themes: bool) -> tuple[float | None, ...]:
     return (day.any, same[0], day.any7, same[1])
 
 
-def _day_cells(day: Day, k: int, has_themes: bool) -> list[Any]:
+def _day_cells(day: Day, has_themes: bool) -> list[Any]:
     rates = (pct(rate) for rate in _rates(day, has_themes))
-    return [day_words(day.day), _shown(day.identified, k), *rates]
-
-
-def _shown(count: int, k: int) -> Any:
-    return f"fewer than {k}" if few(count, k) else count
+    known = "not shown" if day.shown_identified is None else day.shown_identified
+    return [day_words(day.day), known, *rates]

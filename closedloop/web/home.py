@@ -92,7 +92,7 @@ def index() -> str:
         has_known=any(one.identified for one in trend.days) or cut is None,
         before=f"{headline.before_day:%B}" if headline and headline.before_day else "",
         has_themes=bool(themes.by_status),
-        chart=_chart(trend, shipped, settings.privacy_k, has_themes=bool(themes.by_status)),
+        chart=_chart(trend, shipped, has_themes=bool(themes.by_status)),
         chart_rows=_weeks(trend, has_themes=bool(themes.by_status)),
         trend=trend,
         cut=cut,
@@ -141,8 +141,8 @@ def changes() -> str:
 
 
 def _trend(span: DataSpan, zone: str) -> Trend:
-    cut = span.cut(zone)
-    return get_home_trend(db.session, span, cut, zone) if cut else Trend()
+    cut, k = span.cut(zone), current_settings().privacy_k
+    return get_home_trend(db.session, span, cut, k=k, zone=zone) if cut else Trend()
 
 
 @bp.get("/repeat-contacts.csv")
@@ -154,16 +154,15 @@ def trend_csv() -> Response:
     trend = _trend(span, settings.reporting_zone)
     headings = (
         *("Day", "Contacts with a known customer", "Any reason, day", "Same theme, day"),
-        *("Any reason, 7 days", "Same theme, 7 days"),
+        *("Any reason, 7 days", "Same theme, 7 days", "Without customer, 7 days"),
     )
-    rows = [_csv_row(one, settings.privacy_k) for one in trend.days]
+    rows = [[*_csv_row(one), pct(trend.unidentified_share(i))] for i, one in enumerate(trend.days)]
     return csv_response("repeat-contacts.csv", headings, rows)
 
 
-def _csv_row(one: Day, k: int) -> list[Any]:
-    if 0 < one.identified < k:
-        return [one.day, f"fewer than {k}", "", "", pct(one.any7), pct(one.same7)]
-    return [one.day, one.identified, *(pct(r) for r in (one.any, one.same, one.any7, one.same7))]
+def _csv_row(one: Day) -> list[Any]:
+    known = "not shown" if one.shown_identified is None else one.shown_identified
+    return [one.day, known, *(pct(r) for r in (one.any, one.same, one.any7, one.same7))]
 
 
 def _scope() -> dict[str, int | None]:
@@ -248,28 +247,19 @@ def _hours(minutes: float) -> str:
     return n(minutes / 60, 1 if abs(minutes) < 600 else 0)
 
 
-def _chart(
-    trend: Trend, shipped: list[ShippedAction], k: int, *, has_themes: bool
-) -> dict[str, Any]:
-    """Return the data of the chart `repeat`; days and weeks of fewer than k contacts are left out.
+def _chart(trend: Trend, shipped: list[ShippedAction], *, has_themes: bool) -> dict[str, Any]:
+    """Return the data of the chart `repeat`; what may not be shown is left out.
 
     Without themes nothing is claimed about the same theme.
     """
     days = trend.days
-    shown = [one.identified == 0 or one.identified >= k for one in days]
-    weeks = [sum(one.identified for one in days[max(0, i - 6) : i + 1]) for i in range(len(days))]
-    enough = [contacts >= k for contacts in weeks]
     inside = [one for one in shipped if days and days[0].day <= one.went_live_on <= days[-1].day]
     return {
         "days": [one.day for one in days],
-        "any": [one.any if ok else None for one, ok in zip(days, shown, strict=True)],
-        "same": [
-            one.same if ok and has_themes else None for one, ok in zip(days, shown, strict=True)
-        ],
-        "any7": [one.any7 if ok else None for one, ok in zip(days, enough, strict=True)],
-        "same7": [
-            one.same7 if ok and has_themes else None for one, ok in zip(days, enough, strict=True)
-        ],
+        "any": [one.any for one in days],
+        "same": [one.same if has_themes else None for one in days],
+        "any7": [one.any7 for one in days],
+        "same7": [one.same7 if has_themes else None for one in days],
         "maturing_from": trend.maturing_from,
         "marks": [
             {"day": one.went_live_on, "label": _short(one.title)}
@@ -282,17 +272,18 @@ def _short(title: str, most: int = 26) -> str:
     return title if len(title) <= most else title[: most - 1].rstrip() + "…"
 
 
-def _weeks(trend: Trend, *, has_themes: bool) -> list[tuple[str, str, str]]:
+def _weeks(trend: Trend, *, has_themes: bool) -> list[tuple[str, str, str, str]]:
     """Return every seventh day for the table, the newest mature one last."""
-    known = [one for one in trend.days if one.any7 is not None]
-    rows = [
-        (day_words(one.day), pct(one.any7), pct(one.same7 if has_themes else None))
-        for one in known[::-1][::7]
-    ][::-1]
+    known = [i for i, one in enumerate(trend.days) if one.any7 is not None]
+    rows = []
+    for i in known[::-1][::7][::-1]:
+        one, without = trend.days[i], trend.unidentified_share(i)
+        same = one.same7 if has_themes else None
+        rows.append((day_words(one.day), pct(one.any7), pct(same), pct(without)))
     if trend.maturing_from and trend.days:
         last = trend.days[-1].day
         span = f"{day_words(trend.maturing_from, year=False)} to {day_words(last)}, maturing"
-        rows.append((span, "not yet known", "not yet known"))
+        rows.append((span, "not yet known", "not yet known", ""))
     return rows
 
 

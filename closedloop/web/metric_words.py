@@ -31,7 +31,7 @@ def cell_words(metric: Metric, cell: Cell, k: int) -> str:
     """Write a cell, or what may be said where its value may not be shown."""
     if cell.state == "few":
         return f"fewer than {k}"
-    if cell.state == "cover":
+    if cell.state in ("cover", "unsure"):
         return "not shown"
     if cell.bound is not None:
         return f"{cell.state} {value_words(metric, cell.bound)}"

@@ -278,8 +278,8 @@ def _piece_row(metric: Metric, piece: Piece, step: Step, k: int) -> list[Any]:
         *(day.isoformat() for day in days),
         cell_words(metric, piece.cell, k),
         *rolling,
-        f"fewer than {k}" if piece.cell.n is None else piece.cell.n,
-        f"fewer than {k}" if piece.contacts is None else piece.contacts,
+        "not shown" if piece.cell.n is None else piece.cell.n,
+        "not shown" if piece.contacts is None else piece.contacts,
         "" if piece.goal is None else value_words(metric, piece.goal),
         piece_state(piece, step),
     ]

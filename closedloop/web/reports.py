@@ -64,6 +64,7 @@ def index() -> str:
         last_day=period.last_day,
         cut=period.cut,
         first_data_day=period.first_data_day,
+        k=current_settings().privacy_k,
         zone=current_settings().reporting_zone,
     )
     settings = current_settings()
@@ -103,6 +104,7 @@ def trend_csv() -> Response:
         last_day=period.last_day,
         cut=period.cut,
         first_data_day=period.first_data_day,
+        k=current_settings().privacy_k,
         zone=current_settings().reporting_zone,
     )
     rows = [[d.day, d.any, d.same, d.any7, d.same7] for d in report.trend.days]

@@ -83,7 +83,8 @@ def test_without_contacts_it_says_what_to_do(run):
     assert "Import some first" in run("report", code=1).output
 
 
-def test_repeats_as_json_has_the_counts_and_shares(run, site):
+def test_repeats_as_json_has_the_counts_and_shares(run, site, monkeypatch):
+    monkeypatch.setenv("CLOSEDLOOP_PRIVACY_K", "1")
     found = json.loads(run("report", "repeats", "--window", "7d", "--json").stdout)
 
     assert found["window"] == "7d"
@@ -92,9 +93,22 @@ def test_repeats_as_json_has_the_counts_and_shares(run, site):
     assert found["repeat_rate_any"] == 1.0  # the second is still maturing
     assert found["repeat_rate_same_theme"] is None  # no contact has a theme
     assert found["customers_repeating_share"] == 1.0
+    assert found["unidentified_share"] == 0.0
 
 
-def test_repeats_in_words_and_with_another_window(run, site):
+def test_repeats_of_one_customer_are_not_given_away(run, site):
+    found = json.loads(run("report", "repeats", "--window", "7d", "--json").stdout)
+
+    assert [found.pop(key) for key in ("window", "mature_until")] == ["7d", "2026-05-04"]
+    assert sorted(found) == [
+        *("contacts", "customers", "customers_repeating_share", "identified_contacts"),
+        *("repeat_rate_any", "repeat_rate_same_theme", "repeat_share_any", "unidentified_share"),
+    ]
+    assert set(found.values()) == {None}  # two contacts of one customer
+
+
+def test_repeats_in_words_and_with_another_window(run, site, monkeypatch):
+    monkeypatch.setenv("CLOSEDLOOP_PRIVACY_K", "1")
     text = run("report", "repeats", "--window", "24h").stdout
 
     assert "window: 24h" in text
@@ -106,4 +120,4 @@ def test_the_instance_may_stand_before_the_subcommand(settings, run, site):
     result = CliRunner().invoke(
         main, ["report", "--instance", str(settings.instance), "repeats", "--json"]
     )
-    assert json.loads(result.stdout)["contacts"] == 2
+    assert json.loads(result.stdout)["window"] == "7d"

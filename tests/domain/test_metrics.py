@@ -114,8 +114,43 @@ def test_a_lone_hidden_cell_takes_the_next_smallest_with_it():
 
 
 def test_two_hidden_cells_cover_each_other():
-    cells = show_all([value(20, 90), value(1, 3), value(2, 4)], Unit.SHARE, 5)
+    cells = show_all([value(20, 90), value(3, 3), value(2, 4)], Unit.SHARE, 5)
     assert [cell.state for cell in cells] == ["known", "few", "few"]
+
+
+def test_two_hidden_cells_of_too_few_together_are_covered_as_well():
+    # the total less the first is 1 + 2 contacts: three people at most
+    cells = show_all([value(20, 90), value(1, 3), value(2, 4)], Unit.SHARE, 5)
+    assert [cell.state for cell in cells] == ["cover", "few", "few"]
+    assert cells[0].n == 90
+
+
+def test_a_lone_part_below_k_is_not_the_total_less_the_others():
+    cells = show_all([value(20, 90), value(3, 100), value(30, 95)], Unit.SHARE, 5)
+    assert [cell.state for cell in cells] == ["cover", "under", "known"]
+    assert [cell.n for cell in cells] == [90, 100, 95]
+
+
+def test_many_contacts_of_few_people_are_hidden_and_no_bound_is_claimed():
+    of_one = Value(0.07, 7, 100, 100, "", (7,), people=(60, 1))
+    assert show(of_one, Unit.SHARE, 5).state == "few"
+    assert show(of_one, Unit.SHARE, 5).value is None
+    whole = Value(0.5, 50, 100, 100, "", (50,), people=(4, 4))
+    assert show(whole, Unit.SHARE, 5).n is None
+
+
+def test_what_was_not_counted_is_not_shown_and_not_called_few():
+    cell = show(Value(0.07, 7, 100, 100, "", (7,), people=(60, None)), Unit.SHARE, 5)
+    assert (cell.state, cell.value, cell.bound) == ("unsure", None, None)
+    assert cell.is_hidden
+
+
+def test_hidden_cells_of_the_same_person_are_covered_whatever_their_contacts():
+    # six contacts in two cells, all of one customer: the spread says so, the counts do not
+    one = [Value(1.0, 3, 3, 3, "", (), people=(1,), spread=(0.5,)) for _ in range(2)]
+    shown = Value(1.0, 30, 30, 30, "", (), people=(30,), spread=(30.0,))
+    cells = show_all([shown, *one], Unit.SHARE, 5)
+    assert [cell.state for cell in cells] == ["cover", "few", "few"]
 
 
 def test_a_cell_without_contacts_covers_nothing():

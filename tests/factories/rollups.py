@@ -8,6 +8,7 @@ from datetime import date
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from closedloop.domain.contacts import WINDOWS
 from closedloop.models import (
     Contact,
     DailyRollup,
@@ -20,7 +21,7 @@ from closedloop.services.rollups import DIMENSIONS, FIGURES
 
 
 def make_rollup(session: Session, theme: Theme, day: date, contacts: int, **values) -> DailyRollup:
-    """Add one day of one theme; nothing is followed unless said."""
+    """Add one day of one theme; nothing is followed unless said, each contact is of another."""
     row = DailyRollup(
         **{
             **dict.fromkeys(FIGURES, 0),
@@ -36,6 +37,7 @@ def make_rollup(session: Session, theme: Theme, day: date, contacts: int, **valu
             "themed": contacts,
             "handled": contacts,
             "handle_seconds": contacts * 300,
+            **{f"opening_any_{window.key}": contacts for window in WINDOWS},
             **values,
         }
     )

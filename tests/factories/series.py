@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.clock import utc_now
+from closedloop.domain.contacts import WINDOWS
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import DailyRollup, DefinitionSet, Theme, ThemeDefinition, ThemeLikeness
 from closedloop.services.rollups import FIGURES
@@ -42,7 +43,10 @@ def add_days(
     channel: str = "phone",
     is_sliced: bool = True,
 ) -> None:
-    """Write a roll-up row for each day that has contacts; slices may wait for the last theme."""
+    """Write a roll-up row for each day that has contacts; slices may wait for the last theme.
+
+    Each contact is of another customer.
+    """
     rows = [
         {
             **dict.fromkeys(FIGURES, 0),
@@ -59,6 +63,7 @@ def add_days(
             "handled": count,
             "handle_seconds": count * handle_seconds,
             "same_7d": round(count * same_rate),
+            **{f"opening_any_{window.key}": count for window in WINDOWS},
         }
         for n, count in enumerate(counts)
         if count

@@ -43,7 +43,7 @@ def fill(session, first: date, last: date, any_7d, contacts: int = 1000, **value
 
 
 def headline(session, first: date, *, fewest: int = 5):
-    trend = get_home_trend(session, DataSpan(first, CUT), CUT)
+    trend = get_home_trend(session, DataSpan(first, CUT), CUT, k=1)
     return headline_of(trend, fewest=fewest)
 
 
@@ -111,7 +111,7 @@ def test_trend_is_26_weeks_long_and_maturing_after_its_last_mature_day(session):
     first = date(2025, 1, 1)
     fill(session, date(2025, 11, 1), CUT, 200)
 
-    trend = get_home_trend(session, DataSpan(first, CUT), CUT)
+    trend = get_home_trend(session, DataSpan(first, CUT), CUT, k=1)
 
     assert len(trend.days) == TREND_DAYS
     assert trend.days[-1].day == CUT

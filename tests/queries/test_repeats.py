@@ -60,7 +60,7 @@ def test_after_the_clocks_went_forward_the_last_day_of_whole_days_is_not_mature_
     session, centre
 ):
     """The last contact of 24 March had its 7 days at 1 in the morning of 1 April, in London."""
-    london = {"cut": CUT, "zone": "Europe/London"}
+    london = {"cut": CUT, "k": 1, "zone": "Europe/London"}
 
     week = get_window_figures(session, month(), **london)[2]
     assert week.last_day == date(2026, 3, 23)
@@ -84,7 +84,7 @@ def test_default_period_is_ninety_mature_days_and_not_before_the_data():
 
 
 def test_each_window_counts_its_own_mature_days(session, centre):
-    by_key = {f.window.key: f for f in get_window_figures(session, month(), cut=CUT)}
+    by_key = {f.window.key: f for f in get_window_figures(session, month(), cut=CUT, k=1)}
 
     week = by_key["7d"]
     assert week.last_day == date(2026, 3, 24)
@@ -103,7 +103,7 @@ def test_each_window_counts_its_own_mature_days(session, centre):
 def test_a_window_without_a_mature_day_counts_nothing(session, centre):
     wanted = RepeatFilter(first_day=date(2026, 3, 26), last_day=CUT)
 
-    figures = {f.window.key: f for f in get_window_figures(session, wanted, cut=CUT)}
+    figures = {f.window.key: f for f in get_window_figures(session, wanted, cut=CUT, k=1)}
 
     assert figures["7d"].last_day is None
     assert figures["7d"].repeat_rate(Basis.ANY) is None
@@ -112,7 +112,7 @@ def test_a_window_without_a_mature_day_counts_nothing(session, centre):
 def test_the_period_bounds_every_window(session, centre):
     wanted = RepeatFilter(first_day=date(2026, 3, 3), last_day=date(2026, 3, 10))
 
-    week = get_window_figures(session, wanted, cut=CUT)[2]
+    week = get_window_figures(session, wanted, cut=CUT, k=1)[2]
 
     assert (week.last_day, week.contacts, week.identified) == (date(2026, 3, 10), 3, 2)
     assert week.any.repeats == 1  # the 10th; the 2nd lies before
@@ -120,7 +120,7 @@ def test_the_period_bounds_every_window(session, centre):
 
 def test_groups_hold_mature_days_only_and_most_repeats_come_first(session, centre):
     found = list_group_figures(
-        session, month(), group=Group.CHANNEL, window=HEADLINE_WINDOW, cut=CUT
+        session, month(), group=Group.CHANNEL, window=HEADLINE_WINDOW, cut=CUT, k=1
     )
 
     assert [(g.value, g.figures.contacts, g.figures.any.repeats) for g in found] == [
@@ -130,7 +130,9 @@ def test_groups_hold_mature_days_only_and_most_repeats_come_first(session, centr
 
 
 def test_the_same_theme_cannot_be_told_where_nothing_has_a_theme(session, centre):
-    found = list_group_figures(session, month(), group=Group.THEME, window=HEADLINE_WINDOW, cut=CUT)
+    found = list_group_figures(
+        session, month(), group=Group.THEME, window=HEADLINE_WINDOW, cut=CUT, k=1
+    )
 
     by_value = {g.value: g for g in found}
     assert by_value["none"].label == "no theme"
@@ -141,11 +143,11 @@ def test_the_same_theme_cannot_be_told_where_nothing_has_a_theme(session, centre
 
 
 def test_filters_reach_every_figure(session, centre):
-    chat = get_window_figures(session, month(channel="chat"), cut=CUT)[2]
-    themed = get_window_figures(session, month(theme_id=centre.id), cut=CUT)[2]
-    nowhere = get_window_figures(session, month(queue=NOT_SAID), cut=CUT)[2]
+    chat = get_window_figures(session, month(channel="chat"), cut=CUT, k=1)[2]
+    themed = get_window_figures(session, month(theme_id=centre.id), cut=CUT, k=1)[2]
+    nowhere = get_window_figures(session, month(queue=NOT_SAID), cut=CUT, k=1)[2]
 
-    bare = get_window_figures(session, month(without_theme=True), cut=CUT)[2]
+    bare = get_window_figures(session, month(without_theme=True), cut=CUT, k=1)[2]
 
     assert (chat.contacts, themed.contacts, nowhere.contacts, bare.contacts) == (2, 3, 0, 4)
 
@@ -156,7 +158,7 @@ def trend(session, wanted, **values):
         wanted,
         window=HEADLINE_WINDOW,
         cut=CUT,
-        **{"first_data_day": date(2026, 3, 2), **values},
+        **{"first_data_day": date(2026, 3, 2), "k": 1, **values},
     )
 
 
@@ -193,9 +195,12 @@ def test_a_trend_inside_mature_time_has_nothing_maturing(session, centre):
     assert found.days[-1].day == date(2026, 3, 20)
 
 
-def test_rates_over_few_contacts_are_not_given(session, centre):
-    by_day = {d.day.day: d for d in trend(session, month(), smallest=2).days}
+def test_rates_over_few_people_are_not_given(session, centre):
+    by_day = {d.day.day: d for d in trend(session, month(), k=2).days}
 
     assert by_day[2].any is None
-    assert by_day[8].any7 == pytest.approx(1 / 2)
+    assert by_day[8].any7 is None  # of two contacts, both of one customer
+    assert by_day[22].any7 == 0.0  # of two customers
+    assert by_day[24].any7 is None  # one of two is followed: that one alone
     assert by_day[2].identified == 1
+    assert by_day[2].shown_identified is None

@@ -24,7 +24,7 @@ FIRST, CUT = date(2025, 11, 10), date(2026, 5, 11)
 
 def report_of(session, *, first_day=FIRST, last_day=CUT):
     return get_report(
-        session, first_day=first_day, last_day=last_day, cut=CUT, first_data_day=FIRST
+        session, first_day=first_day, last_day=last_day, cut=CUT, first_data_day=FIRST, k=1
     )
 
 
@@ -153,7 +153,7 @@ def repeating(session):
 
 
 def test_the_summary_counts_contacts_customers_and_repeats(repeating):
-    found = get_repeat_summary(repeating, window=window_for("7d"), cut=date(2026, 3, 12))
+    found = get_repeat_summary(repeating, window=window_for("7d"), cut=date(2026, 3, 12), k=1)
 
     assert (found.contacts, found.identified_contacts, found.customers) == (6, 5, 3)
     assert found.repeat_share_any == pytest.approx(1 / 5)
@@ -161,7 +161,7 @@ def test_the_summary_counts_contacts_customers_and_repeats(repeating):
 
 
 def test_the_forward_rates_leave_out_days_that_are_still_open(repeating):
-    found = get_repeat_summary(repeating, window=window_for("7d"), cut=date(2026, 3, 12))
+    found = get_repeat_summary(repeating, window=window_for("7d"), cut=date(2026, 3, 12), k=1)
 
     assert found.mature_until == date(2026, 3, 5)
     assert found.repeat_rate_any == pytest.approx(1 / 3)  # the first three of known customers
@@ -169,7 +169,7 @@ def test_the_forward_rates_leave_out_days_that_are_still_open(repeating):
 
 
 def test_a_longer_window_finds_more(repeating):
-    found = get_repeat_summary(repeating, window=window_for("14d"), cut=date(2026, 5, 12))
+    found = get_repeat_summary(repeating, window=window_for("14d"), cut=date(2026, 5, 12), k=1)
 
     assert found.repeat_share_any == pytest.approx(2 / 5)
     assert found.repeat_rate_any == pytest.approx(2 / 5)
@@ -178,7 +178,7 @@ def test_a_longer_window_finds_more(repeating):
 
 
 def test_without_contacts_every_share_is_unknown(session):
-    found = get_repeat_summary(session, window=window_for("7d"), cut=None)
+    found = get_repeat_summary(session, window=window_for("7d"), cut=None, k=5)
 
     assert (found.contacts, found.customers) == (0, 0)
     assert found.repeat_share_any is None
@@ -201,7 +201,7 @@ def test_the_summary_of_rolled_up_days_is_that_of_the_contacts(session, settings
     chain_contacts(session, settings=settings, customer_ids=None)
     session.commit()
     for key in ("24h", "7d", "30d"):
-        asked = {"window": window_for(key), "cut": date(2026, 4, 8)}
+        asked = {"window": window_for(key), "cut": date(2026, 4, 8), "k": 1}
         due = get_repeat_summary(session, **asked)  # every day still waits to be added up
         roll_up_days(session, days=None)
         session.commit()
@@ -212,3 +212,34 @@ def test_the_summary_of_rolled_up_days_is_that_of_the_contacts(session, settings
         assert 0 < due.repeat_rate_same_theme < due.repeat_rate_any
         assert not any("LEFT OUTER JOIN contact_links" in statement for statement in seen)
         mark_due(session, {date(2026, 3, 3)})
+
+
+def test_the_summary_leaves_out_what_fewer_than_k_people_stand_behind(session, settings):
+    one = make_customer(session)
+    for i in range(30):  # thirty contacts and 29 repeats, all of one customer
+        make_contact(
+            session,
+            customer=one,
+            text=None,
+            started_at=datetime(2026, 3, 2, tzinfo=UTC) + timedelta(hours=5 * i),
+            source_contact_id=f"one{i}",
+        )
+    for i in range(6):
+        make_contact(
+            session,
+            customer=make_customer(session) if i < 4 else None,
+            text=None,
+            started_at=datetime(2026, 3, 2, tzinfo=UTC) + timedelta(days=i),
+            source_contact_id=f"other{i}",
+        )
+    chain_contacts(session, settings=settings, customer_ids=None)
+    roll_up_days(session, days=None)
+
+    found = get_repeat_summary(session, window=window_for("7d"), cut=date(2026, 4, 8), k=5)
+    assert (found.contacts, found.identified_contacts, found.customers) == (36, 34, 5)
+    assert found.unidentified_share == pytest.approx(2 / 36)
+    assert (found.repeat_share_any, found.repeat_rate_any) == (None, None)
+    assert (found.repeat_rate_same_theme, found.customers_repeating_share) == (None, None)
+    fewer = get_repeat_summary(session, window=window_for("7d"), cut=date(2026, 4, 8), k=6)
+    assert (fewer.contacts, fewer.identified_contacts, fewer.customers) == (36, None, None)
+    assert fewer.unidentified_share is None

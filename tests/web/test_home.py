@@ -421,9 +421,9 @@ def test_the_csv_leaves_out_days_of_fewer_contacts_than_may_be_shown(manager, se
 
     assert len(lines) == 31
     assert next(line for line in lines if line.startswith("2026-04-20")).split(",")[1:4] == [
-        "fewer than 5",
-        "",
-        "",
+        "not shown",
+        "–",
+        "–",
     ]
     assert next(line for line in lines if line.startswith("2026-05-11")).split(",")[2] == "–"
 

@@ -1,0 +1,370 @@
+"""How many distinct people stand behind the figures of a period, for what may be shown.
+
+Daily sums decide nearly every cell (`domain.metric_people`). Where they do not, the contacts are
+read once, if they are few enough to be read on a page; else it is not told, and the cell is not
+shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.domain.contacts import Window, window_for
+from closedloop.domain.metric_formulas import Value
+from closedloop.domain.metric_people import BEHIND, people_at_least, size_of, spread_over
+from closedloop.domain.metrics import Counts, Metric, Scope
+from closedloop.models import Contact, ContactLink, DailySlice, DriverDay
+from closedloop.queries.figures import themes_under
+from closedloop.queries.metric_counts import (
+    MetricFilter,
+    add_up,
+    contact_column,
+    contact_is,
+    people_name,
+    spread_name,
+)
+from closedloop.queries.metric_scopes import LISTS, TOUCHED, price_of, within_list
+from closedloop.queries.metric_terms import Terms
+
+MOST_READ = 8_000
+"""Contacts that are looked at for one page, at most."""
+
+COVERED_BY_KNOWN = frozenset({"contacts"})
+"""Metrics beside which stands how many of their contacts have a known customer."""
+
+_PERSON = sa.func.coalesce(Contact.customer_id, -Contact.id)
+_IDENTIFIED = Contact.customer_id.is_not(None)
+_NEEDS_LINK = ("any", "same", "again", "opening", "resolved", "unresolved")
+
+
+def group_of_contacts(group: str, window: Window, terms: Terms) -> sa.ColumnElement[bool]:
+    """Return whether a contact, outer joined with its link, is of a group of `BEHIND`."""
+    kind, _, basis = group.partition("_")
+    if kind in _NEEDS_LINK:
+        return _linked(kind, basis or kind, window.seconds)
+    if group == "priced":
+        price = price_of(terms, Contact.channel, Contact.local_day)
+        known = price.is_not(None) if price is not None else sa.false()
+        return sa.and_(Contact.handle_seconds.is_not(None), known)
+    if group in ("judged", "failure"):
+        ids = terms.judged_themes if group == "judged" else terms.failure_themes
+        return Contact.theme_id.in_([int(key) for key in sorted(ids)])
+    found: sa.ColumnElement[bool] = _PLAIN[group]
+    return found
+
+
+_PLAIN: dict[str, Any] = {
+    "contacts": sa.true(),
+    "identified": _IDENTIFIED,
+    "handled": Contact.handle_seconds.is_not(None),
+    "queued": Contact.abandoned.is_not(None),
+    "abandoned": Contact.abandoned.is_(True),
+    "transferable": Contact.transfers.is_not(None),
+    "transferred": Contact.transfers > 0,
+    "resolution_yes": Contact.resolved.is_(True),
+    "survey_answers": Contact.survey_resolved.is_not(None),
+    "survey_yes": Contact.survey_resolved.is_(True),
+    "csat_answers": Contact.csat.is_not(None),
+    "csat_satisfied": Contact.csat >= 4,
+    "nps_answers": Contact.nps.is_not(None),
+    "ces_answers": Contact.ces.is_not(None),
+}
+
+
+def _linked(kind: str, basis: str, seconds: int) -> sa.ColumnElement[bool]:
+    link: Any = ContactLink
+    same = basis == "same"
+    before = link.previous_same_gap_seconds if same else link.previous_gap_seconds
+    after = link.next_same_gap_seconds if same else link.next_gap_seconds
+    followed = sa.and_(after.is_not(None), after <= seconds)
+    opens = sa.and_(_IDENTIFIED, sa.or_(before.is_(None), before > seconds))
+    return {
+        "any": followed,
+        "same": followed,
+        "again": sa.and_(before.is_not(None), before <= seconds),
+        "opening": opens,
+        "resolved": sa.and_(opens, sa.not_(followed)),
+        "unresolved": sa.and_(opens, followed),
+    }[kind]
+
+
+def without_coverage(found: Value, identified: float, people: int | None, k: int) -> Value:
+    """Return a value without its coverage, where that would tell of fewer than k customers."""
+    is_small = identified > 0 and (people is None or people < k)
+    return replace(found, coverage=()) if is_small else found
+
+
+def contact_conditions(
+    scope: Scope, wanted: MetricFilter, terms: Terms, first_day: date, last_day: date
+) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions of the contacts that the sums of a scope are of."""
+    days = (first_day, last_day)
+    found: list[sa.ColumnElement[bool]] = [
+        Contact.local_day.between(*days),
+        *(contact_is(name, value) for name, value in wanted.values.items()),
+    ]
+    if wanted.contact_driver_id is not None:
+        found.append(Contact.theme_id.in_(themes_under(wanted.contact_driver_id)))
+    if scope is Scope.DRIVEN:
+        known = sa.select(DriverDay.day).where(
+            DriverDay.driver == wanted.driver, DriverDay.day.between(*days)
+        )
+        found.append(Contact.local_day.in_(known))
+    if scope in LISTS:
+        column = contact_column(TOUCHED[scope])
+        found.append(within_list(scope, column, Contact.local_day, terms))
+    return found
+
+
+@dataclass
+class DaySums:
+    """The sums of the days of one scope, and who stands behind them.
+
+    Attributes
+    ----------
+    daily : dict of date to counts
+        With the `SLACK_COLUMNS` among them.
+    k : int
+        People that are enough.
+    reach : (first day, last day)
+        Both inclusive: where contacts may be read when the sums do not decide.
+    """
+
+    session: Session
+    scope: Scope
+    wanted: MetricFilter
+    terms: Terms
+    k: int
+    daily: Mapping[date, Counts]
+    reach: tuple[date, date]
+    groups: Collection[tuple[str, str]] = ()
+    _read: dict[tuple[str, str], list[tuple[date, int]]] | None = field(default=None, repr=False)
+    _tried: bool = False
+
+    def value(
+        self, metric: Metric, days: Sequence[date], *, of_days: int = 0, asked: Window | None = None
+    ) -> Value:
+        """Return a metric over some days, with the people behind it.
+
+        Parameters
+        ----------
+        of_days : int
+            Days of the whole that these are a part of; 0 when they are no part.
+        """
+        asked = asked or self.wanted.window
+        counts = add_up(self.daily, metric.columns(asked).values(), days)
+        found = metric.of(counts, asked)
+        window = metric.window(asked)
+        if metric.key in COVERED_BY_KNOWN:
+            known = self.people("identified", window, days)
+            found = without_coverage(found, counts["identified"], known, self.k)
+        return self.with_people(found, BEHIND[metric.key], window, days, of_days)
+
+    def contacts(self, days: Sequence[date], *, of_days: int = 0) -> Value:
+        """Return all contacts of some days, with the people behind them."""
+        n = int(add_up(self.daily, ["contacts"], days)["contacts"])
+        found = Value(float(n), n, n, n)
+        return self.with_people(found, ("contacts",), self.wanted.window, days, of_days)
+
+    def with_people(
+        self,
+        found: Value,
+        groups: Sequence[str],
+        window: Window,
+        days: Sequence[date],
+        of_days: int = 0,
+    ) -> Value:
+        """Return a value with the people behind its counts."""
+        groups = groups[: len(found.small) + 1]
+        people = tuple(self.people(group, window, days) for group in groups)
+        spread = tuple(
+            spread_over(group, self.daily, days, window.key, of_days=of_days)
+            for group in groups
+            if of_days
+        )
+        return replace(found, people=people, spread=spread)
+
+    def people(self, group: str, window: Window, days: Sequence[date]) -> int | None:
+        """Return distinct people of a group on some days, k at most; None when it is not told."""
+        size = sum(size_of(group, self.daily[d], window.key) for d in days if d in self.daily)
+        if size < self.k:
+            return int(size)  # at most; fewer than k either way
+        sure = people_at_least(group, self.daily, days, window.key, enough=self.k)
+        if sure >= self.k or not days:
+            return sure
+        rows = self._rows(group, window, days)
+        if rows is None:
+            return None
+        return len({person for day, person in rows if days[0] <= day <= days[-1]})
+
+    def _rows(
+        self, group: str, window: Window, days: Sequence[date]
+    ) -> list[tuple[date, int]] | None:
+        if not self.reach[0] <= days[0] <= days[-1] <= self.reach[1]:
+            return None
+        if not self._tried:
+            self._tried = True
+            if _are_few(self.session, self.wanted.values, *self.reach, daily=self.daily):
+                self._read = self._read_people()
+        return None if self._read is None else self._read.get((group, window.key))
+
+    def _read_people(self) -> dict[tuple[str, str], list[tuple[date, int]]]:
+        groups = sorted(set(self.groups))
+        flags = [
+            sa.case((group_of_contacts(name, window_for(key), self.terms), 1), else_=0)
+            for name, key in groups
+        ]
+        where = contact_conditions(self.scope, self.wanted, self.terms, *self.reach)
+        rows = self.session.execute(
+            sa.select(Contact.local_day, _PERSON, *flags)
+            .outerjoin(ContactLink, ContactLink.contact_id == Contact.id)
+            .where(*where)
+        ).all()
+        return {
+            group: [(row[0], row[1]) for row in rows if row[i + 2]]
+            for i, group in enumerate(groups)
+        }
+
+
+def _are_few(
+    session: Session,
+    values: Mapping[str, str],
+    first_day: date,
+    last_day: date,
+    *,
+    daily: Mapping[date, Counts] | None = None,
+) -> bool:
+    """Return whether looking at the contacts of some days means reading few of them.
+
+    A theme has an index of its own; any other filter reads every contact of the days.
+    """
+    if "theme" in values and daily is not None:
+        return sum(c.get("contacts", 0) for c in daily.values()) <= MOST_READ
+    total = session.scalar(
+        sa.select(sa.func.sum(DailySlice.contacts)).where(
+            DailySlice.kind == "all", DailySlice.day.between(first_day, last_day)
+        )
+    )
+    return int(total or 0) <= MOST_READ
+
+
+def groups_behind(metrics: Iterable[Metric], asked: Window) -> set[tuple[str, str]]:
+    """Return the groups of contacts behind metrics, each with the window it is of."""
+    found = {("contacts", asked.key), ("identified", asked.key)}
+    for metric in metrics:
+        if metric.scope is not Scope.CUSTOMERS:
+            found |= {(group, metric.window(asked).key) for group in BEHIND[metric.key]}
+    return found
+
+
+def count_people(
+    session: Session,
+    scope: Scope,
+    wanted: MetricFilter,
+    terms: Terms,
+    *,
+    by: str,
+    unsure: Mapping[str, Collection[tuple[str, str]]],
+    first_day: date,
+    last_day: date,
+) -> dict[tuple[str, str, str], int] | None:
+    """Return distinct people of (value, group, window) of a breakdown; None when they are many.
+
+    Parameters
+    ----------
+    unsure : mapping of value to groups
+        What the sums did not decide; one statement reads it all.
+    """
+    if not unsure:
+        return {}
+    if not _are_few(session, wanted.values, first_day, last_day):
+        return None
+    groups = sorted(set().union(*unsure.values()))
+    key = contact_column(by)
+    counts = [
+        sa.func.count(
+            sa.distinct(sa.case((group_of_contacts(name, window_for(window), terms), _PERSON)))
+        )
+        for name, window in groups
+    ]
+    rows = session.execute(
+        sa.select(key, *counts)
+        .select_from(Contact)
+        .outerjoin(ContactLink, ContactLink.contact_id == Contact.id)
+        .where(*contact_conditions(scope, wanted, terms, first_day, last_day))
+        .group_by(key)
+    ).all()
+    return {
+        (row[0], name, window): row[i + 1]
+        for row in rows
+        for i, (name, window) in enumerate(groups)
+    }
+
+
+@dataclass(frozen=True)
+class GroupPeople:
+    """How many people stand behind the parts of a breakdown; `counted` is None where not told."""
+
+    k: int
+    counted: dict[tuple[str, str, str], int] | None
+
+    def of(
+        self, key: str, counts: Counts, found: Value, behind: Sequence[tuple[str, str]]
+    ) -> Value:
+        """Return a value of a part with the people behind its counts."""
+        behind = behind[: len(found.small) + 1]
+        if behind[0][0] in COVERED_BY_KNOWN:
+            known = self._people(key, counts, "identified", behind[0][1])
+            found = without_coverage(found, counts.get("identified", 0), known, self.k)
+        people = tuple(self._people(key, counts, *group) for group in behind)
+        spread = tuple(counts[spread_name(*group)] for group in behind)
+        return replace(found, people=people, spread=spread)
+
+    def contacts(self, key: str, counts: Counts, window: str) -> Value:
+        """Return all contacts of a part with the people behind them."""
+        n = int(counts["contacts"])
+        return self.of(key, counts, Value(float(n), n, n, n), [("contacts", window)])
+
+    def _people(self, key: str, counts: Counts, group: str, window: str) -> int | None:
+        sure = int(counts[people_name(group, window)])
+        if sure >= self.k or size_of(group, counts, window) < self.k:
+            return sure
+        return None if self.counted is None else self.counted.get((key, group, window), sure)
+
+
+def read_group_people(
+    session: Session,
+    scope: Scope,
+    wanted: MetricFilter,
+    terms: Terms,
+    found: Mapping[str, Counts],
+    groups: Collection[tuple[str, str]],
+    *,
+    k: int,
+    by: str,
+    days: tuple[date, date],
+) -> GroupPeople:
+    """Return who stands behind the parts of a breakdown, counting what the sums do not decide."""
+    unsure: dict[str, list[tuple[str, str]]] = {}
+    for key, counts in found.items():
+        for group in groups:
+            many = size_of(group[0], counts, group[1]) >= k
+            if many and counts[people_name(*group)] < k:
+                unsure.setdefault(key, []).append(group)
+    counted = count_people(
+        session,
+        scope,
+        wanted,
+        terms,
+        by=by,
+        unsure=unsure,
+        first_day=days[0],
+        last_day=days[1],
+    )
+    return GroupPeople(k, counted)
