@@ -13,6 +13,7 @@ from closedloop.bench.loading import TEXT_EVERY
 from closedloop.bench.pages import measure_pages
 from closedloop.bench.places import has_postgresql, open_place
 from closedloop.bench.repeats import ensure_history, ensure_rolled_up, measure_repeats
+from closedloop.bench.terms import ensure_terms
 
 SIZES = {"small": (100_000, 20_000), "full": (5_000_000, 1_000_000)}
 """Contacts of the history, and of the imported file."""
@@ -115,6 +116,7 @@ class _Proof:
             return
         with open_place(self.database, self.kept.place) as place:
             seconds = ensure_history(place, self.n_history)
+            ensure_terms(place)
             if seconds is not None:
                 self._say(f"wrote {self.n_history:,} contacts in {seconds} s")
             if "repeats" in parts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -86,6 +86,16 @@ def make_history(
         languages=rng.choice(3, n, p=[0.9, 0.08, 0.02]),
         handle_seconds=np.where(rng.random(n) < 0.05, -1, rng.gamma(3, 120, n)).astype(np.int64),
     )
+
+
+def join(one: History, other: History) -> History:
+    """Return two histories as one, in the order of start."""
+    columns = {
+        column.name: np.concatenate([getattr(one, column.name), getattr(other, column.name)])
+        for column in fields(History)
+    }
+    order = np.argsort(columns["starts"], kind="stable")
+    return History(**{name: values[order] for name, values in columns.items()})
 
 
 def write_more(database: Database, history: History, last_id: int) -> tuple[list[int], set[date]]:

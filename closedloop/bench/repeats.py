@@ -10,7 +10,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from closedloop.bench.history import DAYS, FIRST_DAY, make_history, write_more
+from closedloop.bench.history import (
+    DAYS,
+    FIRST_DAY,
+    History,
+    join,
+    make_history,
+    write_more,
+)
 from closedloop.bench.loading import analyze, write_history
 from closedloop.bench.places import Place
 from closedloop.models import Contact, ContactLink, DailyRollup, DailySlice, DueDay
@@ -19,7 +26,7 @@ from closedloop.services.rollups import roll_up_days, roll_up_due
 
 LATE_CONTACTS = 20_000
 LATE_DAYS = 14
-"""How many days before the end late contacts reach."""
+"""How many days before the end half of the late contacts reach; the others go all the way."""
 
 _BARE = """
 CREATE TABLE bare AS SELECT id,
@@ -70,17 +77,22 @@ def measure_repeats(place: Place, n: int, *, tell: Callable[[str], None] = print
     timed("roll up everything", lambda: _roll_up(place))
     found["agrees with pandas"] = _rates(place) == rates
     analyze(place.database)  # as it does by itself once this much is new
-    late = make_history(
-        LATE_CONTACTS,
-        seed=11,
-        first_day=FIRST_DAY + timedelta(days=DAYS - LATE_DAYS),
-        days=LATE_DAYS,
-    )
-    customers, days = write_more(place.database, late, n)
+    customers, days = write_more(place.database, _late_contacts(), n)
     found["late and new contacts"] = LATE_CONTACTS
+    found["days they fall on"] = len(days)
     timed("flags after them", lambda: _keep_up(place, customers, days))
     timed("roll-ups after them", lambda: roll_up_due(place.database.transaction))
     return found
+
+
+def _late_contacts() -> History:
+    """Draw late contacts: half of the last days, half of any day there is."""
+    first = FIRST_DAY + timedelta(days=DAYS - LATE_DAYS)
+    half = LATE_CONTACTS // 2
+    return join(
+        make_history(LATE_CONTACTS - half, seed=11, first_day=first, days=LATE_DAYS),
+        make_history(half, seed=12),
+    )
 
 
 def _start_afresh(place: Place, n: int) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from closedloop.bench import contacts, pages
-from closedloop.bench.history import make_history
+from closedloop.bench import contacts, pages, repeats
+from closedloop.bench.history import CHANNELS, DAYS, FIRST_DAY, N_THEMES, make_history
 from closedloop.bench.loading import TEXT_EVERY, write_history
+from closedloop.bench.places import Place
+from closedloop.bench.terms import ensure_terms
 from closedloop.cli import main
+from closedloop.domain.metrics import ListKind
 from closedloop.models import Contact, ContactText
+from closedloop.queries.metric_terms import get_terms
 from closedloop.services.migrations import check_database
 
 
@@ -28,6 +33,9 @@ def test_it_prints_a_table_with_every_bar_and_the_same_as_json(monkeypatch):
     found = report["databases"]["sqlite"]
     assert found["repeats"]["agrees with pandas"] is True
     assert {page["status"] for page in found["pages"]} == {200}
+    alone = found["import with text"]
+    assert alone["processes of redaction alone"] == alone["processes of the import"] == 1
+    assert alone["cores"] >= 1
     assert all(found[part]["import"] > 0 for part in ("import with text", "import without text"))
     whats = {bar["what"] for bar in report["bars"]}
     assert "import with text / redaction alone" in whats
@@ -61,6 +69,32 @@ def test_a_kept_place_is_gone_on_from(monkeypatch, tmp_path):
 
     with pytest.raises(ValueError, match="holds the small history, not the full one"):
         contacts.run(small=False, databases=("sqlite",), parts=("pages",), keep=tmp_path)
+
+
+def test_half_of_the_late_contacts_fall_on_any_day_of_the_history():
+    late = repeats._late_contacts()
+    days = (late.starts // 86_400) - (FIRST_DAY - date(1970, 1, 1)).days
+
+    assert len(late) == repeats.LATE_CONTACTS
+    assert late.starts.tolist() == sorted(late.starts.tolist())
+    assert 0.48 < (days < DAYS - repeats.LATE_DAYS).mean() < 0.52
+    assert len({*days.tolist()} & {*range(DAYS - repeats.LATE_DAYS)}) > 1_000
+
+
+def test_pages_are_measured_under_lists_prices_volumes_and_judged_themes(database, settings):
+    write_history(database, make_history(500))
+    place = Place("here", database, settings)
+
+    ensure_terms(place)
+    ensure_terms(place)  # a kept place has them
+
+    with database.reading() as session:
+        terms = get_terms(session, 0)
+    assert [len(terms.periods(kind)) for kind in ListKind] == [2, 2]
+    assert len(terms.costs) == 2 * len(CHANNELS)
+    assert terms.drivers == ("customers", "orders")
+    assert len(terms.failure_themes) == N_THEMES // 3
+    assert len(terms.judged_themes) == 2 * N_THEMES // 3
 
 
 def test_a_percentile_is_one_of_the_times():
