@@ -15,16 +15,25 @@ from closedloop.api.cursors import read_id
 from closedloop.api.jobs import job_out
 from closedloop.api.schemas import In, JobOut, Out, Page, Rate, RowId, ThemeRef, theme_ref
 from closedloop.domain.curation import must_type_count
-from closedloop.domain.jobs import JobKind
 from closedloop.domain.runs import PartKind, PartState
 from closedloop.extensions import current_settings, db
 from closedloop.queries.runs import PartRow, RunRow, Side, compare_runs, get_run, list_runs
-from closedloop.services.jobs import queue_job
-from closedloop.services.run_choices import decline_chosen, preview_parts, queue_acceptance
+from closedloop.services.run_choices import (
+    decline_chosen,
+    preview_parts,
+    queue_acceptance,
+    queue_look,
+)
 
 _RUN = "/themes/runs/<int(max=2147483647):run_id>"
 _MOST_PARTS = 1_000
 Queued = tuple[JobOut, int, dict[str, str]]
+
+
+class LookIn(In):
+    """How fine the themes should be: steps finer (above 0) or coarser than the data say."""
+
+    finer: int = Field(0, ge=-2, le=2)
 
 
 class PartsAsked(In):
@@ -153,12 +162,13 @@ def list_runs_view(asked: Page) -> RunList:
 
 @bp.post("/themes/runs")
 @bp.doc(summary="Look for themes")
+@bp.input(LookIn, location="json", arg_name="sent")
 @bp.output(JobOut, status_code=202)
 @needs("themes.discover", WRITE)
-def discover_view() -> Queued:
+def discover_view(sent: LookIn) -> Queued:
     """Queue a look for themes; ask /jobs/ID how far it is."""
     with db.transaction() as session:
-        return queued(queue_job(session, kind=JobKind.DISCOVER_THEMES, by=api_actor()))
+        return queued(queue_look(session, finer=sent.finer, by=api_actor()))
 
 
 @bp.get(_RUN)

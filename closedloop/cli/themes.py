@@ -54,9 +54,16 @@ themes.add_command(decline)
 @themes.command("discover")
 @instance_option
 @click.option("--seed", default=0, show_default=True, help="Same data, same seed: same themes.")
+@click.option(
+    "--finer",
+    type=click.IntRange(-2, 2),
+    default=0,
+    show_default=True,
+    help="Steps finer (1, 2) or coarser (-1, -2) than the data say.",
+)
 @json_option
 @speaks_plainly
-def discover(instance: Path | None, seed: int, as_json: bool) -> None:
+def discover(instance: Path | None, seed: int, finer: int, as_json: bool) -> None:
     """Look for themes in repeat contacts; what people decided stays as it is."""
     site = open_site(instance)
     with Ticker() as ticker:
@@ -65,6 +72,7 @@ def discover(instance: Path | None, seed: int, as_json: bool) -> None:
             settings=site.settings,
             by=COMMAND_LINE,
             seed=seed,
+            finer=finer,
             report=ticker,
         )
     facts = dataclasses.asdict(result)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from closedloop.domain.errors import InvalidTransition
+from closedloop.domain.errors import Invalid, InvalidTransition
 
 NAME_LENGTH = 160
 """Characters that the name of a theme may have."""
@@ -281,3 +281,28 @@ def priority_parts(
 def priority_points(parts: tuple[PriorityPart, ...]) -> float:
     """Return the priority, 0–100."""
     return sum(part.points for part in parts)
+
+
+FINENESS = {
+    -2: "much coarser",
+    -1: "coarser",
+    0: "as the data say",
+    1: "finer",
+    2: "much finer",
+}
+"""How fine somebody wants the themes of a run, in steps from what the data say."""
+
+
+def check_finer(steps: int | str) -> int:
+    """Return the steps, also where they were sent as text, if there are so many.
+
+    Raises
+    ------
+    Invalid
+        Unless they are -2 to 2.
+    """
+    for known in FINENESS:
+        if str(steps).strip() in (str(known), f"{known:+d}"):
+            return known
+    sentence = "Choose how fine the themes should be from -2 (much coarser) to 2 (much finer)."
+    raise Invalid(sentence, {"finer": sentence})

@@ -160,6 +160,7 @@ def discover(
         settings=settings,
         by=by,
         seed=int(arguments.get("seed", 0)),
+        finer=int(arguments.get("finer", 0)),
         report=report,
     )
     draw_themes(database, settings, report)

@@ -20,6 +20,7 @@ from closedloop.domain.clock import utc_now
 from closedloop.domain.contacts import DAY
 from closedloop.domain.errors import Conflict, Invalid
 from closedloop.domain.jobs import Progress
+from closedloop.domain.themes import check_finer
 from closedloop.models import Contact, ContactLink, ContactText, ThemeRun
 from closedloop.queries.contacts import has_words
 from closedloop.queries.site import get_data_span
@@ -116,6 +117,7 @@ def discover_themes(
     last_day: date | None = None,
     report: Report = tell_nobody,
     sample: int = SAMPLE,
+    finer: int = 0,
     maker: ThemeMaker | None = None,
 ) -> DiscoveryResult:
     """Find the themes behind repeat contacts and propose those nobody has decided about.
@@ -137,6 +139,9 @@ def discover_themes(
     report : Report
     sample : int
         At most so many contacts are read, drawn with the seed.
+    finer : int
+        Steps from -2 to 2 that somebody wants the themes finer (above 0) or coarser than the
+        data say.
     maker : ThemeMaker, optional
         Tests pass a small one.
 
@@ -148,6 +153,7 @@ def discover_themes(
         If the encoder was changed since people decided about themes, or if people kept deciding
         while this ran.
     """
+    steps = {"finer": check_finer(finer)} if finer else {}
     maker = maker or own_maker()
     encoder = maker.load_encoder(settings.encoder)
     bring_up_to_date(transactions, settings=settings, by=by, report=report, maker=maker)
@@ -160,25 +166,23 @@ def discover_themes(
             if pool.claimed:
                 nobody = replace(standing, kept=frozenset(), retired=frozenset())
                 whole = _read_pool(session, settings, nobody, first_day, last_day, seed, sample)
-        found = _find(transactions, maker, encoder, seed, pool, report)
+        found = _find(transactions, maker, encoder, seed, pool, report, steps)
         look = found
         if whole is not pool:
             # What agreed themes hold is looked at afresh, too, for the parts people decide about.
-            look = _find(transactions, maker, encoder, seed, whole, report)
+            look = _find(transactions, maker, encoder, seed, whole, report, steps)
         model = _join(maker, kept, found)
         texts = label_texts(transactions, encoder=encoder.name, model=model, report=report)
         report(Progress(0, 0, "Bringing all contacts under the new themes"))
         proposal = _propose(standing, model, pool, found, texts, encoder.name)
         with transactions() as session:
             result = _apply(
-                session, settings, by, seed, pool, found, standing, proposal, (whole, look)
+                session, settings, by, seed, pool, found, standing, proposal, (whole, look), finer
             )
             if result is not None:
                 _add_drivers(session, settings, by, result.run_id, maker)
         if result is not None:
-            renew_evidence(
-                transactions, settings=settings, report=report, maker=maker, is_run=True
-            )
+            renew_evidence(transactions, settings=settings, report=report, maker=maker, is_run=True)
             return result
     raise Conflict("People kept deciding about themes while this ran. Start the discovery again.")
 
@@ -190,6 +194,7 @@ def _find(
     seed: int,
     pool: _Pool,
     report: Report,
+    steps: dict[str, int],
 ) -> Any:
     """Find themes in what was read; None where nothing was."""
     if not pool.texts:
@@ -204,6 +209,7 @@ def _find(
         embeddings=vectors,
         dispositions=pool.dispositions,
         **pool.links.as_arguments(),
+        **steps,
     )
 
 
@@ -391,6 +397,7 @@ def _apply(
     standing: Standing,
     proposal: Proposal,
     afresh: tuple[_Pool, Any],
+    finer: int,
 ) -> DiscoveryResult | None:
     """Write the whole run; None when somebody decided something since `standing` was read."""
     if read_standing(session, lock=True) != standing:
@@ -426,7 +433,7 @@ def _apply(
             by_name=by.name,
         )
     run.manifest = {
-        **_manifest(pool, found),
+        **_manifest(pool, found, finer),
         "themes": outcome.as_manifest(),
         "coverage": outcome.coverage,
         "corrections": tell_honoured(afresh[0].links, whole.labels if whole is not None else []),
@@ -459,7 +466,7 @@ def _look(pool: _Pool, found: Any) -> Look | None:
     )
 
 
-def _manifest(pool: _Pool, found: Any) -> dict[str, Any]:
+def _manifest(pool: _Pool, found: Any, finer: int) -> dict[str, Any]:
     read = "repeat contacts" if pool.is_repeats else "all contacts"
     why = (
         ""
@@ -473,6 +480,7 @@ def _manifest(pool: _Pool, found: Any) -> dict[str, Any]:
         "claimed_by_decided_themes": pool.claimed,
         "drawn": len(pool.texts),
         "read_for_corrections": pool.added,
+        "finer": finer,
         "parameters": _plain(found.parameters) if found is not None else {},
         "versions": {"python": platform.python_version(), **_versions()},
     }

@@ -13,6 +13,7 @@ from closedloop.domain.curation import check_typed_count
 from closedloop.domain.errors import Conflict, Invalid
 from closedloop.domain.jobs import JobKind
 from closedloop.domain.runs import PartState
+from closedloop.domain.themes import check_finer
 from closedloop.models import Job, RunPart
 from closedloop.queries.runs import PartRow, get_run, list_parts
 from closedloop.services.jobs import queue_job
@@ -29,6 +30,23 @@ class ChosenParts:
     def moves(self) -> int:
         """Contacts that would move, all parts together."""
         return sum(part.would_move for part in self.parts)
+
+
+def queue_look(session: Session, *, finer: int = 0, by: Actor) -> Job:
+    """Queue a look for themes.
+
+    Parameters
+    ----------
+    finer : int
+        Steps from -2 to 2 that the themes should be finer (above 0) or coarser than the data say.
+
+    Raises
+    ------
+    Invalid
+        If it is another number.
+    """
+    arguments = {"finer": finer} if check_finer(finer) else {}
+    return queue_job(session, kind=JobKind.DISCOVER_THEMES, arguments=arguments, by=by)
 
 
 def preview_parts(session: Session, *, run_id: int, part_ids: Collection[int]) -> ChosenParts:

@@ -12,7 +12,6 @@ from werkzeug import Response as BaseResponse
 
 from closedloop.domain.contacts import HEADLINE_WINDOW, Basis, Measure, rule_in_words
 from closedloop.domain.errors import Invalid
-from closedloop.domain.jobs import JobKind
 from closedloop.domain.themes import (
     PRIORITY_RULE,
     STATS_DAYS,
@@ -20,6 +19,7 @@ from closedloop.domain.themes import (
     DemandType,
     Quadrant,
     ThemeStatus,
+    check_finer,
 )
 from closedloop.extensions import current_settings, db
 from closedloop.queries.accounts import list_departments, list_users
@@ -40,7 +40,7 @@ from closedloop.queries.themes import (
     get_theme_page,
     list_themes,
 )
-from closedloop.services.jobs import queue_job
+from closedloop.services.run_choices import queue_look
 from closedloop.services.themes import describe_cause, describe_scenario, rename_theme
 from closedloop.web import (
     themes_check,
@@ -145,9 +145,9 @@ def export() -> Response:
 @requires("themes.discover")
 def discover() -> BaseResponse:
     """Queue a look for themes and show its progress."""
+    finer = check_finer(request.form.get("finer", "0"))
     with db.transaction() as session:
-        job = queue_job(session, kind=JobKind.DISCOVER_THEMES, arguments={}, by=current_actor())
-        job_id = job.id
+        job_id = queue_look(session, finer=finer, by=current_actor()).id
     return see_other(url_for("jobs.show", job_id=job_id))
 
 

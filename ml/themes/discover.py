@@ -19,7 +19,7 @@ from ml.themes.graph import Floats, Ints, by_size, neighbour_graph, neighbours, 
 from ml.themes.joining import CLEAR_MAJORITY, Joiner, Texts, density
 from ml.themes.label import label_themes, pick_exemplars
 from ml.themes.model import ThemeModel
-from ml.themes.resolution import agreed_communities, choose_resolution
+from ml.themes.resolution import STEP, agreed_communities, choose_resolution
 from ml.themes.threads import one_thread_each
 from ml.themes.tongues import weight_of_words
 from ml.themes.types import FoundThemes, Theme
@@ -127,11 +127,12 @@ def discover_themes(
         know the language or meets several of them, as `weight_of_words` says. Without an encoder
         nothing is known of its languages.
     resolution : float, optional
-        How fine the themes are; by default chosen from the data.
+        How fine the themes are before `finer` steps; by default chosen from the data.
     n_neighbours : int, optional
         By default 15, fewer with few texts.
     finer : int
-        Steps that somebody wants the themes finer (above 0) or coarser than the data say.
+        Steps that somebody wants the themes finer (above 0) or coarser than the data, or the
+        resolution given, say; each by a factor of `STEP`.
 
     Raises
     ------
@@ -321,14 +322,15 @@ def _fit(
                 vectors[kept],
                 n_neighbours=settings.n_neighbours,
                 seed=settings.seed,
-                finer=settings.finer,
             )
+    used = round(resolution * STEP**settings.finer, 4)
     labels = np.full(len(vectors), -1, np.int64)
-    labels[kept] = _communities(inner, vectors[kept], limits, fitted[kept], resolution, settings)
+    labels[kept] = _communities(inner, vectors[kept], limits, fitted[kept], used, settings)
     labels = _drop_small(labels, sample.counts, settings.min_size)
     labels = _adopt(labels, similarities, indexes)
     return labels, {
         "resolution": resolution,
+        "resolution_used": used,
         "resolution_scores": scores,
         "left_over_below": round(threshold, 6),
         "n_set_aside": int(len(vectors) - len(kept)),

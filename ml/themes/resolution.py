@@ -28,7 +28,7 @@ CLEARLY_LESS = 0.1
 
 
 def choose_resolution(
-    graph: sparse.csr_matrix, vectors: Floats, *, n_neighbours: int, seed: int, finer: int = 0
+    graph: sparse.csr_matrix, vectors: Floats, *, n_neighbours: int, seed: int
 ) -> tuple[float, dict[str, float]]:
     """Choose the resolution whose themes stand apart the most beyond what any data would give.
 
@@ -47,8 +47,6 @@ def choose_resolution(
     n_neighbours : int
         The graph was made with.
     seed : int
-    finer : int
-        Steps that a person wants the themes finer (above 0) or coarser than the data say.
 
     Returns
     -------
@@ -68,7 +66,7 @@ def choose_resolution(
     weights = np.exp(belief - belief.max())
     chosen = float(np.exp((weights * places).sum() / weights.sum()))
     named = {str(r): round(float(s), 4) for r, s in zip(RESOLUTIONS, scores, strict=True)}
-    return round(chosen * STEP**finer, 2), named
+    return round(chosen, 2), named
 
 
 def agreed_communities(

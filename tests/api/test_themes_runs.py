@@ -59,11 +59,18 @@ def test_a_run_comes_with_its_manifest_and_what_became_of_each_theme(api, sessio
 
 
 def test_looking_for_themes_is_queued_and_says_where_to_ask(api, session):
-    answer = api.post("/themes/runs", 202)
+    answer = api.post("/themes/runs", 202, json={})
 
     assert [job.kind for job in jobs(session)] == [JobKind.DISCOVER_THEMES]
     assert answer.headers["Location"] == f"/api/v1/jobs/{answer.json['id']}"
     assert api.get(f"/jobs/{answer.json['id']}")["state"] == "queued"
+
+
+def test_a_look_may_be_finer_or_coarser(api, session):
+    api.post("/themes/runs", 202, json={"finer": 2})
+    assert [job.arguments for job in jobs(session)] == [{"finer": 2}]
+    api.problem("/themes/runs", 422, "POST", json={"finer": 3})
+    assert len(jobs(session)) == 1
 
 
 def test_parts_are_looked_at_and_accepted_with_their_number(api, session, run, theme):

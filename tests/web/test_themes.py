@@ -180,6 +180,19 @@ def test_discover_queues_a_job_and_shows_it(manager, session):
     job = session.scalars(sa.select(Job)).one()
     assert job.kind is JobKind.DISCOVER_THEMES
     assert response.location == f"/jobs/{job.id}"
+    assert job.arguments == {}
+
+
+def test_a_look_can_be_finer_or_coarser_and_no_more_than_two_steps(manager, session):
+    make_stats(session, make_theme(session))
+    make_contact(session)
+    assert '<option value="-2">Much coarser themes</option>' in manager.get("/themes/")
+    manager.post("/themes/discoveries", {"finer": "-2"})
+    assert [job.arguments for job in session.scalars(sa.select(Job))] == [{"finer": -2}]
+    for refused in ("3", "-3", "two", "1.5"):
+        response = manager.post("/themes/discoveries", {"finer": refused}, status=422)
+        assert "from -2 (much coarser) to 2" in response.get_data(as_text=True)
+    assert len(session.scalars(sa.select(Job)).all()) == 1
 
 
 @pytest.mark.parametrize("role", [Role.STAKEHOLDER, Role.EXECUTIVE])

@@ -259,6 +259,54 @@ def test_parameters_can_be_written_as_json_and_repeat_the_run(found, texts, enco
     assert (again.labels == found.labels).all()
 
 
+@pytest.mark.parametrize("given", [None, 2.5])
+@pytest.mark.parametrize("n_texts", [40, 240])
+def test_steps_finer_and_coarser_hold_for_few_texts_and_a_given_resolution(
+    texts, encoder, vectors, given, n_texts
+):
+    step = 240 // n_texts
+
+    def find(finer):
+        found = discover_themes(
+            texts[::step], encoder, embeddings=vectors[::step], resolution=given, finer=finer
+        )
+        return found.parameters, found
+
+    usual, _ = find(0)
+    assert usual["resolution_used"] == usual["resolution"]
+    for finer in (-2, 2):
+        parameters, found = find(finer)
+        assert parameters["finer"] == finer
+        assert parameters["resolution"] == usual["resolution"]
+        assert np.isclose(
+            parameters["resolution_used"], usual["resolution"] * 1.4**finer, atol=1e-3
+        )
+        again = discover_themes(
+            texts[::step],
+            encoder,
+            embeddings=vectors[::step],
+            resolution=parameters["resolution"],
+            finer=finer,
+        )
+        assert again.labels.tolist() == found.labels.tolist()
+
+
+def test_finer_steps_part_what_coarser_ones_keep_together():
+    rng = np.random.default_rng(3)
+    groups = np.repeat(np.arange(6), 9)
+    rows = np.hstack([np.eye(3)[groups // 2], 0.75 * np.eye(6)[groups]])
+    rows += 0.08 * rng.normal(size=rows.shape)
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    words = [f"matter {'abcdef'[group]} told in way {n}" for n, group in enumerate(groups)]
+
+    def count(finer, **values):
+        found = discover_themes(words, embeddings=rows, lexical_weight=0.01, finer=finer, **values)
+        return len(found.themes)
+
+    assert [count(finer) for finer in (-2, 0, 2)] == [3, 3, 6]
+    assert [count(finer, resolution=2.0) for finer in (-2, 0)] == [3, 6]
+
+
 def test_lengths_that_disagree_are_refused(texts, encoder, vectors):
     with pytest.raises(ValueError, match="240 texts and 10 embeddings"):
         discover_themes(texts, encoder, embeddings=vectors[:10])

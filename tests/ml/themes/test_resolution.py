@@ -6,7 +6,6 @@ from scipy import sparse
 from ml.themes.graph import nearest, neighbour_graph
 from ml.themes.resolution import (
     RESOLUTIONS,
-    STEP,
     agreed_communities,
     centres,
     choose_resolution,
@@ -38,16 +37,6 @@ def test_many_small_groups_are_parted_finer_than_few_large_ones():
         choose_resolution(*groups(n, 1_200 // n, 0.12), n_neighbours=15, seed=0)[0] for n in (4, 60)
     )
     assert RESOLUTIONS[0] < few < many < RESOLUTIONS[-1]
-
-
-def test_a_person_moves_the_choice_by_steps():
-    graph, vectors = groups(1, 300, 1.0)
-    coarser, own, finer = (
-        choose_resolution(graph, vectors, n_neighbours=15, seed=0, finer=steps)[0]
-        for steps in (-1, 0, 2)
-    )
-    assert np.isclose(coarser * STEP, own, atol=0.02)
-    assert np.isclose(finer, own * STEP**2, atol=0.02)
 
 
 def test_a_clear_group_is_not_parted_however_fine_the_others_are_compared():
