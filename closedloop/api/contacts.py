@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from closedloop.api.auth import needs
 from closedloop.api.blueprint import bp
@@ -20,10 +20,24 @@ from closedloop.api.schemas import (
     TurnOut,
     theme_ref,
 )
-from closedloop.extensions import db
+from closedloop.domain.errors import Invalid
+from closedloop.extensions import current_settings, db
+from closedloop.queries.contact_among import Among, Part
+from closedloop.queries.contact_drivers import find_driver
+from closedloop.queries.contact_marks import MARKS
 from closedloop.queries.contact_page import ContactPage, get_contact_page
-from closedloop.queries.contacts import ContactFilter, ContactRow, Cursor, list_contacts
+from closedloop.queries.contacts import (
+    ContactFilter,
+    ContactRow,
+    Cursor,
+    find_among,
+    find_follow,
+    find_mark,
+    list_contacts,
+)
 from closedloop.queries.theme_page import find_theme
+
+_Found = TypeVar("_Found")
 
 
 @bp.get("/contacts")
@@ -49,12 +63,36 @@ def _wanted(asked: ContactQuery) -> ContactFilter:
     theme_id = None
     if asked.theme and asked.theme != NO_THEME:
         theme_id = find_theme(db.session, asked.theme).id
+    driver_id = find_driver(db.session, asked.contact_driver).id if asked.contact_driver else None
     return replace(
         filter_of(asked),
+        team=asked.team,
+        language=asked.language,
         theme_id=theme_id,
         without_theme=asked.theme == NO_THEME,
+        contact_driver_id=driver_id,
         repeats_only=asked.repeats,
+        identified=asked.identified,
+        follow=_known("chain", asked.chain, find_follow(asked.chain), "followed-any-7d"),
+        mark=_known("has", asked.has, find_mark(asked.has), ", ".join(m.key for m in MARKS)),
+        among=_known("among", asked.among, _among(asked), ", ".join(Part)),
     )
+
+
+def _among(asked: ContactQuery) -> Among | None:
+    if asked.among == Part.VOLUME and not asked.volume:
+        sentence = "Name the driver volume whose days count, as volume=orders."
+        raise Invalid(sentence, {"volume": sentence})
+    pence = current_settings().pence_per_minute
+    return find_among(db.session, asked.among, volume=asked.volume, default_pence=pence)
+
+
+def _known(name: str, asked: str, found: _Found | None, known: str) -> _Found | None:
+    """Return what was found, or refuse what stands for nothing."""
+    if asked and found is None:
+        sentence = f"“{name}” was not understood. It is, for example or one of: {known}."
+        raise Invalid(sentence, {name: sentence})
+    return found
 
 
 def filter_of(asked: ContactSearch) -> ContactFilter:
@@ -81,6 +119,8 @@ def _contact(row: ContactRow, *, with_text: bool) -> ContactOut:
         theme=theme_ref(row.theme_key, row.theme_name),
         episode_position=row.chain_position,
         handle_seconds=row.handle_seconds,
+        team=row.team,
+        language=row.language,
         text=row.first_words if with_text else None,
     )
 

@@ -27,6 +27,7 @@ class MetricsQuery(In):
     language: Short | None = None
     theme: Key | None = Field(None, description="Key of a theme, or `none`.")
     driver: Short = Field("", description="What contact rates are held against.")
+    contact_driver: Key = Field("", description="Key of a contact driver, D-004.")
 
 
 class MetricQuery(MetricsQuery):

@@ -108,4 +108,5 @@ def _wanted(
         last_day=asked.last_day,
         values={name: getattr(asked, name) for name in DIMENSIONS},
         driver=asked.driver,
+        contact_driver=asked.contact_driver,
     )

@@ -82,6 +82,22 @@ class ContactQuery(ContactSearch):
 
     theme: Key | None = Field(None, description="Key of a theme, or `none`.")
     repeats: bool = Field(False, description="Only second or later contacts of an episode.")
+    team: Short | None = Field(None, description="`-` asks for contacts without one.")
+    language: Short | None = None
+    identified: bool | None = Field(None, description="Whether the customer is known.")
+    chain: Short = Field(
+        "",
+        description="What came before or after, as “followed-any-7d”: followed, unfollowed, "
+        "again, opens or resolved; any or same; a window.",
+    )
+    has: Short = Field("", description="A mark of the source or an answer: “csat-satisfied”.")
+    among: Short = Field(
+        "",
+        description="Contacts that some metrics count: net, teams, judged, failure, priced, "
+        "or volume.",
+    )
+    volume: Short = Field("", description="Driver whose days count, with `among=volume`.")
+    contact_driver: Key = Field("", description="Key of a contact driver, D-004.")
 
 
 class TextQuery(In):
@@ -120,6 +136,8 @@ class ContactBase(Out):
 class ContactOut(ContactBase):
     """One contact of a list."""
 
+    team: str
+    language: str
     text: str | None = Field(description="Its redacted beginning; only when asked for.")
 
 

@@ -66,6 +66,7 @@ def _filters(command: Any) -> Any:
 )
 @click.option("--by", type=click.Choice(DIMENSIONS), help="Break down by this.")
 @click.option("--driver", default="", help="What contact rates are held against.")
+@click.option("--contact-driver", default="", help="Only this contact driver; a key such as D-004.")
 @_filters
 @json_option
 @speaks_plainly
@@ -79,6 +80,7 @@ def metrics(
     step: str,
     by: str | None,
     driver: str,
+    contact_driver: str,
     as_json: bool,
     **values: str | None,
 ) -> None:
@@ -108,6 +110,7 @@ def metrics(
             last_day=last_day.date() if last_day else None,
             values=values,
             driver=driver,
+            contact_driver=contact_driver,
         )
         page = None
         if one:

@@ -98,8 +98,7 @@ DEMAND = (
         counts=("contacts", "identified", "customers"),
         compute=_customers,
         scope=Scope.CUSTOMERS,
-        above="known",
-        below="known",
+        parts=(("Their contacts", "known"),),
         forks="Several ids of one person count as several until a match rule links them.",
     ),
     Metric(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -113,11 +114,11 @@ class Among:
         found: sa.ColumnElement[bool] = source.table.day.in_(self._days())
         return found
 
-    def _days(self) -> sa.Select[tuple[object]]:
+    def _days(self) -> sa.Select[Any]:
         return sa.select(DriverDay.day).where(DriverDay.driver == self.volume)
 
 
-def _judged(part: Part) -> sa.Select[tuple[int]]:
+def _judged(part: Part) -> sa.Select[Any]:
     return sa.select(Theme.id).where(Theme.demand_type.in_(_JUDGED[part]))
 
 

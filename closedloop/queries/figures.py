@@ -53,7 +53,7 @@ class Figures:
             raise KeyError(name)
         return DailySlice.value
 
-    def in_themes(self, ids: sa.Select[tuple[int]]) -> sa.ColumnElement[bool]:
+    def in_themes(self, ids: sa.Select[Any]) -> sa.ColumnElement[bool]:
         """Return the condition that the theme is one of those a statement of ids gives.
 
         Raises
@@ -102,7 +102,7 @@ def find_figures(
     return Figures(DailySlice, conditions, DailySlice.value if by else None, kind)
 
 
-def themes_under(contact_driver_id: int) -> sa.Select[tuple[int]]:
+def themes_under(contact_driver_id: int) -> sa.Select[Any]:
     """Return the statement of the themes in use that are under a contact driver today."""
     return sa.select(Theme.id).where(
         Theme.driver_id == contact_driver_id, Theme.status.not_in(GONE_STATUSES)

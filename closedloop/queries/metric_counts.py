@@ -254,7 +254,7 @@ def _within(asked: _Asked, source: Figures) -> list[sa.ColumnElement[bool]]:
     return [*found, within_list(asked.scope, column, source.table.day, asked.terms)]
 
 
-def _days_with_volume(asked: _Asked) -> sa.Select[tuple[date]]:
+def _days_with_volume(asked: _Asked) -> sa.Select[Any]:
     return sa.select(DriverDay.day).where(
         DriverDay.driver == asked.wanted.driver,
         DriverDay.day.between(asked.first_day, asked.last_day),

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from closedloop.domain.contacts import Window
 from closedloop.domain.errors import Invalid
 from closedloop.domain.metrics import Cell, Metric
+from closedloop.queries.contact_drivers import find_driver
 from closedloop.queries.contacts import NO_THEME, NOT_SAID
 from closedloop.queries.figures import DIMENSIONS
 from closedloop.queries.metric_counts import MetricFilter
@@ -175,6 +176,7 @@ def read_filter(
     last_day: date | None = None,
     values: Mapping[str, str | None],
     driver: str = "",
+    contact_driver: str = "",
 ) -> MetricFilter:
     """Return the filter that a program asks for; without days, the last 28 mature ones.
 
@@ -182,6 +184,8 @@ def read_filter(
     ----------
     values : mapping of dimension to value or None
         None does not filter; "-" asks for contacts without one, a theme comes by its key or "none".
+    driver, contact_driver : str
+        Driver volume that rates are held against, and key of the contact driver ("D-004").
 
     Raises
     ------
@@ -202,6 +206,7 @@ def read_filter(
         window=window,
         values={n: _value(session, n, v) for n, v in values.items() if v and n in DIMENSIONS},
         driver=driver or (drivers[0] if drivers else ""),
+        contact_driver_id=find_driver(session, contact_driver).id if contact_driver else None,
     )
 
 

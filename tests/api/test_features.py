@@ -20,7 +20,13 @@ from tests.api.caller import Caller
 from tests.factories.contacts import make_contact, make_customer, make_history, make_link
 from tests.factories.impact import make_comeback, make_measurement
 from tests.factories.rollups import make_rollup
-from tests.factories.themes import make_action, make_intervention, make_stats, make_theme
+from tests.factories.themes import (
+    make_action,
+    make_driver,
+    make_intervention,
+    make_stats,
+    make_theme,
+)
 
 NOW = datetime(2026, 5, 12, 9, tzinfo=UTC)
 CUT = date(2026, 5, 11)
@@ -66,16 +72,25 @@ def test_contacts_hold_no_text_unless_it_is_asked_for(api, session):
         ("theme=none", {"a", "c"}),
         ("theme=T-555", {"b"}),
         ("q=c", {"c"}),
+        ("team=Blue", {"b"}),
+        ("has=csat-answered", {"a"}),
+        ("contact_driver=D-555", {"b"}),
+        ("identified=false&has=handled", {"a", "b", "c"}),
+        ("chain=followed-any-7d", set()),
+        ("among=judged", set()),
     ],
 )
 def test_contacts_are_filtered(api, session, query, expected):
-    theme = make_theme(session, key="T-555")
+    driver = make_driver(session, key="D-555")
+    theme = make_theme(session, key="T-555", driver_id=driver.id)
     for n, name in enumerate("abc", 1):
         make_contact(
             session,
             started_at=datetime(2026, 5, n, 10, tzinfo=UTC),
             source_contact_id=name,
             channel="chat" if name == "b" else "phone",
+            team="Blue" if name == "b" else "",
+            csat=3 if name == "a" else None,
             theme=theme if name == "b" else None,
             text="Hello.",
         )
@@ -83,6 +98,11 @@ def test_contacts_are_filtered(api, session, query, expected):
     found = {contact["source_contact_id"] for contact in api.get(f"/contacts?{query}")["items"]}
 
     assert found == expected
+
+
+@pytest.mark.parametrize("query", ["has=magic", "among=magic", "chain=often", "among=volume"])
+def test_a_filter_that_stands_for_nothing_is_refused(api, query):
+    api.problem(f"/contacts?{query}", 422)
 
 
 def test_a_contact_comes_with_what_the_customer_did_around_it(api, session):

@@ -17,7 +17,7 @@ from closedloop.services.rollups import roll_up_days
 from closedloop.web import contacts as pages
 from closedloop.web.contacts_bp import gap_words, ordinal, pseudonym, redacted, repeat_mark
 from tests.factories.contacts import make_batch, make_contact, make_customer, make_history
-from tests.factories.themes import make_theme
+from tests.factories.themes import make_driver, make_theme
 from tests.pages import text_of
 
 AT = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -288,3 +288,70 @@ def test_a_contact_shows_what_the_source_and_the_customer_said_beside_it(manager
     assert "Would recommend 3 of 10 Made it easy 5.5 of 7" in words
     assert "Gave up" not in words
     assert 'href="/contacts/?q=T-1"' in html
+
+
+def test_the_list_takes_a_filter_of_every_kind(manager, app, session, settings):
+    theme = make_theme(session)
+    history = make_history(session, [24], theme=theme, csat=5, team="Blue", language="lt")
+    make_contact(session, csat=2)
+    chain_contacts(session, settings=settings, customer_ids=None)
+    roll_up_days(session, days=None)
+
+    def total(query: str) -> str:
+        return re.search(r"(\d+) contacts? fit", text_of(manager.get(f"/contacts/?{query}")))[1]
+
+    assert total("chain=followed-any-24h") == "1"
+    assert total("chain=unfollowed-any-24h") == "1"
+    assert total("chain=again-same-30d") == "1"
+    assert total("has=csat-satisfied") == "2"
+    assert total("has=csat-answered&team=-") == "1"
+    assert total("among=judged") == "0"
+    assert total("who=known&has=handled") == "2"
+    for query, more in (("channel=chat", 0), ("has=handled", 0), ("among=net", 1)):
+        assert asked_for(manager, app, f"/contacts/?{query}") == 11 + more, query
+    html = manager.get(f"/contacts/?has=csat-satisfied&of={history[0].customer_id}")
+    assert '<option value="csat-satisfied" selected>' in html
+    assert '<optgroup label="Not followed by another">' in html
+    assert "driver_id" not in html
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("has=magic", "The mark or answer asked for was not understood"),
+        ("among=magic", "The choice “Counted as” was not understood"),
+        ("among=volume", "Days with a driver volume need its name"),
+        ("chain=again-any-8d", "The choice of repeats was not understood"),
+    ],
+)
+def test_a_filter_of_metrics_that_makes_no_sense_is_said(manager, session, query, sentence):
+    make_contact(session)
+
+    assert sentence in text_of(manager.get(f"/contacts/?{query}"))
+
+
+def test_contacts_are_filtered_by_contact_driver(manager, app, session):
+    driver = make_driver(session, name="Cards")
+    under, other = make_theme(session, driver_id=driver.id), make_theme(session)
+    for theme in (under, under, other, None):
+        make_contact(session, theme=theme)
+
+    html = manager.get(f"/contacts/?contact_driver={driver.id}")
+
+    assert "2 contacts fit the filters" in text_of(html)
+    assert f'<option value="{driver.id}" selected>{driver.key} Cards' in html
+    assert asked_for(manager, app, f"/contacts/?contact_driver={driver.id}") == 11
+    assert "contact driver number 999" in manager.get("/contacts/?contact_driver=999")
+
+
+def test_the_csv_has_plain_columns_for_programs(manager, session, settings):
+    make_history(session, [24], team="Blue", language="lt")
+    chain_contacts(session, settings=settings, customer_ids=None)
+
+    headings, newest, first = cells_of(manager.raw("/contacts/contacts.csv"))
+
+    row = dict(zip(headings, newest, strict=True))
+    assert row["Started"] == "2026-03-03 10:00:00+00:00"
+    assert (row["Team"], row["Language"]) == ("Blue", "lt")
+    assert (row["Place in episode"], row["Seconds since episode began"]) == ("2", "86400")
+    assert dict(zip(headings, first, strict=True))["Seconds since episode began"] == "0"

@@ -240,3 +240,22 @@ def test_what_lies_before_the_last_ninety_days_is_one_step_away(manager, session
     assert "All since 3 Mar 2025" in text_of(page)
     assert "from=2025-03-03" in page
     assert "All since" not in text_of(manager.get("/contacts/repeats?from=2025-03-03"))
+
+
+def test_repeats_are_filtered_by_team_and_language(manager, session, settings, centre):
+    for _ in range(2):
+        make_contact(
+            session,
+            team="Blue",
+            language="lt",
+            customer=make_customer(session),
+            started_at=datetime(2026, 3, 3, 12, tzinfo=UTC),
+        )
+    roll_up_days(session, days=None)
+
+    html = manager.get("/contacts/repeats?team=Blue&language=lt")
+
+    assert '<option value="Blue" selected>' in html
+    assert '<option value="lt" selected>' in html
+    assert "Too few contacts" in text_of(html)
+    assert "team=-" in manager.get("/contacts/repeats?team=-")
