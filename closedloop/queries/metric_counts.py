@@ -212,13 +212,13 @@ def _people_sums(
     days = (asked.last_day - asked.first_day).days + 1
     for key, length, each in STRETCHES:
         over = size - table.identified + getattr(table, f"opening_any_{key}")
-        found[f"{name} {key}"] = sa.func.max(over) / float(each)
         if length == LONGEST:
             stretches = -(-days // length)
             sure = sa.func.sum(sa.case((over > 0, over), else_=0))
             found[spread_name(group, window)] = sure / float(stretches)
-    if own := own_length(group, window):
-        found[f"{name} own"] = sa.func.sum(size) / float(-(-days // own))
+        elif length < 3:  # of a longer stretch one row of a day says little
+            found[f"{name} {key}"] = sa.func.max(over) / float(each)
+    if own_length(group, window):
         found[f"{name} day"] = sa.func.max(size)
     return found
 

@@ -1,8 +1,8 @@
 """How many distinct people stand behind the figures of a period, for what may be shown.
 
 Daily sums decide nearly every cell (`domain.metric_people`). Where they do not, the contacts are
-read once, if they are few enough to be read on a page; else it is not told, and the cell is not
-shown.
+read once: all of the days if they are few enough to be read on a page, else the first of them.
+Where these are of too few people, it is not told how many there are, and the cell is not shown.
 """
 
 from __future__ import annotations
@@ -146,6 +146,7 @@ class DaySums:
     groups: Collection[tuple[str, str]] = ()
     _read: dict[tuple[str, str], list[tuple[date, int]]] | None = field(default=None, repr=False)
     _tried: bool = False
+    _is_all: bool = True
 
     def value(
         self, metric: Metric, days: Sequence[date], *, of_days: int = 0, asked: Window | None = None
@@ -201,7 +202,8 @@ class DaySums:
         rows = self._rows(group, window, days)
         if rows is None:
             return None
-        return len({person for day, person in rows if days[0] <= day <= days[-1]})
+        people = len({person for day, person in rows if days[0] <= day <= days[-1]})
+        return people if self._is_all or people >= self.k else None
 
     def _rows(
         self, group: str, window: Window, days: Sequence[date]
@@ -210,8 +212,8 @@ class DaySums:
             return None
         if not self._tried:
             self._tried = True
-            if _are_few(self.session, self.wanted.values, *self.reach, daily=self.daily):
-                self._read = self._read_people()
+            self._is_all = _are_few(self.session, self.wanted.values, *self.reach, daily=self.daily)
+            self._read = self._read_people()
         return None if self._read is None else self._read.get((group, window.key))
 
     def _read_people(self) -> dict[tuple[str, str], list[tuple[date, int]]]:
@@ -221,6 +223,9 @@ class DaySums:
             for name, key in groups
         ]
         where = contact_conditions(self.scope, self.wanted, self.terms, *self.reach)
+        if not self._is_all:
+            first = max(self.wanted.first_day, self.reach[0])
+            where.append(_is_among_first(first, self.reach[1]))
         rows = self.session.execute(
             sa.select(Contact.local_day, _PERSON, *flags)
             .outerjoin(ContactLink, ContactLink.contact_id == Contact.id)
@@ -230,6 +235,12 @@ class DaySums:
             group: [(row[0], row[1]) for row in rows if row[i + 2]]
             for i, group in enumerate(groups)
         }
+
+
+def _is_among_first(first_day: date, last_day: date) -> sa.ColumnElement[bool]:
+    """Return whether a contact is among the first of some days: a sample that costs little."""
+    first = sa.select(Contact.id).where(Contact.local_day.between(first_day, last_day))
+    return Contact.id.in_(first.order_by(Contact.local_day).limit(MOST_READ))
 
 
 def _are_few(
@@ -273,8 +284,10 @@ def count_people(
     unsure: Mapping[str, Collection[tuple[str, str]]],
     first_day: date,
     last_day: date,
-) -> dict[tuple[str, str, str], int] | None:
-    """Return distinct people of (value, group, window) of a breakdown; None when they are many.
+) -> tuple[dict[tuple[str, str, str], int], bool]:
+    """Return distinct people of (value, group, window) of a breakdown, and whether of all days.
+
+    Where the days hold many contacts only the first of them are looked at.
 
     Parameters
     ----------
@@ -282,9 +295,8 @@ def count_people(
         What the sums did not decide; one statement reads it all.
     """
     if not unsure:
-        return {}
-    if not _are_few(session, wanted.values, first_day, last_day):
-        return None
+        return {}, True
+    is_all = _are_few(session, wanted.values, first_day, last_day)
     groups = sorted(set().union(*unsure.values()))
     key = contact_column(by)
     counts = [
@@ -297,22 +309,26 @@ def count_people(
         sa.select(key, *counts)
         .select_from(Contact)
         .outerjoin(ContactLink, ContactLink.contact_id == Contact.id)
-        .where(*contact_conditions(scope, wanted, terms, first_day, last_day))
+        .where(
+            *contact_conditions(scope, wanted, terms, first_day, last_day),
+            *([] if is_all else [_is_among_first(first_day, last_day)]),
+        )
         .group_by(key)
     ).all()
     return {
         (row[0], name, window): row[i + 1]
         for row in rows
         for i, (name, window) in enumerate(groups)
-    }
+    }, is_all
 
 
 @dataclass(frozen=True)
 class GroupPeople:
-    """How many people stand behind the parts of a breakdown; `counted` is None where not told."""
+    """How many people stand behind the parts of a breakdown, `is_all` when all were counted."""
 
     k: int
-    counted: dict[tuple[str, str, str], int] | None
+    counted: dict[tuple[str, str, str], int]
+    is_all: bool
 
     def of(
         self, key: str, counts: Counts, found: Value, behind: Sequence[tuple[str, str]]
@@ -335,7 +351,8 @@ class GroupPeople:
         sure = int(counts[people_name(group, window)])
         if sure >= self.k or size_of(group, counts, window) < self.k:
             return sure
-        return None if self.counted is None else self.counted.get((key, group, window), sure)
+        found = self.counted.get((key, group, window), sure)
+        return found if self.is_all or found >= self.k else None
 
 
 def read_group_people(
@@ -357,7 +374,7 @@ def read_group_people(
             many = size_of(group[0], counts, group[1]) >= k
             if many and counts[people_name(*group)] < k:
                 unsure.setdefault(key, []).append(group)
-    counted = count_people(
+    counted, is_all = count_people(
         session,
         scope,
         wanted,
@@ -367,4 +384,4 @@ def read_group_people(
         first_day=days[0],
         last_day=days[1],
     )
-    return GroupPeople(k, counted)
+    return GroupPeople(k, counted, is_all)

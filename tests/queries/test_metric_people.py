@@ -41,7 +41,6 @@ from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollups import roll_up_days
 from tests.factories.contacts import make_batch, make_contact, make_customer
 from tests.factories.themes import make_theme
-from tests.statements import count_statements
 
 FIRST, CUT, K = date(2026, 3, 2), date(2026, 4, 26), 5
 PERSON = sa.func.coalesce(Contact.customer_id, -Contact.id)
@@ -269,18 +268,22 @@ def test_no_day_of_the_trend_gives_a_rate_of_too_few_away(session, history):
     assert drawn > 10
 
 
-def test_where_the_contacts_are_many_nothing_is_counted_and_nothing_claimed(
-    session, history, database, monkeypatch
-):
-    monkeypatch.setattr(metric_people, "MOST_READ", 0)
-    metric = get_metric("contacts")
+def test_where_the_contacts_are_many_only_the_first_are_looked_at(session, history, monkeypatch):
+    monkeypatch.setattr(metric_people, "MOST_READ", 40)
+    count, metric, wanted = Count(session, history), get_metric("contacts"), asked()
 
-    found = list_groups(session, metric, asked(), by="queue", ground=history)
-
-    by_value = {group.value: group for group in found.groups}
+    by_value = {
+        group.value: group
+        for group in list_groups(session, metric, wanted, by="queue", ground=history).groups
+    }
     assert by_value["robots"].cell.state == "unsure"
     assert by_value["robots"].cell.n is None
     assert by_value["cards"].cell.state == "known"
-    with count_statements(session.get_bind()) as seen:
-        list_readings(session, asked(queue="robots"), ground=history)
-    assert not [s for s in seen if "contact_links" in s]
+    for metric in METRICS:
+        first, last = counted_days(metric, wanted, history)
+        for group in list_groups(session, metric, wanted, by="queue", ground=history).groups:
+            here = asked(queue=group.value)
+            count.check(metric, group.cell, here, first, last, is_exact=False)
+    for reading in list_readings(session, wanted, ground=history):
+        days = (reading.first_day, reading.last_day)
+        count.check(reading.metric, reading.cell, wanted, *days, is_exact=False)
