@@ -390,10 +390,11 @@ def define(session: Session, *, theme_id: int, set_id: int, labels: Sequence[int
 
 def _languages_under(session: Session, labels: Sequence[int]) -> list[str]:
     """Return the main languages of a draw of texts under some labels, most spoken first."""
+    # as a condition, so that the texts are walked in the order of their hashes, up to the last
+    is_under = sa.exists().where(Contact.id == ContactText.contact_id, Contact.cluster.in_(labels))
     texts = session.scalars(
         sa.select(ContactText.issue_text)
-        .join(Contact, Contact.id == ContactText.contact_id)
-        .where(ContactText.issue_text != "", Contact.cluster.in_(labels))
+        .where(ContactText.issue_text != "", is_under)
         .order_by(ContactText.text_hash)
         .limit(TEXTS_ASKED)
     ).all()
