@@ -36,8 +36,8 @@ def ensure_terms(place: Place) -> None:
                 session.add(MetricList(**row, set_by=_SET_BY))
         for number, channel in enumerate(CHANNELS):
             for day, pence in ((FIRST_DAY, 60.0 + number), (_CHANGED, 70.0 + number)):
-                row = {"channel": channel, "valid_from": day, "pence_per_minute": pence}
-                session.add(ChannelCost(**row, set_by=_SET_BY))
+                cost = {"channel": channel, "valid_from": day, "pence_per_minute": pence}
+                session.add(ChannelCost(**cost, set_by=_SET_BY))
         session.add_all(
             DriverDay(driver=driver, day=FIRST_DAY + timedelta(days=day), volume=5_000 + day)
             for driver in DRIVERS

@@ -256,7 +256,9 @@ def test_a_long_file_is_looked_at_by_a_job(
     monkeypatch.setattr(contact_files, "ROWS_IN_A_PAGE", 3)
     token = token_of(upload(manager, FILE))
     html = manager.get(f"/contacts/import/{token}")
-    assert "appear with the dry run: the file is large" in text_of(html)
+    words = text_of(html)
+    assert "As it is in the file, as it will be read" in words
+    assert "a worker does it, with progress" in words
 
     manager.post(f"/contacts/import/{token}", fields_of(html))
     waiting = manager.raw(f"/contacts/import/{token}/check")
