@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from closedloop.domain.summaries import count_words_held
 from closedloop.models import ContactText, EvidenceKind, QuoteRejection, Theme, ThemeEvidence
 from closedloop.queries.summaries import list_summaries
+from closedloop.services.definitions import read_standing
 
 
 def choose_summaries(session: Session, *, anew: bool) -> None:
@@ -22,7 +23,8 @@ def choose_summaries(session: Session, *, anew: bool) -> None:
     ----------
     session : Session
     anew : bool
-        For every such theme; else only where there is none, or it no longer stands.
+        For every such theme that nobody has decided anything about; else only where there is
+        none, or it no longer stands.
     """
     is_rejected = sa.exists().where(
         QuoteRejection.theme_id == ThemeEvidence.theme_id,
@@ -43,7 +45,9 @@ def choose_summaries(session: Session, *, anew: bool) -> None:
     quotes: dict[Theme, list[tuple[int, str]]] = defaultdict(list)
     for theme, contact, text in rows:
         quotes[theme].append((contact, text))
-    standing = {} if anew else list_summaries(session, [theme.id for theme in quotes])
+    decided = read_standing(session).kept
+    kept = [theme.id for theme in quotes if theme.id in decided or not anew]
+    standing = list_summaries(session, kept)
     for theme, typical in quotes.items():
         if theme.id not in standing:
             held = [count_words_held(text, theme.name) for _, text in typical]
