@@ -133,6 +133,20 @@ def test_a_drag_moves_and_a_click_opens_the_theme(on_map):
     assert words.rstrip("…") in page.locator("h1").inner_text()
 
 
+def test_a_drag_that_begins_on_a_name_moves_the_map_too(on_map):
+    page = on_map.page
+    page.locator("[data-map-zoom=in]").click()
+    before = ink(on_map)["all"]
+    box = page.locator(".cl-map-name:not(.is-quiet)").first.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 80, y + 40, steps=4)
+    page.mouse.up()
+    assert page.url.endswith("/themes/map")
+    assert ink(on_map)["all"] != before
+
+
 def test_colours_follow_the_quadrant_and_the_dark(on_map):
     page = on_map.page
     by_theme = ink(on_map)

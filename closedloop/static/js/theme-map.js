@@ -63,6 +63,7 @@
       var link = document.createElement("a");
       link.href = theme.url;
       link.className = "cl-map-name";
+      link.draggable = false; // a drag that begins on a name moves the map
       link.addEventListener("focus", function () {
         bringIn(i);
         draw();
@@ -281,18 +282,26 @@
       y: (two[0].y + two[1].y) / 2,
     };
   }
-  canvas.addEventListener("pointerdown", function (event) {
-    if (event.button) return;
+  function isName(event) {
+    return names.contains(event.target) && event.target !== names;
+  }
+  el.addEventListener("pointerdown", function (event) {
+    if (event.button || (event.target !== canvas && !isName(event))) return;
     fingers.set(event.pointerId, spot(event));
-    canvas.setPointerCapture(event.pointerId);
+    // a name keeps the pointer until it is dragged, so that a click is one on the name
+    if (!isName(event)) el.setPointerCapture(event.pointerId);
     travelled = 0;
   });
-  canvas.addEventListener("pointermove", function (event) {
+  el.addEventListener("pointermove", function (event) {
     var to = spot(event);
     var from = fingers.get(event.pointerId);
     if (!from) {
-      hover(themeAt(to.x, to.y));
+      if (event.target === canvas) hover(themeAt(to.x, to.y));
       return;
+    }
+    if (!el.hasPointerCapture(event.pointerId)) {
+      if (Math.abs(to.x - from.x) + Math.abs(to.y - from.y) <= 5) return;
+      el.setPointerCapture(event.pointerId);
     }
     travelled += Math.abs(to.x - from.x) + Math.abs(to.y - from.y);
     if (fingers.size === 2) {
@@ -305,15 +314,18 @@
       move(to.x - from.x, to.y - from.y);
     }
   });
-  canvas.addEventListener("pointerup", function (event) {
+  el.addEventListener("pointerup", function (event) {
     var at = spot(event);
     var was = fingers.delete(event.pointerId);
-    if (!was || travelled > 5) return;
+    if (!was || travelled > 5 || isName(event)) return;
     var i = themeAt(at.x, at.y);
     if (i >= 0) location.assign(data.themes[i].url);
     else el.focus();
   });
-  canvas.addEventListener("pointercancel", function (event) {
+  el.addEventListener("pointercancel", function (event) {
+    fingers.delete(event.pointerId);
+  });
+  el.addEventListener("pointerleave", function (event) {
     fingers.delete(event.pointerId);
   });
   canvas.addEventListener("pointerleave", function () {
