@@ -254,7 +254,9 @@ def test_a_roll_back_that_breaks_off_says_so_and_goes_on(
     assert take_out(plain).contacts == 0  # once more changes nothing
     with database.reading() as session:
         verbs = session.scalars(
-            sa.select(AuditEvent.verb).where(AuditEvent.verb.like("contacts.roll%"))
+            sa.select(AuditEvent.verb)
+            .where(AuditEvent.verb.like("contacts.roll%"))
+            .order_by(AuditEvent.id)
         ).all()
         assert verbs == ["contacts.roll_back_begun", "contacts.rolled_back"]
 
