@@ -13,8 +13,6 @@ from datetime import UTC, date, datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from closedloop.services.bulk import as_instant
-
 RAW_CHARS = 2_000
 """How much of a row the quarantine keeps."""
 
@@ -137,17 +135,6 @@ class CleanTable:
     """
 
     columns: dict[str, Sequence[Any]]
-
-    @classmethod
-    def of(cls, rows: Sequence[CleanRow]) -> CleanTable:
-        """Return rows as columns."""
-        found: dict[str, Sequence[Any]] = dict.fromkeys(CleanRow._fields, ())
-        found |= zip(CleanRow._fields, zip(*rows, strict=True), strict=bool(rows))
-        found["started_at"] = list(map(as_instant, found["started_at"]))
-        found["local_day"] = list(map(date.isoformat, found["local_day"]))
-        found["turns"] = list(map(as_json, found["turns"]))
-        found["text_hash"] = list(map(text_hash, found["issue_text"]))
-        return cls(found)
 
     def __len__(self) -> int:
         return len(self.columns["line"])
