@@ -81,8 +81,8 @@ def renew_contacts(
     """Replace contacts of an import's source by what its rows say of them now.
 
     What an earlier import brought is kept as a version; what this one brought is not, as all of
-    it goes when the import is taken out. A version without words takes none away. The theme is
-    given up where what is embedded changed.
+    it goes when the import is taken out. A version without words takes none away, nor the language
+    of those that stay. The theme is given up where what is embedded changed.
     Links of the contacts are removed: chain the customers in the same transaction.
 
     Parameters
@@ -116,7 +116,7 @@ def renew_contacts(
         values = {name: getattr(row, name) for name in (*_SAID, *_OWN) if name != "batch_id"}
         values |= {
             "batch_id": batch.id,
-            "language": row.language or old["language"],
+            "language": row.language or (old["language"] if extends or not row.turns else ""),
             "customer_id": row.customer_key and customers.ids[row.customer_key],
             "own_customer_id": own,
         }

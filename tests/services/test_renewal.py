@@ -291,6 +291,15 @@ def test_a_later_version_without_words_takes_none_away(take_in, database) -> Non
     assert contact(database, "a").csat == 2
 
 
+def test_the_language_goes_with_the_words_that_it_was_told_by(take_in, database) -> None:
+    take_in([row("a", text="My card is lost, and nobody told me what to do about it.")])
+    assert contact(database, "a").language == "en"
+    take_in([row("a", text="", csat="2")])
+    assert contact(database, "a").language == "en"
+    take_in([row("a", text="24", csat="2")])
+    assert contact(database, "a").language == ""
+
+
 @pytest.mark.parametrize(
     ("before", "since", "after"),
     [
