@@ -10,7 +10,7 @@ from closedloop.models.accounts import (
     SiteSetting,
     User,
 )
-from closedloop.models.actions import Action
+from closedloop.models.actions import Action, ActionTheme
 from closedloop.models.audit import AuditEvent
 from closedloop.models.base import Model, UtcDateTime
 from closedloop.models.contact_drivers import ContactDriver, DriverChange
@@ -48,7 +48,14 @@ from closedloop.models.curation import (
     ThemeSuggestion,
     ThemeWeek,
 )
-from closedloop.models.impact import Comeback, ImpactMeasurement, Intervention
+from closedloop.models.impact import (
+    Comeback,
+    ImpactMeasurement,
+    ImpactPrior,
+    Intervention,
+    PlaceboCheck,
+    SignOff,
+)
 from closedloop.models.jobs import Job, Leader
 from closedloop.models.metrics import ChannelCost, DriverDay, MetricGoal, MetricList
 from closedloop.models.themes import (
@@ -65,6 +72,7 @@ from closedloop.models.triage import TriageDecision
 
 __all__ = [
     "Action",
+    "ActionTheme",
     "ApiToken",
     "AuditEvent",
     "BatchState",
@@ -90,6 +98,7 @@ __all__ = [
     "EncodedText",
     "EvidenceKind",
     "ImpactMeasurement",
+    "ImpactPrior",
     "ImportBatch",
     "ImportReject",
     "Intervention",
@@ -104,6 +113,7 @@ __all__ = [
     "Model",
     "PartKind",
     "PartState",
+    "PlaceboCheck",
     "QuoteRejection",
     "RollupFigures",
     "RunLabels",
@@ -111,6 +121,7 @@ __all__ = [
     "SavedMapping",
     "SignIn",
     "SignInAttempt",
+    "SignOff",
     "SiteSetting",
     "Theme",
     "ThemeChange",

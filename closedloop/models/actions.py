@@ -41,7 +41,24 @@ class Action(TimestampMixin, Model):
     expected_drop: Mapped[float] = mapped_column(comment="Share of the theme's contacts, 0–1.")
     smallest_drop: Mapped[float] = mapped_column(comment="Smallest drop worth having, 0–1.")
     hand_back_reason: Mapped[str] = mapped_column(sa.Text, default="")
+    cost_low: Mapped[float | None] = mapped_column(comment="Pence the fix costs, at least.")
+    cost_high: Mapped[float | None] = mapped_column(comment="Pence the fix costs, at most.")
+    driver: Mapped[str] = mapped_column(
+        String(60), default="", comment="Driver volume that effects are held against; or none."
+    )
 
     theme: Mapped[Theme] = relationship()
     department: Mapped[Department] = relationship()
     owner: Mapped[User | None] = relationship()
+    also: Mapped[list[ActionTheme]] = relationship(cascade="all, delete-orphan")
+
+
+class ActionTheme(Model):
+    """Another theme that an action touches: measured together with the action's own."""
+
+    __tablename__ = "action_themes"
+
+    action_id: Mapped[int] = mapped_column(ForeignKey("actions.id"), primary_key=True)
+    theme_id: Mapped[int] = mapped_column(ForeignKey("themes.id"), primary_key=True, index=True)
+
+    theme: Mapped[Theme] = relationship()

@@ -985,7 +985,7 @@ def upgrade() -> None:
         sa.Column("intervention_id", sa.Integer(), nullable=False),
         sa.Column("as_of", sa.Date(), nullable=False, comment="Last day of data used, inclusive."),
         sa.Column(
-            "look", sa.Integer(), nullable=False, comment="0 before the first look, then 1 to 4."
+            "look", sa.Integer(), nullable=False, comment="0 before the first look, then 1 and up."
         ),
         sa.Column(
             "is_look", sa.Boolean(), nullable=False, comment="This is the measurement of that look."
