@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
-from flask import Blueprint, flash, render_template, request, url_for
+from flask import flash, render_template, request, url_for
 from flask_login import current_user
 from werkzeug import Response
 
@@ -62,13 +62,12 @@ from closedloop.web.action_form import (
     read_form,
     typed,
 )
+from closedloop.web.actions_bp import bp
 from closedloop.web.csv_files import csv_response
 from closedloop.web.flashes import flash_done
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
-
-bp = Blueprint("actions", __name__, url_prefix="/actions")
 
 Page = str | tuple[str, int] | Response
 PAGE_ROWS = 50

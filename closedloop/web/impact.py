@@ -6,7 +6,7 @@ import re
 from datetime import date
 from typing import Any
 
-from flask import Blueprint, flash, render_template, request, url_for
+from flask import flash, render_template, request, url_for
 from werkzeug import Response
 
 from closedloop.domain.errors import NotMeasurable
@@ -32,6 +32,7 @@ from closedloop.queries.site import get_data_span, get_pence_per_minute
 from closedloop.services.impact import measure_intervention, reproduce_measurement
 from closedloop.web.csv_files import csv_response
 from closedloop.web.htmx import see_other
+from closedloop.web.impact_bp import bp
 from closedloop.web.impact_charts import (
     DAY_HEADINGS,
     RUNNING_HEADINGS,
@@ -47,8 +48,6 @@ from closedloop.web.impact_charts import (
 )
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
-
-bp = Blueprint("impact", __name__, url_prefix="/impact")
 
 PAGE_ROWS = 60
 _CURSOR = re.compile(r"(\d{4}-\d\d-\d\d)\.(\d{1,9})")
