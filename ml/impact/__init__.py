@@ -2,13 +2,15 @@
 
 from ml.impact.comeback import watch_for_comeback
 from ml.impact.estimate import METHOD_VERSION, estimate_impact
-from ml.impact.types import ComebackWatch, ImpactEstimate, OwnHistory, Verdict
+from ml.impact.types import ComebackWatch, ImpactEstimate, OwnHistory, Rate, Reached, Verdict
 
 __all__ = [
     "METHOD_VERSION",
     "ComebackWatch",
     "ImpactEstimate",
     "OwnHistory",
+    "Rate",
+    "Reached",
     "Verdict",
     "estimate_impact",
     "watch_for_comeback",

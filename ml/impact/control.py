@@ -42,7 +42,8 @@ def control_index(series: Series) -> Floats | None:
     chosen = donors(series)
     if chosen.sum() < LEAST_DONORS:
         return None
-    means, counts = _mean_before(series)[chosen], series.controls[:, chosen]
+    counts = series.controls[:, chosen] / np.exp(series.offset)[:, None]  # rates, with a driver
+    means = counts[: series.n_pre][series.seen].mean(0)
     weights = 1 / (1 / means + SHARE_CAP)
     weights /= weights.sum()
     index: Floats = (counts / means) @ weights * INDEX_BASE

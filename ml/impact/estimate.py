@@ -35,6 +35,9 @@ def estimate_impact(
     level: float = 0.95,
     alpha: float = 0.05,
     same_controls_as: ImpactEstimate | None = None,
+    driver: ArrayLike | None = None,
+    stages: ArrayLike | None = None,
+    prior: ArrayLike | None = None,
 ) -> ImpactEstimate:
     """Estimate the contacts a change avoided, and say what may be claimed.
 
@@ -66,6 +69,15 @@ def estimate_impact(
     same_controls_as : ImpactEstimate, optional
         An estimate from the same days and controls of another theme: how many controls moved
         is taken from it instead of being counted again, which is most of the work.
+    driver : float array, shape (n_days,), optional
+        A daily volume that contacts scale with, such as orders: effects are on contacts a
+        unit of it, for the theme and the controls alike. Days on which it is 0 or NaN are
+        not counted.
+    stages : float array, shape (n_days,), optional
+        Share of customers the change had reached each day, 0..1, 0 before it. Days after the
+        change on which it had reached nobody are not counted.
+    prior : float array, shape (56,), optional
+        Weights of the model's settings; None takes those delivered.
 
     Returns
     -------
@@ -76,8 +88,19 @@ def estimate_impact(
     ValueError
         When the input cannot be meant; the message is a sentence.
     """
-    series = read_series(counts, n_pre, first_day, controls=controls, holidays=holidays, skip=skip)
-    return estimate_from_series(series, level=level, alpha=alpha, same_controls_as=same_controls_as)
+    series = read_series(
+        counts,
+        n_pre,
+        first_day,
+        controls=controls,
+        holidays=holidays,
+        skip=skip,
+        driver=driver,
+        stages=stages,
+    )
+    return estimate_from_series(
+        series, level=level, alpha=alpha, same_controls_as=same_controls_as, prior=prior
+    )
 
 
 def estimate_from_series(
@@ -86,6 +109,7 @@ def estimate_from_series(
     level: float = 0.95,
     alpha: float = 0.05,
     same_controls_as: ImpactEstimate | None = None,
+    prior: ArrayLike | None = None,
 ) -> ImpactEstimate:
     """Estimate from days already checked and placed on a calendar; see `estimate_impact`."""
     if not 0.5 <= level <= 0.999:
@@ -93,10 +117,10 @@ def estimate_from_series(
     if not 0.0001 <= alpha <= 0.5:
         raise ValueError(f"alpha must lie between 0.0001 and 0.5; got {alpha}.")
     index = control_index(series)
-    own = _measure(series, None, level)
-    best = own if index is None else _measure(series, index, level)
+    own = _measure(series, None, level, prior)
+    best = own if index is None else _measure(series, index, level, prior)
     if same_controls_as is None:
-        moved, tried = _controls_moved(series)
+        moved, tried = _controls_moved(series, prior)
     else:
         tried = same_controls_as.controls_tried
         moved = round((same_controls_as.share_of_controls_moved or 0) * tried)
@@ -160,9 +184,9 @@ class _Measured:
         )
 
 
-def _forecast(series: Series, index: Floats | None) -> Forecast:
+def _forecast(series: Series, index: Floats | None, prior: ArrayLike | None) -> Forecast:
     design = build_design(series, index)
-    return fit_and_forecast(series, design, working_response(series, design))
+    return fit_and_forecast(series, design, working_response(series, design), prior=prior)
 
 
 def _total(forecast: Forecast) -> Mixture:
@@ -175,8 +199,10 @@ def _observed(series: Series) -> int:
     return int(series.counts[series.n_pre :][series.counted_after].sum())
 
 
-def _measure(series: Series, index: Floats | None, level: float) -> _Measured:
-    forecast = _forecast(series, index)
+def _measure(
+    series: Series, index: Floats | None, level: float, prior: ArrayLike | None
+) -> _Measured:
+    forecast = _forecast(series, index, prior)
     if not series.counted_after.any():
         return _nothing_yet(series, forecast, level)
     total, observed = _total(forecast), _observed(series)
@@ -253,17 +279,18 @@ def _frozen(values: Floats) -> Floats:
     return values
 
 
-def _controls_moved(series: Series) -> tuple[int, int]:
+def _controls_moved(series: Series, prior: ArrayLike | None) -> tuple[int, int]:
     """Count the unaffected themes that moved on the same date, and those tried."""
     if not series.controls.shape[1] or not series.counted_after.any():
         return 0, 0
     tried = largest_donors(series, MOST_CONTROLS_TRIED)
-    scores = [_own_z(replace(series, counts=series.controls[:, column])) for column in tried]
+    alone = [replace(series, counts=series.controls[:, column]) for column in tried]
+    scores = [_own_z(one, prior) for one in alone]
     return sum(abs(score) > MOVED_Z for score in scores), len(tried)
 
 
-def _own_z(series: Series) -> float:
-    return _total(_forecast(series, None)).z(_observed(series))
+def _own_z(series: Series, prior: ArrayLike | None) -> float:
+    return _total(_forecast(series, None, prior)).z(_observed(series))
 
 
 def _own_history(own: _Measured, series: Series, alpha: float) -> OwnHistory:

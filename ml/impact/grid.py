@@ -7,11 +7,12 @@ squares) and weighted by how well it explains the days before the change.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ml.impact.design import Design
 from ml.impact.inputs import Series
@@ -20,7 +21,7 @@ from ml.impact.types import Floats
 
 PRIOR_FILE = Path(__file__).with_name("prior.csv")
 SCALE_PRIOR_DAYS = 10.0  # pseudo-days saying that the noise is as large as thought
-TINY_TOTAL = 1e-9
+TINY_TOTAL, TINY_WEIGHT = 1e-9, 1e-300
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,7 @@ class _Solved:
     coefficients: Floats
     covariance: Floats
     scale: Floats
-    log_evidence: Floats
+    log_likelihood: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,8 @@ class Forecast:
     ----------
     weights : float array, shape (n_points,)
         Sum to 1.
+    log_likelihood : float array, shape (n_points,)
+        How well each point explains the days before the change, without its prior.
     before, after : float array, shape (n_points, n_pre) and (n_points, n_post)
         Contacts a day, expected one day ahead before the change, forecast after it.
     before_sd, after_sd : float array, same shapes
@@ -77,6 +80,7 @@ class Forecast:
     """
 
     weights: Floats
+    log_likelihood: Floats
     before: Floats
     before_sd: Floats
     after: Floats
@@ -92,11 +96,41 @@ def load_grid() -> Grid:
     lines = PRIOR_FILE.read_text(encoding="utf-8").splitlines()
     _, *rows = (line for line in lines if not line.startswith("#"))  # the first names columns
     walk_sd, wobble_sd, memory, prior = np.loadtxt(rows, delimiter=",").T
-    prior = np.maximum(prior, 1e-300)  # one point's weight rounds to 0, and has no log
-    return Grid(walk_sd, wobble_sd, memory, np.log(prior / prior.sum()))
+    return Grid(walk_sd, wobble_sd, memory, _log_weights(prior))
 
 
-def fit_and_forecast(series: Series, design: Design, response: Response) -> Forecast:
+def grid_with_prior(prior: ArrayLike | None = None) -> Grid:
+    """Return the grid with other weights, shape (n_points,), or with those delivered.
+
+    Raises
+    ------
+    ValueError
+        When they are no weights; the message is a sentence.
+    """
+    grid = load_grid()
+    if prior is None:
+        return grid
+    n_points = len(grid.log_prior)
+    weights = np.array(prior, dtype=float)
+    if weights.shape != (n_points,):
+        raise ValueError(
+            f"prior must be one weight for each of the {n_points} settings; "
+            f"got shape {weights.shape}."
+        )
+    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.sum() > 0:
+        raise ValueError("prior must be weights from 0 up that are not all 0.")
+    return replace(grid, log_prior=_log_weights(weights))
+
+
+def _log_weights(weights: Floats) -> Floats:
+    raised = np.maximum(weights, TINY_WEIGHT)  # a weight may be 0, which has no log
+    logs: Floats = np.log(raised / raised.sum())
+    return logs
+
+
+def fit_and_forecast(
+    series: Series, design: Design, response: Response, *, prior: ArrayLike | None = None
+) -> Forecast:
     """Fit the days before the change and forecast the days after it.
 
     Parameters
@@ -106,20 +140,24 @@ def fit_and_forecast(series: Series, design: Design, response: Response) -> Fore
         Columns over all days, shape (n_days, n_columns).
     response : Response
         Over the days before, shape (n_pre,).
+    prior : float array, shape (n_points,), optional
+        Weights of the settings; None takes those delivered.
     """
-    grid = load_grid()
+    grid = grid_with_prior(prior)
     centred = design.prior_mean.copy()
     centred[0] = response.values[series.seen].mean()
     design = Design(design.columns, centred, design.prior_precision)
     filtered = _filter(series, design, response, grid)
-    solved = _solve(series, design, filtered, grid)
-    weights = np.exp(solved.log_evidence - solved.log_evidence.max())
-    before, before_sd = _one_day_ahead(response, filtered, solved)
+    solved = _solve(series, design, filtered)
+    log_evidence = solved.log_likelihood + grid.log_prior
+    weights = np.exp(log_evidence - log_evidence.max())
+    before, before_sd = _one_day_ahead(series, response, filtered, solved)
     after, after_sd, log_total, total_sd = _project(
         series, design, response, filtered, solved, grid
     )
     return Forecast(
         weights=weights / weights.sum(),
+        log_likelihood=solved.log_likelihood,
         before=before,
         before_sd=before_sd,
         after=after,
@@ -178,7 +216,7 @@ def _transition(grid: Grid) -> tuple[Floats, Floats]:
     return fade, grow
 
 
-def _solve(series: Series, design: Design, filtered: _Filtered, grid: Grid) -> _Solved:
+def _solve(series: Series, design: Design, filtered: _Filtered) -> _Solved:
     seen, precision, mean = series.seen, design.prior_precision, design.prior_mean
     whitening = seen[:, None] / np.sqrt(filtered.variances)
     white = filtered.residuals * whitening.T[:, :, None]
@@ -191,18 +229,19 @@ def _solve(series: Series, design: Design, filtered: _Filtered, grid: Grid) -> _
     squares = np.maximum(squares, 1e-9) + SCALE_PRIOR_DAYS
     days = seen.sum() + SCALE_PRIOR_DAYS
     log_determinants = np.log(filtered.variances[seen]).sum(0) + np.linalg.slogdet(normal)[1]
-    log_evidence = grid.log_prior - 0.5 * (log_determinants + days * np.log(squares))
-    return _Solved(coefficients, covariance, squares / days, log_evidence)
+    log_likelihood = -0.5 * (log_determinants + days * np.log(squares))
+    return _Solved(coefficients, covariance, squares / days, log_likelihood)
 
 
 def _one_day_ahead(
-    response: Response, filtered: _Filtered, solved: _Solved
+    series: Series, response: Response, filtered: _Filtered, solved: _Solved
 ) -> tuple[Floats, Floats]:
     """Return daily means and log-scale sds before the change, each (n_points, n_pre)."""
     ones = np.ones((len(solved.coefficients), 1))
     contrast = np.concatenate([-solved.coefficients, ones], axis=1)
     missed = (filtered.residuals @ contrast[:, :, None])[:, :, 0]
-    means = np.exp(np.minimum(response.values - missed, LARGEST_LOG))
+    offset = series.offset[: series.n_pre]
+    means = np.exp(np.minimum(response.values - missed + offset, LARGEST_LOG))
     level = (filtered.variances - response.variances[:, None]).T
     return means, _log_sd(solved, level, _noise(response, means) / means**2)
 
@@ -238,6 +277,7 @@ def _project(
     slopes = columns - walk[:, None, :-1] - memory[:, :, None] * wobble[:, None, :-1]
     levels = walk[:, None, -1] + memory * wobble[:, None, -1]
     log_means = levels + (slopes @ solved.coefficients[:, :, None])[:, :, 0]
+    log_means = log_means + series.offset[series.n_pre :]
     means = np.exp(np.minimum(log_means, LARGEST_LOG))
     counted = means * series.counted_after
     level_var, total_var = _carry_forward(counted, filtered.covariance, grid)

@@ -32,6 +32,14 @@ class Series:
         1 on a holiday, else 0.
     controls : float array, shape (n_days, n_series)
         Contacts a day of unaffected themes; n_series may be 0.
+    first_day : date
+        The day of counts[0].
+    volume : float array, shape (n_days,), or None
+        The driver, 0 on days without one; None when effects are on the counts themselves.
+    offset : float array, shape (n_days,)
+        Log of the volume over its mean before the change; 0 without a driver.
+    reached : float array, shape (n_days,), or None
+        Share of customers the change has reached, 0..1; None when it reached all at once.
     """
 
     counts: Floats
@@ -41,6 +49,10 @@ class Series:
     day_of_year: Floats
     holiday: Floats
     controls: Floats
+    first_day: date
+    volume: Floats | None
+    offset: Floats
+    reached: Floats | None
 
     @property
     def n_days(self) -> int:
@@ -66,8 +78,13 @@ def read_series(
     controls: ArrayLike | None = None,
     holidays: Collection[date] = (),
     skip: Iterable[int] = (),
+    driver: ArrayLike | None = None,
+    stages: ArrayLike | None = None,
 ) -> Series:
     """Check the input and place it on the calendar.
+
+    Days without a driver volume, and days after the change on which it had reached nobody,
+    are not counted.
 
     Parameters
     ----------
@@ -80,6 +97,10 @@ def read_series(
     holidays : collection of date
     skip : iterable of int
         Indexes into counts of days not to be counted.
+    driver : float array, shape (n_days,), optional
+        Daily volume, not negative; 0 or NaN where there is none.
+    stages : float array, shape (n_days,), optional
+        Share of customers reached a day, 0..1, 0 before the change.
 
     Raises
     ------
@@ -90,14 +111,26 @@ def read_series(
     n_days = len(checked)
     n_pre = _days_before(n_pre, n_days)
     week, year = weekdays_and_days_of_year(first_day, n_days)
+    volume, reached = _driver_volume(driver, n_days), _shares_reached(stages, n_days, n_pre)
+    counted = _counted_days(skip, n_days, n_pre)
+    if volume is not None:
+        counted &= volume > 0
+        if not counted[:n_pre].any():
+            raise ValueError("driver has no volume on any counted day before the change.")
+    if reached is not None:
+        counted[n_pre:] &= reached[n_pre:] > 0
     return Series(
         counts=checked,
         n_pre=n_pre,
-        counted=_counted_days(skip, n_days, n_pre),
+        counted=counted,
         day_of_week=week,
         day_of_year=year,
         holiday=_holiday_flags(first_day, n_days, holidays),
         controls=_control_counts(controls, n_days),
+        first_day=first_day,
+        volume=volume,
+        offset=_log_volume(volume, counted, n_pre),
+        reached=reached,
     )
 
 
@@ -165,5 +198,61 @@ def _control_counts(controls: ArrayLike | None, n_days: int) -> Floats:
         raise ValueError(
             f"controls must have a row for each of the {n_days} days and a column for each "
             f"theme; got shape {read.shape}."
+        )
+    return read
+
+
+def _driver_volume(driver: ArrayLike | None, n_days: int) -> Floats | None:
+    """Read the volume; a day without one becomes 0."""
+    if driver is None:
+        return None
+    read = np.nan_to_num(_a_number_a_day(driver, n_days, "driver"), nan=0.0, posinf=np.inf)
+    bad = ~np.isfinite(read) | (read < 0)
+    if bad.any():
+        day = int(np.flatnonzero(bad)[0])
+        raise ValueError(
+            "driver must be a volume a day, 0 or missing where there was none; "
+            f"day {day} holds {read[day]:g}."
+        )
+    return read
+
+
+def _log_volume(volume: Floats | None, counted: Bools, n_pre: int) -> Floats:
+    offset = np.zeros(len(counted))
+    if volume is not None:
+        usual = float(volume[:n_pre][counted[:n_pre]].mean())
+        there = volume > 0
+        offset[there] = np.log(volume[there] / usual)
+    return offset
+
+
+def _shares_reached(stages: ArrayLike | None, n_days: int, n_pre: int) -> Floats | None:
+    if stages is None:
+        return None
+    read = _a_number_a_day(stages, n_days, "stages")
+    bad = ~((read >= 0) & (read <= 1))
+    if bad.any():
+        day = int(np.flatnonzero(bad)[0])
+        raise ValueError(
+            "stages must be the share of customers reached a day, from 0 to 1; "
+            f"day {day} holds {read[day]:g}."
+        )
+    if read[:n_pre].any():
+        day = int(np.flatnonzero(read)[0])
+        raise ValueError(
+            "stages must be 0 before the change, which reached nobody yet; "
+            f"day {day} holds {read[day]:g}."
+        )
+    return read
+
+
+def _a_number_a_day(values: ArrayLike, n_days: int, name: str) -> Floats:
+    try:
+        read = np.array(values, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be numbers, one for each day.") from None
+    if read.shape != (n_days,):
+        raise ValueError(
+            f"{name} must be one number for each of the {n_days} days; got shape {read.shape}."
         )
     return read

@@ -24,7 +24,8 @@ class Response:
     Attributes
     ----------
     values, variances : float array, shape (n_pre,)
-        Log contacts a day, linearised, and their noise variance 1/mean + excess.
+        Log contacts a day (of the usual volume, with a driver), linearised, and their noise
+        variance 1/mean + excess.
     excess : float
         Variance beyond Poisson, relative to the squared mean.
     spike_inflation : float
@@ -52,25 +53,28 @@ class _Fit:
 
 def working_response(series: Series, design: Design) -> Response:
     """Run the robust quasi-Poisson passes on the days before the change."""
-    counts, seen = series.counts[: series.n_pre], series.seen
-    start = max(float(counts[seen].mean()), LOWEST_MEAN_START)
-    fit = _Fit(np.full(len(counts), start), np.zeros(len(counts)), excess=0.01)
+    counts, seen, offset = series.counts[: series.n_pre], series.seen, series.offset[: series.n_pre]
+    volume = np.exp(offset)
+    start = max(float(counts[seen].sum() / volume[seen].sum()), LOWEST_MEAN_START)
+    fit = _Fit(start * volume, np.zeros(len(counts)), excess=0.01)
     for number in range(PASSES):
-        fit = _one_pass(fit, counts, seen, design, first=number == 0)
-    return _linearise(fit, counts, seen)
+        fit = _one_pass(fit, counts, seen, offset, design, first=number == 0)
+    return _linearise(fit, counts, seen, offset)
 
 
-def _one_pass(fit: _Fit, counts: Floats, seen: Bools, design: Design, *, first: bool) -> _Fit:
+def _one_pass(
+    fit: _Fit, counts: Floats, seen: Bools, offset: Floats, design: Design, *, first: bool
+) -> _Fit:
     columns = design.columns[: len(counts)]
     step = np.clip((counts - fit.mean) / fit.mean, -1, 8)
     if not first:
         step = _clip(step, np.sqrt(fit.variances))
-    values = np.log(fit.mean) + step
+    values = np.log(fit.mean) + step - offset
     weights = np.where(seen, 1 / fit.variances, 0.0)
     effects = columns @ _ridge(columns, values - fit.level, weights, design)
     level = _moving_average(values - effects, weights)
     level -= level.mean()
-    mean = np.exp(np.clip(effects + level, np.log(LOWEST_MEAN), LARGEST_LOG))
+    mean = np.exp(np.clip(effects + level + offset, np.log(LOWEST_MEAN), LARGEST_LOG))
     moved = replace(fit, mean=mean, level=level)
     return replace(moved, excess=_excess_variance(moved, counts, seen))
 
@@ -101,7 +105,7 @@ def _excess_variance(fit: _Fit, counts: Floats, seen: Bools) -> float:
     return max(0.0, float(beyond / (mean * mean)[seen].sum()))
 
 
-def _linearise(fit: _Fit, counts: Floats, seen: Bools) -> Response:
+def _linearise(fit: _Fit, counts: Floats, seen: Bools, offset: Floats) -> Response:
     step = (counts - fit.mean) / fit.mean
     sd = np.sqrt(fit.variances)
     clipped = _clip(step, sd)
@@ -109,7 +113,7 @@ def _linearise(fit: _Fit, counts: Floats, seen: Bools) -> Response:
         float(np.mean(np.clip(part / sd, -8, 8)[seen] ** 2)) for part in (step, clipped)
     )
     return Response(
-        values=np.log(fit.mean) + clipped,
+        values=np.log(fit.mean) + clipped - offset,
         variances=fit.variances,
         excess=fit.excess,
         spike_inflation=max(1.0, raw_spread / max(clipped_spread, 1e-6)),

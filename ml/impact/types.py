@@ -40,6 +40,8 @@ class OwnHistory:
         Share of expected, 0..1.
     verdict : Verdict
         What these numbers alone would say.
+    gap_days : int
+        Days before the change left out of the level; see `ImpactEstimate`.
     """
 
     expected: float
@@ -50,6 +52,51 @@ class OwnHistory:
     z: float
     could_have_seen: float
     verdict: Verdict
+    gap_days: int = 0
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Contacts a unit of the driver volume (an order, a customer) over the counted days.
+
+    Attributes
+    ----------
+    volume : float
+        Units of the driver on the counted days after the change.
+    before : float
+        Contacts a unit on the counted days before the change.
+    observed : float
+        Contacts a unit after it.
+    expected, expected_low, expected_high : float
+        Contacts a unit that would have come after it without the change, and their range.
+    """
+
+    volume: float
+    before: float
+    observed: float
+    expected: float
+    expected_low: float
+    expected_high: float
+
+
+@dataclass(frozen=True)
+class Reached:
+    """The effect on the customers whom a staged roll-out has reached.
+
+    Attributes
+    ----------
+    share : float
+        Share of customers reached, 0..1, averaged over the counted days after the change as
+        the expected contacts weigh them.
+    drop, drop_low, drop_high : float
+        Share by which contacts of the customers reached fell, and its range; negative when
+        more came. Above 1 when more fell than the customers reached can explain.
+    """
+
+    share: float
+    drop: float
+    drop_low: float
+    drop_high: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +142,24 @@ class ImpactEstimate:
         Shape (n_days after the change,): running totals, flat over skipped days; the last
         elements are avoided, avoided_low and avoided_high.
     method_version : str
+    gap_days : int
+        The last days before the change that ran so high that they were left out of the level:
+        0 or 14.
+    widened_by : float
+        From 1 up: factor on every sd, because unaffected themes strayed on the same date by
+        more than the model says.
+    days_needed : int or None
+        Of too_early and not_enough_data: days that have still to be counted after the change
+        until it can be judged, at the contacts a day expected now; None when waiting does not
+        help or is not needed.
+    contacts_needed : int or None
+        Of the same verdicts: contacts that have still to be expected; None when enough are.
+    history_needed : int or None
+        Of the same verdicts: days missing before the change; None when there are enough.
+    rate : Rate or None
+        Contacts a unit of the driver; None without one.
+    reached : Reached or None
+        Of a staged roll-out; None without stages.
     """
 
     observed: int
@@ -121,6 +186,13 @@ class ImpactEstimate:
     avoided_cumulative_low: Floats
     avoided_cumulative_high: Floats
     method_version: str
+    gap_days: int = 0
+    widened_by: float = 1.0
+    days_needed: int | None = None
+    contacts_needed: int | None = None
+    history_needed: int | None = None
+    rate: Rate | None = None
+    reached: Reached | None = None
 
 
 @dataclass(frozen=True)
