@@ -88,7 +88,7 @@ class WebServer(BaseApplication):  # type: ignore[misc]
     def load(self) -> Any:
         """Build the application inside the serving process, as `gunicorn` itself would."""
         os.environ["CLOSEDLOOP_INSTANCE"] = str(self.site_settings.instance)
-        return import_app("closedloop.factory:create_app()")
+        return import_app("closedloop.factory:create_served_app()")
 
 
 def serve_site(site: Site, *, host: str, port: int, threads: int = 8) -> None:

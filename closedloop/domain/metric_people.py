@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import cache
 
 Counts = Mapping[str, float]
 
@@ -70,6 +71,7 @@ _OF_WINDOW = frozenset({"any", "same", "opening_any", "opening_same"}) | {
 }
 
 
+@cache
 def columns_of(group: str, window: str) -> tuple[str, ...]:
     """Return the columns of the roll-up that a group of contacts is counted from."""
     if group == "again":
@@ -109,20 +111,22 @@ def people_at_least(
     enough : int
         Where the search ends: what is returned is never more than needed.
     """
-    rows = [(day, daily[day], size_of(group, daily[day], window)) for day in days if day in daily]
-    rows = [row for row in rows if row[2] > 0]
-    best = 1 if rows else 0
+    best = 0
     own = own_length(group, window)
     plans = [("", own, 1)] if own else []
     for key, length, each in [*plans, *STRETCHES]:
         column, stretch, sure = f"opening_any_{key}", -1, 0.0
-        for day, counts, size in rows:
+        for day in days:
+            counts = daily.get(day)
+            size = size_of(group, counts, window) if counts else 0.0
+            if not counts or size <= 0:
+                continue
             here = (day - days[0]).days // length
             sure = sure if here == stretch else 0.0
             stretch = here
             slack = counts["identified"] - counts[column] if key else 0.0
             sure += max(size - slack, 0.0)
-            best = max(best, int(-(-sure // each)))
+            best = max(best, int(-(-sure // each)), 1)
             if best >= enough:
                 return best
     return best

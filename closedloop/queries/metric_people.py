@@ -7,7 +7,9 @@ Where these are of too few people, it is not told how many there are, and the ce
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import functools
+import operator
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -34,6 +36,9 @@ from closedloop.queries.metric_terms import Terms
 
 MOST_READ = 8_000
 """Contacts that are looked at for one page, at most."""
+
+SAMPLE = 2_000
+"""Of days with more than that, the first so many are looked at."""
 
 COVERED_BY_KNOWN = frozenset({"contacts"})
 """Metrics beside which stands how many of their contacts have a known customer."""
@@ -143,9 +148,9 @@ class DaySums:
     k: int
     daily: Mapping[date, Counts]
     reach: tuple[date, date]
-    groups: Collection[tuple[str, str]] = ()
-    _read: dict[tuple[str, str], list[tuple[date, int]]] | None = field(default=None, repr=False)
-    _tried: bool = False
+    groups: Set[tuple[str, str]] = frozenset()
+    _read: list[tuple[date, int, int]] | None = field(default=None, repr=False)
+    _of: dict[tuple[str, str], list[tuple[date, int]]] = field(default_factory=dict, repr=False)
     _is_all: bool = True
 
     def value(
@@ -193,7 +198,10 @@ class DaySums:
 
     def people(self, group: str, window: Window, days: Sequence[date]) -> int | None:
         """Return distinct people of a group on some days, k at most; None when it is not told."""
-        size = sum(size_of(group, self.daily[d], window.key) for d in days if d in self.daily)
+        size = 0.0
+        for day in days:
+            if size < self.k and day in self.daily:
+                size += size_of(group, self.daily[day], window.key)
         if size < self.k:
             return int(size)  # at most; fewer than k either way
         sure = people_at_least(group, self.daily, days, window.key, enough=self.k)
@@ -210,37 +218,50 @@ class DaySums:
     ) -> list[tuple[date, int]] | None:
         if not self.reach[0] <= days[0] <= days[-1] <= self.reach[1]:
             return None
-        if not self._tried:
-            self._tried = True
-            self._is_all = _are_few(self.session, self.wanted.values, *self.reach, daily=self.daily)
-            self._read = self._read_people()
-        return None if self._read is None else self._read.get((group, window.key))
+        key = (group, window.key)
+        if key not in self.groups:
+            return None
+        if key not in self._of:
+            bit = 1 << sorted(self.groups).index(key)
+            self._of[key] = [(day, who) for day, who, of in self._contacts() if of & bit]
+        return self._of[key]
 
-    def _read_people(self) -> dict[tuple[str, str], list[tuple[date, int]]]:
-        groups = sorted(set(self.groups))
-        flags = [
-            sa.case((group_of_contacts(name, window_for(key), self.terms), 1), else_=0)
-            for name, key in groups
+    def _contacts(self) -> list[tuple[date, int, int]]:
+        """Return day, person and groups, one bit each, of the contacts that are looked at."""
+        if self._read is None:
+            self._is_all = _are_few(self.session, self.wanted.values, *self.reach, daily=self.daily)
+            self._read = self._read_contacts()
+        return self._read
+
+    def _read_contacts(self) -> list[tuple[date, int, int]]:
+        # one number instead of a column each: there are dozens of groups and thousands of rows
+        bits = [
+            sa.case(
+                (
+                    group_of_contacts(name, window_for(key), self.terms),
+                    sa.literal_column(f"{1 << i}"),
+                ),
+                else_=sa.literal_column("0"),
+            )
+            for i, (name, key) in enumerate(sorted(self.groups))
         ]
+        of: Any = functools.reduce(operator.add, bits, sa.literal_column("0", sa.BigInteger()))
         where = contact_conditions(self.scope, self.wanted, self.terms, *self.reach)
         if not self._is_all:
             first = max(self.wanted.first_day, self.reach[0])
             where.append(_is_among_first(first, self.reach[1]))
         rows = self.session.execute(
-            sa.select(Contact.local_day, _PERSON, *flags)
+            sa.select(Contact.local_day, _PERSON, of)
             .outerjoin(ContactLink, ContactLink.contact_id == Contact.id)
             .where(*where)
-        ).all()
-        return {
-            group: [(row[0], row[1]) for row in rows if row[i + 2]]
-            for i, group in enumerate(groups)
-        }
+        )
+        return [tuple(row) for row in rows]
 
 
 def _is_among_first(first_day: date, last_day: date) -> sa.ColumnElement[bool]:
     """Return whether a contact is among the first of some days: a sample that costs little."""
     first = sa.select(Contact.id).where(Contact.local_day.between(first_day, last_day))
-    return Contact.id.in_(first.order_by(Contact.local_day).limit(MOST_READ))
+    return Contact.id.in_(first.order_by(Contact.local_day).limit(SAMPLE))
 
 
 def _are_few(
