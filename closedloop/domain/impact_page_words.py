@@ -1,0 +1,156 @@
+"""What the pages of impact say beside the answer: what it is held against, what each check asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from closedloop.domain.impact import CheckState, Verdict
+from closedloop.domain.impact_words import NARROW
+
+MOST_MOVED = 0.10
+"""Share of the unaffected themes above which the comparison is called into question (study)."""
+
+CHECK_QUESTIONS: dict[str, str] = {
+    "controls": "Each unaffected theme is measured as if the change had been made there on the "
+    "same day: a placebo. If many of them seem to have moved, something else happened.",
+    "many_looks": "Many actions were judged the same night. The more questions are asked, the "
+    "more answers are chance: how many of those claimed would be?",
+    "family": "The themes that were declared at shipping as touched by the same change: what it "
+    "did is judged over all of them together.",
+    "spill": "Did the contacts turn up in themes so alike that customers may use either? Then "
+    "they were moved, not removed.",
+    "channels": "Did the contacts come through another channel instead of going away?",
+    "together": "Other changes to the same theme are measured together with this one. Can what "
+    "each of them did be told apart?",
+    "other_fixes": "Did another change go live around the same days? Its effect would be counted "
+    "here, and a theme that it touches is no fair comparison.",
+    "own_history": "Would the theme's own past, without any comparison, give the same answer?",
+    "repeat_rate": "Do customers have to come back about the same theme more often than before? "
+    "Then fewer contacts would not mean that they are better served.",
+    "lately": "Does the fall still stand in the newest four weeks, or does it wear off?",
+    "smallest_drop": "Does the drop reach what the plan called worth having?",
+    "stages": "Did the change reach all customers at once, or some of them at a time?",
+    "holidays": "Are public holidays known? A quiet holiday would look like an effect.",
+    "regression_to_mean": "Was the change made after an unusually busy fortnight? Contacts would "
+    "have fallen back by themselves (regression to the mean).",
+    "driver_volume": "Did what drives these contacts, such as orders or customers, rise or fall?",
+    "data_gaps": "Are there days without any contact? A missing import would look like an effect.",
+}
+"""What each check asks, for people who are not statisticians."""
+
+STATE_WORDS: dict[str, str] = {
+    CheckState.OK.value: "passes",
+    CheckState.WARN.value: "fails",
+    CheckState.OFF.value: "does not apply",
+}
+"""How a check came out, as pages say it."""
+
+
+def held_against(verdict: Verdict, detail: Mapping[str, Any]) -> str:
+    """Say what a verdict was held against, and whether it holds.
+
+    Parameters
+    ----------
+    verdict : Verdict
+    detail : mapping
+        Of the measurement: `controls_used`, `share_of_controls_moved` (0 to 1) and
+        `own_history`; what an older measurement lacks is not spoken of.
+
+    Returns
+    -------
+    str
+        Empty when there is nothing to say: no verdict, or nothing written down.
+    """
+    used = detail.get("controls_used")
+    if used is None or verdict in (Verdict.TOO_EARLY, Verdict.NOT_ENOUGH_DATA):
+        return ""
+    if not used:
+        return "There is no unaffected theme to hold it against: it rests on its own history."
+    themes = "1 unaffected theme" if used == 1 else f"{used} unaffected themes"
+    if verdict not in (Verdict.FELL, Verdict.ROSE):
+        return f"It was held against {themes}."
+    what = "fall" if verdict is Verdict.FELL else "rise"
+    if (detail.get("share_of_controls_moved") or 0.0) > MOST_MOVED:
+        return f"The {what} was held against {themes}, but too many of those moved as well."
+    alone = (detail.get("own_history") or {}).get("verdict", verdict.value)
+    if alone != verdict.value:
+        said = alone.replace("_", " ")
+        return f"The {what} holds against {themes}; its own history alone says {said}."
+    return f"The {what} holds against {themes}."
+
+
+def precautions(detail: Mapping[str, Any]) -> list[str]:
+    """Say what the method left out or widened, so that nobody takes it for a slip.
+
+    Parameters
+    ----------
+    detail : mapping
+        Of the measurement: `gap_days`, days before the change that are not part of the level,
+        and `widened_by`, the factor by which every range was made wider, 1 or more.
+    """
+    said = []
+    if days := int(detail.get("gap_days") or 0):
+        said.append(
+            f"The last {days} days before the change were unusually busy and are left out of "
+            "the level."
+        )
+    factor = float(detail.get("widened_by") or 1.0)
+    if factor >= 1.05:
+        said.append(
+            f"Ranges were widened by {factor:.1f}, as unaffected themes moved more than chance "
+            "allows."
+        )
+    return said
+
+
+def still_needed(detail: Mapping[str, Any]) -> str:
+    """Say how much more it takes until something can be told; empty when nothing is known.
+
+    Parameters
+    ----------
+    detail : mapping
+        Of the measurement: `days_needed` and `contacts_needed`, None where nothing is missing.
+    """
+    days, contacts = detail.get("days_needed"), detail.get("contacts_needed")
+    parts = [
+        f"{value:,} more {one if value == 1 else one + 's'}"
+        for value, one in ((days and round(days), "day"), (contacts and round(contacts), "contact"))
+        if value
+    ]
+    return f"It needs about {' and '.join(parts)}." if parts else ""
+
+
+def stands_behind(verdicts: Mapping[Verdict, int], without_range: int) -> str:
+    """Say which verdicts a total is made of, and how many shipped actions are not in it."""
+    words = {
+        Verdict.FELL: "fell",
+        Verdict.ROSE: "rose",
+        Verdict.NO_CHANGE: "showed no change",
+        Verdict.INCONCLUSIVE: "inconclusive",
+    }
+    counted = [f"{verdicts[one]:,} {said}" for one, said in words.items() if verdicts.get(one)]
+    if not counted:
+        return "No verdict with a range stands behind it yet."
+    number = sum(verdicts.get(one, 0) for one in words)
+    noun = "verdict stands" if number == 1 else "verdicts stand"
+    said = f"{number:,} {noun} behind it: {', '.join(counted)}."
+    if without_range:
+        left = "action has" if without_range == 1 else "actions have"
+        said += f" {without_range:,} more shipped {left} no range to add."
+    return said
+
+
+def drop_range(low: float, middle: float, high: float, expected: float) -> str:
+    """Write avoided contacts as a share of what was expected: "15 % to 26 %, most likely 20 %".
+
+    Parameters
+    ----------
+    low, middle, high : float
+        Contacts avoided; negative when more came.
+    expected : float
+        Contacts without the change, more than 0.
+    """
+    ends = [f"{value / expected:.0%}".replace("%", f"{NARROW}%") for value in (low, middle, high)]
+    first, likely, last = (text.replace("-", "\N{MINUS SIGN}") for text in ends)
+    return f"{first} to {last} fewer, most likely {likely}"

@@ -1,0 +1,91 @@
+"""Whether a change was made after an unusually busy time: contacts would have fallen anyway."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from closedloop.domain.impact import Check, CheckState
+
+NAME = "regression_to_mean"
+LEAST_DAYS = 74
+"""Days before the change below which no fortnight can be called unusual (reference study)."""
+
+_FORTNIGHT = 14
+_MOST_FORTNIGHTS = 8  # further back the season changes more than chance does
+_UNUSUAL = 2.0  # standard deviations
+
+
+@dataclass(frozen=True)
+class _LastFortnight:
+    """How the last fortnight before a change stands among those before it.
+
+    `share` is its excess over their mean (-1 and up), `z` the same in standard deviations,
+    `weeks` how far back they reach.
+    """
+
+    share: float
+    z: float
+    weeks: int
+
+
+def check_regression(before: Sequence[int], *, gap_days: int, avoided: float) -> Check:
+    """Say whether a fall, or a rise, may be no more than a return to what is usual.
+
+    Parameters
+    ----------
+    before : sequence of int
+        Contacts a day before the change, oldest first.
+    gap_days : int
+        Days right before the change that the method left out of the level; 0 for none.
+    avoided : float
+        Contacts avoided; negative when more came than expected.
+    """
+    if len(before) < LEAST_DAYS:
+        sentence = (
+            f"Only {len(before)} days lie before the change; {LEAST_DAYS} are needed to tell "
+            "whether the last of them were unusual."
+        )
+        return Check(NAME, CheckState.OFF, sentence)
+    last = _compare(before)
+    if last is None:
+        sentence = "No contact came in the weeks before the change."
+        return Check(NAME, CheckState.OFF, sentence)
+    return Check(NAME, *_judge(last, gap_days, avoided))
+
+
+def _judge(last: _LastFortnight, gap_days: int, avoided: float) -> tuple[CheckState, str]:
+    said = (
+        f"The {_FORTNIGHT} days before the change brought {abs(last.share):.0%} "
+        f"{'more' if last.share >= 0 else 'fewer'} contacts than is usual, held against the "
+        f"{last.weeks} weeks before them."
+    )
+    if gap_days:
+        return CheckState.OK, (
+            f"The {gap_days} days before the change were unusually busy and are left out of the "
+            "level, so falling back to what is usual does not count as an effect."
+        )
+    if last.z > _UNUSUAL and avoided > 0:
+        return CheckState.WARN, f"{said} Part of the fall may be a return to what is usual."
+    if last.z < -_UNUSUAL and avoided < 0:
+        return CheckState.WARN, f"{said} Part of the rise may be a return to what is usual."
+    if abs(last.z) > _UNUSUAL:
+        return CheckState.OK, f"{said} A return to what is usual would have hidden the effect."
+    return CheckState.OK, f"{said} That is no more than those weeks vary, so it was no peak."
+
+
+def _compare(before: Sequence[int]) -> _LastFortnight | None:
+    """Hold the last fortnight against those before it; None when nothing came in those."""
+    end = len(before)
+    starts = range(
+        end - _FORTNIGHT, max(-1, end - _FORTNIGHT * (_MOST_FORTNIGHTS + 2)), -_FORTNIGHT
+    )
+    last, *earlier = [sum(before[start : start + _FORTNIGHT]) for start in starts if start >= 0]
+    mean = fmean(earlier)
+    if mean <= 0:
+        return None
+    spread = max(stdev(earlier), math.sqrt(mean))  # never calmer than chance alone
+    z = (last - mean) / (spread * math.sqrt(1 + 1 / len(earlier)))
+    return _LastFortnight(last / mean - 1, z, 2 * len(earlier))

@@ -1,0 +1,98 @@
+"""What stands beside the answer: what it is held against, what was left out, what is missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from closedloop.domain.impact import CheckState, Verdict
+from closedloop.domain.impact_page_words import (
+    CHECK_QUESTIONS,
+    STATE_WORDS,
+    drop_range,
+    held_against,
+    precautions,
+    stands_behind,
+    still_needed,
+)
+from closedloop.domain.impact_words import CHECK_TITLES
+
+
+def used(number, **values):
+    return {"controls_used": number, "share_of_controls_moved": 0.05, **values}
+
+
+def test_a_fall_holds_against_the_themes_it_was_compared_with():
+    said = held_against(Verdict.FELL, used(14, own_history={"verdict": "fell"}))
+    assert said == "The fall holds against 14 unaffected themes."
+
+
+@pytest.mark.parametrize(
+    ("verdict", "detail", "words"),
+    [
+        (Verdict.ROSE, used(1), "The rise holds against 1 unaffected theme."),
+        (Verdict.NO_CHANGE, used(14), "It was held against 14 unaffected themes."),
+        (Verdict.FELL, used(0), "There is no unaffected theme to hold it against: it rests on its "
+         "own history."),
+        (Verdict.FELL, used(14, share_of_controls_moved=0.15), "The fall was held against 14 "
+         "unaffected themes, but too many of those moved as well."),
+        (Verdict.FELL, used(14, own_history={"verdict": "no_change"}), "The fall holds against 14 "
+         "unaffected themes; its own history alone says no change."),
+        (Verdict.TOO_EARLY, used(14), ""),
+        (Verdict.NOT_ENOUGH_DATA, used(14), ""),
+        (Verdict.FELL, {}, ""),
+    ],
+)  # fmt: skip
+def test_what_does_not_simply_hold_is_said_otherwise(verdict, detail, words):
+    assert held_against(verdict, detail) == words
+
+
+def test_days_left_out_and_ranges_widened_are_told_in_words():
+    said = precautions({"gap_days": 14, "widened_by": 1.3})
+
+    assert said == [
+        "The last 14 days before the change were unusually busy and are left out of the level.",
+        "Ranges were widened by 1.3, as unaffected themes moved more than chance allows.",
+    ]
+
+
+@pytest.mark.parametrize("detail", [{}, {"gap_days": 0, "widened_by": 1.0}, {"gap_days": None}])
+def test_nothing_is_told_of_what_was_not_done(detail):
+    assert precautions(detail) == []
+
+
+@pytest.mark.parametrize(
+    ("detail", "words"),
+    [
+        ({"days_needed": 9, "contacts_needed": None}, "It needs about 9 more days."),
+        ({"days_needed": 1, "contacts_needed": 1}, "It needs about 1 more day and 1 more contact."),
+        ({"days_needed": None, "contacts_needed": 1200.4}, "It needs about 1,200 more contacts."),
+        ({"days_needed": None, "contacts_needed": None}, ""),
+        ({}, ""),
+    ],
+)
+def test_what_is_still_missing_is_counted(detail, words):
+    assert still_needed(detail) == words
+
+
+def test_a_total_says_which_verdicts_stand_behind_it_and_what_is_not_in_it():
+    counts = {Verdict.FELL: 3, Verdict.ROSE: 1, Verdict.NO_CHANGE: 2, Verdict.TOO_EARLY: 4}
+
+    assert stands_behind(counts, 4) == (
+        "6 verdicts stand behind it: 3 fell, 1 rose, 2 showed no change. 4 more shipped actions "
+        "have no range to add."
+    )
+    assert stands_behind({Verdict.FELL: 1}, 0) == "1 verdict stands behind it: 1 fell."
+    assert stands_behind({Verdict.TOO_EARLY: 2}, 2).startswith("No verdict with a range")
+
+
+def test_a_drop_is_written_as_a_range_of_shares():
+    assert drop_range(310, 420, 540, 2060) == (
+        "15\N{NARROW NO-BREAK SPACE}% to 26\N{NARROW NO-BREAK SPACE}% fewer, most likely "
+        "20\N{NARROW NO-BREAK SPACE}%"
+    )
+    assert drop_range(-60, 25, 110, 1000).startswith("\N{MINUS SIGN}6")
+
+
+def test_every_state_has_a_word_and_every_check_that_is_titled_says_what_it_asks():
+    assert set(STATE_WORDS) == {state.value for state in CheckState}
+    assert set(CHECK_TITLES) - set(CHECK_QUESTIONS) == set()

@@ -1,0 +1,76 @@
+"""Was the change made after an unusually busy fortnight?"""
+
+from __future__ import annotations
+
+import pytest
+
+from closedloop.domain.impact import CheckState
+from closedloop.services.impact_regression import LEAST_DAYS, check_regression
+
+WEEK = [12, 11, 10, 10, 9, 4, 2]
+QUIET = [*WEEK, *[count + 1 for count in WEEK]] * 9  # 18 weeks, fortnights all alike
+
+
+def busy(more: float) -> list[int]:
+    """The last fortnight brings a share more than those before it."""
+    return [*QUIET[:-14], *[round(count * (1 + more)) for count in QUIET[-14:]]]
+
+
+def test_a_fortnight_as_usual_passes_and_says_how_usual():
+    check = check_regression(QUIET, gap_days=0, avoided=120.0)
+
+    assert check.state is CheckState.OK
+    assert "brought 0% more contacts than is usual, held against the 16 weeks" in check.sentence
+
+
+def test_a_fall_after_a_peak_is_questioned():
+    check = check_regression(busy(0.6), gap_days=0, avoided=120.0)
+
+    assert check.state is CheckState.WARN
+    assert "60% more contacts" in check.sentence
+    assert "Part of the fall may be a return" in check.sentence
+
+
+def test_a_rise_after_a_peak_is_not_questioned_and_after_a_lull_it_is():
+    assert check_regression(busy(0.6), gap_days=0, avoided=-120.0).state is CheckState.OK
+    lull = check_regression(busy(-0.6), gap_days=0, avoided=-120.0)
+    assert lull.state is CheckState.WARN
+    assert "fewer contacts than is usual" in lull.sentence
+    assert check_regression(busy(-0.6), gap_days=0, avoided=120.0).state is CheckState.OK
+
+
+def test_a_peak_that_the_method_left_out_passes():
+    check = check_regression(busy(0.6), gap_days=14, avoided=120.0)
+
+    assert check.state is CheckState.OK
+    assert "The 14 days before the change were unusually busy and are left out" in check.sentence
+
+
+def test_what_varies_anyway_is_no_peak():
+    restless = [count * (3 if n // 14 % 2 else 1) for n, count in enumerate(QUIET)]
+
+    check = check_regression(restless, gap_days=0, avoided=120.0)
+
+    assert check.state is CheckState.OK
+    assert "no more than those weeks vary" in check.sentence
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        (QUIET[: LEAST_DAYS - 1], f"Only {LEAST_DAYS - 1} days lie before the change"),
+        ([0] * 120, "No contact came in the weeks before"),
+        ([], "Only 0 days"),
+    ],
+)
+def test_without_enough_before_the_change_it_does_not_apply(before, words):
+    check = check_regression(before, gap_days=0, avoided=5.0)
+
+    assert check.state is CheckState.OFF
+    assert words in check.sentence
+
+
+def test_one_contact_among_none_does_not_divide_by_zero():
+    before = [0] * 60 + [1] + [0] * 20
+
+    assert check_regression(before, gap_days=0, avoided=1.0).state is CheckState.OK
