@@ -1,9 +1,12 @@
 """Peak memory of importing small and big files: it should not grow with the file.
 
-``python -m benchmarks.big_file [SIZE …] [--database sqlite|postgresql] [--json FILE]``, sizes as
-5MB or 5GB; by default 5 MB and 500 MB, as behind ``make bench``. Each file is generated and
-imported into a fresh database by processes of their own; of their memory, what several hold in
+``python -m benchmarks.big_file [SIZE …] [--database sqlite|postgresql] [--wide N] [--json FILE]``,
+sizes as 5MB or 5GB; by default 5 MB and 500 MB, as behind ``make bench``. Each file is generated
+and imported into a fresh database by processes of their own; of their memory, what several hold in
 common counts once. Needs some four times the biggest size on the disk of the temporary directory.
+
+Exports of real systems have many columns that nothing is asked of: ``--wide N`` adds a dozen with
+N characters together, so that a file of gigabytes holds no more contacts than there is time for.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from closedloop.bench.imports import run_import, write_file
 from closedloop.bench.places import has_postgresql, open_place
 
 UNITS = {"KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
+OTHER_COLUMNS = 12
 SAMPLE = 10_000
 """Contacts of a file that tells how many bytes one takes."""
 
@@ -33,19 +37,41 @@ def size_of(text: str) -> int:
         ) from None
 
 
-def write_big_file(path: Path, n_bytes: int) -> int:
-    """Write a CSV of contacts of about so many bytes; return how many there are."""
+def write_big_file(path: Path, n_bytes: int, *, wide: int = 0) -> int:
+    """Write a CSV of contacts of about so many bytes; return how many there are.
+
+    Parameters
+    ----------
+    path : Path
+    n_bytes : int
+    wide : int
+        Characters of columns beside those of a contact, in each row.
+    """
     write_file(path, SAMPLE, with_text=True)
-    n = max(1, round(n_bytes * SAMPLE / path.stat().st_size))
+    n = max(1, round(n_bytes * SAMPLE / (path.stat().st_size + SAMPLE * wide)))
     write_file(path, n, with_text=True)
+    if wide:
+        _widen(path, wide)
     return n
 
 
-def measure(database: str, n_bytes: int) -> dict[str, Any]:
+def _widen(path: Path, characters: int) -> None:
+    names = ",".join(f"other_{number}" for number in range(OTHER_COLUMNS))
+    each = ("status ok; reference 0815; " * characters)[: max(1, characters // OTHER_COLUMNS - 1)]
+    others = ",".join([each] * OTHER_COLUMNS)
+    narrow = path.rename(path.with_suffix(".narrow"))
+    with narrow.open(encoding="utf-8") as rows, path.open("w", encoding="utf-8") as wide:
+        wide.write(f"{next(rows).rstrip()},{names}\n")
+        for row in rows:
+            wide.write(f"{row.rstrip()},{others}\n")
+    narrow.unlink()
+
+
+def measure(database: str, n_bytes: int, *, wide: int = 0) -> dict[str, Any]:
     """Import a file of about so many bytes into a fresh database; memory in MB of 1,024² bytes."""
     with open_place(database) as place:
         path = place.settings.instance / "contacts.csv"
-        n = write_big_file(path, n_bytes)
+        n = write_big_file(path, n_bytes, wide=wide)
         seconds, peak = run_import(place, path)
         return {
             "database": database,
@@ -71,12 +97,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sizes", nargs="*", type=size_of, metavar="SIZE", help="5MB, 5GB")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--wide", type=int, default=0, metavar="N", help="characters beside")
     parser.add_argument("--json", type=Path, metavar="FILE")
     asked = parser.parse_args(arguments)
     if asked.database == "postgresql" and not has_postgresql():
         parser.error("No PostgreSQL can be started here; install the development dependencies.")
     sizes = asked.sizes or [5 * UNITS["MB"], 500 * UNITS["MB"]]
-    rows = [measure(asked.database, n_bytes) for n_bytes in sizes]
+    rows = [measure(asked.database, n_bytes, wide=asked.wide) for n_bytes in sizes]
     print(as_table(rows))
     print(json.dumps(rows, ensure_ascii=False))
     if asked.json:

@@ -72,7 +72,7 @@ def test_a_kept_place_is_gone_on_from(monkeypatch, tmp_path):
 
 
 def test_half_of_the_late_contacts_fall_on_any_day_of_the_history():
-    late = repeats._late_contacts()
+    late = repeats._of_any_day()
     days = (late.starts // 86_400) - (FIRST_DAY - date(1970, 1, 1)).days
 
     assert len(late) == repeats.LATE_CONTACTS
