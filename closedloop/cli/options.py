@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from closedloop.services.migrations import database_revisions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 REPORT_SECONDS = 0.5
+SECONDS_BETWEEN_COUNTS = 10
+_NUMBERS = re.compile(r"\d[\d,.]*")
 BAR_WIDTH = 20
 
 
@@ -106,19 +109,27 @@ class Ticker:
         self.close()
 
     def __call__(self, progress: Progress) -> None:
-        """Draw one line, at most twice a second; without a terminal one line a step."""
+        """Draw one line, at most twice a second.
+
+        Without a terminal a line for each step, and for each new count of it every ten seconds.
+        """
         now = time.monotonic()
         if progress.total != self.total:  # another unit: time left is reckoned anew
             self.started, self.total, self.begun = now, progress.total, progress.done
-        if progress.doing != self.doing:
-            self.doing = progress.doing
-            if self.quiet:
-                click.echo(f"{progress.doing} …", err=True)
+        if self.quiet and self._is_news(progress.doing, now):
+            self.doing, self.last = progress.doing, now
+            click.echo(f"{progress.doing} …", err=True)
         if self.quiet or now - self.last < REPORT_SECONDS:
             return
         self.last = now
         line = self.line(progress, now - self.started, self.begun)
         click.echo(f"\r\x1b[K{line}", nl=False, err=True)
+
+    def _is_news(self, doing: str, now: float) -> bool:
+        if doing == self.doing:
+            return False
+        is_count = bool(_NUMBERS.search(doing)) and _words(doing) == _words(self.doing)
+        return not is_count or now - self.last >= SECONDS_BETWEEN_COUNTS
 
     @staticmethod
     def line(progress: Progress, seconds: float, begun: int = 0) -> str:
@@ -142,6 +153,10 @@ class Ticker:
         """End the line."""
         if not self.quiet:
             click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def _words(doing: str) -> str:
+    return _NUMBERS.sub("", doing)
 
 
 def _time_left(seconds: float) -> str:

@@ -11,10 +11,13 @@ import time
 
 import pytest
 
+from closedloop.adapters.uploads import note, save_upload
 from closedloop.cli.contacts import _stoppable
 from closedloop.cli.options import Ticker
+from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.errors import Conflict
-from closedloop.domain.jobs import Progress
+from closedloop.domain.jobs import JobKind, Progress
+from closedloop.services.jobs import queue_job
 from closedloop.services.long_work import Cancelled
 from tests.site import ROOT
 
@@ -110,6 +113,88 @@ def test_refused_rows_are_shown_and_tried_again(ready, file, mapping, tmp_path):
     assert answer(ready("imports", "show", "1", "--json"))["rejects"][0]["settled_by"] == 2
 
 
+def test_refused_rows_are_written_to_a_file_corrected_and_brought_again(
+    ready, file, mapping, tmp_path
+):
+    ready("import", str(file), "--mapping", str(mapping), "--no-assign")
+    out = tmp_path / "rows.csv"
+    ready("imports", "rejects", "1", str(out))
+    assert "[CUSTOMER]" in out.read_text()
+    assert "bob" not in out.read_text()
+    assert "no longer kept" in ready("imports", "rejects", "1", str(out), "--kept", code=1).output
+    other = tmp_path / "other.csv"
+    other.write_text(FILE + "4,soon,eve,chat,hm\n")
+    refused = ready("imports", "rejects", "1", str(out), "--to-correct", str(other), code=1)
+    assert "other.csv is not the file that import 1 read" in refused.output
+
+    ready("imports", "rejects", "1", str(out), "--to-correct", str(file))
+    assert out.read_text().splitlines()[1].startswith("4,Line 4")
+    out.write_text(out.read_text().replace("soon", "2026-03-03 10:00"))
+    again = answer(ready("import", str(out), "--replay-of", "1", "--no-assign", "--json"))
+
+    assert (again["rows_read"], again["added"]) == (1, 1)
+    shown = answer(ready("imports", "show", "1", "--json"))
+    assert (shown["replays"], shown["rejects_settled"], shown["reasons"]) == ([2], 1, [])
+    assert shown["redactions"] == {"EMAIL": 1}
+    assert "tried again by: 2" in ready("imports", "show", "1").stdout
+
+
+def test_the_kept_file_of_an_import_is_read_again_without_naming_it(ready, file, mapping):
+    assert "Name the FILE" in ready("import", code=2).output
+    ready("import", str(file), "--mapping", str(mapping), "--no-assign")
+    assert "no longer kept" in ready("import", "--replay-of", "1", code=1).output
+    with file.open("rb") as stream:
+        kept = save_upload(ready.instance / "uploads", stream, file_name="desk.csv")
+    note(kept, batch_id=1)
+
+    again = answer(ready("import", "--replay-of", "1", "--no-assign", "--json"))
+
+    assert (again["rows_read"], again["rejected"], again["source"]) == (1, 1, "desk")
+    assert answer(ready("imports", "list", "--json"))[0]["file_name"] == "desk.csv"
+
+
+def test_an_import_that_a_job_reads_is_cancelled_by_its_number(ready, file, mapping):
+    ready("import", str(file), "--mapping", str(mapping), "--no-assign")
+    assert "nothing to cancel" in ready("imports", "cancel", "1", code=1).output
+    with ready.database.transaction() as session:
+        queue_job(
+            session,
+            kind=JobKind.ROLL_BACK_IMPORT,
+            arguments={"batch_id": 1, "file_name": "desk.csv"},
+            by=COMMAND_LINE,
+        )
+
+    assert "Job 1 was asked to stop" in ready("imports", "cancel", "1").stdout
+    assert answer(ready("jobs", "list", "--json"))[0]["state"] == "cancelled"
+
+
+def test_a_mapping_is_guessed_looked_through_saved_and_named_for_the_next_file(
+    ready, file, tmp_path
+):
+    guessed = ready("mappings", "guess", str(file))
+    assert "usual name for contact_id" in guessed.stderr
+    mapping = json.loads(guessed.stdout)
+    assert mapping["columns"]["contact_id"] == "id"
+    assert (mapping["source"], mapping["zone"]) == ("desk", "UTC")
+
+    out = tmp_path / "desk.toml"
+    ready("mappings", "guess", str(file), str(out))
+    out.write_text(out.read_text().replace('source = "desk"', 'source = "help desk"'))
+    ready("mappings", "save", "Desk", str(out), str(file))
+    assert "From the saved mapping “Desk”." in ready("mappings", "guess", str(file)).stderr
+    assert "Saved for these columns: Desk." in ready("import", str(file), "--preview").stdout
+    shown = answer(ready("import", str(file), "--preview", "--json"))
+    assert shown["saved_mappings"] == ["Desk"]
+
+    out.write_text(out.read_text().replace("help desk", "desk"))
+    refused = ready("mappings", "save", "Desk", str(out), str(file), code=1)
+    assert "another mapping called “Desk”" in refused.output
+    ready("mappings", "save", "Desk", str(out), str(file), "--yes")
+    other = tmp_path / "other.csv"
+    other.write_text("number,at\n1,2026-03-01\n")
+    assert "a column “id”" in ready("mappings", "save", "B", str(out), str(other), code=1).output
+
+
 def test_an_import_is_taken_out_only_when_it_is_meant(ready, file, mapping):
     ready("import", str(file), "--mapping", str(mapping), "--no-assign")
     assert answer(ready("imports", "roll-back", "1", "--dry-run", "--json"))["contacts"] == 2
@@ -149,6 +234,22 @@ def test_the_progress_line_has_a_bar_a_rate_and_the_time_left():
         "· 1 a second · 50 s left"
     )
     assert Ticker.line(Progress(0, 0, "reading"), 1) == "reading"
+
+
+def test_without_a_terminal_a_long_import_does_not_fill_the_log_with_its_counts(capsys):
+    ticker = Ticker(quiet=True)
+    for rows in range(1000, 3000):
+        ticker(Progress(rows, 3000, f"{rows:,} rows read · {rows % 7} rows a second"))
+    ticker(Progress(1, 2, "adding the days up"))
+    ticker.last -= 11
+    ticker(Progress(2, 2, "2 days"))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["1,000 rows read · 6 rows a second …", "adding the days up …", "2 days …"]
+
+    ticker(Progress(3, 9, "3 days"))
+    ticker.last -= 11
+    ticker(Progress(4, 9, "4 days"))
+    assert capsys.readouterr().err.splitlines() == ["4 days …"]
 
 
 def test_what_ends_the_work_does_not_stand_on_the_line_of_its_progress(capsys):
