@@ -45,7 +45,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         "synchronous=normal",
         "foreign_keys=on",
         f"busy_timeout={BUSY_TIMEOUT_MS}",
-        "cache_size=-64000",
+        "cache_size=-48000",
         "temp_store=memory",
     ):
         connection.execute(f"pragma {pragma}").close()

@@ -37,7 +37,7 @@ MOST_HELPERS = 4
 STRETCHES_AHEAD = 3
 """How many stretches are cleaned while one is written: what bounds the memory."""
 
-PIECE_CHARACTERS = 500_000
+PIECE_CHARACTERS = 200_000
 """How much text a process beside splits into rows itself."""
 
 Item = RawRow | BadRow | Outcome
