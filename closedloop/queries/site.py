@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from closedloop.domain.actions import OPEN_ACTIONS
 from closedloop.domain.clock import last_full_day
 from closedloop.domain.impact import LOOK_DAYS
+from closedloop.domain.money import PERSON_MINUTES
 from closedloop.domain.themes import OPEN_STATUSES, ThemeStatus
 from closedloop.models import (
     Action,
@@ -56,6 +57,12 @@ def get_pence_per_minute(session: Session, default: float) -> float:
     """Return what an agent minute costs, in minor units."""
     setting = session.get(SiteSetting, "pence_per_minute")
     return float(setting.value["value"]) if setting else default
+
+
+def get_person_minutes(session: Session) -> float:
+    """Return the minutes that a full-time person handles contacts in a year."""
+    setting = session.get(SiteSetting, "person_minutes")
+    return float(setting.value["value"]) if setting else PERSON_MINUTES
 
 
 TEXTS_EXPIRED = "texts_expired_before"

@@ -1,0 +1,157 @@
+"""What avoided contacts are worth: of one measurement, and of several actions together."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.domain.impact import Range
+from closedloop.domain.money import Claim, read_facts
+from closedloop.domain.money_totals import TotalMoney, Worth, total_money, worth_of
+from closedloop.domain.payback import Payback, RepeatShare, pay_back, repeats_avoided
+from closedloop.models import Action, ImpactMeasurement, Intervention
+from closedloop.queries.impact import COUNTED_VERDICTS, Measured
+
+
+@dataclass(frozen=True)
+class ActionMoney:
+    """What one measurement of an action is worth.
+
+    Attributes
+    ----------
+    claim : Claim
+        The contacts credited, with what turns them into time and money.
+    minutes, people, pence : Range or None
+        Agent minutes over the counted days; full-time people at that pace; minor units of the
+        currency. None where nothing is known, or the verdict allows no range.
+    has_range : bool
+        Whether the verdict allows one.
+    repeats : Range or None
+        Repeats among the contacts avoided.
+    repeats_before, repeats_after : RepeatShare
+    cost : (float, float) or None
+        Pence that the fix cost, at least and at most.
+    payback : Payback
+    """
+
+    claim: Claim
+    has_range: bool
+    minutes: Range | None
+    people: Range | None
+    pence: Range | None
+    repeats: Range | None
+    repeats_before: RepeatShare
+    repeats_after: RepeatShare
+    cost: tuple[float, float] | None
+    payback: Payback
+
+
+def get_action_money(session: Session, measured: Measured, *, pence_now: float) -> ActionMoney:
+    """Return what a measurement is worth, and when the fix has paid back.
+
+    Parameters
+    ----------
+    measured : Measured
+    pence_now : float
+        The site's cost of a minute today; used only where none was set when it was measured.
+    """
+    return list_action_money(session, [measured], pence_now=pence_now)[measured.id]
+
+
+def list_action_money(
+    session: Session, measured: Collection[Measured], *, pence_now: float
+) -> dict[int, ActionMoney]:
+    """Return what each measurement is worth, by its id; one statement for all."""
+    kept = _list_kept(session, measured)
+    return {one.id: _money_of(one, kept[one.id], pence_now) for one in measured}
+
+
+def get_total_money(
+    session: Session, looks: Collection[Measured | None], *, pence_now: float
+) -> TotalMoney:
+    """Return what the looks in force are worth together; None stands for an action without one.
+
+    Looks whose verdict allows no range are left out.
+    """
+    counted = [look for look in looks if look is not None and look.verdict in COUNTED_VERDICTS]
+    kept = _list_kept(session, counted)
+    return total_money([_claim(look, kept[look.id], pence_now) for look in counted])
+
+
+def _list_kept(session: Session, measured: Collection[Measured]) -> dict[int, Any]:
+    if not measured:
+        return {}
+    m = ImpactMeasurement
+    rows = session.execute(
+        sa.select(
+            m.id,
+            m.detail["money"].label("money"),
+            m.detail["controls"].label("controls"),
+            m.detail["repeats"].label("repeats"),
+            m.detail["joint"].label("joint"),
+            m.detail[("window", "counted_from")].as_string().label("counted_from"),
+            Action.cost_low,
+            Action.cost_high,
+        )
+        .join(Intervention, Intervention.id == m.intervention_id)
+        .join(Action, Action.id == Intervention.action_id)
+        .where(m.id.in_(sorted(one.id for one in measured)))
+    )
+    return {row.id: row for row in rows}
+
+
+def _money_of(measured: Measured, kept: Any, pence_now: float) -> ActionMoney:
+    claim = _claim(measured, kept, pence_now)
+    has_range = measured.verdict in COUNTED_VERDICTS
+    minutes, people, pence = (
+        worth_of(claim, worth_in) if has_range else None
+        for worth_in in (Worth.MINUTES, Worth.PEOPLE, Worth.PENCE)
+    )
+    stated = kept.cost_low is not None and kept.cost_high is not None
+    cost = (kept.cost_low, kept.cost_high) if stated else None
+    before, after = (_repeat_share(kept.repeats, when) for when in ("before", "after"))
+    repeats = None
+    if has_range and not measured.has_moved:
+        repeats = repeats_avoided(measured.avoided, measured.observed, before, after)
+    return ActionMoney(
+        claim=claim,
+        has_range=has_range,
+        minutes=minutes,
+        people=people,
+        pence=pence,
+        repeats=repeats,
+        repeats_before=before,
+        repeats_after=after,
+        cost=cost,
+        payback=pay_back(cost, pence, claim.first_day, claim.n_days),
+    )
+
+
+def _repeat_share(repeats: Mapping[str, Any] | None, when: str) -> RepeatShare:
+    found = (repeats or {}).get(when) or {}
+    return RepeatShare(found.get("identified", 0), found.get("repeats", 0))
+
+
+def _claim(measured: Measured, kept: Any, pence_now: float) -> Claim:
+    facts = read_facts(
+        kept.money,
+        handle_seconds=measured.handle_seconds,
+        pence_per_minute=measured.pence_per_minute,
+    )
+    first_day = measured.as_of - timedelta(days=max(measured.n_post, 1) - 1)
+    if kept.counted_from:
+        first_day = min(date.fromisoformat(kept.counted_from), first_day)
+    return Claim(
+        avoided=measured.credited,
+        facts=facts.at_price(pence_now),
+        first_day=first_day,
+        last_day=measured.as_of,
+        compared=frozenset(map(str, kept.controls or ())),
+        n_counted=max(measured.n_post, 1),
+        measured_as_one=frozenset(one["id"] for one in kept.joint or ()),
+    )

@@ -1,0 +1,157 @@
+"""What measurements are worth, read from what they kept."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+
+from closedloop.domain.impact import Range, Verdict
+from closedloop.domain.money import ChannelFacts, MoneyFacts, Price
+from closedloop.domain.payback import PaybackState
+from closedloop.queries.impact import list_measured
+from closedloop.queries.impact_money import (
+    get_action_money,
+    get_total_money,
+    list_action_money,
+)
+from tests.factories.impact import make_measurement
+from tests.factories.themes import make_action, make_intervention
+from tests.statements import count_statements
+
+LIVE = date(2026, 3, 3)
+REPEATS = {
+    "before": {"identified": 1000, "repeats": 300},
+    "after": {"identified": 900, "repeats": 180},
+}
+
+
+def facts(**values) -> dict:
+    phone = ChannelFacts(
+        **{
+            "channel": "phone",
+            "share": 1.0,
+            "contacts": 1000,
+            "handled": 1000,
+            "weeks": 52,
+            "handle_seconds": 480.0,
+            "handle_error": 12.0,
+            "pence_per_minute": 50.0,
+            "price": Price.OWN,
+            **values,
+        }
+    )
+    return MoneyFacts((phone,), person_minutes=80_000.0).as_detail()
+
+
+def measured(session, *, detail=None, **values):
+    """Add a measured action; return what queries read of the measurement."""
+    action = values.pop("action", None)
+    intervention = make_intervention(session, action)
+    row = make_measurement(
+        session, intervention, detail={"money": facts(), **(detail or {})}, **values
+    )
+    return list_measured(session, [row.id])[row.id]
+
+
+def test_money_is_that_of_the_facts_that_were_kept(session):
+    found = get_action_money(session, measured(session, pence_per_minute=999.0), pence_now=777)
+
+    assert found.minutes.middle == pytest.approx(420 * 8)
+    assert found.pence.middle == pytest.approx(420 * 8 * 50)
+    assert found.minutes.low < 310 * 8  # both errors
+    assert found.people.middle == pytest.approx(420 * 8 / 14 * 365 / 80_000)
+
+
+def test_an_older_measurement_has_the_error_of_its_count_alone(session):
+    found = get_action_money(session, measured(session, detail={"money": None}), pence_now=777)
+
+    assert found.pence == Range(*(pytest.approx(n * 8 * 62) for n in (310, 420, 540)))
+    assert not found.claim.facts.is_dated
+
+
+def test_the_rate_of_today_is_used_only_where_none_was_set(session):
+    unpriced = {"money": facts(pence_per_minute=None, price=Price.NONE)}
+    found = get_action_money(session, measured(session, detail=unpriced), pence_now=70)
+
+    assert found.pence.middle == pytest.approx(420 * 8 * 70)
+    assert found.claim.facts.is_priced_now
+    nothing = get_action_money(session, measured(session, detail=unpriced), pence_now=0)
+    assert nothing.pence is None
+    assert nothing.minutes is not None
+
+
+@pytest.mark.parametrize("verdict", [Verdict.TOO_EARLY, Verdict.NOT_ENOUGH_DATA])
+def test_a_verdict_without_a_range_claims_nothing(session, verdict):
+    found = get_action_money(session, measured(session, verdict=verdict), pence_now=70)
+
+    assert (found.minutes, found.people, found.pence, found.repeats) == (None,) * 4
+    assert found.payback.state is PaybackState.NO_COST
+
+
+def test_cost_and_pay_back_come_from_the_action(session):
+    action = make_action(session, cost_low=100_000.0, cost_high=100_000.0)
+    found = get_action_money(session, measured(session, action=action), pence_now=0)
+
+    assert found.cost == (100_000, 100_000)
+    assert found.payback.state is PaybackState.PAID
+    assert found.payback.earliest < LIVE + timedelta(days=100_000 / (420 * 8 * 50 / 14))
+    assert found.payback.latest > LIVE + timedelta(days=100_000 / (420 * 8 * 50 / 14))
+
+
+def test_repeats_are_told_apart_and_not_where_contacts_moved(session):
+    found = get_action_money(session, measured(session, detail={"repeats": REPEATS}), pence_now=0)
+    moved = {
+        "repeats": REPEATS,
+        "displacement": "moved",
+        "net": {"low": -50.0, "avoided": 10.0, "high": 70.0},
+    }
+    beside = get_action_money(session, measured(session, detail=moved), pence_now=0)
+
+    assert found.repeats.middle == pytest.approx(0.3 * 2060 - 0.2 * 1640)
+    assert beside.repeats is None
+    assert beside.minutes.middle == pytest.approx(10 * 8)  # net, as it is credited
+
+
+def test_many_are_read_in_one_statement(session, database):
+    rows = [measured(session) for _ in range(3)]
+    session.commit()
+
+    with count_statements(database.engine) as of_one:
+        list_action_money(session, rows[:1], pence_now=0)
+    session.commit()
+    with count_statements(database.engine) as of_three:
+        found = list_action_money(session, rows, pence_now=0)
+
+    assert len(found) == 3
+    assert len(of_one) == len(of_three)
+    with count_statements(database.engine) as seen:
+        assert list_action_money(session, [], pence_now=0) == {}
+    assert seen == []
+
+
+def test_a_total_leaves_out_what_has_no_range_and_counts_one_change_once(session):
+    joint = {"joint": [{"id": 1}, {"id": 2}]}
+    rows = [
+        measured(session, detail=joint),
+        measured(session, detail=joint),
+        measured(session, avoided=(90.0, 100.0, 110.0), detail={"controls": ["T-7"]}),
+        measured(session, verdict=Verdict.NOT_ENOUGH_DATA),
+        None,
+    ]
+
+    found = get_total_money(session, rows, pence_now=0)
+
+    assert (found.actions, found.as_one, found.timed, found.priced) == (3, 1, 3, 3)
+    assert found.contacts.middle == 520
+    assert found.pence.middle == pytest.approx(520 * 8 * 50)
+    # other themes compared with: the counts are independent of each other
+    assert found.contacts.high == pytest.approx(520 + (120**2 + 10**2) ** 0.5)
+
+
+def test_the_days_of_a_claim_begin_where_counting_began(session):
+    late = {"window": {"counted_from": "2026-02-20"}}
+    found = get_action_money(session, measured(session, detail=late), pence_now=0)
+
+    assert (found.claim.first_day, found.claim.last_day) == (date(2026, 2, 20), date(2026, 3, 16))
+    assert found.claim.n_days == 14
