@@ -34,6 +34,8 @@ FEATURES = (
     "actions",
     "impact",
     "imports",
+    "import_results",
+    "mappings",
     "jobs",
     "openapi",
 )

@@ -406,9 +406,11 @@ class JobOut(Out):
     id: int
     kind: JobKind
     state: JobState
-    doing: str
+    doing: str = Field(description="What it does now; of a file also its rate.")
     progress_done: int
     progress_total: int = Field(description="0 when unknown.")
+    seconds_left: int | None = Field(description="At its mean rate; null while unknown.")
+    is_cancel_asked: bool = Field(description="Somebody asked it to stop.")
     result: dict[str, Any]
     error: str
     created_at: datetime

@@ -29,12 +29,13 @@ from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.errors import Invalid
 from closedloop.domain.jobs import Progress
 from closedloop.queries.imports import BatchContacts, count_batch_contacts, count_rejects, get_batch
-from closedloop.queries.mappings import get_mapping
+from closedloop.queries.mappings import find_mappings_for, get_mapping
 from closedloop.services.contact_files import RecognisedFile, measure_extent
 from closedloop.services.contacts import import_file, preview_file, recognise_file
 from closedloop.services.long_work import Cancelled
 from closedloop.services.mappings import save_mapping
 from closedloop.services.previews import ImportPreview
+from closedloop.services.rejects import get_kept_file
 from closedloop.services.replays import lines_to_try
 
 PREVIEWED_ROWS = 20
@@ -45,15 +46,18 @@ class _Wanted:
     """What a command is to read, and how."""
 
     file: Path
+    file_name: str
     found: RecognisedFile
     mapping: Mapping
     mapping_name: str
     source: str
     replay_of_id: int | None
+    fitting: list[str]
+    """Names of the mappings saved for the same columns, last used first."""
 
 
 @click.command("import")
-@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@click.argument("file", required=False, type=click.Path(exists=True, path_type=Path))
 @instance_option
 @click.option(
     "--mapping",
@@ -88,14 +92,15 @@ class _Wanted:
     "--replay-of",
     type=int,
     metavar="NUMBER",
-    help="Try the refused rows of an import again: with its own file only those rows are read.",
+    help="Try the refused rows of an import again: with its own file only those rows are read. "
+    "FILE may be left out as long as the site keeps that one.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask, and let a saved mapping be changed.")
 @click.option("--no-assign", is_flag=True, help="Do not give the new contacts their themes yet.")
 @json_option
 @speaks_plainly
 def import_contacts(
-    file: Path,
+    file: Path | None,
     instance: Path | None,
     mapping_name: str | None,
     source: str | None,
@@ -144,13 +149,14 @@ def import_contacts(
 
 def _wanted(
     site: Site,
-    file: Path,
+    given: Path | None,
     mapping_name: str | None,
     source: str | None,
     changes: dict[str, Any],
     replay_of: int | None,
 ) -> _Wanted:
     """Return what to read, from the options, a saved mapping, or what the file looks like."""
+    file, file_name = _file(site, given, replay_of)
     found = recognise_file(file)
     name = ""
     if mapping_name and _is_file(mapping_name):
@@ -168,8 +174,23 @@ def _wanted(
     mapping = dataclasses.replace(mapping, **changes)
     if not source:
         is_named = mapping.source != DEFAULT_SOURCE
-        source = mapping.source if is_named else source_from(file.name)
-    return _Wanted(file, found, mapping, "" if changes else name, source, replay_of)
+        source = mapping.source if is_named else source_from(file_name)
+    with site.database.reading() as session:
+        facts = found.facts
+        saved = find_mappings_for(session, format=facts.format, header=facts.header)
+    fitting = [known.name for known in saved]
+    name = "" if changes else name
+    return _Wanted(file, file_name, found, mapping, name, source, replay_of, fitting)
+
+
+def _file(site: Site, given: Path | None, replay_of: int | None) -> tuple[Path, str]:
+    """Return the file to read and its name: the one given, or the one an import read."""
+    if given is not None:
+        return given, given.name
+    if replay_of is None:
+        raise click.UsageError("Name the FILE to read.")
+    kept = get_kept_file(site.settings, replay_of)
+    return kept.path, kept.file_name
 
 
 def _is_file(text: str) -> bool:
@@ -194,6 +215,7 @@ def _ask(wanted: _Wanted) -> None:
     """Show how the file would be read and ask whether that is right."""
     click.echo(_recognised(wanted.found))
     _print_columns(wanted.mapping)
+    _name_fitting(wanted)
     if not click.confirm("Read it in like this?", default=True):
         raise Invalid("Nothing was read. Say with --mapping which column is what.")
 
@@ -201,6 +223,12 @@ def _ask(wanted: _Wanted) -> None:
 def _recognised(found: RecognisedFile) -> str:
     packed = f", {found.n_members:,} files" if found.n_members > 1 else ""
     return f"{found.title}{packed}. {' '.join(found.facts.reasons)}"
+
+
+def _name_fitting(wanted: _Wanted) -> None:
+    others = [name for name in wanted.fitting if name != wanted.mapping_name]
+    if others:
+        click.echo(f"Saved for these columns: {', '.join(others)}. To use one: --mapping NAME")
 
 
 def _print_columns(mapping: Mapping) -> None:
@@ -276,13 +304,17 @@ def _show_sample(site: Site, wanted: _Wanted, as_json: bool) -> None:
                 "format": wanted.found.facts.format,
                 "title": wanted.found.title,
                 "reasons": wanted.found.facts.reasons,
-                "mapping": wanted.mapping.to_dict(),
+                "guide": wanted.found.guide,
+                "mapping": dataclasses.replace(wanted.mapping, source=wanted.source).to_dict(),
+                "mapping_reasons": dict(wanted.mapping.reasons),
+                "saved_mappings": wanted.fitting,
                 "rows": [row.to_dict() for row in found.sample],
             }
         )
         return
     click.echo(_recognised(wanted.found))
     _print_columns(wanted.mapping)
+    _name_fitting(wanted)
     for row in found.sample:
         cells = "  ".join(f"{name}={value[:60]}" for name, value in row.raw.items() if value)
         click.echo(f"\n{row.place}: {cells}")
@@ -305,7 +337,7 @@ def _read_in(site: Site, wanted: _Wanted, *, no_assign: bool, as_json: bool) -> 
             path=wanted.file,
             mapping=wanted.mapping,
             source=wanted.source,
-            file_name=wanted.file.name,
+            file_name=wanted.file_name,
             by=COMMAND_LINE,
             report=report,
             mapping_name=wanted.mapping_name,
@@ -337,7 +369,8 @@ def _say_result(batch: Any, opened: BatchContacts, kept: int, mapping: Mapping) 
     if batch.rejected:
         click.echo(
             f"Quarantine holds {_rows(batch.rejected)} of it, each with its line and reason: "
-            f"closedloop imports show {batch.id}. To try them again: "
+            f"closedloop imports show {batch.id}. As a file to correct: closedloop imports rejects "
+            f"{batch.id} OUT.csv --to-correct FILE. To try them again: "
             f"closedloop import FILE --replay-of {batch.id}"
         )
     if batch.renewed:
@@ -384,8 +417,8 @@ def _print_preview(preview: ImportPreview, as_json: bool) -> None:
     facts = {name: getattr(preview, name) for name in (*names, "unidentified", "is_whole")}
     rejects = [dataclasses.asdict(reason) for reason in preview.reasons]
     if as_json:
-        by = {"channels": preview.channels, "languages": preview.languages}
-        print_json({**facts, **by, "rejects": rejects})
+        more = ("first_at", "last_at", "channels", "languages")
+        print_json(facts | {n: getattr(preview, n) for n in more} | {"rejects": rejects})
         return
     share = preview.unidentified_rate
     nobody = "" if share is None else f", no identity {share:.1%}"
@@ -393,6 +426,9 @@ def _print_preview(preview: ImportPreview, as_json: bool) -> None:
         f"Would add {preview.would_add:,}, change {preview.changed:,}, "
         f"reject {preview.rejected:,}{nobody}. Nothing was changed."
     )
+    if preview.first_at and preview.last_at:
+        days = sorted({f"{at:%Y-%m-%d}" for at in (preview.first_at, preview.last_at)})
+        click.echo(f"The new contacts are of {' to '.join(days)} (UTC).")
     print_table(["what", "rows"], [[k.replace("_", " "), v] for k, v in facts.items()])
     for title, counts in (("channel", preview.channels), ("language", preview.languages)):
         if set(counts) - {""}:

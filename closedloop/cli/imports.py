@@ -1,4 +1,4 @@
-"""`closedloop imports list|show|roll-back|pick-up`."""
+"""`closedloop imports list|show|rejects|cancel|roll-back|pick-up`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,15 @@ from closedloop.cli.options import (
 from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.errors import Conflict, Invalid
 from closedloop.jobs.work import assign_new
-from closedloop.queries.imports import count_rejects, get_batch, list_batches, list_rejects
+from closedloop.queries.imports import (
+    count_rejects,
+    get_batch,
+    list_batches,
+    list_rejects,
+    list_replays,
+)
+from closedloop.services.jobs import cancel_import
+from closedloop.services.rejects import hidden_rows, rows_to_correct
 from closedloop.services.rollback import (
     COUNT_TYPED_ABOVE,
     begin_roll_back,
@@ -88,6 +96,7 @@ def show(number: int, instance: Path | None, limit: int, as_json: bool) -> None:
             {"line": r.line, "reason": r.reason, "row": r.raw, "settled_by": r.settled_by_id}
             for r in list_rejects(session, batch_id=number, limit=limit)
         ]
+        replays = [other.id for other in list_replays(session, number)]
         facts = {
             "id": batch.id,
             "file_name": batch.file_name,
@@ -99,11 +108,65 @@ def show(number: int, instance: Path | None, limit: int, as_json: bool) -> None:
             "rejects_settled": counts.settled,
         }
     if as_json:
-        print_json({**facts, "mapping": batch.mapping, "rejects": rejects})
+        reasons = [{"code": c, "rows": n, "example": said} for c, n, said in counts.reasons]
+        more = {"redactions": batch.redactions, "replays": replays, "reasons": reasons}
+        print_json({**facts, **more, "mapping": batch.mapping, "rejects": rejects})
         return
     print_table(["what", ""], [[k.replace("_", " "), v] for k, v in facts.items()])
+    if replays:
+        click.echo(f"Its refused rows were tried again by: {', '.join(map(str, replays))}.")
+    if batch.redactions:
+        hidden = sorted(batch.redactions.items(), key=lambda item: -item[1])
+        print_table(["hidden", "times"], [[kind, n] for kind, n in hidden])
+    if len(counts.reasons) > 1:
+        print_table(["rows", "refused because"], [[n, said] for _, n, said in counts.reasons])
     if rejects:
         print_table(["line", "reason"], [[r["line"], r["reason"]] for r in rejects])
+
+
+@imports.command("rejects")
+@click.argument("number", type=int)
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
+@instance_option
+@click.option(
+    "--to-correct",
+    "file",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="FILE",
+    help="The file that the import read: write the rows as they stand in it, personal data and "
+    "all, to be corrected and brought again.",
+)
+@click.option("--kept", is_flag=True, help="The same from the file that the site keeps for a week.")
+@speaks_plainly
+def rejects(number: int, out: Path, instance: Path | None, file: Path | None, kept: bool) -> None:
+    """Write the refused rows of an import to a CSV file, personal data hidden.
+
+    Corrected rows come in with `closedloop import OUT --replay-of NUMBER`.
+    """
+    site = open_site(instance)
+    with site.database.reading() as session:
+        if file or kept:
+            lines = rows_to_correct(session, settings=site.settings, batch_id=number, file=file)
+        else:
+            lines = hidden_rows(session, batch_id=number)
+        with out.open("w", encoding="utf-8", newline="") as stream:
+            stream.writelines(lines)
+    click.echo(f"Written: {out}")
+
+
+@imports.command("cancel")
+@click.argument("number", type=int)
+@instance_option
+@speaks_plainly
+def cancel(number: int, instance: Path | None) -> None:
+    """Ask the job to stop that reads an import, or takes it out.
+
+    What it stored stays. A command that reads a file itself is stopped with Ctrl-C.
+    """
+    site = open_site(instance)
+    with site.database.transaction() as session:
+        job = cancel_import(session, batch_id=number, by=COMMAND_LINE)
+    click.echo(f"Job {job.id} was asked to stop and does so at its next step.")
 
 
 @imports.command("roll-back")

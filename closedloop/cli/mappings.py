@@ -1,4 +1,4 @@
-"""`closedloop mappings list|show|export|rename|delete`."""
+"""`closedloop mappings list|show|guess|save|export|rename|delete`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,16 @@ from closedloop.cli.options import (
 )
 from closedloop.domain.audit import COMMAND_LINE
 from closedloop.queries.mappings import get_mapping, list_mappings
-from closedloop.services.mappings import delete_mapping, rename_mapping
+from closedloop.services.contact_files import check_mapping, recognise_file
+from closedloop.services.mappings import delete_mapping, rename_mapping, save_mapping
+from closedloop.services.suggestions import Origin, suggest_mapping
+
+_ORIGIN = {
+    Origin.SAVED: "From the saved mapping “{}”.",
+    Origin.EARLIER: "As “{}” was read: it has the same columns.",
+    Origin.FORMAT: "The format says itself what is what.",
+    Origin.GUESS: "Guessed from the names of the columns:",
+}
 
 
 @click.group("mappings")
@@ -62,6 +71,61 @@ def show(name: str, instance: Path | None) -> None:
     site = open_site(instance)
     with site.database.reading() as session:
         click.echo(json.dumps(get_mapping(session, name).mapping, indent=2, ensure_ascii=False))
+
+
+@mappings.command("guess")
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@click.argument("out", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@instance_option
+@speaks_plainly
+def guess(file: Path, out: Path | None, instance: Path | None) -> None:
+    """Print how a file would be read, or write it to OUT (.toml or .json), to be looked through.
+
+    As the import page fills its form in: from the mapping saved for the same columns, the last
+    import of the same columns, the format itself, or the names of the columns.
+    """
+    site = open_site(instance)
+    found = recognise_file(file)
+    with site.database.reading() as session:
+        suggestion = suggest_mapping(
+            session, settings=site.settings, found=found, file_name=file.name
+        )
+    mapping = suggestion.mapping
+    for reason in (_ORIGIN[suggestion.origin].format(suggestion.name), *mapping.reasons.values()):
+        click.echo(reason, err=True)
+    if out is None:
+        click.echo(json.dumps(mapping.to_dict(), indent=2, ensure_ascii=False))
+        return
+    mapping.dump(out)
+    click.echo(f"Written: {out}", err=True)
+
+
+@mappings.command("save")
+@click.argument("name")
+@click.argument("mapping", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@instance_option
+@click.option("--yes", is_flag=True, help="Give up another mapping of this name for it.")
+@speaks_plainly
+def save(name: str, mapping: Path, file: Path, instance: Path | None, yes: bool) -> None:
+    """Keep a mapping file under a name, for files like FILE.
+
+    The next file with the same columns is filled in from it on the import page.
+    """
+    site = open_site(instance)
+    settled = Mapping.load(mapping)
+    facts = check_mapping(file, settled)
+    with site.database.transaction() as session:
+        saved = save_mapping(
+            session,
+            name=name,
+            format=facts.format,
+            header=facts.header,
+            mapping=settled,
+            by=COMMAND_LINE,
+            replace=yes,
+        )
+        click.echo(f"Saved: {saved.name}")
 
 
 @mappings.command("export")

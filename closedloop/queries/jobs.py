@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -12,6 +13,12 @@ from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import NotFound
 from closedloop.domain.jobs import JobKind, JobState
 from closedloop.models import Job, Leader
+
+OF_FILES = (JobKind.IMPORT_CONTACTS, JobKind.TRY_IMPORT, JobKind.ROLL_BACK_IMPORT)
+"""Jobs that go through a file, or take out what one brought, and then count in another unit."""
+
+_OPEN = (JobState.QUEUED, JobState.RUNNING)
+_COUNTS_A_FILE = re.compile(r"rows (read|looked at)|contacts taken out")
 
 
 def get_job(session: Session, job_id: int) -> Job:
@@ -63,11 +70,22 @@ def find_leader(session: Session) -> Leader | None:
     return session.scalar(sa.select(Leader).where(Leader.lease_until > utc_now()))
 
 
+def find_job_of_import(session: Session, batch_id: int) -> Job | None:
+    """Return the job that waits to read an import or to take it out, or does so; None without."""
+    waiting = sa.select(Job).where(Job.state.in_(_OPEN), Job.kind.in_(OF_FILES)).order_by(Job.id)
+    jobs = (job for job in session.scalars(waiting) if job.arguments.get("batch_id") == batch_id)
+    return next(jobs, None)
+
+
 def seconds_left(job: Job, now: datetime) -> float | None:
-    """Return how long a running job still needs at its mean rate, None while unknown."""
+    """Return how long a running job still needs at its mean rate, None while unknown.
+
+    Once a file is read, its contacts get their themes, counted in another unit: then no time
+    left is claimed.
+    """
     if job.state is not JobState.RUNNING or not job.started_at or not job.progress_total:
         return None
-    if job.progress_done <= 0:
+    if job.progress_done <= 0 or (job.kind in OF_FILES and not _COUNTS_A_FILE.search(job.doing)):
         return None
     elapsed = (now - job.started_at).total_seconds()
     return elapsed / job.progress_done * (job.progress_total - job.progress_done)

@@ -93,7 +93,7 @@ def open_contacts(path: Path, mapping: Mapping | None = None) -> Iterator[Opened
     with ExitStack() as stack:
         opened = _open(stack, path)
         if mapping is not None:
-            _refuse_misfit(mapping, opened.facts)
+            refuse_misfit(mapping, opened.facts)
         yield opened
 
 
@@ -168,7 +168,8 @@ def check_mapping(path: Path, mapping: Mapping) -> FileFacts:
         return opened.facts
 
 
-def _refuse_misfit(mapping: Mapping, facts: FileFacts) -> None:
+def refuse_misfit(mapping: Mapping, facts: FileFacts) -> None:
+    """Refuse a mapping that does not fit the columns of a file; `Invalid` says why."""
     if problems := mapping.problems_with(facts.header):
         sentence = " ".join([*problems, _columns_in_words(facts.header)])
         raise Invalid(sentence, {"columns": sentence})

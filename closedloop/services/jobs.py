@@ -19,7 +19,10 @@ from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import InvalidTransition, NotFound
 from closedloop.domain.jobs import LEASE_SECONDS, MAX_ATTEMPTS, JobKind, JobState, Progress
 from closedloop.models import Job, Leader, SignInAttempt
+from closedloop.queries.imports import get_batch
+from closedloop.queries.jobs import find_job_of_import
 from closedloop.services.audit import record_event
+from closedloop.services.import_holds import is_being_read
 
 LEADER = "scheduler"
 
@@ -193,6 +196,27 @@ def cancel_job(session: Session, *, job_id: int, by: Actor) -> Job:
         summary=f"asked to stop: {job.kind.label.lower()}",
     )
     return job
+
+
+def cancel_import(session: Session, *, batch_id: int, by: Actor) -> Job:
+    """Ask the job to stop that reads an import or takes it out; what it committed stays.
+
+    Raises
+    ------
+    NotFound
+        If there is no such import.
+    InvalidTransition
+        If no job works on it.
+    """
+    batch = get_batch(session, batch_id)
+    job = find_job_of_import(session, batch_id)
+    if job is not None:
+        return cancel_job(session, job_id=job.id, by=by)
+    if is_being_read(batch):
+        raise InvalidTransition(
+            "A command on the server reads this import, no job does. Stop it there with Ctrl-C."
+        )
+    raise InvalidTransition("No job works on this import; there is nothing to cancel.")
 
 
 def retry_job(session: Session, *, job_id: int, by: Actor) -> Job:

@@ -145,7 +145,12 @@ def _refusal(batch: ImportBatch) -> str:
 
 
 def begin_roll_back(
-    session: Session, *, batch_id: int, by: Actor, contacts: int | None = None
+    session: Session,
+    *,
+    batch_id: int,
+    by: Actor,
+    contacts: int | None = None,
+    wants_count: bool = False,
 ) -> ImportBatch:
     """Note down that an import is taken out, before the first row goes; from then on it is.
 
@@ -156,6 +161,8 @@ def begin_roll_back(
     by : Actor
     contacts : int, optional
         How many contacts somebody thinks will go; refused when it is another number.
+    wants_count : bool
+        Whether that must be said of more than `COUNT_TYPED_ABOVE`, unless it is half taken out.
 
     Raises
     ------
@@ -164,15 +171,14 @@ def begin_roll_back(
     Conflict
         If it is being read, or was taken out before.
     Invalid
-        If the number is wrong.
+        If the number is wrong, or wanted and not given.
     """
     take_turn(session)
     batch = _batch(session, batch_id)
     if refusal := _refusal(batch):
         raise Conflict(refusal)
-    if contacts is not None and contacts != (found := count_contacts_to_go(session, batch_id)):
-        sentence = f"{found:,} contacts would go, not {contacts:,}. Look at them again."
-        raise Invalid(sentence, {"typed_count": sentence})
+    if not batch.rolled_back_by:
+        _check_count(session, batch_id, contacts, wants_count=wants_count)
     if batch.state is BatchState.RUNNING:  # its process was killed
         batch.state, batch.finished_at = BatchState.FAILED, utc_now()
     if not batch.rolled_back_by:
@@ -187,6 +193,21 @@ def begin_roll_back(
             detail={"contacts": count_contacts_to_go(session, batch_id)},
         )
     return batch
+
+
+def _check_count(
+    session: Session, batch_id: int, contacts: int | None, *, wants_count: bool
+) -> None:
+    if contacts is None and not wants_count:
+        return
+    found = count_contacts_to_go(session, batch_id)
+    sentence = ""
+    if contacts is None and found > COUNT_TYPED_ABOVE:
+        sentence = f"Type how many contacts go. It would be {found:,}."
+    elif contacts is not None and contacts != found:
+        sentence = f"{found:,} contacts would go, not {contacts:,}. Look at them again."
+    if sentence:
+        raise Invalid(sentence, {"typed_count": sentence})
 
 
 def count_contacts_to_go(session: Session, batch_id: int) -> int:

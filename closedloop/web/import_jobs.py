@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +12,7 @@ from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import NotFound
 from closedloop.domain.jobs import JobKind, JobState
 from closedloop.extensions import db
-from closedloop.queries.jobs import get_job, seconds_left
+from closedloop.queries.jobs import OF_FILES, get_job, seconds_left
 from closedloop.services.jobs import cancel_job
 from closedloop.web.contacts_bp import bp, gap_words
 from closedloop.web.contacts_import import STEPS
@@ -21,13 +20,10 @@ from closedloop.web.htmx import is_htmx, see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
 
-KINDS = (JobKind.IMPORT_CONTACTS, JobKind.TRY_IMPORT, JobKind.ROLL_BACK_IMPORT)
-_COUNTS_A_FILE = re.compile(r"rows (read|looked at)|contacts taken out")
-
 
 def _get_import_job(job_id: int) -> Any:
     job = get_job(db.session, job_id)
-    if job.kind not in KINDS:
+    if job.kind not in OF_FILES:
         raise NotFound("This job is no import.")
     return job
 
@@ -68,12 +64,8 @@ def import_cancel(job_id: int) -> Response:
 
 
 def _progress(job: Any, now: datetime) -> dict[str, Any]:
-    """Return share and time left of a running job in words; its rate is in what it is doing.
-
-    Once the file is read, contacts get their themes, counted in another unit: then no time left
-    is claimed.
-    """
-    left = seconds_left(job, now) if _COUNTS_A_FILE.search(job.doing) else None
+    """Return share and time left of a running job in words; its rate is in what it is doing."""
+    left = seconds_left(job, now)
     is_known = bool(job.progress_total)
     return {
         "share": min(job.progress_done / job.progress_total, 1) if is_known else None,

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator
-from typing import Any
-
 from flask import Response, flash, render_template, request, url_for
 from werkzeug import Response as BaseResponse
 
-from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.registry import reader_named
-from closedloop.adapters.types import BadMapping
-from closedloop.adapters.uploads import (
-    Upload,
-    copy_upload,
-    delete_upload,
-    find_upload_of,
-    note,
-)
-from closedloop.domain.errors import Invalid, NotFound, Unreadable
+from closedloop.adapters.uploads import copy_upload, delete_upload, note
+from closedloop.domain.errors import Invalid, Unreadable
 from closedloop.domain.jobs import JobKind
 from closedloop.extensions import current_settings, db
 from closedloop.queries.imports import (
@@ -33,16 +20,17 @@ from closedloop.queries.imports import (
 from closedloop.services.contacts import recognise_file
 from closedloop.services.import_holds import is_being_read
 from closedloop.services.jobs import queue_job
-from closedloop.services.replays import Refused, refused_rows
+from closedloop.services.rejects import find_kept_file, hidden_rows, rows_to_correct
 from closedloop.services.rollback import (
     COUNT_TYPED_ABOVE,
     begin_roll_back,
     preview_roll_back,
 )
+from closedloop.services.suggestions import from_import
 from closedloop.web.asked import row_id
 from closedloop.web.contacts_bp import bp
 from closedloop.web.contacts_import import save_sent
-from closedloop.web.csv_files import csv_response
+from closedloop.web.csv_files import send_csv
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
@@ -50,9 +38,6 @@ from closedloop.web.session import current_actor
 REJECTS_SHOWN = 50
 COUNTED_UNASKED = 50_000
 """Contacts of an import whose customers are counted with its page; of more of them when asked."""
-
-REJECTS_EXPORTED = 50_000
-_FORMULAS = ("=", "@", "\t", "\r")
 
 
 @bp.get("/imports/<int:batch_id>")
@@ -81,7 +66,7 @@ def _result_page(batch_id: int, error: str = "") -> str:
         counts=count_rejects(db.session, batch_id),
         rejects=shown,
         unit=reader_named(batch.format).unit.capitalize(),
-        kept=_kept(batch_id),
+        kept=find_kept_file(current_settings(), batch_id),
         replays=list_replays(db.session, batch_id),
         error=error,
         max_mb=current_settings().max_upload_mb,
@@ -90,56 +75,20 @@ def _result_page(batch_id: int, error: str = "") -> str:
     )
 
 
-def _kept(batch_id: int) -> Upload | None:
-    return find_upload_of(current_settings().uploads, batch_id)
-
-
 @bp.get("/imports/<int:batch_id>/rejects.csv")
 @requires("contacts.import")
 def import_rejects(batch_id: int) -> Response:
     """Send the rows that could not be read, redacted, as CSV."""
-    batch = get_batch(db.session, batch_id)
-    rejects = list_rejects(db.session, batch_id=batch_id, limit=REJECTS_EXPORTED + 1)
-    rows: list[list[Any]] = [
-        [batch.file_name, r.line, r.reason, r.raw] for r in rejects[:REJECTS_EXPORTED]
-    ]
-    if len(rejects) > REJECTS_EXPORTED:
-        rows.append([f"Only the first {REJECTS_EXPORTED:,} rows are in this file."])
-    unit = reader_named(batch.format).unit.capitalize()
-    headings = ("File", unit, "Reason", "Row, personal data hidden")
-    return csv_response(f"rejects-of-import-{batch_id}.csv", headings, rows)
+    lines = hidden_rows(db.session, batch_id=batch_id)
+    return send_csv(f"rejects-of-import-{batch_id}.csv", lines)
 
 
 @bp.get("/imports/<int:batch_id>/to-correct.csv")
 @requires("contacts.import")
 def import_to_correct(batch_id: int) -> Response:
     """Send the refused rows as they stand in the file, to be corrected and brought again."""
-    get_batch(db.session, batch_id)
-    upload = _kept(batch_id)
-    if upload is None:
-        raise NotFound(
-            "The file of this import is no longer kept; files stay for a week. The list of "
-            "refused rows, personal data hidden, stays on the page of the import."
-        )
-    rejects = [
-        Refused(r.line, r.reason, r.raw)
-        for r in list_rejects(db.session, batch_id=batch_id, limit=REJECTS_EXPORTED)
-        if r.settled_by_id is None
-    ]
-    response = Response(_as_csv(refused_rows(upload.path, rejects)), mimetype="text/csv")
-    name = f"rows-to-correct-of-import-{batch_id}.csv"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-def _as_csv(rows: Iterable[list[str]]) -> Iterator[str]:
-    """Write rows that will be read in again: only what would surely run gets a quote before it."""
-    yield "\ufeff"
-    for row in rows:
-        out = io.StringIO()
-        csv.writer(out).writerow([f"'{c}" if c.startswith(_FORMULAS) else c for c in row])
-        yield out.getvalue()
+    lines = rows_to_correct(db.session, settings=current_settings(), batch_id=batch_id)
+    return send_csv(f"rows-to-correct-of-import-{batch_id}.csv", lines)
 
 
 @bp.post("/imports/<int:batch_id>/again")
@@ -148,7 +97,7 @@ def import_again(batch_id: int) -> BaseResponse | tuple[str, int]:
     """Begin to try refused rows again: with a corrected file, or with the one that is kept."""
     batch = get_batch(db.session, batch_id)
     if request.form.get("kept"):
-        upload = _kept(batch_id)
+        upload = find_kept_file(current_settings(), batch_id)
         if upload is None:
             return _result_page(batch_id, "The file is no longer kept. Upload it again."), 422
         again = copy_upload(upload)
@@ -162,17 +111,9 @@ def import_again(batch_id: int) -> BaseResponse | tuple[str, int]:
     except Unreadable as error:
         delete_upload(again)
         return _result_page(batch_id, f"The file was not taken in. {error.sentence}"), 422
-    note(again, replay_of_id=batch_id, mapping=_mapping_of(batch, header))
+    fitting = from_import(batch, header)
+    note(again, replay_of_id=batch_id, mapping=fitting and fitting.mapping.to_dict())
     return see_other(url_for("contacts.import_map", token=again.token))
-
-
-def _mapping_of(batch: Any, header: list[str]) -> dict[str, Any] | None:
-    """Return the mapping of the first import where it fits the file now brought."""
-    try:
-        mapping = Mapping.from_dict({**batch.mapping, "source": batch.source})
-    except BadMapping:
-        return None
-    return None if mapping.problems_with(header) else mapping.to_dict()
 
 
 @bp.get("/imports/<int:batch_id>/roll-back")
@@ -198,10 +139,7 @@ def _roll_back_page(batch_id: int, error: str = "") -> str:
 def import_take_out(batch_id: int) -> BaseResponse | tuple[str, int]:
     """Begin to take an import out, or go on with one that is half taken out."""
     batch = get_batch(db.session, batch_id)
-    preview = preview_roll_back(db.session, batch_id=batch_id)
     typed = "".join(c for c in request.form.get("typed_count", "") if c.isdigit())
-    if not batch.rolled_back_by and preview.contacts > COUNT_TYPED_ABOVE and not typed:
-        return _roll_back_page(batch_id, "Type how many contacts go."), 422
     by = current_actor()
     try:
         with db.transaction() as session:
@@ -209,7 +147,8 @@ def import_take_out(batch_id: int) -> BaseResponse | tuple[str, int]:
                 session,
                 batch_id=batch_id,
                 by=by,
-                contacts=int(typed[:12]) if typed and not batch.rolled_back_by else None,
+                contacts=int(typed[:12]) if typed else None,
+                wants_count=True,
             )
             job = queue_job(
                 session,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from zoneinfo import available_timezones
 
 from closedloop.adapters.mapping import (
@@ -19,12 +18,10 @@ from closedloop.adapters.mapping import (
     ON_CHANGE,
     REQUIRED_COLUMNS,
     Mapping,
-    source_from,
 )
 from closedloop.adapters.types import BadMapping, FileFacts
-from closedloop.config import Settings
 from closedloop.domain.errors import Invalid
-from closedloop.queries.mappings import KnownMapping
+from closedloop.services.suggestions import Origin, Suggestion
 from closedloop.web.filters import day
 
 COLUMN_WORDS = {
@@ -83,18 +80,6 @@ _CHANNEL_GAP = re.compile(r"(.*\S)[\s:=]+([\d.]+)\s*h?")
 
 
 @dataclass(frozen=True)
-class Suggestion:
-    """A mapping to start from, and where it comes from in a sentence (empty: it was guessed).
-
-    `name` is that of a saved mapping.
-    """
-
-    mapping: Mapping
-    origin: str = ""
-    name: str = ""
-
-
-@dataclass(frozen=True)
 class MapRow:
     """One column of the file in the form.
 
@@ -127,46 +112,15 @@ class MappingForm:
     errors: dict[str, str] = field(default_factory=dict)
 
 
-def from_saved(saved: KnownMapping, header: Sequence[str]) -> Suggestion | None:
-    """Return a saved mapping to start from; None when it does not fit the columns."""
-    try:
-        mapping = Mapping.from_dict(saved.mapping)
-    except BadMapping:
-        return None
-    if mapping.problems_with(header):
-        return None
-    used = f", last used on {day(saved.last_used_at)}" if saved.last_used_at else ""
-    origin = f"Filled in from the saved mapping “{saved.name}”{used}."
-    return Suggestion(mapping, origin, saved.name)
-
-
-def from_earlier(
-    earlier: Iterable[tuple[str, str, MappingOf[str, Any]]], header: Sequence[str]
-) -> Suggestion | None:
-    """Return the mapping that read the last file with these columns.
-
-    Parameters
-    ----------
-    earlier : iterable of (file name, source, mapping)
-        Imports of the same format, newest first.
-    header : sequence of str
-    """
-    for name, source, kept in earlier:
-        try:
-            mapping = replace(Mapping.from_dict(kept), source=source)
-        except BadMapping:
-            continue
-        if not mapping.problems_with(header):
-            return Suggestion(mapping, f"Read as “{name}” was: it has the same columns.")
-    return None
-
-
-def from_guess(guess: Mapping, *, file_name: str, settings: Settings) -> Suggestion:
-    """Return a guess with what the site and the name of the file say beside it."""
-    zone = settings.reporting_zone if "zone" in guess.reasons else None
-    gap = round(settings.session_gap_hours * 3600) if guess.inbound else None
-    source = source_from(file_name)
-    return Suggestion(replace(guess, zone=zone, session_gap_seconds=gap, source=source))
+def origin_in_words(suggestion: Suggestion | None) -> str:
+    """Say where the form was filled in from; nothing where the file itself says it."""
+    match suggestion:
+        case Suggestion(origin=Origin.SAVED, name=name, used_at=used_at):
+            used = f", last used on {day(used_at)}" if used_at else ""
+            return f"Filled in from the saved mapping “{name}”{used}."
+        case Suggestion(origin=Origin.EARLIER, name=name):
+            return f"Read as “{name}” was: it has the same columns."
+    return ""
 
 
 def form_of(mapping: Mapping, facts: FileFacts) -> MappingForm:

@@ -128,7 +128,7 @@ def test_refused_rows_are_written_to_a_file_corrected_and_brought_again(
     assert "other.csv is not the file that import 1 read" in refused.output
 
     ready("imports", "rejects", "1", str(out), "--to-correct", str(file))
-    assert out.read_text().splitlines()[1].startswith("4,Line 4")
+    assert out.read_text().splitlines()[1].startswith('4,"Line 4')
     out.write_text(out.read_text().replace("soon", "2026-03-03 10:00"))
     again = answer(ready("import", str(out), "--replay-of", "1", "--no-assign", "--json"))
 
@@ -171,6 +171,7 @@ def test_an_import_that_a_job_reads_is_cancelled_by_its_number(ready, file, mapp
 def test_a_mapping_is_guessed_looked_through_saved_and_named_for_the_next_file(
     ready, file, tmp_path
 ):
+    file.write_text(FILE.replace(",at,", ",created,"))
     guessed = ready("mappings", "guess", str(file))
     assert "usual name for contact_id" in guessed.stderr
     mapping = json.loads(guessed.stdout)
