@@ -78,14 +78,17 @@ def _window(key: str) -> Window:
 def _wanted(
     asked: RepeatQuery, first_data: date, cut: date, window: Window, zone: str
 ) -> RepeatFilter:
-    first, last = default_period(first_data, cut, window, zone)
-    first, last = asked.first_day or first, min(asked.last_day or last, cut)
+    if asked.last_day and asked.last_day < first_data:
+        sentence = f"“to” ({asked.last_day}) lies before the first day with data ({first_data})."
+        raise Invalid(sentence, {"to": sentence})
+    first, last = default_period(first_data, cut, window, zone, asked.last_day)
+    first = asked.first_day or first
     if first > last:
         sentence = f"“from” ({first}) lies after “to” or the last day with data ({last})."
         raise Invalid(sentence, {"from": sentence})
     return RepeatFilter(
         first_day=max(first, first_data),
-        last_day=max(last, first_data),
+        last_day=last,
         channel=asked.channel,
         queue=asked.queue,
         disposition=asked.disposition,

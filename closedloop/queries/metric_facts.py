@@ -180,6 +180,8 @@ def read_filter(
 ) -> MetricFilter:
     """Return the filter that a program asks for; without days, the last 28 mature ones.
 
+    With a last day alone, the 28 that end with it.
+
     Parameters
     ----------
     values : mapping of dimension to value or None
@@ -191,8 +193,14 @@ def read_filter(
     ------
     Invalid, NotFound
     """
-    first, last = default_days(ground, metric.window(window) if metric else window)
-    first, last = first_day or first, min(last_day or last, ground.cut)
+    if last_day and last_day < ground.first_data_day:
+        sentence = (
+            f"“to” ({last_day}) lies before the first day with data ({ground.first_data_day})."
+        )
+        raise Invalid(sentence, {"to": sentence})
+    own = metric.window(window) if metric else window
+    first, last = default_days(ground, own, last_day=last_day)
+    first = first_day or first
     if first > last:
         sentence = f"“from” ({first}) lies after “to” or the last day with data ({last})."
         raise Invalid(sentence, {"from": sentence})

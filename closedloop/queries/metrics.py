@@ -137,9 +137,15 @@ class Breakdown:
     total: int = 0
 
 
-def default_days(ground: Ground, window: Window, days: int = PERIOD_DAYS) -> tuple[date, date]:
-    """Return the last mature days, both ends inclusive, not before the data begin."""
-    last = max(ground.mature_until(window), ground.first_data_day)
+def default_days(
+    ground: Ground, window: Window, days: int = PERIOD_DAYS, last_day: date | None = None
+) -> tuple[date, date]:
+    """Return the last mature days, both ends inclusive, not before the data begin.
+
+    Where the last day is asked for, and no first one, as many days end with it.
+    """
+    last = min(last_day, ground.cut) if last_day else ground.mature_until(window)
+    last = max(last, ground.first_data_day)
     return max(last - timedelta(days=days - 1), ground.first_data_day), last
 
 

@@ -193,10 +193,14 @@ class Trend:
 
 
 def default_period(
-    first_day: date, cut: date, window: Window, zone: str = "UTC"
+    first_day: date, cut: date, window: Window, zone: str = "UTC", last_day: date | None = None
 ) -> tuple[date, date]:
-    """Return the last 90 mature days, both ends inclusive, not before the data begin."""
-    last = max(last_mature_day(cut, window, zone), first_day)
+    """Return the last 90 mature days, both ends inclusive, not before the data begin.
+
+    Where the last day is asked for, and no first one, the 90 that end with it.
+    """
+    last = min(last_day, cut) if last_day else last_mature_day(cut, window, zone)
+    last = max(last, first_day)
     return max(last - timedelta(days=PERIOD_DAYS - 1), first_day), last
 
 

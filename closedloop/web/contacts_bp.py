@@ -11,7 +11,7 @@ from flask import Blueprint
 from markupsafe import Markup, escape
 
 from closedloop.adapters.language_names import language_name
-from closedloop.web.filters import n, plural
+from closedloop.web.filters import day, n, plural
 
 bp = Blueprint("contacts", __name__, url_prefix="/contacts")
 
@@ -98,6 +98,11 @@ def read_day(raw: str, name: str, problems: list[str]) -> date | None:
             f"“{raw[:20]}” is not a day, so “{name}” was left out. Write it as 2026-03-31."
         )
         return None
+
+
+def before_data(first_data_day: date) -> str:
+    """Say that a period ends before the data begin."""
+    return f"“To” lies before {day(first_data_day)}, the first day with data: that day is shown."
 
 
 def told_of(contact: Any) -> list[tuple[str, str]]:

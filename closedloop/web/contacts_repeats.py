@@ -34,7 +34,7 @@ from closedloop.queries.repeats import (
     list_group_figures,
 )
 from closedloop.queries.site import DataSpan, get_data_span
-from closedloop.web.contacts_bp import bp, read_day
+from closedloop.web.contacts_bp import before_data, bp, read_day
 from closedloop.web.csv_files import csv_response
 from closedloop.web.filters import day as day_words
 from closedloop.web.filters import pct
@@ -148,9 +148,12 @@ def _read(args: Mapping[str, str], span: DataSpan) -> Asked | None:
     window = window_for(args["window"]) if args.get("window") in keys else HEADLINE_WINDOW
     asked_group = args.get("by", "")
     group = Group(asked_group) if asked_group in set(Group) else Group.CHANNEL
-    first, last = default_period(first_day, cut, window, _zone())
-    first = read_day(args.get("from", ""), "From", problems) or first
-    last = min(read_day(args.get("to", ""), "To", problems) or last, cut)
+    asked_first = read_day(args.get("from", ""), "From", problems)
+    asked_last = read_day(args.get("to", ""), "To", problems)
+    first, last = default_period(first_day, cut, window, _zone(), asked_last)
+    first = asked_first or first
+    if asked_last and asked_last < first_day:
+        problems.append(before_data(first_day))
     if first > last:
         problems.append("“From” lies after “To” or after the last day with data: nothing fits.")
         first = last
@@ -159,7 +162,7 @@ def _read(args: Mapping[str, str], span: DataSpan) -> Asked | None:
     theme = values.get("theme", "")
     wanted = RepeatFilter(
         first_day=max(first, first_day),
-        last_day=max(last, first_day),
+        last_day=last,
         channel=values.get("channel"),
         queue=values.get("queue"),
         disposition=values.get("disposition"),

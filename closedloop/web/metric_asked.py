@@ -21,7 +21,7 @@ from closedloop.queries.metric_trend import Step
 from closedloop.queries.metrics import PERIOD_DAYS, Ground, Reading, default_days
 from closedloop.queries.site import DataSpan
 from closedloop.web.contacts_asked import driver_choices
-from closedloop.web.contacts_bp import read_day
+from closedloop.web.contacts_bp import before_data, read_day
 from closedloop.web.permissions import user_may
 
 BY = {
@@ -126,14 +126,17 @@ def _window(key: str) -> Window:
 def _period(
     values: Mapping[str, str], ground: Ground, window: Window, problems: list[str]
 ) -> tuple[date, date]:
-    first, last = default_days(ground, window, STEP_DAYS.get(values.get("step", ""), PERIOD_DAYS))
     asked_first = read_day(values.get("from", ""), "From", problems)
     asked_last = read_day(values.get("to", ""), "To", problems)
-    first, last = asked_first or first, min(asked_last or last, ground.cut)
+    days = STEP_DAYS.get(values.get("step", ""), PERIOD_DAYS)
+    first, last = default_days(ground, window, days, asked_last)
+    first = asked_first or first
+    if asked_last and asked_last < ground.first_data_day:
+        problems.append(before_data(ground.first_data_day))
     if first > last:
         problems.append("“From” lies after “To” or after the last day with data: nothing fits.")
         first = last
-    return max(first, ground.first_data_day), max(last, ground.first_data_day)
+    return max(first, ground.first_data_day), last
 
 
 def _filters(values: Mapping[str, str], problems: list[str]) -> dict[str, str]:

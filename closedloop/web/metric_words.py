@@ -38,6 +38,11 @@ def cell_words(metric: Metric, cell: Cell, k: int) -> str:
     return value_words(metric, cell.value)
 
 
+def begin_sentence(words: str) -> str:
+    """Return words with a capital at their head: "Over 93.9 %"."""
+    return words[:1].upper() + words[1:]
+
+
 def difference_words(metric: Metric, difference: float | None) -> str:
     """Write a change in the unit of the metric, with its sign."""
     if difference is None:

@@ -29,6 +29,7 @@ from closedloop.web.metric_files import (
     piece_state,
 )
 from closedloop.web.metric_words import (
+    begin_sentence,
     cell_words,
     change_kind,
     chart_digits,
@@ -55,6 +56,7 @@ def words() -> dict[str, Any]:
     """Give the templates of metrics their words."""
     return {
         "cell_words": cell_words,
+        "begin": begin_sentence,
         "change_kind": change_kind,
         "difference_words": difference_words,
         "goal_words": goal_words,

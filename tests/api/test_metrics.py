@@ -128,6 +128,8 @@ def test_contact_rates_are_held_against_the_driver_asked_for(api, session, actor
         ("/metrics?window=8d", 422, "24h, 72h, 7d, 14d, 30d"),
         ("/metrics?from=2026-03-20&to=2026-03-02", 422, "lies after"),
         ("/metrics?theme=T-999", 404, "no theme T-999"),
+        ("/metrics?to=1999-01-01", 422, "before the first day with data"),
+        ("/metrics/repeats?to=1999-01-01", 422, "before the first day with data"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_a_sentence(api, centre, path, status, words):

@@ -12,6 +12,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from closedloop.domain.clock import set_today
+from closedloop.domain.contacts import HEADLINE_WINDOW
+from closedloop.queries.repeats import default_period
 from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollups import roll_up_days
 from tests.factories.contacts import make_batch, make_contact, make_customer
@@ -240,6 +242,19 @@ def test_what_lies_before_the_last_ninety_days_is_one_step_away(manager, session
     assert "All since 3 Mar 2025" in text_of(page)
     assert "from=2025-03-03" in page
     assert "All since" not in text_of(manager.get("/contacts/repeats?from=2025-03-03"))
+
+
+def test_a_last_day_alone_ends_ninety_days(manager, session, centre):
+    make_contact(session, started_at=datetime(2025, 3, 3, 10, tzinfo=UTC))
+
+    page = manager.get("/contacts/repeats?to=2025-06-10")
+
+    assert "nothing fits" not in text_of(page)
+    to = date(2025, 6, 10)
+    found = default_period(date(2025, 3, 3), date(2026, 3, 31), HEADLINE_WINDOW, last_day=to)
+    assert found == (date(2025, 3, 13), to)
+    words = text_of(manager.get("/contacts/repeats?to=2025-02-10"))
+    assert "“To” lies before 3 Mar 2025" in words
 
 
 def test_repeats_are_filtered_by_team_and_language(manager, session, settings, centre):

@@ -23,6 +23,7 @@ from closedloop.services.metrics import (
 )
 from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollups import roll_up_days
+from closedloop.web.metric_words import begin_sentence
 from closedloop.web.metrics import OVERVIEW
 from tests.factories.contacts import make_batch, make_contact, make_customer
 from tests.factories.themes import make_theme
@@ -202,6 +203,24 @@ def test_nonsense_in_the_address_does_no_harm(manager, centre, query):
     manager.get(f"/metrics/?{query}")
     manager.get(f"/metrics/repeat_rate_any?{query}")
     manager.get(f"/metrics/customers?{query}")
+
+
+def test_a_last_day_alone_ends_a_period_of_the_usual_length(manager, session, centre):
+    make_contact(session, started_at=datetime(2026, 1, 1, 10, tzinfo=UTC))
+
+    words = text_of(manager.get("/metrics/contacts?to=2026-02-10"))
+
+    assert "14 Jan 2026 to 10 Feb 2026" in words
+    assert "nothing fits" not in words
+    words = text_of(manager.get("/metrics/contacts?to=2025-12-24"))
+    assert "“To” lies before 1 Jan 2026, the first day with data: that day is shown." in words
+    assert "nothing fits" not in words
+    assert "nothing fits" in text_of(manager.get("/metrics/contacts?from=2026-03-05&to=2026-03-04"))
+
+
+def test_a_sentence_begins_with_a_capital():
+    assert begin_sentence("over 93.9 %") == "Over 93.9 %"
+    assert begin_sentence("18.2 %") == "18.2 %"
 
 
 def test_a_metric_that_is_none_is_not_found(manager, centre):
