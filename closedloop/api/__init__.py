@@ -32,6 +32,7 @@ FEATURES = (
     "themes_giving",
     "themes_triage",
     "actions",
+    "actions_power",
     "impact",
     "imports",
     "import_results",

@@ -26,6 +26,7 @@ COMMANDS = {
     "themes": ("themes", "themes"),
     "encoders": ("encoders", "encoders"),
     "measure": ("impact", "measure"),
+    "impact": ("impact_site", "impact"),
     "report": ("reports", "report"),
     "bench": ("bench", "bench"),
     "jobs": ("jobs", "jobs"),

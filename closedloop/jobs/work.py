@@ -23,6 +23,11 @@ from closedloop.domain.errors import Invalid
 from closedloop.domain.identities import MatchRules
 from closedloop.domain.jobs import JobKind, Progress
 from closedloop.extensions import Database
+from closedloop.jobs.impact_work import (
+    check_false_alarms,
+    check_false_alarms_weekly,
+    learn_from_themes,
+)
 from closedloop.queries.site import get_data_span
 from closedloop.services.contact_files import measure_extent
 from closedloop.services.contacts import close_lost_imports, import_file, preview_file
@@ -232,7 +237,10 @@ def data_cut(database: Database, settings: Settings) -> date | None:
 def measure(
     database: Database, settings: Settings, arguments: dict[str, Any], by: Actor, report: Report
 ) -> dict[str, Any]:
-    """Measure every intervention in its follow-up, then watch for comebacks."""
+    """Measure every intervention in its follow-up, then watch for comebacks.
+
+    Asked for it, check the measuring itself instead, or learn what it starts from.
+    """
     as_of = (
         date.fromisoformat(arguments["as_of"])
         if arguments.get("as_of")
@@ -240,6 +248,10 @@ def measure(
     )
     if as_of is None:
         return {"measured": 0, "came_back": 0}
+    if arguments.get("placebos"):
+        return check_false_alarms(database, settings, as_of, by, report)
+    if arguments.get("learn_prior"):
+        return learn_from_themes(database, settings, as_of, by, report)
     summary = measure_due(
         database.transaction, settings=settings, as_of=as_of, by=by, report=report
     )
@@ -277,6 +289,9 @@ def nightly_round(
         "expired": expired.texts,
         "back_from_parking": back,
         **measure(database, settings, arguments, by, report),
+        **check_false_alarms_weekly(
+            database, settings, data_cut(database, settings), by, report
+        ),
     }
 
 

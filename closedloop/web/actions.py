@@ -45,6 +45,7 @@ from closedloop.services.actions import (
     ship_action,
     start_action,
 )
+from closedloop.web import actions_power
 from closedloop.web.action_filter import (
     action_cells,
     filter_choices,
@@ -68,6 +69,8 @@ from closedloop.web.flashes import flash_done
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
+
+__all__ = ["actions_power", "bp"]  # its pages belong to the blueprint
 
 Page = str | tuple[str, int] | Response
 PAGE_ROWS = 50

@@ -30,6 +30,7 @@ from closedloop.queries.impact_page import (
 )
 from closedloop.queries.site import get_data_span, get_pence_per_minute
 from closedloop.services.impact import measure_intervention, reproduce_measurement
+from closedloop.web import impact_settings
 from closedloop.web.csv_files import csv_response
 from closedloop.web.htmx import see_other
 from closedloop.web.impact_bp import bp
@@ -48,6 +49,8 @@ from closedloop.web.impact_charts import (
 )
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
+
+__all__ = ["bp", "impact_settings"]  # its pages belong to the blueprint
 
 PAGE_ROWS = 60
 _CURSOR = re.compile(r"(\d{4}-\d\d-\d\d)\.(\d{1,9})")

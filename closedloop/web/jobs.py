@@ -36,6 +36,8 @@ RESULT_WORDS = {
     "back_from_parking": "Themes back from parking",
     "measured": "Actions measured",
     "came_back": "Themes that came back",
+    "placebos": "Dates without a change checked",
+    "false_alarms": "False alarms on them",
     "as_of": "Data to",
     "jobs_deleted": "Old jobs deleted",
     "uploads_removed": "Uploads removed",

@@ -12,6 +12,7 @@ from werkzeug import Response
 
 from closedloop.domain.clock import today
 from closedloop.domain.impact import Verdict
+from closedloop.domain.placebos import alarm, reservation, told
 from closedloop.domain.report_words import (
     Line,
     headline,
@@ -22,6 +23,7 @@ from closedloop.domain.report_words import (
 )
 from closedloop.extensions import current_settings, db
 from closedloop.queries.impact import COUNTED_VERDICTS, ShippedAction, total_of
+from closedloop.queries.impact_site import find_newest_check
 from closedloop.queries.reports import Report, default_period, get_report
 from closedloop.queries.site import get_data_span, get_pence_per_minute
 from closedloop.web.csv_files import csv_response
@@ -86,6 +88,7 @@ def index() -> str:
         decisions=_decisions(report)[:LIST_ROWS],
         rate=get_pence_per_minute(db.session, settings.pence_per_minute),
         presets=_presets(period),
+        false_alarms=_false_alarms(),
         today=today(settings.reporting_zone),
     )
 
@@ -144,6 +147,14 @@ def _presets(period: Period) -> list[tuple[str, date, date]]:
         ("Last 6 months", max(cut - timedelta(days=182), period.first_data_day), cut),
         ("Last 12 months", max(cut - timedelta(days=364), period.first_data_day), cut),
     ]
+
+
+def _false_alarms() -> str:
+    """Return how often the method cried wolf on this site; empty before the first check."""
+    found = find_newest_check(db.session)
+    if found is None:
+        return ""
+    return " ".join(filter(None, (told(found), reservation(found), alarm(found))))
 
 
 def _headline(report: Report) -> str:

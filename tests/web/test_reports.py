@@ -17,6 +17,7 @@ from closedloop.queries.repeats import Day, Trend
 from closedloop.web.report_trend import BOTTOM, LEFT, RIGHT, draw_trend
 from tests.factories.contacts import make_contact
 from tests.factories.impact import make_comeback, make_measurement
+from tests.factories.power import make_check
 from tests.factories.rollups import make_rollup
 from tests.factories.themes import make_action, make_intervention, make_stats, make_theme
 from tests.pages import text_of
@@ -70,6 +71,16 @@ def test_a_fix_that_came_back_is_in_the_title_and_among_the_decisions(manager, s
     assert "one fix came back" in text
     assert "decide how “Refund not received” is repaired; it came back on 28 Apr 2026." in text
     assert "at least 310 contacts avoided" not in text  # not among what worked
+
+
+def test_the_foot_says_how_often_the_method_cried_wolf_here(manager, site):
+    assert "cried wolf" not in text_of(manager.get("/reports/"))
+    make_check(site, sd_z=1.31)
+
+    text = text_of(manager.get("/reports/"))
+
+    assert "the method cried wolf 9 times: 2.9 % (1.5 to 5.4 %)." in text
+    assert "1.31 times as wide" in text
 
 
 def test_decisions_name_what_is_overdue_handed_back_and_waiting(manager, site):
