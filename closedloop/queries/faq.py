@@ -15,7 +15,7 @@ from closedloop.domain.contacts import HEADLINE_WINDOW, share
 from closedloop.domain.faq import ASKING_SHARE, answer_of, is_question
 from closedloop.domain.themes import GONE_STATUSES, STATS_DAYS, DemandType, Strategy
 from closedloop.models import Contact, ContactLink, ContactText, Theme, ThemeStats
-from closedloop.queries.theme_figures import Figures, figures_of, shorten
+from closedloop.queries.theme_figures import Figures, figures_of, find_mature_day, shorten
 
 READ_TEXTS = 120
 """The newest contacts of a theme whose share of questions is measured."""
@@ -178,7 +178,8 @@ def _read_answers(
 ) -> dict[int, list[tuple[int, Answered]]]:
     """Return (customer, answered) of each theme, best first."""
     found: dict[int, list[tuple[int, Answered]]] = defaultdict(list)
-    parts = [_resolved_at_once(theme_id, as_of) for theme_id, as_of in themes]
+    mature = {day: find_mature_day(session, day) for day in {as_of for _, as_of in themes}}
+    parts = [_resolved_at_once(theme_id, as_of, mature[as_of]) for theme_id, as_of in themes]
     if not parts:
         return found
     rows = sorted(session.execute(sa.union_all(*parts)).all(), key=lambda row: row.place)
@@ -189,9 +190,9 @@ def _read_answers(
     return found
 
 
-def _resolved_at_once(theme_id: int, as_of: date) -> sa.Select[Any]:
+def _resolved_at_once(theme_id: int, as_of: date, last: date) -> sa.Select[Any]:
     window = HEADLINE_WINDOW.seconds
-    first, last = as_of - timedelta(days=STATS_DAYS - 1), as_of - HEADLINE_WINDOW.days * _DAY
+    first = as_of - timedelta(days=STATS_DAYS - 1)
     # By instant, which the index has in the order asked for; a little wide, for zones.
     newest = (
         sa.select(Contact)

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from closedloop.domain.contacts import share
+from closedloop.domain.contacts import HEADLINE_WINDOW, share
 from closedloop.domain.themes import (
     GONE_STATUSES,
     QUOTES_SHOWN,
@@ -24,6 +24,7 @@ from closedloop.models import (
     ContactLink,
     ContactText,
     QuoteRejection,
+    SiteSetting,
     Theme,
     ThemeEvidence,
     ThemeLikeness,
@@ -32,6 +33,21 @@ from closedloop.models import (
 
 QUOTE_LENGTH = 320
 """Characters of a quote on a page; the contact itself shows the rest."""
+
+MATURE_DAY = "theme_figures_mature"
+"""Setting under which stands which day the figures of themes were mature to, by their last day."""
+
+
+def find_mature_day(session: Session, as_of: date) -> date:
+    """Return the last day whose contacts count as mature in the figures to `as_of`, inclusive.
+
+    It is told by the clock when the figures are renewed: a day later where the clocks went
+    forward within the window.
+    """
+    whole_days = as_of - timedelta(days=HEADLINE_WINDOW.days)
+    setting = session.get(SiteSetting, MATURE_DAY)
+    kept = setting.value["value"] if setting else {}
+    return date.fromisoformat(kept[iso]) if (iso := as_of.isoformat()) in kept else whole_days
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from closedloop.domain.actions import ActionStatus
-from closedloop.domain.contacts import HEADLINE_WINDOW
 from closedloop.domain.errors import NotFound
 from closedloop.domain.impact import Verdict, has_only_moved
 from closedloop.domain.themes import STATS_DAYS, Quadrant
@@ -36,6 +35,7 @@ from closedloop.queries.theme_figures import (
     NearTheme,
     Quote,
     figures_of,
+    find_mature_day,
     is_small,
     list_near,
     list_quotes,
@@ -233,7 +233,7 @@ def _trend(session: Session, theme_id: int, last_day: date, first_day: date | No
         days=days,
         contacts=tuple(counted.get(day, (0, 0))[0] for day in days),
         followed=tuple(counted.get(day, (0, 0))[1] for day in days),
-        maturing_from=last_day - timedelta(days=HEADLINE_WINDOW.days - 1),
+        maturing_from=find_mature_day(session, last_day) + timedelta(days=1),
     )
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
-from closedloop.domain.contacts import HEADLINE_WINDOW
+from closedloop.domain.contacts import HEADLINE_WINDOW, last_mature_day
 from closedloop.domain.themes import (
     OPEN_STATUSES,
     STATS_DAYS,
@@ -19,8 +19,9 @@ from closedloop.domain.themes import (
     priority_points,
     priority_values,
 )
-from closedloop.models import Contact, DailySlice, Theme, ThemeStats
+from closedloop.models import Contact, DailySlice, SiteSetting, Theme, ThemeStats
 from closedloop.queries.site import get_data_span
+from closedloop.queries.theme_figures import MATURE_DAY, find_mature_day
 
 WEEKS = 13
 COMPARED = (ThemeStatus.CANDIDATE, *OPEN_STATUSES)
@@ -42,7 +43,7 @@ class _Sums:
     contacts_4_weeks_before: int = 0
     weekly: list[int] = field(default_factory=lambda: [0] * WEEKS)
 
-    def add(self, age: int, figures: Sequence[int]) -> None:
+    def add(self, age: int, figures: Sequence[int], *, is_mature: bool) -> None:
         """Take in the roll-up of a day that lies `age` days back."""
         contacts, identified, any_7d, same_7d, handled, handle_seconds = figures
         self.weekly[WEEKS - 1 - age // 7] += contacts
@@ -55,7 +56,7 @@ class _Sums:
             self.unidentified += contacts - identified
             self.handled += handled
             self.handle_seconds += handle_seconds
-            if age >= HEADLINE_WINDOW.days:
+            if is_mature:
                 self.mature += identified
                 self.repeats_any += any_7d
                 self.repeats_same += same_7d
@@ -72,7 +73,7 @@ def refresh_theme_stats(session: Session, *, settings: Settings, as_of: date) ->
     Parameters
     ----------
     settings : Settings
-        Not needed for the sums themselves; every service that renews figures takes them.
+        For the zone by whose clock days mature.
     as_of : date
         Last day counted, inclusive; it must be complete.
 
@@ -81,17 +82,18 @@ def refresh_theme_stats(session: Session, *, settings: Settings, as_of: date) ->
     int
         Themes renewed.
     """
-    del settings
-    return renew_stats(session, as_of=as_of)
+    mature = last_mature_day(as_of, HEADLINE_WINDOW, settings.reporting_zone)
+    value = {"value": {as_of.isoformat(): mature.isoformat()}}
+    session.merge(SiteSetting(key=MATURE_DAY, value=value))
+    return _renew(session, as_of)
 
 
-def renew_stats(session: Session, *, as_of: date) -> int:
-    """Do what `refresh_theme_stats` does, for services that have no settings at hand."""
+def _renew(session: Session, as_of: date) -> int:
     session.flush()  # statuses and demand types changed in this transaction count
     themes = session.scalars(
         sa.select(Theme).where(Theme.status != ThemeStatus.MERGED).order_by(Theme.id)
     ).all()
-    sums = _sum_rollup(session, as_of)
+    sums = _sum_rollup(session, as_of, find_mature_day(session, as_of))
     customers = _count_customers(session, as_of)
     known = {stats.theme_id: stats for stats in session.scalars(sa.select(ThemeStats))}
     for theme in themes:
@@ -104,13 +106,16 @@ def renew_stats(session: Session, *, as_of: date) -> int:
 
 
 def renew_stats_of_last_day(session: Session) -> None:
-    """Renew the figures as of the day they stand at; nothing where none were ever made."""
+    """Renew the figures as of the day they stand at; nothing where none were ever made.
+
+    For services that have no settings at hand: days are mature as they were.
+    """
     as_of = session.scalar(sa.select(sa.func.max(ThemeStats.as_of)))
     if as_of is not None:
-        renew_stats(session, as_of=as_of)
+        _renew(session, as_of)
 
 
-def _sum_rollup(session: Session, as_of: date) -> dict[int | None, _Sums]:
+def _sum_rollup(session: Session, as_of: date, mature: date) -> dict[int | None, _Sums]:
     # A row a theme and day: a few hundred themes times 91 days, however many contacts.
     columns = (
         DailySlice.contacts,
@@ -130,7 +135,8 @@ def _sum_rollup(session: Session, as_of: date) -> dict[int | None, _Sums]:
     )
     sums: dict[int | None, _Sums] = {}
     for theme, day, *figures in rows:
-        sums.setdefault(int(theme), _Sums()).add((as_of - day).days, list(figures))
+        own = sums.setdefault(int(theme), _Sums())
+        own.add((as_of - day).days, list(figures), is_mature=day <= mature)
     return sums
 
 

@@ -7,7 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from closedloop.domain.themes import DemandType, Strategy, ThemeStatus
+from closedloop.models import SiteSetting
 from closedloop.queries.faq import list_faq_candidates
+from closedloop.queries.theme_figures import MATURE_DAY
 from tests.factories.contacts import make_batch, make_contact, make_customer
 from tests.factories.themes import make_stats, make_theme
 from tests.statements import count_statements
@@ -109,6 +111,18 @@ def test_an_exemplar_settled_the_matter_in_one_contact(session, themed, ask):
     assert candidate.exemplars[0].answer.startswith("Open Cards in the app")
 
 
+def test_a_day_that_the_clock_has_not_let_mature_gives_no_answer(session, themed, ask):
+    theme = themed(demand_type=DemandType.VALUE)
+    ask(theme, 5, days_ago=7)
+    assert list_faq_candidates(session, k=5)[0].exemplars
+
+    kept = {AS_OF.isoformat(): (AS_OF - timedelta(days=8)).isoformat()}
+    session.add(SiteSetting(key=MATURE_DAY, value={"value": kept}))
+    session.flush()
+
+    assert list_faq_candidates(session, k=5)[0].exemplars == ()
+
+
 def test_satisfied_customers_come_first_and_nobody_twice(session, themed, ask):
     theme = themed(demand_type=DemandType.VALUE)
     ask(theme, 5, theme_confidence=0.9, csat=2)
@@ -147,7 +161,7 @@ def test_the_statements_do_not_grow_with_the_themes(session, themed, ask):
         ask(themed(demand_type=DemandType.VALUE), 6)
     with count_statements(session.get_bind().engine) as seen:
         assert len(list_faq_candidates(session, k=5)) == 4
-    assert len(seen) == 3
+    assert len(seen) == 4
 
 
 def test_no_more_candidates_than_asked_for_the_largest(session, themed):

@@ -24,8 +24,10 @@ from closedloop.models import (
     ThemeRun,
     ThemeStats,
 )
+from closedloop.queries.themes import get_theme_page
 from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollups import roll_up_days
+from closedloop.services.theme_stats import renew_stats_of_last_day
 from closedloop.services.themes import (
     assign_contacts,
     describe_cause,
@@ -656,6 +658,31 @@ def test_stats_count_the_days_they_name(session, settings):
     assert stats.weekly == [2, 0, 0, 0, 1, 1, 0, 0, 1, 1, 0, 1, 2]
     assert stats.priority > session.get_one(ThemeStats, other.id).priority
     assert session.get(ThemeStats, merged.id) is None
+
+
+def test_days_mature_by_the_clock_where_it_went_forward_within_the_window(session, settings):
+    """In London 29 March 2026 has 23 hours: seven days to 3 April end before 27 March matures."""
+    theme, customer = make_theme(session), make_customer(session)
+    for day in (26, 27):
+        at = datetime(2026, 3, day, 23, 30, tzinfo=UTC)
+        make_contact(session, started_at=at, customer=customer, theme=theme)
+    chain_contacts(session, settings=settings, customer_ids=None)
+    roll_up_days(session, days=None)
+
+    def figures(as_of: date) -> tuple[int, int]:
+        refresh_theme_stats(session, settings=settings, as_of=as_of)
+        stats = session.get_one(ThemeStats, theme.id)
+        return stats.mature, stats.repeats_any
+
+    assert figures(date(2026, 4, 3)) == (1, 1)
+    page = get_theme_page(session, theme.key, k=1, first_day=date(2026, 3, 1))
+    assert page.trend.maturing_from == date(2026, 3, 27)
+    renew_stats_of_last_day(session)  # without settings: by the same clock
+    assert session.get_one(ThemeStats, theme.id).mature == 1
+    assert figures(date(2026, 4, 4)) == (2, 1)
+    plain = replace(settings, reporting_zone="UTC")
+    refresh_theme_stats(session, settings=plain, as_of=date(2026, 4, 3))
+    assert session.get_one(ThemeStats, theme.id).mature == 2
 
 
 def test_stats_count_who_is_not_known_and_whose_time_is_known(session, settings):
