@@ -21,6 +21,7 @@ from closedloop.cli.options import (
 )
 from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.errors import Refusal
+from closedloop.domain.impact import LOOK_DAYS
 from closedloop.domain.impact_words import answer, plain, support
 from closedloop.jobs.work import data_cut
 from closedloop.queries.impact import Measured, list_measured
@@ -59,7 +60,9 @@ def measure(
     """Measure what shipped actions avoided, and watch for contacts that come back.
 
     Without ACTION_KEY everything in its follow-up is measured, as the nightly round does. A
-    verdict is spoken at the four looks only; between them the estimate runs.
+    verdict is spoken at the looks only: with 14, 28, 56 and 84 counted days, then each quarter;
+    between them the estimate runs. Looks of one round are judged together; one measured by
+    itself is judged with those of the same day that stand already.
     """
     site = open_site(instance)
     if measurement_id is not None:
@@ -93,7 +96,8 @@ def _measure_one(site: Site, key: str, day: date, as_json: bool) -> None:
         print_json(_facts(key, measured))
         return
     found = action.finding(measured)
-    what = f"look {measured.look} of 4" if measured.is_look else "running, not yet a verdict"
+    look = f"look {measured.look} of {len(LOOK_DAYS)}"
+    what = look if measured.is_look else "running, not yet a verdict"
     click.echo(f"{key} {action.title}: {measured.verdict.label.lower()} ({what})")
     click.echo(plain(answer(found)))
     for sentence in support(found):

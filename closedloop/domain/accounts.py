@@ -50,6 +50,8 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "actions.work": _WORKERS,
     "impact.view": _EVERYONE,
     "impact.measure": _MANAGERS,
+    "impact.review": _MANAGERS,
+    "impact.sign_off": _EVERYONE,
     "reports.view": _EVERYONE,
     "accounts.self": _EVERYONE,
     "jobs.view": _MANAGERS,

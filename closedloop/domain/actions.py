@@ -95,6 +95,8 @@ STARTS_ACTING: frozenset[ThemeStatus] = frozenset(
 """A theme here becomes acting once somebody proposes or agrees to do something about it."""
 
 MOST_ROLLOUT_DAYS = 60
+MOST_ALSO = 12
+"""Themes that an action touches beside its own, at most."""
 TITLE_LENGTH = 160
 
 

@@ -12,15 +12,35 @@ from closedloop.domain.themes import ThemeStatus
 PRE_DAYS_MAX = 364
 """Days before the change that a measurement reads at most (whole weeks)."""
 
-LOOK_DAYS: tuple[int, ...] = (14, 28, 56, 84)
-"""Days after go-live on which a verdict is spoken; between them the estimate is running."""
+LOOK_DAYS: tuple[int, ...] = (14, 28, 56, 84, 175, 266, 357)
+"""Counted days on which a verdict is spoken; between them the estimate is running.
+
+Four looks decide, then one every 91 days follows up, to the end of 51 weeks.
+"""
+
+FIRST_LOOKS = 4
+"""Looks that decide; the quarterly ones after them confirm or question."""
 
 LOOK_ALPHA = 0.015
-"""Significance of one look, so that all four together stay at 5 % (reference study, part 6)."""
+"""Significance of one of the first looks: all four together stay at 5 % (reference study)."""
 
+QUARTER_ALPHA = 0.001
+"""Significance that a quarterly look asks of a claim that no look before it has made."""
+
+LOOK_Q = 0.10
+"""Share of false ones among what the looks of one night claim (Benjamini and Hochberg)."""
 
 FOLLOW_UP_DAYS = 180
 """Days after go-live for which the running estimate is renewed every night."""
+
+RUNNING_EVERY_DAYS = 7
+"""Days between two running estimates after that, to the last look."""
+
+REMEASURE_DAYS: tuple[int, ...] = (30, 60, 90, 180)
+"""Days after a look said that a theme held on which it is measured again."""
+
+LATELY_DAYS = 28
+"""Newest counted days of which it is asked whether a fall still stands."""
 
 SIBLING_LIKENESS = 0.6
 """Cosine of two themes' centres from which contacts may move from one to the other."""
@@ -79,7 +99,7 @@ def looks(go_live: date, rollout_days: int) -> list[date]:
 
 
 def look_number(go_live: date, rollout_days: int, as_of: date) -> int:
-    """Return how many looks are complete with data to `as_of` inclusive (0 to 4)."""
+    """Return how many looks are complete with data to `as_of` inclusive (0 to 7)."""
     return sum(day <= as_of for day in looks(go_live, rollout_days))
 
 
@@ -165,7 +185,7 @@ def total_range(ranges: list[Range]) -> Range:
 
 
 def look_on(go_live: date, rollout_days: int, as_of: date) -> int | None:
-    """Return the number of the look (1 to 4) whose last data day is `as_of`, None between looks."""
+    """Return the number of the look (1 to 7) whose last data day is `as_of`, None between looks."""
     days = looks(go_live, rollout_days)
     return days.index(as_of) + 1 if as_of in days else None
 
@@ -233,13 +253,13 @@ def theme_status_after_look(verdict: Verdict, displacement: Displacement, look: 
     Parameters
     ----------
     look : int
-        1 to 4; after the fourth, a theme of which nothing can be told has not held.
+        1 to 7; from the fourth on, a theme of which nothing can be told has not held.
     """
     if displacement is Displacement.MOVED or verdict in (Verdict.NO_CHANGE, Verdict.ROSE):
         return ThemeStatus.NOT_HELD
     if verdict is Verdict.FELL:
         return ThemeStatus.HELD
-    return ThemeStatus.NOT_HELD if look >= len(LOOK_DAYS) else ThemeStatus.MEASURING
+    return ThemeStatus.NOT_HELD if look >= FIRST_LOOKS else ThemeStatus.MEASURING
 
 
 class CheckState(StrEnum):
@@ -257,8 +277,8 @@ class Check:
     Attributes
     ----------
     name : str
-        controls, spill, other_fixes, holidays, own_history, repeat_rate, smallest_drop,
-        data_gaps, driver_volume.
+        controls, family, spill, channels, repeat_rate, together, other_fixes, own_history,
+        lately, smallest_drop, holidays, driver_volume, data_gaps.
     state : CheckState
     sentence : str
     """

@@ -199,11 +199,18 @@ def _first(reasons: tuple[str, ...]) -> str:
 
 CHECK_TITLES: dict[str, str] = {
     "controls": "Unaffected themes.",
+    "many_looks": "Many looks at once.",
+    "family": "What the fix touches.",
     "spill": "Did they go elsewhere?",
+    "channels": "Other channels.",
+    "together": "Other fixes of the same theme.",
     "other_fixes": "Other fixes.",
+    "lately": "Does it still hold?",
+    "stages": "Roll-out in stages.",
     "own_history": "Its own history.",
     "repeat_rate": "Repeats.",
     "smallest_drop": "Worth having.",
+    "regression_to_mean": "Back to normal.",
     "holidays": "Holidays.",
     "data_gaps": "Missing days.",
     "driver_volume": "Driver volume.",

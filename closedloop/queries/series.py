@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from closedloop.models import Contact, ContactText, DailySlice
+from closedloop.models import Contact, ContactText, DailyRollup, DailySlice
 from closedloop.queries.site import DataSpan
 
 
@@ -70,18 +70,23 @@ def _of_theme(theme_id: int) -> tuple[sa.ColumnElement[bool], ...]:
     return DailySlice.kind == "theme", DailySlice.value == str(theme_id)
 
 
+def _of_themes(theme_ids: Collection[int]) -> tuple[sa.ColumnElement[bool], ...]:
+    return DailySlice.kind == "theme", DailySlice.value.in_([str(one) for one in sorted(theme_ids)])
+
+
 def get_mean_handle_seconds(
-    session: Session, theme_id: int, first_day: date, last_day: date
+    session: Session, theme_id: int | Collection[int], first_day: date, last_day: date
 ) -> float:
-    """Return the mean handle time of a theme in seconds, 0 when none was recorded.
+    """Return the mean handle time of one or several themes in seconds, 0 when none was recorded.
 
     Only contacts that have a handle time are counted; both days inclusive.
     """
+    theme_ids = [theme_id] if isinstance(theme_id, int) else theme_id
     handled, seconds = session.execute(
         sa.select(
             sa.func.coalesce(sa.func.sum(DailySlice.handled), 0),
             sa.func.coalesce(sa.func.sum(DailySlice.handle_seconds), 0),
-        ).where(*_of_theme(theme_id), DailySlice.day.between(first_day, last_day))
+        ).where(*_of_themes(theme_ids), DailySlice.day.between(first_day, last_day))
     ).one()
     return float(seconds) / float(handled) if handled else 0.0
 
@@ -129,3 +134,39 @@ def count_unassigned(session: Session, first_day: date, last_day: date) -> tuple
         )
     )
     return int(waiting or 0), int(everything or 0)
+
+
+def channel_counts(
+    session: Session, theme_ids: Collection[int], first_day: date, last_day: date
+) -> dict[str, list[int]]:
+    """Return contacts a day of some themes together by channel, without gaps.
+
+    Parameters
+    ----------
+    theme_ids : collection of int
+    first_day, last_day : date
+        Reporting days, both inclusive.
+
+    Returns
+    -------
+    dict of str to list of int
+        Channel to n_days counts, in order of name; channels without contacts are not in it.
+    """
+    rows = session.execute(
+        sa.select(
+            DailyRollup.channel,
+            DailyRollup.day,
+            sa.func.sum(DailyRollup.contacts).label("contacts"),
+        )
+        .where(
+            DailyRollup.theme_id.in_(sorted(theme_ids)),
+            DailyRollup.day.between(first_day, last_day),
+        )
+        .group_by(DailyRollup.channel, DailyRollup.day)
+    )
+    n_days = (last_day - first_day).days + 1
+    counts: dict[str, list[int]] = {}
+    for channel, day, contacts in rows:
+        series = counts.setdefault(channel, [0] * n_days)
+        series[(day - first_day).days] = int(contacts)
+    return dict(sorted(counts.items()))

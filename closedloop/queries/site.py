@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from closedloop.domain.actions import OPEN_ACTIONS
 from closedloop.domain.clock import last_full_day
-from closedloop.domain.impact import LOOK_DAYS
+from closedloop.domain.impact import FIRST_LOOKS
 from closedloop.domain.money import PERSON_MINUTES
 from closedloop.domain.themes import OPEN_STATUSES, ThemeStatus
 from closedloop.models import (
@@ -82,12 +82,12 @@ def get_definition_set_number(session: Session) -> int | None:
 def get_nav_counts(session: Session) -> dict[str, int]:
     """Return the small counts beside the entries of the rail, in one statement.
 
-    Open themes, candidates, open actions, and interventions whose last look is still to come.
+    Open themes, candidates, open actions, and interventions whose deciding looks are to come.
     """
     last_look = sa.exists().where(
         ImpactMeasurement.intervention_id == Intervention.id,
         ImpactMeasurement.is_look,
-        ImpactMeasurement.look == len(LOOK_DAYS),
+        ImpactMeasurement.look >= FIRST_LOOKS,
     )
     counts = {
         "themes": sa.select(sa.func.count(Theme.id)).where(Theme.status.in_(OPEN_STATUSES)),

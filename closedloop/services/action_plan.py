@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from closedloop.domain.actions import MOST_ROLLOUT_DAYS, go_live_problem
 from closedloop.domain.audit import Actor
 from closedloop.domain.errors import Invalid
 from closedloop.domain.impact import counted_from, looks, measurement_window
+from closedloop.domain.impact_stages import Stage, stages_problem, stages_to_json
 from closedloop.models import Action, DefinitionSet, Theme, ThemeDefinition
 from closedloop.queries.series import (
     daily_counts,
@@ -24,7 +25,12 @@ from closedloop.services.impact_inputs import choose_comparison, find_family
 
 
 def check_go_live(
-    session: Session, theme: Theme, went_live_on: date, rollout_days: int, today: date
+    session: Session,
+    theme: Theme,
+    went_live_on: date,
+    rollout_days: int,
+    today: date,
+    stages: Sequence[Stage] = (),
 ) -> None:
     """Refuse a go-live that leaves nothing to compare, or that has not come yet.
 
@@ -44,12 +50,23 @@ def check_go_live(
         fields["went_live_on"] = problem
     if not 0 <= rollout_days <= MOST_ROLLOUT_DAYS:
         fields["rollout_days"] = f"The roll-out takes 0 to {MOST_ROLLOUT_DAYS} days."
+    if problem := stages_problem(stages, went_live_on):
+        fields["stages"] = problem
+    elif stages and rollout_days:
+        fields["stages"] = (
+            "Give the days until everybody had it, or the stages by which customers got it, not "
+            "both: days of a roll-out are not counted, stages are."
+        )
     if fields:
         raise Invalid("The action was not shipped. " + " ".join(fields.values()), fields)
 
 
-def choose_family(session: Session, theme: Theme, family: Sequence[int] | None) -> list[int]:
+def choose_family(
+    session: Session, theme: Theme, family: Sequence[int] | None, touched: Collection[int] = ()
+) -> list[int]:
     """Return the ids of the themes contacts may move to: those named, or those alike enough.
+
+    Those that the fix touches itself are not among them.
 
     Raises
     ------
@@ -57,12 +74,12 @@ def choose_family(session: Session, theme: Theme, family: Sequence[int] | None) 
         If one of those named does not exist.
     """
     if family is None:
-        return find_family(session, theme.id)
+        return find_family(session, theme.id, touched)
     known = set(session.scalars(sa.select(Theme.id).where(Theme.id.in_(family))))
     if unknown := set(family) - known:
         sentence = f"There is no theme {min(unknown)} for contacts to move to."
         raise Invalid(sentence, {"family": sentence})
-    return sorted(known - {theme.id})
+    return sorted(known - {theme.id, *touched})
 
 
 def freeze_plan(
@@ -72,6 +89,7 @@ def freeze_plan(
     rollout_days: int,
     family: Sequence[int],
     by: Actor,
+    stages: Sequence[Stage] = (),
 ) -> dict[str, Any]:
     """Return the plan as JSON: what was expected, of what, and how it will be judged.
 
@@ -83,8 +101,11 @@ def freeze_plan(
         Days from then on that are not counted.
     family : sequence of int
         Themes contacts may move to.
+    stages : sequence of Stage, optional
+        Of a roll-out by share of customers; its days are counted.
     """
     theme = action.theme
+    also = sorted((one.theme for one in action.also), key=lambda one: one.id)
     last_before = went_live_on - timedelta(days=1)
     first_data_day = get_series_span(session).first_day or went_live_on
     window = measurement_window(went_live_on, 0, first_data_day, went_live_on)
@@ -96,6 +117,7 @@ def freeze_plan(
         window=window,
         family=family,
         counts=counts,
+        touched=[one.id for one in also],
     )
     return {
         "title": action.title,
@@ -103,14 +125,21 @@ def freeze_plan(
         "strategy": action.strategy.value,
         "expected_drop": action.expected_drop,
         "smallest_drop": action.smallest_drop,
+        "cost_low": action.cost_low,
+        "cost_high": action.cost_high,
         "due_on": action.due_on.isoformat() if action.due_on else None,
         "theme": {"id": theme.id, "key": theme.key, "name": theme.name},
+        "also": [{"id": one.id, "key": one.key, "name": one.name} for one in also],
+        "driver": action.driver,
+        "stages": stages_to_json(stages),
         **_definition_now(session, theme.id),
         "owner": {"id": action.owner.id, "name": action.owner.name} if action.owner else None,
         "department": {"id": action.department.id, "name": action.department.name},
         "looks": [day.isoformat() for day in looks(went_live_on, rollout_days)],
         "first_baseline_day": window.first_day.isoformat(),
-        "counted_from": counted_from(went_live_on, rollout_days).isoformat(),
+        "counted_from": (
+            went_live_on if stages else counted_from(went_live_on, rollout_days)
+        ).isoformat(),
         "controls": [control.key for control in beside.controls],
         "family": list(family),
         "siblings": [sibling.key for sibling in beside.siblings],
@@ -118,7 +147,9 @@ def freeze_plan(
             {"key": out.theme.key, "name": out.theme.name, "reason": out.reason}
             for out in beside.left_out
         ],
-        "handle_seconds": get_mean_handle_seconds(session, theme.id, window.first_day, last_before),
+        "handle_seconds": get_mean_handle_seconds(
+            session, [theme.id, *(one.id for one in also)], window.first_day, last_before
+        ),
         "shipped_by": by.name,
     }
 

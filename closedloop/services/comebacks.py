@@ -12,12 +12,13 @@ from closedloop.config import Settings
 from closedloop.domain.actions import ActionStatus
 from closedloop.domain.audit import Actor
 from closedloop.domain.errors import Refusal
+from closedloop.domain.impact import Displacement, Verdict
 from closedloop.domain.impact_words import spelt
 from closedloop.domain.jobs import Progress
 from closedloop.domain.themes import ThemeStatus
-from closedloop.models import Action, Comeback, Intervention, Theme
+from closedloop.models import Action, Comeback, ImpactMeasurement, Intervention, Theme
 from closedloop.services.audit import record_event
-from closedloop.services.impact_inputs import MeasurementInputs
+from closedloop.services.impact_packing import MeasurementInputs
 from closedloop.services.impact_readings import read_for_measuring
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.theme_moves import move_theme
@@ -72,12 +73,27 @@ def watch_comebacks(
 
 
 def _list_watched(session: Session) -> list[int]:
-    """Return the last effective intervention of each theme that held."""
+    """Return the last intervention of each theme that held which worked, or had worked.
+
+    A fix whose fall a quarterly look no longer shows, because its range grew vague, is watched
+    on: the watch reads the newest weeks, which that look cannot.
+    """
+    m = ImpactMeasurement
+    had_fallen = sa.exists().where(
+        m.intervention_id == Intervention.id,
+        m.is_look,
+        m.verdict == Verdict.FELL,
+        m.detail["displacement"].as_string() != Displacement.MOVED.value,
+    )
+    worked = sa.or_(
+        Action.status == ActionStatus.EFFECTIVE,
+        sa.and_(Action.status == ActionStatus.CANNOT_TELL, had_fallen),
+    )
     rows = session.execute(
         sa.select(Intervention.theme_id, Intervention.id)
         .join(Theme, Theme.id == Intervention.theme_id)
         .join(Action, Action.id == Intervention.action_id)
-        .where(Theme.status.in_(_WATCHED), Action.status == ActionStatus.EFFECTIVE)
+        .where(Theme.status.in_(_WATCHED), worked)
         .order_by(Intervention.went_live_on, Intervention.id)
     )
     last: dict[int, int] = {}

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
-
-from closedloop.domain.impact import SHARE_MOVED, Check, CheckState, Displacement, Verdict
-from closedloop.queries.series import SameThemeRepeats
+from closedloop.domain.impact import LATELY_DAYS, LOOK_Q, Check, CheckState, Verdict
+from closedloop.domain.impact_judging import Lately
+from closedloop.domain.impact_stages import stages_in_words
+from closedloop.services.impact_around import Surroundings, signed, spelt
 from closedloop.services.impact_estimates import Estimates
-from closedloop.services.impact_inputs import OtherFix, ThemeName
+from closedloop.services.impact_moves import (
+    check_channels,
+    check_family,
+    check_other_fixes,
+    check_spill,
+    check_together,
+    joined_reasons,
+    moved_reasons,
+)
+from closedloop.services.impact_regression import check_regression
 
 MOST_CONTROLS_MOVED = 0.10  # above it false claims become half as frequent again (study)
 REPEATS_ROSE = 0.05  # points
@@ -18,79 +25,52 @@ FEWEST_REPEATS = 30  # contacts on either side before two rates are compared
 _OK, _WARN, _OFF = CheckState.OK, CheckState.WARN, CheckState.OFF
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """What stands around an estimate and is not part of it.
-
-    Attributes
-    ----------
-    theme : ThemeName
-    siblings : tuple of ThemeName
-        In the order of the estimates.
-    other_fixes : tuple of OtherFix
-    country : str
-        Code of the calendar asked for; empty is none.
-    holidays : tuple of (date, str) or None
-        None when there is no such calendar.
-    counted_from : date
-        First day after the roll-out.
-    repeats_before, repeats_after : SameThemeRepeats
-        7-day repeats of mature days.
-    smallest_drop : float or None
-        Share worth having, as planned.
-    empty_days : tuple of date
-        Days from go-live on without a contact of any theme.
-    """
-
-    theme: ThemeName
-    siblings: tuple[ThemeName, ...]
-    other_fixes: tuple[OtherFix, ...]
-    country: str
-    holidays: tuple[tuple[date, str], ...] | None
-    counted_from: date
-    repeats_before: SameThemeRepeats
-    repeats_after: SameThemeRepeats
-    smallest_drop: float | None
-    empty_days: tuple[date, ...]
-
-
 def list_checks(estimates: Estimates, around: Surroundings) -> list[Check]:
     """Return every check with its sentence, those that could not be made included."""
-    checks = [
-        _controls(estimates),
-        _spill(estimates, around),
-        _other_fixes(around),
-        _own_history(estimates),
-        _repeat_rate(around),
-        _smallest_drop(estimates, around),
-        _holidays(around),
-        Check(
-            "driver_volume",
-            _OFF,
-            "No driver volume (orders, customers, bills) is imported, so contacts are not "
-            "held against it.",
-        ),
-    ]
-    return [*checks, *_data_gaps(around)]
-
-
-def first_reasons(estimates: Estimates, around: Surroundings) -> list[str]:
-    """Return what must be said before the verdict's own reasons."""
-    if estimates.displacement is not Displacement.MOVED or estimates.net is None:
-        return []
-    own, net = estimates.own, estimates.net
     return [
-        f"The contacts moved: {own.avoided:,.0f} fewer came about {around.theme.name}, but more "
-        f"than a fix leaves behind came about {_takers(estimates, around)}. Over the family of "
-        f"{len(around.siblings) + 1} themes no fall can be shown: between "
-        f"{signed(net.avoided_low)} and {signed(net.avoided_high)} contacts were avoided."
+        _controls(estimates),
+        *_many_looks(estimates),
+        *check_family(estimates, around),
+        check_spill(estimates, around),
+        check_channels(estimates),
+        _repeat_rate(around),
+        *check_together(around),
+        check_other_fixes(around),
+        _own_history(estimates),
+        check_regression(
+            around.before, gap_days=estimates.own.gap_days, avoided=estimates.own.avoided
+        ),
+        *_lately(estimates),
+        _smallest_drop(estimates, around),
+        *_stages(estimates, around),
+        _holidays(around),
+        _driver_volume(estimates, around),
+        *_data_gaps(around),
     ]
 
 
-def signed(value: float) -> str:
-    """Write a number of contacts with thousands and a true minus sign."""
-    text = f"{abs(value):,.0f}"
-    return f"−{text}" if value < 0 and text != "0" else text
+def list_reasons(estimates: Estimates, around: Surroundings) -> list[str]:
+    """Return why it was judged so: what must be said before the method's own reasons, and those."""
+    return [
+        *moved_reasons(estimates, around),
+        *_withheld(estimates),
+        *joined_reasons(around),
+        # a sentence that makes the claim would contradict the one that withholds it
+        *(estimates.own.reasons[1:] if estimates.is_withheld else estimates.own.reasons),
+    ]
+
+
+def _withheld(estimates: Estimates) -> list[str]:
+    if not estimates.is_withheld or estimates.q_value is None:
+        return []
+    side = "fewer" if estimates.own.avoided > 0 else "more"
+    number = len(estimates.judged_with or ())
+    return [
+        f"Alone, this look would say that {side} contacts came (p = {estimates.own.p_value:.3f}). "
+        f"It was judged together with {number} other {'look' if number == 1 else 'looks'}, and "
+        f"among what would have to be claimed with it about {estimates.q_value:.0%} would be "
+        f"chance; more than {LOOK_Q:.0%} is not claimed. The next look tells more."
+    ]
 
 
 def _controls(estimates: Estimates) -> Check:
@@ -107,68 +87,80 @@ def _controls(estimates: Estimates) -> Check:
     return Check("controls", _OK, sentence)
 
 
-def _spill(estimates: Estimates, around: Surroundings) -> Check:
-    net = estimates.net
-    if net is None:
-        return Check("spill", _OFF, "No other theme is alike enough for contacts to move to it.")
-    names = _listed([sibling.name for sibling in around.siblings])
-    over = (
-        f"Over the family, {signed(net.avoided)} contacts were avoided "
-        f"(95 %: {signed(net.avoided_low)} to {signed(net.avoided_high)})."
+def _many_looks(estimates: Estimates) -> list[Check]:
+    """Say how the look stands among those judged with it; nothing where it stood alone."""
+    if estimates.q_value is None or not estimates.judged_with:
+        return []
+    number = len(estimates.judged_with or ())
+    sentence = (
+        f"It was judged together with {number} other {'look' if number == 1 else 'looks'}: among "
+        f"everything claimed down to this one, about {estimates.q_value:.0%} would be chance."
     )
-    if takers := list_takers(estimates, around.siblings):
-        rose = _listed([f"{extra:,.0f} more about {sibling.name}" for sibling, extra in takers])
-        return Check("spill", _WARN, f"Contacts came up beside it: {rose}. {over}")
-    if estimates.displacement is Displacement.MOVED:
-        return Check("spill", _WARN, f"Contacts came up across {names}. {over}")
-    if estimates.displacement is Displacement.POSSIBLE:
+    if estimates.is_withheld:
+        return [Check("many_looks", _WARN, f"{sentence} More than {LOOK_Q:.0%} is not claimed.")]
+    return [Check("many_looks", _OK, sentence)]
+
+
+def _lately(estimates: Estimates) -> list[Check]:
+    """Say whether the fall stands in the newest days; nothing where it is too young to ask."""
+    lately, still = estimates.lately, estimates.still
+    if lately is None or still is None:
+        return []
+    between = f"between {signed(lately.avoided_low)} and {signed(lately.avoided_high)} contacts"
+    days = f"In the last {LATELY_DAYS} days alone"
+    if still is Lately.STANDS:
+        return [Check("lately", _OK, f"{days} {between} were avoided: the fall still stands.")]
+    if still is Lately.GONE:
         sentence = (
-            f"No rise stands out in {names}, but together they are too noisy to rule out that "
-            f"contacts moved there. {over}"
+            f"{days} {between} were avoided: no fall shows any more, and one of the size worth "
+            "having is ruled out."
         )
-        return Check("spill", _WARN, sentence)
-    return Check("spill", _OK, f"No contacts moved to {names}. {over}")
+        return [Check("lately", _WARN, sentence)]
+    sentence = f"{days} {between} were avoided: whether the fall still stands cannot be told."
+    return [Check("lately", _WARN, sentence)]
 
 
-def list_takers(
-    estimates: Estimates, siblings: Sequence[ThemeName]
-) -> list[tuple[ThemeName, float]]:
-    """Return siblings that rose beyond chance or by a third of what was avoided, and by how much.
-
-    Of a theme that avoided nothing only a rise beyond chance counts.
-    """
-    enough = SHARE_MOVED * estimates.own.avoided
-    found = []
-    for sibling, one in zip(siblings, estimates.siblings, strict=True):
-        extra = -one.avoided
-        if one.verdict.value == Verdict.ROSE.value or (enough > 0 and extra > enough):
-            found.append((sibling, extra))
-    return found
+def _stages(estimates: Estimates, around: Surroundings) -> list[Check]:
+    """Say how far the change had reached; nothing where it reached all at once."""
+    if not around.stages:
+        return []
+    sentence = f"It was rolled out in stages: {stages_in_words(around.stages)}."
+    reached = estimates.own.reached
+    if reached is not None:
+        sentence += (
+            f" Over the counted days it had reached {reached.share:.0%} of customers; of their "
+            f"contacts {reached.drop_low:.0%} to {reached.drop_high:.0%} were avoided."
+        )
+    return [Check("stages", _OK, sentence)]
 
 
-def _takers(estimates: Estimates, around: Surroundings) -> str:
-    takers = list_takers(estimates, around.siblings)
-    if takers:
-        return _listed([f"{sibling.name} (+{extra:,.0f})" for sibling, extra in takers])
-    return _listed([sibling.name for sibling in around.siblings]) + " together"
-
-
-def _other_fixes(around: Surroundings) -> Check:
-    same = [fix for fix in around.other_fixes if fix.theme_id == around.theme.id]
-    if same:
-        what = _listed([f"“{fix.title}” ({_spelt(fix.went_live_on)})" for fix in same])
-        sentence = f"Another change to the same theme was live: {what}. Their effects add up here."
-        return Check("other_fixes", _WARN, sentence)
-    if around.other_fixes:
-        themes = len({fix.theme_id for fix in around.other_fixes})
+def _driver_volume(estimates: Estimates, around: Surroundings) -> Check:
+    driver = around.driver
+    if driver is None:
         sentence = (
-            f"{len(around.other_fixes)} other fixes went live around it; the {themes} themes they "
-            "touch are left out of the comparison."
-            if len(around.other_fixes) > 1
-            else "One other fix went live around it; its theme is left out of the comparison."
+            "No driver volume (orders, customers, bills) was chosen in the plan, so contacts are "
+            "not held against one."
         )
-        return Check("other_fixes", _OK, sentence)
-    return Check("other_fixes", _OK, "No other fix went live around it.")
+        return Check("driver_volume", _OFF, sentence)
+    if not driver.is_used:
+        sentence = (
+            f"“{driver.name}” has no volume on {driver.missing} of the {driver.days} days read, "
+            "so contacts are not held against it. Import the missing days and measure again."
+        )
+        return Check("driver_volume", _WARN, sentence)
+    sentence = f"Contacts are held against “{driver.name}”"
+    if (rate := estimates.own.rate) is not None:
+        sentence += (
+            f": {_per_thousand(rate.observed)} contacts for 1,000 came, "
+            f"{_per_thousand(rate.expected_low)} to {_per_thousand(rate.expected_high)} were "
+            "expected without the change"
+        )
+    missing = f" {driver.missing} days without a volume are not counted." if driver.missing else ""
+    return Check("driver_volume", _WARN if driver.missing else _OK, f"{sentence}.{missing}")
+
+
+def _per_thousand(rate: float) -> str:
+    return f"{rate * 1_000:,.4g}"
 
 
 def _own_history(estimates: Estimates) -> Check:
@@ -244,16 +236,7 @@ def _data_gaps(around: Surroundings) -> list[Check]:
     days = len(around.empty_days)
     sentence = (
         f"{days} {'day' if days == 1 else 'days'} since the change, the first on "
-        f"{_spelt(around.empty_days[0])}, hold no contact of any theme. If an import is missing, "
+        f"{spelt(around.empty_days[0])}, hold no contact of any theme. If an import is missing, "
         "the number is too good."
     )
     return [Check("data_gaps", _WARN, sentence)]
-
-
-def _listed(names: Sequence[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def _spelt(day: date) -> str:
-    return f"{day.day} {day:%B %Y}"

@@ -1,12 +1,19 @@
-"""The estimates behind one measurement: the theme's own, its siblings', the family's net."""
+"""The estimates behind one measurement: of the change, of each theme, of what stands beside it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from closedloop.domain.impact import Displacement, Range, Verdict, judge_displacement
-from closedloop.services.impact_inputs import Counts, MeasurementInputs
+from closedloop.domain.impact_judging import (
+    TESTED,
+    Lately,
+    is_withheld,
+    judge_lately,
+    q_value,
+)
+from closedloop.services.impact_packing import Counts, MeasurementInputs
 from ml.impact import ImpactEstimate, estimate_impact
 
 DECIMALS = 3  # of a daily path: a thousandth of a contact
@@ -19,21 +26,47 @@ class Estimates:
     Attributes
     ----------
     own : ImpactEstimate
-        Of the theme; its verdict is the measurement's.
+        Of all themes that the change touches together, before it is judged among others.
+    q_value : float or None
+        Of a look, adjusted for the others judged with it; None where nothing was tested.
+    judged_with : tuple of float or None
+        p-values of the other looks that it was judged with; None outside of looks.
     siblings : tuple of ImpactEstimate
         Each sibling on its own, as if the change had been made there.
     net : ImpactEstimate or None
-        Theme and siblings added up; None without siblings.
+        The touched themes and siblings added up; None without siblings.
+    parts : tuple of ImpactEstimate
+        Each touched theme on its own; empty when it is only one.
+    channels : tuple of ImpactEstimate
+        Each channel on its own; empty unless the contacts fell.
+    channel_names : tuple of str
+        In the order of `channels`; empty is all channels that are not named.
+    lately : ImpactEstimate or None
+        The newest days on their own; None unless the contacts fell long enough ago.
+    smallest_drop : float
+        Share worth having that `lately` is held against, 0 where none was planned.
     """
 
     own: ImpactEstimate
+    q_value: float | None
+    judged_with: tuple[float, ...] | None
     siblings: tuple[ImpactEstimate, ...]
     net: ImpactEstimate | None
+    parts: tuple[ImpactEstimate, ...]
+    channels: tuple[ImpactEstimate, ...]
+    channel_names: tuple[str, ...]
+    lately: ImpactEstimate | None
+    smallest_drop: float
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether it would have claimed something alone, but not among so many looks."""
+        return is_withheld(Verdict(self.own.verdict.value), self.q_value)
 
     @property
     def verdict(self) -> Verdict:
-        """Of the theme alone."""
-        return Verdict(self.own.verdict.value)
+        """Of the touched themes together, judged among the other looks of the night."""
+        return Verdict.INCONCLUSIVE if self.is_withheld else Verdict(self.own.verdict.value)
 
     @property
     def displacement(self) -> Displacement:
@@ -45,26 +78,80 @@ class Estimates:
             [(Verdict(one.verdict.value), avoided_range(one)) for one in self.siblings],
         )
 
+    @property
+    def still(self) -> Lately | None:
+        """Whether the fall stands in the newest days; None where that is not asked."""
+        if self.lately is None:
+            return None
+        return judge_lately(avoided_range(self.lately), self.lately.expected, self.smallest_drop)
+
 
 def avoided_range(estimate: ImpactEstimate) -> Range:
     """Return the contacts avoided with their 95 % range."""
     return Range(estimate.avoided_low, estimate.avoided, estimate.avoided_high)
 
 
-def make_estimates(inputs: MeasurementInputs) -> Estimates:
-    """Estimate theme, siblings and family from the same days and controls; deterministic."""
-    columns = [inputs.siblings[:, column] for column in range(inputs.siblings.shape[1])]
-    family = inputs.counts + inputs.siblings.sum(axis=1)
-    own = _estimate(inputs, inputs.counts)
-    return Estimates(
+def make_estimates(
+    inputs: MeasurementInputs, same_controls_as: ImpactEstimate | None = None
+) -> Estimates:
+    """Estimate everything from the same days and controls; deterministic.
+
+    Parameters
+    ----------
+    inputs : MeasurementInputs
+    same_controls_as : ImpactEstimate, optional
+        Of a measurement whose controls, days, calendar and settings are the same to the bit:
+        what it found out about them is taken over, with the same result.
+    """
+    own = _estimate(inputs, inputs.counts, same_controls_as)
+    fell = own.verdict.value == Verdict.FELL.value
+    columns = _columns(inputs.siblings)
+    family = inputs.counts + inputs.siblings.sum(axis=1, dtype=inputs.counts.dtype)
+    alone = Estimates(
         own=own,
+        q_value=None,
+        judged_with=None,
         siblings=tuple(_estimate(inputs, column, own) for column in columns),
         net=_estimate(inputs, family, own) if columns else None,
+        parts=tuple(_estimate(inputs, column, own) for column in _columns(inputs.parts)),
+        channels=tuple(_estimate(inputs, column, own) for column in _columns(inputs.channels))
+        if fell
+        else (),
+        channel_names=inputs.channel_names if fell else (),
+        lately=_estimate(inputs, inputs.counts, own, inputs.lately)
+        if fell and inputs.lately
+        else None,
+        smallest_drop=inputs.smallest_drop or 0.0,
+    )
+    return judge_among(alone, inputs.others)
+
+
+def judge_among(alone: Estimates, others: tuple[float, ...] | None) -> Estimates:
+    """Return the estimates judged among other looks.
+
+    Parameters
+    ----------
+    alone : Estimates
+    others : tuple of float or None
+        p-values of the looks judged with it; None outside of looks.
+    """
+    is_tested = others is not None and Verdict(alone.own.verdict.value) in TESTED
+    return replace(
+        alone,
+        q_value=q_value(alone.own.p_value, others or ()) if is_tested else None,
+        judged_with=others,
     )
 
 
+def _columns(counts: Counts | None) -> list[Counts]:
+    return [] if counts is None else [counts[:, column] for column in range(counts.shape[1])]
+
+
 def _estimate(
-    inputs: MeasurementInputs, counts: Counts, same_controls_as: ImpactEstimate | None = None
+    inputs: MeasurementInputs,
+    counts: Counts,
+    same_controls_as: ImpactEstimate | None = None,
+    left_out: tuple[int, ...] = (),
 ) -> ImpactEstimate:
     return estimate_impact(
         counts,
@@ -72,9 +159,12 @@ def _estimate(
         inputs.first_day,
         controls=inputs.controls if inputs.controls.shape[1] else None,
         holidays=inputs.holidays,
-        skip=inputs.skip,
+        skip=(*inputs.skip, *left_out),
         alpha=inputs.alpha,
         same_controls_as=same_controls_as,
+        driver=inputs.driver,
+        stages=inputs.stages,
+        prior=inputs.prior,
     )
 
 
@@ -90,12 +180,13 @@ def list_columns(estimates: Estimates) -> dict[str, Any]:
         "avoided_low": own.avoided_low,
         "avoided_high": own.avoided_high,
         "p_value": own.p_value,
+        "q_value": estimates.q_value,
         "verdict": estimates.verdict,
     }
 
 
 def list_figures(estimates: Estimates, inputs: MeasurementInputs) -> dict[str, Any]:
-    """Return the rest of the estimate as JSON: paths, own history, siblings, net."""
+    """Return the rest of the estimate as JSON: paths, own history, parts, siblings, net."""
     own = estimates.own
     return {
         "z": own.z,
@@ -120,6 +211,30 @@ def list_figures(estimates: Estimates, inputs: MeasurementInputs) -> dict[str, A
         "sibling_figures": [_brief(one) for one in estimates.siblings],
         "net": _brief(estimates.net) if estimates.net else None,
         "displacement": estimates.displacement.value,
+        **_since_2(estimates),
+    }
+
+
+def _since_2(estimates: Estimates) -> dict[str, Any]:
+    """Return what method 2.0 adds; rows of before do not have it."""
+    own = estimates.own
+    return {
+        "part_figures": [_brief(one) for one in estimates.parts],
+        "channel_figures": [
+            {"channel": name, **_brief(one)}
+            for name, one in zip(estimates.channel_names, estimates.channels, strict=True)
+        ],
+        "lately": _brief(estimates.lately) if estimates.lately else None,
+        "still": estimates.still.value if estimates.still else None,
+        "judged_with": None if estimates.judged_with is None else list(estimates.judged_with),
+        "is_withheld": estimates.is_withheld,
+        "gap_days": own.gap_days,
+        "widened_by": own.widened_by,
+        "days_needed": own.days_needed,
+        "contacts_needed": own.contacts_needed,
+        "history_needed": own.history_needed,
+        "rate": asdict(own.rate) if own.rate else None,
+        "reached": asdict(own.reached) if own.reached else None,
     }
 
 
@@ -149,5 +264,6 @@ def _own_history(own: ImpactEstimate) -> dict[str, Any] | None:
         "low": alone.avoided_low,
         "high": alone.avoided_high,
         "p_value": alone.p_value,
+        "z": alone.z,
         "verdict": alone.verdict.value,
     }

@@ -1,22 +1,14 @@
-"""What a measurement reads: the days, the comparison, the siblings; kept so it can be redone.
-
-Everything the estimate depends on goes into one npz whose bytes are the same for the same
-input, whatever the day it was written on: that makes a row reproducible, and unique.
-"""
+"""Which themes stand beside a measured one: the comparison, the siblings, the other fixes."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import zipfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
 
 import numpy as np
 import sqlalchemy as sa
-from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from closedloop.domain.impact import (
@@ -26,11 +18,13 @@ from closedloop.domain.impact import (
     SIBLING_LIKENESS,
     MeasurementWindow,
 )
+from closedloop.domain.impact_overlap import GoLive
 from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import Action, Intervention, Theme, ThemeLikeness
+from closedloop.services.impact_packing import Counts as Counts
 
-Counts = NDArray[np.int32]
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say; the time of writing must not show
+Series = Mapping[int, Sequence[int] | Counts]
+"""Contacts a day of each theme, by its id."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +46,12 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class OtherFix:
-    """Another change that went live around the one measured."""
+    """Another change that went live around the one measured, and one theme that it touches."""
 
     theme_id: int
     title: str
     went_live_on: date
+    intervention_id: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,114 +75,29 @@ class Comparison:
     other_fixes: tuple[OtherFix, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class MeasurementInputs:
-    """Every number an estimate depends on.
-
-    Attributes
-    ----------
-    counts : int array, shape (n_days,)
-        Contacts a day of the theme, the first `n_pre` of them before go-live.
-    controls : int array, shape (n_days, n_controls)
-    control_ids : tuple of int
-        Theme of each column.
-    siblings : int array, shape (n_days, n_siblings)
-    sibling_ids : tuple of int
-    first_day : date
-        The day of counts[0].
-    n_pre : int
-    skip : tuple of int
-        Indexes of roll-out days.
-    holidays : tuple of date
-        Within the days read.
-    alpha : float
-        Significance asked for.
-    definition_set_id : int
-    method_version : str
-    """
-
-    counts: Counts
-    controls: Counts
-    control_ids: tuple[int, ...]
-    siblings: Counts
-    sibling_ids: tuple[int, ...]
-    first_day: date
-    n_pre: int
-    skip: tuple[int, ...]
-    holidays: tuple[date, ...]
-    alpha: float
-    definition_set_id: int
-    method_version: str
-
-
-def pack_inputs(inputs: MeasurementInputs) -> bytes:
-    """Return the inputs as a compressed npz; the same inputs give the same bytes."""
-    arrays: dict[str, NDArray[np.generic]] = {
-        "counts": inputs.counts,
-        "controls": inputs.controls,
-        "control_ids": np.array(inputs.control_ids, dtype=np.int64),
-        "siblings": inputs.siblings,
-        "sibling_ids": np.array(inputs.sibling_ids, dtype=np.int64),
-        "first_day": np.array(inputs.first_day.toordinal(), dtype=np.int64),
-        "n_pre": np.array(inputs.n_pre, dtype=np.int64),
-        "skip": np.array(inputs.skip, dtype=np.int64),
-        "holidays": np.array([day.toordinal() for day in inputs.holidays], dtype=np.int64),
-        "alpha": np.array(inputs.alpha, dtype=np.float64),
-        "definition_set_id": np.array(inputs.definition_set_id, dtype=np.int64),
-        "method_version": np.frombuffer(inputs.method_version.encode(), dtype=np.uint8),
-    }
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, array in arrays.items():
-            one = io.BytesIO()
-            np.lib.format.write_array(one, np.ascontiguousarray(array), allow_pickle=False)
-            member = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
-            member.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(member, one.getvalue())
-    return out.getvalue()
-
-
-def unpack_inputs(packed: bytes) -> MeasurementInputs:
-    """Return the inputs that `pack_inputs` packed."""
-    with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
-        return MeasurementInputs(
-            counts=arrays["counts"],
-            controls=arrays["controls"],
-            control_ids=tuple(int(i) for i in arrays["control_ids"]),
-            siblings=arrays["siblings"],
-            sibling_ids=tuple(int(i) for i in arrays["sibling_ids"]),
-            first_day=date.fromordinal(arrays["first_day"].item()),
-            n_pre=int(arrays["n_pre"].item()),
-            skip=tuple(int(i) for i in arrays["skip"]),
-            holidays=tuple(date.fromordinal(int(day)) for day in arrays["holidays"]),
-            alpha=float(arrays["alpha"].item()),
-            definition_set_id=int(arrays["definition_set_id"].item()),
-            method_version=bytes(arrays["method_version"]).decode(),
-        )
-
-
-def fingerprint(packed: bytes) -> str:
-    """Return the SHA-256 of packed inputs, hex."""
-    return hashlib.sha256(packed).hexdigest()
-
-
-def stack_counts(
-    counts: Mapping[int, list[int]], theme_ids: Collection[int], n_days: int
-) -> Counts:
+def stack_counts(counts: Series, theme_ids: Collection[int], n_days: int) -> Counts:
     """Return a column for each theme, zeros where it has no contacts, (n_days, n_themes)."""
-    none = [0] * n_days
-    columns = [counts.get(theme_id, none) for theme_id in theme_ids]
+    none = np.zeros(n_days, dtype=np.int32)
+    columns = [np.asarray(counts.get(theme_id, none)) for theme_id in theme_ids]
     return np.array(columns, dtype=np.int32).reshape(len(columns), n_days).T.copy()
 
 
-def find_family(session: Session, theme_id: int) -> list[int]:
-    """Return the themes so alike that contacts may move there, in order of id."""
+def find_family(session: Session, theme_id: int, touched: Collection[int] = ()) -> list[int]:
+    """Return the themes so alike that contacts may move there, in order of id.
+
+    Parameters
+    ----------
+    touched : collection of int, optional
+        Other themes that the same change touches: what is like them is of the family, too, and
+        they themselves are not.
+    """
+    mine = {theme_id, *touched}
     likeness = ThemeLikeness.likeness >= SIBLING_LIKENESS
     either_way = sa.union(
-        sa.select(ThemeLikeness.other_id).where(ThemeLikeness.theme_id == theme_id, likeness),
-        sa.select(ThemeLikeness.theme_id).where(ThemeLikeness.other_id == theme_id, likeness),
+        sa.select(ThemeLikeness.other_id).where(ThemeLikeness.theme_id.in_(mine), likeness),
+        sa.select(ThemeLikeness.theme_id).where(ThemeLikeness.other_id.in_(mine), likeness),
     )
-    return sorted(int(other) for other in session.scalars(either_way) if other != theme_id)
+    return sorted(int(other) for other in session.scalars(either_way) if other not in mine)
 
 
 @dataclass
@@ -206,7 +116,11 @@ def choose_comparison(
     intervention_id: int | None,
     window: MeasurementWindow,
     family: Collection[int],
-    counts: Mapping[int, list[int]],
+    counts: Series,
+    touched: Collection[int] = (),
+    members: Collection[int] = (),
+    go_lives: Collection[GoLive] | None = None,
+    themes: Collection[ThemeName] | None = None,
 ) -> Comparison:
     """Sort the other themes into controls, siblings and those that are left out, with why.
 
@@ -217,15 +131,25 @@ def choose_comparison(
     window : MeasurementWindow
     family : collection of int
         Themes contacts may move to.
-    counts : mapping of int to list of int
+    counts : mapping of int to sequence of int
         Contacts a day from `window.first_day` on.
+    touched : collection of int, optional
+        Other themes that are measured with it: neither controls nor siblings.
+    members : collection of int, optional
+        Other interventions that are measured with it.
+    go_lives, themes : collections, optional
+        Every change and every theme in use, where they have been read before.
     """
-    fixes = _other_fixes(session, intervention_id, window)
+    mine = {theme_id, *touched}
+    known = list_go_lives(session) if go_lives is None else go_lives
+    fixes = _other_fixes(known, {intervention_id or 0, *members}, window)
     first_fix = {fix.theme_id: fix for fix in reversed(fixes)}
     sorting = _Sorting()
-    for other in _list_other_themes(session, theme_id):
-        mean = sum(counts.get(other.id, ())[: window.n_pre]) / max(1, window.n_pre)
-        _sort_in(sorting, other, mean, first_fix.get(other.id), other.id in family)
+    for other in list_themes_in_use(session) if themes is None else themes:
+        if other.id not in mine:
+            total = int(np.sum(np.asarray(counts.get(other.id, ()))[: window.n_pre]))
+            mean = total / max(1, window.n_pre)
+            _sort_in(sorting, other, mean, first_fix.get(other.id), other.id in family)
     largest = sorted(sorting.controls, key=lambda one: (-one[0], one[1].id))
     sorting.left_out += [
         LeftOut(other, f"the {MOST_CONTROLS} largest themes are compared with, this is smaller")
@@ -254,30 +178,55 @@ def _sort_in(
         sorting.controls.append((mean, other))
 
 
-def _list_other_themes(session: Session, theme_id: int) -> list[ThemeName]:
+def list_themes_in_use(session: Session) -> list[ThemeName]:
+    """Return every theme that is neither merged nor retired, in order of id."""
     rows = session.execute(
         sa.select(Theme.id, Theme.key, Theme.name)
-        .where(Theme.id != theme_id, Theme.status.not_in(GONE_STATUSES))
+        .where(Theme.status.not_in(GONE_STATUSES))
         .order_by(Theme.id)
     )
     return [ThemeName(*row) for row in rows]
 
 
+def list_go_lives(session: Session) -> list[GoLive]:
+    """Return every change that went live with all themes it touches, in order of id."""
+    rows = session.execute(
+        sa.select(
+            Intervention.id,
+            Action.key,
+            Action.title,
+            Intervention.went_live_on,
+            Intervention.rollout_days,
+            Intervention.theme_id,
+            Intervention.plan["also"].label("also"),
+        )
+        .join(Action, Action.id == Intervention.action_id)
+        .order_by(Intervention.id)
+    )
+    return [
+        GoLive(
+            row.id,
+            row.key,
+            row.title,
+            row.went_live_on,
+            row.rollout_days,
+            frozenset({row.theme_id, *(one["id"] for one in row.also or ())}),
+        )
+        for row in rows
+    ]
+
+
 def _other_fixes(
-    session: Session, intervention_id: int | None, window: MeasurementWindow
+    go_lives: Iterable[GoLive], mine: Collection[int], window: MeasurementWindow
 ) -> list[OtherFix]:
     """Return the changes whose going live falls between shortly before this one and as_of."""
     earliest = window.go_live - timedelta(days=RECENT_DAYS)
-    rows = session.execute(
-        sa.select(Intervention.theme_id, Action.title, Intervention.went_live_on)
-        .join(Action, Action.id == Intervention.action_id)
-        .where(
-            Intervention.id != (intervention_id or 0),
-            Intervention.went_live_on.between(earliest, window.as_of),
-        )
-        .order_by(Intervention.went_live_on, Intervention.id)
-    )
-    return [OtherFix(*row) for row in rows]
+    return [
+        OtherFix(theme_id, one.title, one.went_live_on, one.id)
+        for one in sorted(go_lives, key=lambda one: (one.went_live_on, one.id))
+        if one.id not in mine and earliest <= one.went_live_on <= window.as_of
+        for theme_id in sorted(one.theme_ids)
+    ]
 
 
 @lru_cache(maxsize=32)

@@ -2,40 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
-from closedloop.domain.contacts import HEADLINE_WINDOW, last_mature_day
 from closedloop.domain.errors import NotMeasurable
-from closedloop.domain.impact import LOOK_ALPHA, MeasurementWindow, counted_from, measurement_window
+from closedloop.domain.impact import (
+    LOOK_DAYS,
+    PRE_DAYS_MAX,
+    MeasurementWindow,
+    counted_from,
+    look_number,
+    look_on,
+    measurement_window,
+)
+from closedloop.domain.impact_judging import CLAIMS, look_alpha
+from closedloop.domain.impact_overlap import Overlap
+from closedloop.domain.impact_stages import Stage, stages_from_json
 from closedloop.domain.themes import ThemeStatus
-from closedloop.models import DefinitionSet, Intervention, ThemeDefinition
+from closedloop.models import ImpactMeasurement, Intervention
 from closedloop.queries.series import (
-    SameThemeRepeats,
-    count_unassigned,
-    daily_counts,
     get_mean_handle_seconds,
-    get_same_theme_repeats,
     get_series_span,
 )
-from closedloop.services.impact_checks import Surroundings
+from closedloop.services.impact_around import DriverUsed, Surroundings
+from closedloop.services.impact_days import (
+    days_before_lately,
+    list_empty_days,
+    read_channels,
+    read_driver_used,
+    repeats_after,
+    repeats_before,
+    rollout_indexes,
+    shares_of,
+)
 from closedloop.services.impact_inputs import (
     Comparison,
-    MeasurementInputs,
     ThemeName,
     choose_comparison,
-    find_family,
     list_holidays,
     stack_counts,
+)
+from closedloop.services.impact_packing import Counts, MeasurementInputs
+from closedloop.services.impact_shared import (
+    SharedReads,
+    check_same_ruler,
+    get_ruler,
+    read_shared,
+)
+from closedloop.services.impact_touched import (
+    check_defined,
+    check_overlap,
+    family_of,
+    name_touched,
 )
 from ml.impact import METHOD_VERSION
 
 MOST_UNASSIGNED = 0.01  # share of contacts since go-live that may wait for a theme
-REPEAT_DAYS = 84  # mature days before go-live that the repeat rate is held against
+MOST_JOINED_DAYS = 364  # from the first go-live to the last of changes measured as one
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +74,10 @@ class Reading:
     Attributes
     ----------
     window : MeasurementWindow
+    look : int
+        Looks complete with these data, 0 to 7.
+    is_look : bool
+        Whether the last day read is that of a look.
     definition_number : int
         Of the theme.
     inputs : MeasurementInputs
@@ -55,6 +88,8 @@ class Reading:
     """
 
     window: MeasurementWindow
+    look: int
+    is_look: bool
     definition_number: int
     inputs: MeasurementInputs
     comparison: Comparison
@@ -63,7 +98,11 @@ class Reading:
 
 
 def read_for_measuring(
-    session: Session, settings: Settings, intervention: Intervention, as_of: date
+    session: Session,
+    settings: Settings,
+    intervention: Intervention,
+    as_of: date,
+    shared: SharedReads | None = None,
 ) -> Reading:
     """Read the days before and after under one definition.
 
@@ -71,6 +110,9 @@ def read_for_measuring(
     ----------
     as_of : date
         Last reporting day to read, inclusive; not past the last day with contacts.
+    shared : SharedReads, optional
+        What measurements of the same round have read already; read afresh when it does not
+        reach far enough or the definitions have changed since.
 
     Raises
     ------
@@ -81,99 +123,165 @@ def read_for_measuring(
         raise NotMeasurable(
             f"{theme.key} was merged into another theme; its contacts are counted there now."
         )
-    definition_set_id, definition_number = _check_definition(session, intervention)
-    window = _check_window(session, intervention, as_of)
-    _check_assigned(session, window)
-    days, counts = daily_counts(session, None, window.first_day, window.as_of)
-    comparison = choose_comparison(
+    scope = _read_scope(session, settings, intervention, as_of, shared)
+    number = check_defined(session, theme, scope.shared)
+    _check_assigned(session, scope.shared, scope.window)
+    look, is_look = _look_of(intervention, scope.window.as_of)
+    alpha = _alpha_of(session, intervention.id, look, is_look=is_look)
+    inputs, driver = _read_inputs(session, intervention, scope, alpha)
+    around = _read_around(session, settings, intervention, scope, inputs, driver)
+    seconds = get_mean_handle_seconds(
+        session, scope.touched_ids, scope.window.first_day, scope.last_before
+    )
+    check_same_ruler(session, scope.shared.definition_set_id)
+    return Reading(scope.window, look, is_look, number, inputs, scope.beside, around, seconds)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scope:
+    """Which days and themes one measurement is about; `touched` begins with the action's own."""
+
+    shared: SharedReads
+    overlap: Overlap
+    touched: tuple[ThemeName, ...]
+    window: MeasurementWindow
+    days: list[date]
+    counts: Mapping[int, Counts]
+    beside: Comparison
+    holidays: tuple[tuple[date, str], ...] | None
+    stages: list[Stage]
+
+    @property
+    def touched_ids(self) -> tuple[int, ...]:
+        return tuple(one.id for one in self.touched)
+
+    @property
+    def last_before(self) -> date:
+        return self.window.go_live - timedelta(days=1)
+
+
+def _read_scope(
+    session: Session,
+    settings: Settings,
+    intervention: Intervention,
+    as_of: date,
+    shared: SharedReads | None,
+) -> _Scope:
+    theme, ruler = intervention.theme, get_ruler(session)
+    span_start, last_day = _check_span(session, intervention, as_of)
+    first_day = earliest_day(intervention.went_live_on, span_start)
+    if (
+        shared is None
+        or shared.definition_set_id != ruler.id
+        or not shared.reaches(first_day, last_day)
+    ):
+        shared = read_shared(session, ruler, first_day, last_day)
+    overlap = check_overlap(intervention, shared, last_day)
+    touched = name_touched(session, overlap.theme_ids, theme, shared)
+    window = _window_of(overlap, max(span_start, shared.first_day), last_day)
+    days, counts = shared.between(window.first_day, window.as_of)
+    beside = choose_comparison(
         session,
         theme_id=theme.id,
         intervention_id=intervention.id,
         window=window,
-        family=_family_of(session, intervention),
+        family=family_of(session, intervention, overlap.theme_ids),
         counts=counts,
+        touched=overlap.theme_ids,
+        members=[one.id for one in overlap.members],
+        go_lives=shared.go_lives,
+        themes=shared.themes,
     )
-    holidays = _holidays(settings.holiday_country, window)
-    control_ids = tuple(control.id for control in comparison.controls)
-    sibling_ids = tuple(sibling.id for sibling in comparison.siblings)
+    return _Scope(
+        shared=shared,
+        overlap=overlap,
+        touched=touched,
+        window=window,
+        days=days,
+        counts=counts,
+        beside=beside,
+        holidays=_holidays(settings.holiday_country, window),
+        # of changes measured as one each reached its customers by itself: no share fits all
+        stages=[] if overlap.is_joint else stages_from_json(intervention.stages),
+    )
+
+
+def _read_inputs(
+    session: Session, intervention: Intervention, scope: _Scope, alpha: float
+) -> tuple[MeasurementInputs, DriverUsed | None]:
+    """Return everything that the estimates are made from, and the driver asked for."""
+    window, n_days = scope.window, len(scope.days)
+    driver, volumes = read_driver_used(session, intervention, window, n_days)
+    control_ids = tuple(control.id for control in scope.beside.controls)
+    sibling_ids = tuple(sibling.id for sibling in scope.beside.siblings)
+    parts = stack_counts(scope.counts, scope.touched_ids, n_days)
+    has_parts = len(scope.touched) > 1
+    channels, channel_names = read_channels(session, scope.touched_ids, window)
+    skip = rollout_indexes(scope.overlap.members, window, n_days, is_staged=bool(scope.stages))
+    prior = scope.shared.prior
     inputs = MeasurementInputs(
-        counts=stack_counts(counts, [theme.id], len(days))[:, 0],
-        controls=stack_counts(counts, control_ids, len(days)),
+        counts=parts.sum(axis=1, dtype=np.int32),
+        controls=stack_counts(scope.counts, control_ids, n_days),
         control_ids=control_ids,
-        siblings=stack_counts(counts, sibling_ids, len(days)),
+        siblings=stack_counts(scope.counts, sibling_ids, n_days),
         sibling_ids=sibling_ids,
         first_day=window.first_day,
         n_pre=window.n_pre,
-        skip=_rollout_indexes(window, len(days)),
-        holidays=tuple(day for day, _ in holidays or ()),
-        alpha=LOOK_ALPHA,
-        definition_set_id=definition_set_id,
+        skip=skip,
+        holidays=tuple(day for day, _ in scope.holidays or ()),
+        alpha=alpha,
+        definition_set_id=scope.shared.definition_set_id,
         method_version=METHOD_VERSION,
+        parts=parts if has_parts else None,
+        part_ids=scope.touched_ids if has_parts else (),
+        channels=channels,
+        channel_names=channel_names,
+        driver=volumes,
+        stages=shares_of(scope.stages, window, n_days),
+        prior=None if prior is None else np.array(prior, dtype=np.float64),
+        lately=days_before_lately(window.n_pre, n_days, skip),
+        smallest_drop=_smallest_drop(intervention),
     )
-    zone = settings.reporting_zone
-    around = Surroundings(
+    return inputs, driver
+
+
+def _read_around(
+    session: Session,
+    settings: Settings,
+    intervention: Intervention,
+    scope: _Scope,
+    inputs: MeasurementInputs,
+    driver: DriverUsed | None,
+) -> Surroundings:
+    """Return what the checks are made of."""
+    theme, window, zone = intervention.theme, scope.window, settings.reporting_zone
+    return Surroundings(
         theme=ThemeName(theme.id, theme.key, theme.name),
-        siblings=comparison.siblings,
-        other_fixes=comparison.other_fixes,
+        siblings=scope.beside.siblings,
+        other_fixes=scope.beside.other_fixes,
         country=settings.holiday_country,
-        holidays=holidays,
-        counted_from=counted_from(window.go_live, window.rollout_days),
-        repeats_before=_repeats_before(session, theme.id, window, zone),
-        repeats_after=_repeats_after(session, theme.id, window, zone),
-        smallest_drop=intervention.plan.get("smallest_drop", intervention.action.smallest_drop),
-        empty_days=_empty_days(days, counts, window),
+        holidays=scope.holidays,
+        counted_from=_first_counted(window, scope.stages),
+        repeats_before=repeats_before(session, scope.touched_ids, window, zone),
+        repeats_after=repeats_after(session, scope.touched_ids, window, zone),
+        smallest_drop=_smallest_drop(intervention),
+        empty_days=list_empty_days(scope.days, scope.counts, window),
+        touched=scope.touched,
+        overlap=scope.overlap,
+        driver=driver,
+        stages=tuple(scope.stages),
+        before=tuple(int(count) for count in inputs.counts[: window.n_pre]),
     )
-    seconds = get_mean_handle_seconds(
-        session, theme.id, window.first_day, window.go_live - timedelta(days=1)
-    )
-    _check_unchanged(session, definition_set_id)
-    return Reading(window, definition_number, inputs, comparison, around, seconds)
 
 
-def _check_definition(session: Session, intervention: Intervention) -> tuple[int, int]:
-    """Return the current set and the theme's definition number, if the ruler is one ruler."""
-    theme = intervention.theme
-    current = session.execute(
-        sa.select(DefinitionSet.id, DefinitionSet.label_themes, DefinitionSet.assigned_at).where(
-            DefinitionSet.is_current
-        )
-    ).one_or_none()
-    if current is None:
-        raise NotMeasurable("There are no theme definitions yet. Discover themes first.")
-    if current.assigned_at is None:
-        raise NotMeasurable(
-            "The theme definitions have changed and the history is still counted under the old "
-            "ones. Assign all contacts again, then measure."
-        )
-    latest = session.execute(
-        sa.select(ThemeDefinition.number, ThemeDefinition.definition_set_id)
-        .where(ThemeDefinition.theme_id == theme.id)
-        .order_by(ThemeDefinition.number.desc())
-        .limit(1)
-    ).one_or_none()
-    in_force = theme.id in current.label_themes
-    if latest is None or not (in_force or latest.definition_set_id == current.id):
-        raise NotMeasurable(
-            f"{theme.key} has no definition in the current set, so no contact can be counted "
-            "for it. Discover themes again, or merge it into the theme that took its place."
-        )
-    return current.id, latest.number
+def _smallest_drop(intervention: Intervention) -> float:
+    """Return the share worth having, as frozen when it was shipped."""
+    worth: float = intervention.plan.get("smallest_drop", intervention.action.smallest_drop)
+    return worth
 
 
-def _check_unchanged(session: Session, definition_set_id: int) -> None:
-    """Refuse numbers of two definition sets: the set and its contacts change in one commit.
-
-    So what was read between two looks at the set is of one, if both show the same.
-    """
-    current = session.scalar(sa.select(DefinitionSet.id).where(DefinitionSet.is_current))
-    if current != definition_set_id:
-        raise NotMeasurable(
-            "The theme definitions changed while this was being measured, and its days would have "
-            "been counted under two of them. Measure again."
-        )
-
-
-def _check_window(session: Session, intervention: Intervention, as_of: date) -> MeasurementWindow:
+def _check_span(session: Session, intervention: Intervention, as_of: date) -> tuple[date, date]:
+    """Return the first day with contacts and the last day to read, both inclusive."""
     span = get_series_span(session)
     go_live = intervention.went_live_on
     if span.first_day is None or span.last_day is None:
@@ -189,11 +297,47 @@ def _check_window(session: Session, intervention: Intervention, as_of: date) -> 
             f"The change went live on {go_live.isoformat()}, and the contacts reach to "
             f"{last_day.isoformat()}: there is no day after it yet."
         )
-    return measurement_window(go_live, intervention.rollout_days, span.first_day, last_day)
+    return span.first_day, last_day
 
 
-def _check_assigned(session: Session, window: MeasurementWindow) -> None:
-    waiting, everything = count_unassigned(session, window.go_live, window.as_of)
+def earliest_day(went_live_on: date, first_data_day: date) -> date:
+    """Return the first day that measuring a change may read, joined with earlier ones or not."""
+    return max(first_data_day, went_live_on - timedelta(days=PRE_DAYS_MAX + MOST_JOINED_DAYS))
+
+
+def _window_of(overlap: Overlap, first_data_day: date, as_of: date) -> MeasurementWindow:
+    """Return the days to read: from the first go-live of the joined changes back."""
+    first = overlap.members[0]
+    start = max(first_data_day, overlap.baseline_from or first_data_day)
+    return measurement_window(first.went_live_on, first.rollout_days, start, as_of)
+
+
+def _look_of(intervention: Intervention, as_of: date) -> tuple[int, bool]:
+    """Return how many looks of the change itself are complete, and whether this day is one."""
+    went_live_on, rollout = intervention.went_live_on, intervention.rollout_days
+    on = look_on(went_live_on, rollout, as_of)
+    return look_number(went_live_on, rollout, as_of), on is not None
+
+
+def _alpha_of(session: Session, intervention_id: int, look: int, *, is_look: bool) -> float:
+    """Return what this look asks for; a running estimate asks for what the next look will."""
+    asked = min(look if is_look else look + 1, len(LOOK_DAYS))
+    claimed = sa.exists().where(
+        ImpactMeasurement.intervention_id == intervention_id,
+        ImpactMeasurement.is_look,
+        ImpactMeasurement.look < asked,
+        ImpactMeasurement.verdict.in_(CLAIMS),
+    )
+    return look_alpha(asked, has_claimed=bool(session.scalar(sa.select(claimed))))
+
+
+def _first_counted(window: MeasurementWindow, stages: list[Stage]) -> date:
+    """Return the first counted day: of a roll-out in stages that of the first stage."""
+    return window.go_live if stages else counted_from(window.go_live, window.rollout_days)
+
+
+def _check_assigned(session: Session, shared: SharedReads, window: MeasurementWindow) -> None:
+    waiting, everything = shared.count_unassigned(session, window.go_live, window.as_of)
     if waiting > MOST_UNASSIGNED * everything:
         raise NotMeasurable(
             f"{waiting:,} contacts since the change have not been assigned to themes yet, so it "
@@ -201,49 +345,8 @@ def _check_assigned(session: Session, window: MeasurementWindow) -> None:
         )
 
 
-def _family_of(session: Session, intervention: Intervention) -> list[int]:
-    """Return the family as declared when it was shipped, by likeness where none was."""
-    declared = intervention.plan.get("family")
-    return find_family(session, intervention.theme_id) if declared is None else list(declared)
-
-
 def _holidays(country: str, window: MeasurementWindow) -> tuple[tuple[date, str], ...] | None:
     try:
         return list_holidays(country, window.first_day, window.as_of)
     except LookupError:
         return None
-
-
-def _rollout_indexes(window: MeasurementWindow, n_days: int) -> tuple[int, ...]:
-    return tuple(range(window.n_pre, min(window.n_pre + window.rollout_days, n_days)))
-
-
-def _repeats_before(
-    session: Session, theme_id: int, window: MeasurementWindow, zone: str
-) -> SameThemeRepeats:
-    """Return the repeats of days whose window closed before the change."""
-    last_day = last_mature_day(window.go_live - timedelta(days=1), HEADLINE_WINDOW, zone)
-    first_day = max(window.first_day, last_day - timedelta(days=REPEAT_DAYS - 1))
-    return get_same_theme_repeats(session, theme_id, first_day, last_day)
-
-
-def _repeats_after(
-    session: Session, theme_id: int, window: MeasurementWindow, zone: str
-) -> SameThemeRepeats:
-    """Return the repeats of days after the roll-out whose window closed by the last day read."""
-    first_day = counted_from(window.go_live, window.rollout_days)
-    last_day = last_mature_day(window.as_of, HEADLINE_WINDOW, zone)
-    return get_same_theme_repeats(session, theme_id, first_day, last_day)
-
-
-def _empty_days(
-    days: list[date], counts: dict[int, list[int]], window: MeasurementWindow
-) -> tuple[date, ...]:
-    """Return days since the change without any contact, on weekdays that had some before."""
-    busy = [any(series[n] for series in counts.values()) for n in range(len(days))]
-    open_weekdays = {days[n].weekday() for n in range(window.n_pre) if busy[n]}
-    return tuple(
-        day
-        for day, had in zip(days[window.n_pre :], busy[window.n_pre :], strict=True)
-        if not had and day.weekday() in open_weekdays
-    )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,42 +12,51 @@ from sqlalchemy.orm import Session, undefer
 
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import NotFound
-from closedloop.domain.impact import look_number, look_on
+from closedloop.domain.impact_judging import remeasure_days
+from closedloop.domain.impact_stages import stages_to_json
 from closedloop.models import ImpactMeasurement
-from closedloop.services.impact_checks import first_reasons, list_checks
+from closedloop.services.impact_checks import list_checks, list_reasons
 from closedloop.services.impact_estimates import (
     Estimates,
     list_columns,
     list_figures,
     make_estimates,
 )
-from closedloop.services.impact_inputs import fingerprint, unpack_inputs
+from closedloop.services.impact_packing import fingerprint, unpack_inputs
 from closedloop.services.impact_readings import Reading
 from ml.impact import METHOD_VERSION
 
 
-def describe_measurement(reading: Reading, estimates: Estimates, pence: float) -> ImpactMeasurement:
+def describe_measurement(
+    reading: Reading, estimates: Estimates, *, pence: float, read_sha256: str, held_on: date | None
+) -> ImpactMeasurement:
     """Return the row of a measurement, all but its intervention and its inputs.
 
     Parameters
     ----------
     pence : float
         Cost of an agent minute in force, in minor units.
+    read_sha256 : str
+        Fingerprint of what was read, without the other looks that it is judged with.
+    held_on : date or None
+        Last data day of the look that said that the theme held; None while none has.
     """
     window = reading.window
-    look = look_on(window.go_live, window.rollout_days, window.as_of)
-    around = reading.around
+    detail = _detail(reading, estimates) | {
+        "read_sha256": read_sha256,
+        "remeasured_after": remeasure_days(held_on).get(window.as_of) if held_on else None,
+    }
     return ImpactMeasurement(
         as_of=window.as_of,
-        look=look_number(window.go_live, window.rollout_days, window.as_of),
-        is_look=look is not None,
+        look=reading.look,
+        is_look=reading.is_look,
         definition_set_id=reading.inputs.definition_set_id,
         definition_number=reading.definition_number,
         method_version=METHOD_VERSION,
-        reasons=[*first_reasons(estimates, around), *estimates.own.reasons],
+        reasons=list_reasons(estimates, reading.around),
         handle_seconds=reading.handle_seconds,
         pence_per_minute=pence,
-        detail=_detail(reading, estimates),
+        detail=detail,
         measured_at=utc_now(),
         **list_columns(estimates),
     )
@@ -80,6 +89,17 @@ def _detail(reading: Reading, estimates: Estimates) -> dict[str, Any]:
             {"id": theme.id, "key": theme.key, "name": theme.name, **figure}
             for theme, figure in zip(around.siblings, figures["sibling_figures"], strict=True)
         ],
+        "parts": [
+            {"id": theme.id, "key": theme.key, "name": theme.name, **figure}
+            for theme, figure in zip(around.touched, figures["part_figures"], strict=False)
+        ],
+        "joint": [
+            {"id": one.id, "key": one.key, "title": one.title, "day": one.went_live_on.isoformat()}
+            for one in (around.overlap.members if around.overlap else ())
+            if around.overlap and around.overlap.is_joint
+        ],
+        "driver": asdict(around.driver) if around.driver else None,
+        "stages": stages_to_json(around.stages),
         "controls": [control.key for control in beside.controls],
         "left_out": [
             {"key": out.theme.key, "name": out.theme.name, "reason": out.reason}

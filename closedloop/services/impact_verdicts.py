@@ -5,17 +5,22 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from closedloop.domain.actions import SHIPPED_ACTIONS, check_action_move
+from closedloop.domain.actions import SHIPPED_ACTIONS, ActionStatus, check_action_move
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
 from closedloop.domain.impact import (
     Displacement,
+    Range,
+    Verdict,
     action_status_after_look,
     theme_status_after_look,
 )
+from closedloop.domain.impact_judging import only_fades
+from closedloop.domain.impact_overlap import find_overlap
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import ImpactMeasurement, Intervention, Theme
 from closedloop.services.audit import record_event
+from closedloop.services.impact_inputs import list_go_lives
 from closedloop.services.theme_moves import move_theme
 
 _JUDGED = (ThemeStatus.MEASURING, ThemeStatus.HELD, ThemeStatus.NOT_HELD)
@@ -40,6 +45,8 @@ def _judge_action(
 ) -> None:
     action = measurement.intervention.action
     wanted = action_status_after_look(measurement.verdict, displacement)
+    if _only_fades(session, measurement):
+        wanted = ActionStatus.CANNOT_TELL
     if action.status is wanted or action.status not in SHIPPED_ACTIONS:
         return
     check_action_move(action.status, wanted)
@@ -76,6 +83,8 @@ def _judge_theme(
     )
     if theme is None or theme.status not in _JUDGED or not _is_latest(session, intervention):
         return
+    if _only_fades(session, measurement):
+        return  # the watch looks after it: a range that grew vague says nothing against it
     wanted = theme_status_after_look(measurement.verdict, displacement, measurement.look)
     move_theme(
         session,
@@ -87,15 +96,45 @@ def _judge_theme(
     )
 
 
+def _only_fades(session: Session, measurement: ImpactMeasurement) -> bool:
+    """Say that a fall which an earlier look had shown is no longer shown, nor ruled out."""
+    intervention = measurement.intervention
+    earlier = sa.exists().where(
+        ImpactMeasurement.intervention_id == measurement.intervention_id,
+        ImpactMeasurement.is_look,
+        ImpactMeasurement.look < measurement.look,
+        ImpactMeasurement.verdict == Verdict.FELL,
+        ImpactMeasurement.detail["displacement"].as_string() != Displacement.MOVED.value,
+    )
+    return only_fades(
+        measurement.verdict,
+        measurement.look,
+        has_fallen=bool(session.scalar(sa.select(earlier))),
+        avoided=Range(measurement.avoided_low, measurement.avoided, measurement.avoided_high),
+        expected=measurement.expected,
+        smallest_drop=intervention.plan.get("smallest_drop", intervention.action.smallest_drop),
+    )
+
+
 def _is_latest(session: Session, intervention: Intervention) -> bool:
+    """Say that no newer change of the theme is measured, by itself or together with this one."""
     later = Intervention.went_live_on > intervention.went_live_on
     same_day = sa.and_(
         Intervention.went_live_on == intervention.went_live_on, Intervention.id > intervention.id
     )
-    newer = sa.select(Intervention.id).where(
-        Intervention.theme_id == intervention.theme_id, sa.or_(later, same_day)
+    newer = set(
+        session.scalars(
+            sa.select(Intervention.id).where(
+                Intervention.theme_id == intervention.theme_id, sa.or_(later, same_day)
+            )
+        )
     )
-    return session.scalar(newer.limit(1)) is None
+    if not newer:
+        return True
+    known = list_go_lives(session)
+    return all(
+        find_overlap(one, known, as_of=one.went_live_on).refusal for one in known if one.id in newer
+    )
 
 
 def _in_words(measurement: ImpactMeasurement, displacement: Displacement) -> str:

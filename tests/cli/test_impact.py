@@ -64,7 +64,7 @@ def test_measuring_one_action_prints_the_answer_and_what_it_is(run, session, shi
 
     assert "running, not yet a verdict" in running
     assert "contacts avoided since 3 March 2026" in running
-    assert "fell (look 1 of 4)" in look
+    assert "fell (look 1 of 7)" in look
     assert days(session) == [LOOK_1, LOOK_2, CUT]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from closedloop.domain.actions import ACTION_MOVES, SHIPPED_ACTIONS, ActionStatus
 from closedloop.domain.impact import (
+    FIRST_LOOKS,
     LOOK_DAYS,
     Displacement,
     Range,
@@ -41,7 +43,14 @@ def test_the_first_look_reads_fourteen_whole_days_after_the_roll_out():
     assert window.n_pre == 364
 
 
-@given(st.integers(0, 60), st.integers(-5, 250))
+def test_four_looks_decide_and_one_a_quarter_follows_to_the_end_of_51_weeks():
+    days = [(day - LIVE).days + 1 for day in looks(LIVE, 0)]
+    assert days == [14, 28, 56, 84, 175, 266, 357]
+    assert {after - before for before, after in pairwise(days[3:])} == {91}
+    assert days[FIRST_LOOKS - 1] == 84
+
+
+@given(st.integers(0, 60), st.integers(-5, 450))
 def test_look_numbers_agree_with_the_days_of_the_looks(rollout, after):
     day = LIVE + timedelta(days=after)
     number = look_number(LIVE, rollout, day)
@@ -126,7 +135,8 @@ def test_what_a_look_does_to_action_and_theme(verdict, displacement, action, the
     assert action_status_after_look(judged, moved) is ActionStatus(action)
     assert theme_status_after_look(judged, moved, 1) is ThemeStatus(theme)
     assert theme_status_after_look(judged, moved, 3) is ThemeStatus(theme)
-    assert theme_status_after_look(judged, moved, 4) is ThemeStatus(theme_at_last)
+    for look in (4, 5, 7):
+        assert theme_status_after_look(judged, moved, look) is ThemeStatus(theme_at_last)
 
 
 def test_every_judgement_can_follow_every_other_one():

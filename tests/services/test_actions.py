@@ -28,6 +28,7 @@ from closedloop.domain.errors import (
     NotFound,
     Refusal,
 )
+from closedloop.domain.impact import LOOK_DAYS
 from closedloop.domain.themes import THEME_MOVES, Strategy, ThemeStatus
 from closedloop.models import Action, AuditEvent, Intervention, Theme
 from closedloop.services.actions import (
@@ -322,7 +323,8 @@ def test_ship_action_freezes_the_plan_as_it_stood(session, house):
     assert plan["department"]["name"] == house.department.name
     assert (plan["strategy"], plan["expected_drop"], plan["smallest_drop"]) == ("inform", 0.3, 0.15)
     assert plan["due_on"] == "2026-03-31"
-    assert plan["looks"] == ["2026-03-20", "2026-04-03", "2026-05-01", "2026-05-29"]
+    assert plan["looks"][:4] == ["2026-03-20", "2026-04-03", "2026-05-01", "2026-05-29"]
+    assert len(plan["looks"]) == len(LOOK_DAYS)
     assert (plan["first_baseline_day"], plan["counted_from"]) == ("2026-01-01", "2026-03-07")
     assert plan["controls"] == [theme.key for theme in controls]
     assert (plan["family"], plan["siblings"]) == ([sibling.id], [sibling.key])

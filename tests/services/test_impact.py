@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -14,14 +15,25 @@ from closedloop.domain.accounts import Role
 from closedloop.domain.actions import ActionStatus
 from closedloop.domain.audit import COMMAND_LINE, NIGHTLY_ROUND, Actor
 from closedloop.domain.errors import InvalidTransition, NotAllowed, NotFound, NotMeasurable
-from closedloop.domain.impact import FOLLOW_UP_DAYS, Verdict, looks
+from closedloop.domain.impact import (
+    FOLLOW_UP_DAYS,
+    LOOK_ALPHA,
+    LOOK_DAYS,
+    QUARTER_ALPHA,
+    Displacement,
+    Verdict,
+    looks,
+)
+from closedloop.domain.impact_judging import q_values
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import (
     Action,
     AuditEvent,
     Comeback,
     DailyRollup,
+    DriverDay,
     ImpactMeasurement,
+    ImpactPrior,
     Intervention,
     Theme,
 )
@@ -33,10 +45,16 @@ from closedloop.services.impact import (
     reproduce_measurement,
     watch_comebacks,
 )
+from closedloop.services.impact_estimates import list_figures, make_estimates
+from closedloop.services.impact_pool import Estimators, Helper
+from closedloop.services.impact_readings import read_for_measuring
+from closedloop.services.impact_verdicts import speak_look
+from closedloop.services.impact_writing import prepare, write_measurement
 from closedloop.services.long_work import Cancelled
 from closedloop.services.site import set_pence_per_minute
 from tests.factories.accounts import make_user
 from tests.factories.contacts import make_contact
+from tests.factories.impact import make_measurement
 from tests.factories.rollups import slice_again
 from tests.factories.series import (
     add_days,
@@ -72,11 +90,27 @@ class Site:
         self.action = action
         make_definitions(session, [self.theme])
 
-    def write(self, theme, *, mean, change=0.0, seed=1, n_pre=N_PRE + ROLLOUT, **values):
+    def write(
+        self,
+        theme,
+        *,
+        mean,
+        change=0.0,
+        seed=1,
+        n_pre=N_PRE + ROLLOUT,
+        first_day=FIRST,
+        n_days=None,
+        **values,
+    ):
         counts = draw_counts(
-            seed, mean=mean, change=change, n_pre=n_pre, first_day=FIRST, n_days=self.n_days
+            seed,
+            mean=mean,
+            change=change,
+            n_pre=n_pre,
+            first_day=first_day,
+            n_days=n_days or self.n_days,
         )
-        add_days(self.session, theme, FIRST, counts, **values)
+        add_days(self.session, theme, first_day, counts, **values)
         return counts
 
     def add_sibling(self, *, mean, change, likeness=0.72):
@@ -283,15 +317,73 @@ def test_sparse_themes_are_no_controls_and_days_without_contacts_are_zeros(sessi
     assert edge.key in found.detail["controls"]
 
 
-def test_a_second_fix_of_the_same_theme_is_a_warning_and_the_newer_one_rules(session, settings):
+def add_second_fix(site, after, **values):
+    """Another fix of the same theme, live some days after the first."""
+    action = make_action(site.session, site.theme, ActionStatus.SHIPPED, title="Second try")
+    return make_intervention(
+        site.session, action, went_live_on=LIVE + timedelta(days=after), **values
+    )
+
+
+def test_fixes_of_one_theme_within_four_weeks_are_measured_as_one(session, settings):
     site = Site(session)
-    action = make_action(session, site.theme, ActionStatus.SHIPPED, title="Second try")
-    make_intervention(session, action, went_live_on=LIVE + timedelta(days=10))
+    second = add_second_fix(site, 10, rollout_days=3)
     found = measure(site, settings)
-    assert check(found, "other_fixes")["state"] == "warn"
-    assert "Second try" in check(found, "other_fixes")["sentence"]
+    assert check(found, "together")["state"] == "warn"
+    assert "Second try" in check(found, "together")["sentence"]
+    assert "measured as one change" in found.reasons[0]
+    assert found.detail["joint"][1]["id"] == second.id
+    assert found.n_post == 28 - 3  # days on which either was rolled out are not counted
     assert site.action.status is ActionStatus.EFFECTIVE
+    assert site.theme.status is ThemeStatus.MEASURING  # the newer one rules
+    # the second is the same change from the first go-live on: the same days, the same number
+    other = measure_intervention(
+        session, settings=settings, intervention_id=second.id, as_of=SECOND_LOOK, by=BY
+    )
+    assert (other.observed, other.avoided, other.n_pre) == (found.observed, found.avoided, N_PRE)
+    assert check(other, "other_fixes")["sentence"] == "No other fix went live around it."
+
+
+def test_before_the_second_went_live_the_first_is_measured_alone(session, settings):
+    site = Site(session)
+    add_second_fix(site, 20)
+    found = measure(site, settings, LOOKS[0])
+    assert found.detail["joint"] == []
     assert site.theme.status is ThemeStatus.MEASURING
+
+
+def test_a_fix_too_soon_after_another_is_refused_and_the_first_says_so(session, settings):
+    site = Site(session)
+    second = add_second_fix(site, 40)
+    with pytest.raises(NotMeasurable, match="60 are needed"):
+        measure_intervention(
+            session, settings=settings, intervention_id=second.id, as_of=LOOKS[3], by=BY
+        )
+    found = measure(site, settings, LOOKS[3])
+    assert check(found, "together")["state"] == "warn"
+    assert "Their effects add up here" in check(found, "together")["sentence"]
+    assert site.theme.status is ThemeStatus.HELD  # nobody else measures it
+
+
+def test_a_later_fix_is_measured_against_the_days_since_the_first_had_settled(session, settings):
+    site = Site(session, after=150)
+    second = add_second_fix(site, 100)
+    again = LIVE + timedelta(days=100)
+    site.write(site.theme, mean=9, first_day=again, n_days=50, channel="chat", seed=3)
+    found = measure_intervention(
+        session,
+        settings=settings,
+        intervention_id=second.id,
+        as_of=again + timedelta(days=27),
+        by=BY,
+    )
+    settled = LIVE + timedelta(days=ROLLOUT + 14)
+    assert found.detail["window"]["first_day"] == settled.isoformat()
+    assert found.n_pre == (again - settled).days
+    assert found.verdict is Verdict.ROSE  # against the level the first fix had reached
+    assert "had settled" in check(found, "together")["sentence"]
+    with pytest.raises(NotMeasurable, match="Its last look stands"):
+        measure(site, settings, again)
 
 
 def test_a_theme_that_people_are_acting_on_again_stays_acting(session, settings):
@@ -570,13 +662,401 @@ def test_measure_due_on_the_day_of_a_look_measures_once(session, settings, datab
     assert [(row.as_of, row.is_look) for row in list_rows(database)] == [(LOOKS[0], True)]
 
 
-def test_measure_due_follows_up_for_half_a_year_and_speaks_late_looks(session, settings, database):
-    Site(session, after=FOLLOW_UP_DAYS + 10)
+def test_measure_due_runs_every_night_for_half_a_year_then_once_a_week(session, settings, database):
+    Site(session, change=0, n_controls=0, after=FOLLOW_UP_DAYS + 30)
     session.commit()
-    summary = run_due(database, settings, LIVE + timedelta(days=FOLLOW_UP_DAYS + 1))
-    assert (summary.measured, summary.looks) == (4, 4)
-    assert run_due(database, settings, LIVE + timedelta(days=FOLLOW_UP_DAYS + 1)).interventions == 0
-    assert run_due(database, settings, LIVE + timedelta(days=FOLLOW_UP_DAYS)).measured == 1
+    end = LIVE + timedelta(days=FOLLOW_UP_DAYS)  # a day after the fifth look
+    summary = run_due(database, settings, end)
+    assert (summary.measured, summary.looks) == (6, 5)
+    for nights, measured in ((1, 0), (6, 0), (7, 1), (8, 0)):
+        assert run_due(database, settings, end + timedelta(days=nights)).measured == measured
+    assert [row.look for row in list_rows(database) if row.is_look] == [1, 2, 3, 4, 5]
+
+
+def test_after_the_last_look_nothing_is_measured_any_more(session, settings, database):
+    Site(session, change=0, n_controls=0, after=LOOK_DAYS[-1] + ROLLOUT + 10)
+    session.commit()
+    last = LOOKS[-1]
+    assert run_due(database, settings, last).looks == len(LOOK_DAYS)
+    for nights in (1, 9):
+        assert run_due(database, settings, last + timedelta(days=nights)).interventions == 0
+
+
+def test_what_held_is_measured_again_on_its_own_days_and_speaks_no_verdict(
+    session, settings, database
+):
+    Site(session, n_controls=0, after=ROLLOUT + 84)
+    session.commit()
+    run_due(database, settings, LOOKS[0])
+    status = held_status(database)
+    summary = run_due(database, settings, LOOKS[0] + timedelta(days=61))
+    assert status == ThemeStatus.HELD == held_status(database)
+    again = [LOOKS[0] + timedelta(days=days) for days in (30, 60)]
+    with database.reading() as reading:
+        found = reading.execute(
+            sa.select(
+                ImpactMeasurement.as_of,
+                ImpactMeasurement.is_look,
+                ImpactMeasurement.detail["remeasured_after"].as_integer(),
+            ).order_by(ImpactMeasurement.as_of)
+        ).all()
+    marked = {row[0]: row[2] for row in found if row[2]}
+    assert marked == {again[0]: 30, again[1]: 60}
+    assert not any(row[1] for row in found if row[0] in again)
+    assert summary.measured == 5  # two looks, two days again, and what runs
+    assert run_due(database, settings, LOOKS[0] + timedelta(days=61)).measured == 0
+
+
+def held_status(database):
+    with database.reading() as reading:
+        return reading.scalars(
+            sa.select(Theme.status).join(Intervention, Intervention.theme_id == Theme.id)
+        ).one()
+
+
+def test_the_newest_days_tell_whether_the_fall_still_stands(session, settings):
+    site = Site(session, n_controls=0)
+    assert check(measure(site, settings, LOOKS[3]), "lately")["state"] == "ok"
+    back = LOOKS[3] - timedelta(days=27)
+    site.write(site.theme, mean=9, first_day=back, n_days=28, channel="chat", seed=8)
+    found = measure(site, settings, LOOKS[3])
+    assert found.verdict is Verdict.FELL  # over all its days
+    assert check(found, "lately")["state"] == "warn"
+    assert found.detail["still"] != "stands"
+    assert found.detail["lately"]["expected"] < found.expected / 2
+
+
+# many looks at once
+
+
+def test_looks_of_one_night_are_judged_together(session, settings, database):
+    site = Site(session, n_controls=0)
+    others = [add_second_site(site, seed=40 + n) for n in range(5)]
+    make_definitions(session, [site.theme, *(one.theme for one in others)], number=2)
+    session.commit()
+    run_due(database, settings, LOOKS[0])
+    with database.reading() as reading:
+        rows = reading.execute(
+            sa.select(
+                ImpactMeasurement.p_value,
+                ImpactMeasurement.q_value,
+                ImpactMeasurement.verdict,
+                ImpactMeasurement.detail,
+            )
+        ).all()
+    assert len(rows) == 6
+    expected = q_values([row.p_value for row in rows])
+    assert [row.q_value for row in rows] == pytest.approx(expected)
+    assert all(row.q_value > row.p_value for row in rows if row.p_value < max(expected))
+    for row in rows:
+        others = sorted(one.p_value for one in rows if one is not row)
+        assert row.detail["judged_with"] == others
+
+
+def withheld(session, settings, p_beside):
+    """A fall at the first look, judged with forty looks of other changes with that p-value."""
+    site = Site(session, change=-0.22, n_controls=0, seed=5)
+    inputs = read_for_measuring(session, settings, site.intervention, LOOKS[0]).inputs
+    return site, replace(inputs, others=(p_beside,) * 40)
+
+
+def test_a_claim_that_may_be_one_of_many_by_chance_is_not_made(session, settings):
+    site, inputs = withheld(session, settings, 0.9)
+    alone = make_estimates(replace(inputs, others=()))
+    assert alone.verdict is Verdict.FELL
+    assert alone.q_value == alone.own.p_value
+    assert 0.1 / 41 < alone.own.p_value < 0.015  # else this site tells nothing
+    among = make_estimates(inputs)
+    assert (among.verdict, among.is_withheld) == (Verdict.INCONCLUSIVE, True)
+    assert among.q_value == pytest.approx(alone.own.p_value * 41)
+    # among many that are as sure it may be claimed
+    sure = make_estimates(replace(inputs, others=(alone.own.p_value,) * 40))
+    assert sure.verdict is Verdict.FELL
+    assert site.theme.status is ThemeStatus.MEASURING
+
+
+def test_a_withheld_claim_is_written_with_its_sentence_and_reproduced(session, settings):
+    site, inputs = withheld(session, settings, 0.9)
+    reading = read_for_measuring(session, settings, site.intervention, LOOKS[0])
+    found = write_measurement(
+        session,
+        site.intervention,
+        prepare(reading),
+        inputs,
+        make_estimates(inputs),
+        settings=settings,
+        by=BY,
+    )
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "judged together with 40 other looks" in found.reasons[0]
+    assert not any(sentence.startswith("At least") for sentence in found.reasons)
+    assert check(found, "many_looks")["state"] == "warn"
+    assert (site.action.status, site.theme.status) == ("cannot_tell", ThemeStatus.MEASURING)
+    again = reproduce_measurement(session, measurement_id=found.id)
+    assert again.same, again.differences
+
+
+def test_a_look_measured_by_itself_is_judged_with_those_of_its_day(session, settings):
+    site = Site(session, n_controls=0)
+    second = add_second_site(site)
+    make_definitions(session, [site.theme, second.theme], number=2)
+    first = measure(site, settings, LOOKS[0])
+    assert (first.q_value, first.detail["judged_with"]) == (first.p_value, [])
+    other = measure_intervention(
+        session, settings=settings, intervention_id=second.id, as_of=LOOKS[0], by=BY
+    )
+    assert other.detail["judged_with"] == [first.p_value]
+    # and the first stands as it was, though another look has come since
+    assert measure(site, settings, LOOKS[0]) is first
+
+
+def test_what_runs_between_looks_is_judged_with_nobody(session, settings):
+    found = measure(Site(session), settings, SECOND_LOOK + timedelta(days=3))
+    assert (found.q_value, found.detail["judged_with"]) == (None, None)
+
+
+# quarterly looks
+
+
+@pytest.mark.parametrize(("change", "alpha"), [(0, QUARTER_ALPHA), (-0.45, LOOK_ALPHA)])
+def test_a_quarterly_look_asks_for_more_unless_it_repeats_a_claim(session, settings, change, alpha):
+    site = Site(session, change=change, n_controls=0, after=LOOK_DAYS[4] + ROLLOUT)
+    assert measure(site, settings, LOOKS[0]).detail["alpha"] == LOOK_ALPHA
+    assert measure(site, settings, LOOKS[4]).detail["alpha"] == alpha
+
+
+def test_a_fall_that_a_quarterly_look_no_longer_shows_is_told_from_one_that_is_gone(
+    session, settings
+):
+    site = Site(session, n_controls=0)
+    site.theme.status, site.action.status = ThemeStatus.HELD, ActionStatus.EFFECTIVE
+    make_measurement(session, site.intervention, as_of=LOOKS[3], verdict=Verdict.FELL)
+    measurement = make_measurement(
+        session,
+        site.intervention,
+        as_of=LOOKS[4],
+        verdict=Verdict.NO_CHANGE,
+        avoided=(-50.0, 150.0, 600.0),
+        expected=1_000.0,
+    )
+    speak_look(session, measurement, Displacement.NONE, BY)
+    assert (site.action.status, site.theme.status) == ("cannot_tell", ThemeStatus.HELD)
+    gone = make_measurement(
+        session,
+        site.intervention,
+        as_of=LOOKS[5],
+        verdict=Verdict.NO_CHANGE,
+        avoided=(-50.0, 20.0, 90.0),
+        expected=1_000.0,
+    )
+    speak_look(session, gone, Displacement.NONE, BY)
+    assert (site.action.status, site.theme.status) == ("not_effective", ThemeStatus.NOT_HELD)
+
+
+# what a fix touches
+
+
+def add_touched(site, *, mean, change, seed=11):
+    """Another theme that the fix touches, as declared when it was shipped."""
+    theme = make_theme(site.session)
+    site.write(theme, mean=mean, change=change, seed=seed)
+    also = site.intervention.plan.get("also", [])
+    one = {"id": theme.id, "key": theme.key, "name": theme.name}
+    site.intervention.plan = site.intervention.plan | {"also": [*also, one]}
+    make_definitions(site.session, [site.theme, theme], number=2)
+    return theme
+
+
+def test_the_number_is_of_all_themes_that_the_fix_touches(session, settings):
+    site = Site(session)
+    alone = measure(site, settings)
+    other = add_touched(site, mean=15, change=-0.4)
+    make_alike(session, site.theme, other, 0.9)
+    found = measure(site, settings)
+    truth = (20 * 0.45 + 15 * 0.4) * 28
+    assert found.avoided_low < truth < found.avoided_high
+    assert found.observed > alone.observed
+    assert [part["key"] for part in found.detail["parts"]] == [site.theme.key, other.key]
+    assert sum(part["observed"] for part in found.detail["parts"]) == found.observed
+    assert found.detail["siblings"] == []  # alike, but touched: in the number, not beside it
+    assert other.key not in found.detail["controls"]
+    assert check(found, "family")["state"] == "ok"
+    again = reproduce_measurement(session, measurement_id=found.id)
+    assert again.same, again.differences
+
+
+def test_what_moved_within_the_declared_family_is_no_fall(session, settings):
+    site = Site(session, change=-0.5)
+    add_touched(site, mean=14, change=10 / 14)
+    found = measure(site, settings)
+    assert found.verdict is not Verdict.FELL
+    assert check(found, "family")["state"] == "warn"
+    assert site.action.status is not ActionStatus.EFFECTIVE
+
+
+def test_a_theme_that_another_fix_touches_is_no_control(session, settings):
+    site = Site(session)
+    action = make_action(session, site.controls[0], ActionStatus.SHIPPED)
+    touched = site.controls[1]
+    make_intervention(
+        session,
+        action,
+        went_live_on=LIVE,
+        plan={"also": [{"id": touched.id, "key": touched.key, "name": touched.name}]},
+    )
+    found = measure(site, settings)
+    assert not {site.controls[0].key, touched.key} & set(found.detail["controls"])
+    assert "the 2 themes it touches are left out" in check(found, "other_fixes")["sentence"]
+
+
+def test_a_touched_theme_merged_elsewhere_is_refused_and_merged_within_is_counted(
+    session, settings
+):
+    site = Site(session)
+    other = add_touched(site, mean=15, change=-0.4)
+    other.status, other.merged_into_id = ThemeStatus.MERGED, site.theme.id
+    assert measure(site, settings).detail["parts"] == []
+    other.merged_into_id = site.controls[0].id
+    with pytest.raises(NotMeasurable, match="merged into a theme that it does not touch"):
+        measure(site, settings, LOOKS[2])
+
+
+def test_contacts_that_came_by_another_channel_are_in_the_number_and_said(session, settings):
+    site = Site(session, change=-0.6)
+    site.write(site.theme, mean=2, change=4.0, seed=21, channel="chat")
+    found = measure(site, settings)
+    assert check(found, "channels")["state"] == "warn"
+    assert "by chat" in check(found, "channels")["sentence"]
+    assert [one["channel"] for one in found.detail["channel_figures"]] == ["phone", "chat"]
+    assert sum(one["observed"] for one in found.detail["channel_figures"]) == found.observed
+
+
+def test_by_one_channel_none_can_have_moved(session, settings):
+    assert check(measure(Site(session), settings), "channels")["state"] == "off"
+
+
+# stages and driver volumes
+
+
+def test_a_roll_out_in_stages_counts_its_days_by_who_was_reached(session, settings):
+    site = Site(session)
+    stages = [{"day": LIVE.isoformat(), "share": 0.5}]
+    stages.append({"day": (LIVE + timedelta(days=ROLLOUT)).isoformat(), "share": 1.0})
+    site.intervention.stages = stages
+    found = measure(site, settings)
+    assert (found.look, found.is_look) == (2, True)  # looks count from the last stage
+    assert found.n_post == ROLLOUT + 28
+    assert found.detail["window"]["counted_from"] == LIVE.isoformat()
+    assert check(found, "stages")["state"] == "ok"
+    again = reproduce_measurement(session, measurement_id=found.id)
+    assert again.same, again.differences
+
+
+def add_driver(site, *, change=0.0, missing=0):
+    """Orders a day, which change with the go-live; none are known of the first few days."""
+    session, days = site.session, range(missing, site.n_days)
+    session.add_all(
+        DriverDay(
+            driver="orders",
+            day=FIRST + timedelta(days=n),
+            volume=1_000.0 * (1 + (change if n >= N_PRE + ROLLOUT else 0)),
+        )
+        for n in days
+    )
+    session.flush()
+    site.intervention.driver = "orders"
+
+
+def test_with_a_driver_fewer_orders_are_no_success_of_the_fix(session, settings):
+    site = Site(session, n_controls=0)
+    assert measure(site, settings).verdict is Verdict.FELL
+    add_driver(site, change=-0.45)
+    found = measure(site, settings)
+    assert found.verdict is Verdict.NO_CHANGE
+    assert check(found, "driver_volume")["state"] == "ok"
+    again = reproduce_measurement(session, measurement_id=found.id)
+    assert again.same, again.differences
+
+
+def test_a_driver_with_holes_is_said_or_not_used(session, settings):
+    site = Site(session)
+    add_driver(site, missing=5)
+    found = measure(site, settings)
+    assert "5 days without a volume are not counted" in check(found, "driver_volume")["sentence"]
+    assert found.n_pre == N_PRE - 5
+    session.execute(sa.delete(DriverDay).where(DriverDay.day < FIRST + timedelta(days=60)))
+    found = measure(site, settings)
+    assert "not held against it" in check(found, "driver_volume")["sentence"]
+    assert found.n_pre == N_PRE
+
+
+def test_the_prior_in_force_is_kept_with_the_measurement(session, settings):
+    site = Site(session)
+    first = measure(site, settings)
+    weights = [1 / 56] * 56
+    session.add(
+        ImpactPrior(
+            as_of=LIVE, method_version=METHOD_VERSION, n_themes=50, weights=weights, learnt_by="x"
+        )
+    )
+    session.flush()
+    second = measure(site, settings)
+    assert second.id != first.id
+    assert second.expected != first.expected
+    for found in (first, second):
+        again = reproduce_measurement(session, measurement_id=found.id)
+        assert again.same, again.differences
+
+
+def test_a_measurement_comes_out_the_same_after_its_theme_was_renamed_merged_and_redefined(
+    session, settings
+):
+    site = Site(session)
+    site.add_sibling(mean=14, change=0.1)
+    found = measure(site, settings)
+    site.theme.name = "Another name"
+    make_definitions(session, site.controls, number=2)
+    site.theme.status, site.theme.merged_into_id = ThemeStatus.MERGED, site.controls[0].id
+    session.commit()
+    again = reproduce_measurement(session, measurement_id=found.id)
+    assert again.same, again.differences
+
+
+def test_late_contacts_make_a_new_measurement_and_leave_the_first_as_it_was(session, settings):
+    site = Site(session)
+    first = measure(site, settings, SECOND_LOOK + timedelta(days=1))
+    before = {name: getattr(first, name) for name in ("observed", "avoided", "input_sha256")}
+    session.commit()
+    add_days(session, site.theme, SECOND_LOOK, [40], channel="letter")
+    second = measure(site, settings, SECOND_LOOK + timedelta(days=1))
+    session.commit()
+    session.expire_all()
+    stands = session.get_one(ImpactMeasurement, first.id)
+    assert {name: getattr(stands, name) for name in before} == before
+    assert second.observed == stands.observed + 40
+    assert reproduce_measurement(session, measurement_id=first.id).same
+
+
+def test_many_measurements_come_out_the_same_wherever_they_are_computed(session, settings):
+    site = Site(session)
+    second = add_second_site(site)
+    make_definitions(session, [site.theme, second.theme], number=2)
+    inputs = [
+        read_for_measuring(session, settings, one, day).inputs
+        for one in (site.intervention, second)
+        for day in (LOOKS[0], LOOKS[1])
+    ]
+    plain = Estimators().estimate(inputs)
+    beside = [Helper(), Helper()]
+    try:
+        spread = Estimators(helpers=beside).estimate(inputs)
+    finally:
+        for helper in beside:
+            helper.close()
+    for here, there, one in zip(plain, spread, inputs, strict=True):
+        alone = make_estimates(one)
+        figures = [list_figures(made, one) for made in (alone, here, there)]
+        assert figures[0] == figures[1] == figures[2]
 
 
 def test_measure_due_leaves_merged_themes_alone(session, settings, database):
@@ -614,18 +1094,23 @@ def test_a_round_killed_in_the_middle_goes_on_where_it_stopped(session, settings
     others = [add_second_site(site, seed=n) for n in (5, 6)]
     make_definitions(session, [site.theme, *(one.theme for one in others)], number=2)
     session.commit()
-    begun = []
 
-    @contextmanager
-    def mortal():
-        with database.transaction() as inner:
-            yield inner
-            begun.append(1)
-            if len(begun) == 3:  # the list, the first one, and the second before its commit
-                raise Killed
+    def killed_after(number):
+        begun = []
 
+        @contextmanager
+        def mortal():
+            with database.transaction() as inner:
+                yield inner
+                begun.append(1)
+                if len(begun) == number:
+                    raise Killed
+
+        return mortal
+
+    # the list, six looks read, the first two written, and the third before its commit
     with pytest.raises(Killed):
-        run_due(database, settings, SECOND_LOOK, mortal)
+        run_due(database, settings, SECOND_LOOK, killed_after(1 + 6 + 3))
     kept = list_rows(database)
     assert {row.intervention_id for row in kept} == {site.intervention.id}
     assert len(kept) == 2

@@ -1,74 +1,20 @@
-"""What a measurement reads, and how it keeps it."""
+"""Which themes stand beside a measured one."""
 
 from __future__ import annotations
 
-import io
-import zipfile
-from dataclasses import replace
 from datetime import date
 
-import numpy as np
 import pytest
 
 from closedloop.domain.impact import MOST_CONTROLS, MeasurementWindow
 from closedloop.services.impact_inputs import (
-    MeasurementInputs,
     choose_comparison,
     find_family,
-    fingerprint,
     list_holidays,
-    pack_inputs,
     stack_counts,
-    unpack_inputs,
 )
 from tests.factories.series import make_alike
 from tests.factories.themes import make_theme
-
-INPUTS = MeasurementInputs(
-    counts=np.array([3, 0, 2], dtype=np.int32),
-    controls=np.array([[1, 4], [2, 5], [3, 6]], dtype=np.int32),
-    control_ids=(7, 9),
-    siblings=np.zeros((3, 0), dtype=np.int32),
-    sibling_ids=(),
-    first_day=date(2026, 3, 1),
-    n_pre=2,
-    skip=(2,),
-    holidays=(date(2026, 3, 2),),
-    alpha=0.015,
-    definition_set_id=4,
-    method_version="1.0",
-)
-
-
-def test_what_is_packed_comes_out_the_same():
-    found = unpack_inputs(pack_inputs(INPUTS))
-    for name in vars(INPUTS):
-        assert np.array_equal(getattr(found, name), getattr(INPUTS, name)), name
-    assert found.siblings.shape == (3, 0)
-    assert pack_inputs(found) == pack_inputs(INPUTS)
-
-
-def test_the_time_of_writing_does_not_show():
-    with zipfile.ZipFile(io.BytesIO(pack_inputs(INPUTS))) as archive:
-        assert {member.date_time[0] for member in archive.infolist()} == {1980}
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"counts": np.array([3, 0, 3], dtype=np.int32)},
-        {"control_ids": (7, 8)},
-        {"first_day": date(2026, 3, 2)},
-        {"skip": ()},
-        {"holidays": ()},
-        {"alpha": 0.05},
-        {"definition_set_id": 5},
-        {"method_version": "1.1"},
-    ],
-)
-def test_anything_that_matters_changes_the_fingerprint(change):
-    changed = replace(INPUTS, **change)
-    assert fingerprint(pack_inputs(changed)) != fingerprint(pack_inputs(INPUTS))
 
 
 def test_columns_follow_the_ids_and_a_silent_theme_is_zeros():
@@ -85,6 +31,8 @@ def test_a_family_is_alike_whichever_of_the_two_says_so(session):
     make_alike(session, nearer, theme, 0.8)
     make_alike(session, near, far, 0.9)
     assert find_family(session, theme.id) == [near.id, nearer.id]
+    # what another touched theme is like is of the family, and no touched theme is
+    assert find_family(session, theme.id, [near.id]) == [far.id, nearer.id]
 
 
 def test_the_largest_themes_are_compared_with_and_the_rest_is_named(session):

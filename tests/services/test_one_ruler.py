@@ -20,7 +20,7 @@ from closedloop.models import (
     ThemeWeek,
 )
 from closedloop.services.impact import measure_intervention
-from closedloop.services.impact_inputs import unpack_inputs
+from closedloop.services.impact_packing import unpack_inputs
 from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollups import roll_up_days
 from tests.factories.contacts import make_batch, make_contact, make_customer

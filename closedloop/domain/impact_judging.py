@@ -1,0 +1,145 @@
+"""How looks are judged: what each may spend on error, together with others, and again later."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from enum import StrEnum
+
+from closedloop.domain.impact import (
+    FIRST_LOOKS,
+    LOOK_ALPHA,
+    LOOK_Q,
+    QUARTER_ALPHA,
+    REMEASURE_DAYS,
+    Range,
+    Verdict,
+)
+
+CLAIMS: frozenset[Verdict] = frozenset({Verdict.FELL, Verdict.ROSE})
+"""Verdicts that say that something changed."""
+
+TESTED: frozenset[Verdict] = CLAIMS | {Verdict.NO_CHANGE, Verdict.INCONCLUSIVE}
+"""Verdicts behind which stands a test; the others say that there was not enough for one."""
+
+
+def look_alpha(look: int, *, has_claimed: bool) -> float:
+    """Return the significance that a look asks for.
+
+    The first four looks may each claim at `LOOK_ALPHA`: together they call a change that did
+    nothing a change in at most 5 % of cases. A quarterly look that repeats a claim in force adds
+    no new error and asks for the same; one that would make the first claim asks for
+    `QUARTER_ALPHA`, so the three of them add at most .3 points.
+
+    Parameters
+    ----------
+    look : int
+        1 to 7.
+    has_claimed : bool
+        Whether an earlier look of the same change has said that it fell or rose.
+    """
+    return LOOK_ALPHA if look <= FIRST_LOOKS or has_claimed else QUARTER_ALPHA
+
+
+def q_values(p_values: Sequence[float]) -> list[float]:
+    """Return Benjamini and Hochberg's adjusted p-values, each at the place of its own.
+
+    Parameters
+    ----------
+    p_values : sequence of float
+        0 to 1, in any order.
+
+    Returns
+    -------
+    list of float
+        The share of false ones among the claims that would be made if this one just was; never
+        below the p-value, at most 1.
+    """
+    number = len(p_values)
+    found = [1.0] * number
+    least = 1.0
+    for rank, place in enumerate(
+        sorted(range(number), key=lambda one: (-p_values[one], one)), start=0
+    ):
+        least = min(least, p_values[place] * (number / (number - rank)))
+        found[place] = least
+    return found
+
+
+def q_value(own: float, others: Sequence[float]) -> float:
+    """Return the adjusted p-value of one look among the others judged with it."""
+    return q_values([own, *others])[0]
+
+
+def is_withheld(verdict: Verdict, q: float | None) -> bool:
+    """Say that a look would claim something alone, but not among so many of one night."""
+    return verdict in CLAIMS and q is not None and q > LOOK_Q
+
+
+def only_fades(
+    verdict: Verdict,
+    look: int,
+    *,
+    has_fallen: bool,
+    avoided: Range,
+    expected: float,
+    smallest_drop: float,
+) -> bool:
+    """Say that a quarterly look merely no longer shows a fall that an earlier look had shown.
+
+    The longer ago the change, the vaguer the forecast without it: a range that has grown until
+    it holds zero is no evidence that the fall is gone. It is taken back only when the range
+    rules out the drop that was worth having.
+
+    Parameters
+    ----------
+    look : int
+        1 to 7; never so for the first four.
+    has_fallen : bool
+        Whether an earlier look said that it fell, and that it did not only move.
+    avoided : Range
+        Contacts, 95 %.
+    expected : float
+        Contacts without the change.
+    smallest_drop : float
+        Share that was worth having, 0 to 1.
+    """
+    if look <= FIRST_LOOKS or not has_fallen or verdict in CLAIMS:
+        return False
+    return avoided.high >= smallest_drop * expected
+
+
+def remeasure_days(held_on: date) -> dict[date, int]:
+    """Return the data days on which a theme that held is measured again, with days since then."""
+    return {held_on + timedelta(days=days): days for days in REMEASURE_DAYS}
+
+
+class Lately(StrEnum):
+    """Whether a fall still shows in the newest days alone."""
+
+    STANDS = "stands"
+    OPEN = "open"
+    GONE = "gone"
+
+
+def judge_lately(avoided: Range, expected: float, smallest_drop: float) -> Lately:
+    """Say whether the newest days, taken alone, still show the fall.
+
+    Parameters
+    ----------
+    avoided : Range
+        Contacts of those days, 95 %.
+    expected : float
+        Contacts of those days without the change.
+    smallest_drop : float
+        Share that was worth having, 0 to 1.
+
+    Returns
+    -------
+    Lately
+        STANDS when the range is above zero; GONE when it holds or lies below zero and rules out
+        the drop worth having; OPEN when it rules out neither.
+    """
+    if avoided.low > 0:
+        return Lately.STANDS
+    return Lately.GONE if avoided.high < smallest_drop * expected else Lately.OPEN

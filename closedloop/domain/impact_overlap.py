@@ -1,0 +1,172 @@
+"""Several changes to the same themes: which are measured as one, and which cannot be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from closedloop.domain.impact import counted_from
+
+JOINT_DAYS = 28
+"""Go-lives on the same themes at most so many days apart are one change."""
+
+SETTLING_DAYS = 14
+"""Days after an earlier change's roll-out until its new level may be compared with."""
+
+LEAST_BASELINE_DAYS = 60
+"""Days at that level that a later change needs before it, as any change needs."""
+
+
+@dataclass(frozen=True)
+class GoLive:
+    """A change with the themes it touches.
+
+    Attributes
+    ----------
+    id : int
+        Of the intervention.
+    key, title : str
+        Of its action.
+    went_live_on : date
+        First day of the roll-out.
+    rollout_days : int
+    theme_ids : frozenset of int
+        The action's theme and those it also touches.
+    """
+
+    id: int
+    key: str
+    title: str
+    went_live_on: date
+    rollout_days: int
+    theme_ids: frozenset[int]
+
+    @property
+    def settled_on(self) -> date:
+        """First day on which its new level may be compared with."""
+        return counted_from(self.went_live_on, self.rollout_days) + timedelta(days=SETTLING_DAYS)
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """What the other changes to the same themes mean for measuring one.
+
+    Attributes
+    ----------
+    members : tuple of GoLive
+        Measured as one change, the first go-live first; the one asked about is among them.
+    theme_ids : frozenset of int
+        Every theme that one of the members touches.
+    baseline_from : date or None
+        First day that may be compared with, because an earlier change had settled by then;
+        None without one.
+    settled : GoLive or None
+        That earlier change.
+    blurs : tuple of GoLive
+        Later changes that cannot be measured by themselves: their effects add up here.
+    refusal : str
+        Why it cannot be measured; empty when it can.
+    """
+
+    members: tuple[GoLive, ...]
+    theme_ids: frozenset[int]
+    baseline_from: date | None = None
+    settled: GoLive | None = None
+    blurs: tuple[GoLive, ...] = ()
+    refusal: str = ""
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether several changes are measured as one."""
+        return len(self.members) > 1
+
+
+def find_overlap(mine: GoLive, others: Collection[GoLive], *, as_of: date) -> Overlap:
+    """Return with what a change is measured, and against which days.
+
+    Changes touch each other when they share a theme. Those at most `JOINT_DAYS` apart, also by
+    way of others in between, are one change from the first go-live on. A later one is measured
+    against the days since the earlier had settled, and ends the measuring of that one; where
+    those days are too few, it is refused, and the earlier goes on with both effects in it.
+
+    Parameters
+    ----------
+    mine : GoLive
+    others : collection of GoLive
+        Every other change; those that share no theme, or went live after `as_of`, say nothing.
+    as_of : date
+        Last data day, inclusive.
+    """
+    known = sorted(
+        [mine, *(one for one in others if one.id != mine.id and one.went_live_on <= as_of)],
+        key=lambda one: (one.went_live_on, one.id),
+    )
+    members = _joined(mine, known)
+    themes = frozenset[int]().union(*(one.theme_ids for one in members))
+    first, last = members[0].went_live_on, members[-1].went_live_on
+    beside = [one for one in known if one not in members and one.theme_ids & themes]
+    earlier = [one for one in beside if one.went_live_on < first]
+    later = [one for one in beside if one.went_live_on > last]
+    settled = max(earlier, key=lambda one: (one.settled_on, one.id), default=None)
+    refusal = _too_few_days(mine, first, settled) or _is_over(mine, members, later)
+    return Overlap(
+        members=members,
+        theme_ids=themes,
+        baseline_from=settled.settled_on if settled else None,
+        settled=settled,
+        blurs=tuple(later),
+        refusal=refusal,
+    )
+
+
+def _joined(mine: GoLive, known: Collection[GoLive]) -> tuple[GoLive, ...]:
+    """Return the changes that are one with `mine`, in order of go-live."""
+    joined, waiting = {mine.id}, [mine]
+    while waiting:
+        one = waiting.pop()
+        for other in known:
+            apart = abs((other.went_live_on - one.went_live_on).days)
+            if other.id not in joined and apart <= JOINT_DAYS and other.theme_ids & one.theme_ids:
+                joined.add(other.id)
+                waiting.append(other)
+    return tuple(one for one in known if one.id in joined)
+
+
+def _too_few_days(mine: GoLive, first: date, settled: GoLive | None) -> str:
+    """Say why there is nothing to compare with, an empty string when there is."""
+    if settled is None:
+        return ""
+    days = max(0, (first - settled.settled_on).days)
+    if days >= LEAST_BASELINE_DAYS:
+        return ""
+    return (
+        f"{mine.key} touches the same theme as {settled.key} “{settled.title}”, live since "
+        f"{settled.went_live_on.isoformat()}. Between the day on which that one had settled and "
+        f"this go-live lie {days} days; {LEAST_BASELINE_DAYS} are needed to compare with. What "
+        f"both did together is measured with {settled.key}."
+    )
+
+
+def _is_over(mine: GoLive, members: tuple[GoLive, ...], later: list[GoLive]) -> str:
+    """Say that a later change has taken over, an empty string when none has."""
+    settled_on = max(one.settled_on for one in members)
+    for one in later:
+        if (one.went_live_on - settled_on).days >= LEAST_BASELINE_DAYS:
+            return (
+                f"Since {one.went_live_on.isoformat()} {one.key} “{one.title}” is live on the "
+                f"same theme and is measured by itself, so what {mine.key} did can be told up to "
+                "the day before only. Its last look stands."
+            )
+    return ""
+
+
+def superseded_on(mine: GoLive, others: Collection[GoLive]) -> date | None:
+    """Return the first day on which a later change on the same themes has taken over, or None.
+
+    A change that cannot be measured at all is taken over by none.
+    """
+    if find_overlap(mine, others, as_of=mine.went_live_on).refusal:
+        return None
+    later = sorted({one.went_live_on for one in others if one.went_live_on > mine.went_live_on})
+    return next((day for day in later if find_overlap(mine, others, as_of=day).refusal), None)

@@ -1,0 +1,99 @@
+"""What stands around an estimate: what checks are made of, and how they write it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from closedloop.domain.impact_overlap import Overlap
+from closedloop.domain.impact_stages import Stage
+from closedloop.queries.series import SameThemeRepeats
+from closedloop.services.impact_inputs import OtherFix, ThemeName
+
+
+@dataclass(frozen=True)
+class DriverUsed:
+    """A driver volume that effects were to be held against.
+
+    Attributes
+    ----------
+    name : str
+    missing : int
+        Days read on which no volume is known, or none above zero.
+    days : int
+        Days read.
+    is_used : bool
+        Whether enough days have one.
+    """
+
+    name: str
+    missing: int
+    days: int
+    is_used: bool
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What stands around an estimate and is not part of it.
+
+    Attributes
+    ----------
+    theme : ThemeName
+    siblings : tuple of ThemeName
+        In the order of the estimates.
+    other_fixes : tuple of OtherFix
+    country : str
+        Code of the calendar asked for; empty is none.
+    holidays : tuple of (date, str) or None
+        None when there is no such calendar.
+    counted_from : date
+        First counted day: after the roll-out, or that of the first stage.
+    repeats_before, repeats_after : SameThemeRepeats
+        7-day repeats of mature days.
+    smallest_drop : float or None
+        Share worth having, as planned.
+    empty_days : tuple of date
+        Days from go-live on without a contact of any theme.
+    touched : tuple of ThemeName
+        What is added up, the action's own theme first, in the order of the parts.
+    overlap : Overlap or None
+        Other changes to the same themes.
+    driver : DriverUsed or None
+    stages : tuple of Stage
+    before : tuple of int
+        Contacts a day before go-live.
+    """
+
+    theme: ThemeName
+    siblings: tuple[ThemeName, ...]
+    other_fixes: tuple[OtherFix, ...]
+    country: str
+    holidays: tuple[tuple[date, str], ...] | None
+    counted_from: date
+    repeats_before: SameThemeRepeats
+    repeats_after: SameThemeRepeats
+    smallest_drop: float | None
+    empty_days: tuple[date, ...]
+    touched: tuple[ThemeName, ...] = ()
+    overlap: Overlap | None = None
+    driver: DriverUsed | None = None
+    stages: tuple[Stage, ...] = ()
+    before: tuple[int, ...] = ()
+
+
+def signed(value: float) -> str:
+    """Write a number of contacts with thousands and a true minus sign."""
+    text = f"{abs(value):,.0f}"
+    return f"−{text}" if value < 0 and text != "0" else text
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write names as a list: "a, b and c"."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def spelt(day: date) -> str:
+    """Write a day: "3 March 2026"."""
+    return f"{day.day} {day:%B %Y}"

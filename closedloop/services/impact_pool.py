@@ -1,0 +1,164 @@
+"""Compute many estimates: in this process, in processes beside it, or on a cluster.
+
+Wherever they are computed they are the same to the bit. Measurements with the same controls and
+days are computed one after the other, because what the first finds out about the controls holds
+for all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from closedloop.services.impact_estimates import Estimates, make_estimates
+from closedloop.services.impact_packing import MeasurementInputs, pack_inputs, unpack_inputs
+
+FEWEST_TO_SPREAD = 24
+"""Measurements of a round from which processes of their own are worth their start."""
+
+MOST_HELPERS = 8
+MOST_IN_A_GROUP = 16  # what shares controls, but may go to several processes
+
+Answer = Estimates | Exception
+_BEGIN = "from closedloop.services.impact_pool import serve; serve()"
+
+
+class Estimators:
+    """Whoever computes the estimates of a round.
+
+    Parameters
+    ----------
+    executor : Executor, optional
+        Of a cluster; takes the place of processes beside.
+    helpers : sequence of Helper, optional
+        Processes beside; none computes in this one.
+    """
+
+    def __init__(self, executor: Executor | None = None, helpers: Sequence[Helper] = ()) -> None:
+        self._executor = executor
+        self._helpers = helpers
+
+    def estimate(self, inputs: Sequence[MeasurementInputs]) -> list[Answer]:
+        """Return what each set of inputs says, or the error that it broke with, in order."""
+        groups = _grouped(inputs)
+        if self._executor is None and not self._helpers:
+            answers = [_estimate_group([inputs[place] for place in group]) for group in groups]
+        else:
+            tasks = [[pack_inputs(inputs[place]) for place in group] for group in groups]
+            answers = self._spread(tasks)
+        found: list[Answer] = [ValueError("Nothing was computed.")] * len(inputs)
+        for group, one in zip(groups, answers, strict=True):
+            for place, answer in zip(group, one, strict=True):
+                found[place] = answer
+        return found
+
+    def _spread(self, tasks: list[list[bytes]]) -> list[list[Answer]]:
+        if self._executor is not None:
+            return list(self._executor.map(estimate_packed, tasks))
+        shares = [tasks[start :: len(self._helpers)] for start in range(len(self._helpers))]
+        with ThreadPoolExecutor(len(self._helpers)) as threads:
+            done = list(threads.map(Helper.estimate, self._helpers, shares))
+        return [done[n % len(done)][n // len(done)] for n in range(len(tasks))]
+
+
+@contextmanager
+def open_estimators(number: int, executor: Executor | None = None) -> Iterator[Estimators]:
+    """Give what computes a round of so many measurements, and end its processes afterwards."""
+    cores = min(os.cpu_count() or 1, MOST_HELPERS)
+    if executor is not None or number < FEWEST_TO_SPREAD or cores < 2:
+        yield Estimators(executor)
+        return
+    helpers = [Helper() for _ in range(cores)]
+    try:
+        yield Estimators(helpers=helpers)
+    finally:
+        for helper in helpers:
+            helper.close()
+
+
+class Helper:
+    """A Python process that computes what it is sent, and ends when nobody sends any more.
+
+    Not of `multiprocessing`: that would run the main module again, whoever's it is.
+    """
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - this Python, words of ours
+            [sys.executable, "-c", _BEGIN], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def estimate(self, tasks: list[list[bytes]]) -> list[list[Answer]]:
+        """Return the answers of each group, in order; it reads all before it answers."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        if stdin is None or stdout is None:  # cannot be: both are pipes
+            raise RuntimeError("A process that measures has no pipes.")
+        pickle.dump(tasks, stdin)
+        stdin.flush()
+        answers: list[list[Answer]] = pickle.load(stdout)  # noqa: S301 - from our own process
+        return answers
+
+    def close(self) -> None:
+        """End it; what it was doing is of no use any more."""
+        self._process.kill()
+        self._process.communicate()
+
+
+def serve() -> None:
+    """Compute what comes in until nothing comes any more; the process beside does nothing else."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one that started it decides
+    source, target = sys.stdin.buffer, sys.stdout.buffer
+    while True:
+        try:
+            tasks: list[list[bytes]] = pickle.load(source)  # noqa: S301 - from who started it
+        except EOFError:
+            return
+        pickle.dump([estimate_packed(task) for task in tasks], target)
+        target.flush()
+
+
+def estimate_packed(packed: Sequence[bytes]) -> list[Answer]:
+    """Return what packed inputs of one group say; a cluster's workers call it."""
+    return _estimate_group([unpack_inputs(one) for one in packed])
+
+
+def _estimate_group(inputs: Sequence[MeasurementInputs]) -> list[Answer]:
+    first: Estimates | None = None
+    answers: list[Answer] = []
+    for one in inputs:
+        try:
+            made = make_estimates(one, first.own if first else None)
+        except Exception as error:  # it belongs to the one that broke; the others are measured
+            answers.append(error)
+        else:
+            first = first or made
+            answers.append(made)
+    return answers
+
+
+def _grouped(inputs: Sequence[MeasurementInputs]) -> list[list[int]]:
+    """Return places of inputs with the same controls, days and settings, in order."""
+    groups: dict[str, list[int]] = {}
+    for place, one in enumerate(inputs):
+        groups.setdefault(_controls_key(one), []).append(place)
+    return [
+        places[start : start + MOST_IN_A_GROUP]
+        for places in groups.values()
+        for start in range(0, len(places), MOST_IN_A_GROUP)
+    ]
+
+
+def _controls_key(inputs: MeasurementInputs) -> str:
+    """Return a fingerprint of everything that what controls did on the date depends on."""
+    key = hashlib.sha256(inputs.controls.tobytes())
+    for values in (inputs.driver, inputs.stages, inputs.prior):
+        key.update(b"-" if values is None else values.tobytes())
+    rest = (inputs.controls.shape, inputs.first_day, inputs.n_pre, inputs.skip, inputs.holidays)
+    key.update(repr(rest).encode())
+    return key.hexdigest()

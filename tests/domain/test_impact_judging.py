@@ -1,0 +1,114 @@
+"""What a look may claim: alone, among others, after others, and long after."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from closedloop.domain.impact import LOOK_ALPHA, QUARTER_ALPHA, Range, Verdict
+from closedloop.domain.impact_judging import (
+    Lately,
+    is_withheld,
+    judge_lately,
+    look_alpha,
+    only_fades,
+    q_value,
+    q_values,
+    remeasure_days,
+)
+
+
+def test_a_quarterly_look_spends_next_to_nothing_unless_it_repeats_a_claim():
+    assert [look_alpha(look, has_claimed=False) for look in (1, 4)] == [LOOK_ALPHA] * 2
+    assert [look_alpha(look, has_claimed=False) for look in (5, 7)] == [QUARTER_ALPHA] * 2
+    assert look_alpha(5, has_claimed=True) == LOOK_ALPHA
+
+
+def test_q_values_are_those_of_benjamini_and_hochberg():
+    # the example of their paper, 15 p-values; the largest that is claimed at .05 is the fourth
+    paper = [
+        *(0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344),
+        *(0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0),
+    ]
+    found = q_values(paper)
+    assert [q <= 0.05 for q in found] == [True] * 4 + [False] * 11
+    assert found[3] == pytest.approx(0.0095 * 15 / 4)
+    assert found[5] == pytest.approx(0.0298 * 15 / 7)  # the seventh is the least from there on
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_q_values_never_lie_below_p_values_and_keep_their_order(p_values):
+    found = q_values(p_values)
+    assert all(p <= q <= 1 for p, q in zip(p_values, found, strict=True))
+    ranked = [q for _, q in sorted(zip(p_values, found, strict=True))]
+    assert ranked == sorted(ranked)
+    assert q_value(p_values[0], p_values[1:]) == found[0]
+
+
+def test_alone_the_q_value_is_the_p_value():
+    assert q_value(0.012, []) == 0.012
+
+
+@pytest.mark.parametrize(
+    ("verdict", "q", "withheld"),
+    [
+        ("fell", 0.1001, True),
+        ("rose", 0.5, True),
+        ("fell", 0.1, False),
+        ("fell", None, False),
+        ("no_change", 0.9, False),
+    ],
+)
+def test_only_a_claim_is_withheld(verdict, q, withheld):
+    assert is_withheld(Verdict(verdict), q) is withheld
+
+
+FADES = {
+    "has_fallen": True,
+    "avoided": Range(-100, 300, 700),
+    "expected": 2_000.0,
+    "smallest_drop": 0.2,
+}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "look", "changes", "fades"),
+    [
+        ("no_change", 5, {}, True),
+        ("inconclusive", 7, {}, True),
+        ("no_change", 4, {}, False),  # the deciding looks take back what they gave
+        ("no_change", 5, {"has_fallen": False}, False),
+        ("no_change", 5, {"avoided": Range(-300, 0, 399)}, False),  # 400 is ruled out
+        ("no_change", 5, {"avoided": Range(-300, 0, 400)}, True),
+        ("rose", 5, {}, False),
+        ("fell", 5, {}, False),
+    ],
+)
+def test_a_range_that_only_grew_vague_takes_nothing_back(verdict, look, changes, fades):
+    assert only_fades(Verdict(verdict), look, **{**FADES, **changes}) is fades
+
+
+def test_it_is_measured_again_30_60_90_and_180_days_after_it_held():
+    found = remeasure_days(date(2026, 3, 1))
+    assert found == {
+        date(2026, 3, 31): 30,
+        date(2026, 4, 30): 60,
+        date(2026, 5, 30): 90,
+        date(2026, 8, 28): 180,
+    }
+
+
+@pytest.mark.parametrize(
+    ("avoided", "found"),
+    [
+        (Range(1, 50, 90), Lately.STANDS),
+        (Range(-1, 50, 90), Lately.OPEN),
+        (Range(-60, -20, 19), Lately.GONE),
+        (Range(-90, -50, -10), Lately.GONE),
+    ],
+)
+def test_the_newest_days_say_whether_a_fall_still_stands(avoided, found):
+    assert judge_lately(avoided, 100.0, 0.2) is found
