@@ -6,13 +6,15 @@ measured between looks is a running estimate and never enters a total.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from closedloop.domain.actions import ActionStatus
 from closedloop.domain.impact import (
@@ -21,7 +23,6 @@ from closedloop.domain.impact import (
     Verdict,
     counted_from,
     looks,
-    minutes_avoided,
     total_range,
 )
 from closedloop.domain.impact_words import Finding
@@ -35,6 +36,21 @@ from closedloop.models import (
     Theme,
     User,
 )
+from closedloop.queries.impact_measured import Measured, list_measured
+
+__all__ = [
+    "COUNTED_VERDICTS",
+    "Measured",
+    "ShippedAction",
+    "Standing",
+    "Total",
+    "get_total",
+    "list_departments_that_shipped",
+    "list_looks_in_force",
+    "list_measured",
+    "list_shipped",
+    "total_of",
+]
 
 COUNTED_VERDICTS: frozenset[Verdict] = frozenset(
     {Verdict.FELL, Verdict.ROSE, Verdict.NO_CHANGE, Verdict.INCONCLUSIVE}
@@ -42,58 +58,23 @@ COUNTED_VERDICTS: frozenset[Verdict] = frozenset(
 """Verdicts whose range enters a total; the other two say that there is no range to add."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """One stored estimate, without its daily paths; see `ImpactMeasurement` for the columns.
+class Standing(StrEnum):
+    """How a shipped action stands: its verdict in force, or what happened to it since."""
 
-    Attributes
-    ----------
-    avoided : Range
-        Contacts of the theme alone, 95 %.
-    net : Range or None
-        Contacts over the theme and those beside it; None without any.
-    could_have_seen : float or None
-        Share of expected, 0 to 1.
-    """
-
-    id: int
-    intervention_id: int
-    as_of: date
-    look: int
-    is_look: bool
-    verdict: Verdict
-    observed: int
-    expected: float
-    avoided: Range
-    p_value: float
-    n_pre: int
-    n_post: int
-    handle_seconds: float
-    pence_per_minute: float
-    method_version: str
-    definition_number: int
-    measured_at: datetime
-    reasons: tuple[str, ...]
-    displacement: Displacement
-    net: Range | None
-    could_have_seen: float | None
+    FELL = "fell"
+    ROSE = "rose"
+    NO_CHANGE = "no_change"
+    INCONCLUSIVE = "inconclusive"
+    NOT_ENOUGH_DATA = "not_enough_data"
+    TOO_EARLY = "too_early"
+    MOVED = "moved"
+    CAME_BACK = "came_back"
 
     @property
-    def credited(self) -> Range:
-        """Contacts that count in a total: the net ones where a fall only moved."""
-        if self.displacement is Displacement.MOVED and self.net is not None:
-            return self.net
-        return self.avoided
-
-    @property
-    def minutes(self) -> Range:
-        """Agent minutes for the credited contacts, at the mean handle time before go-live."""
-        return minutes_avoided(self.credited, self.handle_seconds)
-
-    @property
-    def has_moved(self) -> bool:
-        """Whether the contacts turned up in themes beside it."""
-        return self.displacement is Displacement.MOVED
+    def label(self) -> str:
+        """In a word or three."""
+        words = {Standing.MOVED: "Fell, but moved", Standing.CAME_BACK: "Came back"}
+        return words.get(self) or Verdict(self.value).label
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +103,7 @@ class ShippedAction:
     theme_status: ThemeStatus
     department_id: int
     department_name: str
+    owner_id: int | None
     owner_name: str
     went_live_on: date
     rollout_days: int
@@ -195,6 +177,8 @@ class Total:
         Of the actions, those counted net because their contacts moved to a theme beside.
     without_range : int
         Shipped actions that are not in it: before their first look, or without enough data.
+    verdicts : mapping of Verdict to int
+        Verdicts in force of all of them; too early before the first look.
     """
 
     actions: int
@@ -202,6 +186,7 @@ class Total:
     minutes: Range | None
     moved: int
     without_range: int
+    verdicts: Mapping[Verdict, int] = field(default_factory=dict)
 
 
 def total_of(looks: Collection[Measured | None]) -> Total:
@@ -213,6 +198,7 @@ def total_of(looks: Collection[Measured | None]) -> Total:
         minutes=total_range([look.minutes for look in counted]) if counted else None,
         moved=sum(look.has_moved for look in counted),
         without_range=len(looks) - len(counted),
+        verdicts=Counter(look.verdict if look else Verdict.TOO_EARLY for look in looks),
     )
 
 
@@ -222,8 +208,38 @@ def get_total(
     department_id: int | None = None,
     until: date | None = None,
     live_from: date | None = None,
+    live_until: date | None = None,
+    standing: Standing | None = None,
 ) -> Total:
     """Return what all shipped actions avoided together, by their newest looks.
+
+    Parameters
+    ----------
+    department_id, until, live_from, live_until, standing
+        As for `list_looks_in_force`.
+    """
+    return total_of(
+        list_looks_in_force(
+            session,
+            department_id=department_id,
+            until=until,
+            live_from=live_from,
+            live_until=live_until,
+            standing=standing,
+        )
+    )
+
+
+def list_looks_in_force(
+    session: Session,
+    *,
+    department_id: int | None = None,
+    until: date | None = None,
+    live_from: date | None = None,
+    live_until: date | None = None,
+    standing: Standing | None = None,
+) -> list[Measured | None]:
+    """Return the newest look of each shipped action; None stands for one without a look.
 
     Parameters
     ----------
@@ -231,19 +247,22 @@ def get_total(
         Only actions of one department.
     until : date, optional
         Only what was live and measured with data to this day, inclusive.
-    live_from : date, optional
-        Only actions that went live on this day or later.
+    live_from, live_until : date, optional
+        Only actions that went live on or after the one and on or before the other.
+    standing : Standing, optional
+        Only actions that stand like this.
     """
     newest = _newest_id(Intervention.id, looks_only=True, until=until)
     statement = _narrowed(
         sa.select(Intervention.id, newest).join(Action, Action.id == Intervention.action_id),
         department_id=department_id,
         until=until,
-        since=live_from,
+        live=(live_from, live_until),
+        standing=standing,
     )
     ids = [look_id for _, look_id in session.execute(statement)]
     found = list_measured(session, [look_id for look_id in ids if look_id is not None])
-    return total_of([found.get(look_id) if look_id else None for look_id in ids])
+    return [found.get(look_id) if look_id else None for look_id in ids]
 
 
 def list_shipped(
@@ -252,6 +271,8 @@ def list_shipped(
     department_id: int | None = None,
     until: date | None = None,
     live_from: date | None = None,
+    live_until: date | None = None,
+    standing: Standing | None = None,
     key: str | None = None,
     after: tuple[date, int] | None = None,
     limit: int | None = None,
@@ -260,21 +281,14 @@ def list_shipped(
 
     Parameters
     ----------
-    department_id, until, live_from
-        As for `get_total`; comebacks after `until` are left out too.
+    department_id, until, live_from, live_until, standing
+        As for `list_looks_in_force`; comebacks after `until` are left out too.
     key : str, optional
         Only the action of this key.
     after : (date, int), optional
         Go-live and intervention id of the last row seen.
     limit : int, optional
     """
-    comeback = (
-        sa.select(sa.func.max(Comeback.since_on))
-        .where(Comeback.intervention_id == Intervention.id)
-        .correlate(Intervention)
-    )
-    if until is not None:
-        comeback = comeback.where(Comeback.alarm_on <= until)
     statement: sa.Select[*tuple[Any, ...]] = (
         sa.select(
             Intervention.id,
@@ -291,8 +305,9 @@ def list_shipped(
             Theme.status.label("theme_status"),
             Department.id.label("department_id"),
             Department.name.label("department_name"),
+            Action.owner_id,
             sa.func.coalesce(User.name, "").label("owner_name"),
-            comeback.scalar_subquery().label("came_back_since"),
+            _came_back_since(until).label("came_back_since"),
             _newest_id(Intervention.id, looks_only=True, until=until).label("look_id"),
             _newest_id(Intervention.id, looks_only=False, until=until).label("newest_id"),
         )
@@ -303,7 +318,13 @@ def list_shipped(
         .order_by(Intervention.went_live_on.desc(), Intervention.id.desc())
         .limit(limit)
     )
-    statement = _narrowed(statement, department_id=department_id, until=until, since=live_from)
+    statement = _narrowed(
+        statement,
+        department_id=department_id,
+        until=until,
+        live=(live_from, live_until),
+        standing=standing,
+    )
     if key is not None:
         statement = statement.where(Action.key == key)
     if after is not None:
@@ -325,15 +346,42 @@ def _narrowed(
     *,
     department_id: int | None,
     until: date | None,
-    since: date | None,
+    live: tuple[date | None, date | None],
+    standing: Standing | None,
 ) -> sa.Select[*tuple[Any, ...]]:
     if department_id is not None:
         statement = statement.where(Action.department_id == department_id)
-    if until is not None:
-        statement = statement.where(Intervention.went_live_on <= until)
-    if since is not None:
-        statement = statement.where(Intervention.went_live_on >= since)
-    return statement
+    first, last = live
+    for latest in (until, last):
+        if latest is not None:
+            statement = statement.where(Intervention.went_live_on <= latest)
+    if first is not None:
+        statement = statement.where(Intervention.went_live_on >= first)
+    return statement if standing is None else _standing_like(statement, standing, until)
+
+
+def _standing_like(
+    statement: sa.Select[*tuple[Any, ...]], standing: Standing, until: date | None
+) -> sa.Select[*tuple[Any, ...]]:
+    if standing is Standing.CAME_BACK:
+        return statement.where(_came_back_since(until).is_not(None))
+    look = aliased(ImpactMeasurement)
+    newest = _newest_id(Intervention.id, looks_only=True, until=until)
+    statement = statement.outerjoin(look, look.id == newest)
+    if standing is Standing.TOO_EARLY:
+        return statement.where(sa.or_(look.id.is_(None), look.verdict == Verdict.TOO_EARLY))
+    if standing is Standing.MOVED:
+        return statement.where(look.detail["displacement"].as_string() == Displacement.MOVED.value)
+    return statement.where(look.verdict == Verdict(standing.value))
+
+
+def _came_back_since(until: date | None) -> sa.ScalarSelect[date]:
+    since = (
+        sa.select(sa.func.max(Comeback.since_on))
+        .where(Comeback.intervention_id == Intervention.id)
+        .correlate(Intervention)
+    )
+    return (since if until is None else since.where(Comeback.alarm_on <= until)).scalar_subquery()
 
 
 def _newest_id(
@@ -366,6 +414,7 @@ def _shipped_action(row: Any, found: dict[int, Measured]) -> ShippedAction:
         theme_status=row.theme_status,
         department_id=row.department_id,
         department_name=row.department_name,
+        owner_id=row.owner_id,
         owner_name=row.owner_name,
         went_live_on=row.went_live_on,
         rollout_days=row.rollout_days,
@@ -373,64 +422,6 @@ def _shipped_action(row: Any, found: dict[int, Measured]) -> ShippedAction:
         came_back_since=row.came_back_since,
         look=found.get(row.look_id),
         running=found.get(row.newest_id) if row.newest_id != row.look_id else None,
-    )
-
-
-_COLUMNS: tuple[sa.orm.InstrumentedAttribute[Any], ...] = (
-    ImpactMeasurement.id,
-    ImpactMeasurement.intervention_id,
-    ImpactMeasurement.as_of,
-    ImpactMeasurement.look,
-    ImpactMeasurement.is_look,
-    ImpactMeasurement.verdict,
-    ImpactMeasurement.observed,
-    ImpactMeasurement.expected,
-    ImpactMeasurement.p_value,
-    ImpactMeasurement.n_pre,
-    ImpactMeasurement.n_post,
-    ImpactMeasurement.handle_seconds,
-    ImpactMeasurement.pence_per_minute,
-    ImpactMeasurement.method_version,
-    ImpactMeasurement.definition_number,
-    ImpactMeasurement.measured_at,
-)
-
-
-def select_measured() -> sa.Select[*tuple[Any, ...]]:
-    """Return the statement behind `Measured`: the paths stay in the database."""
-    detail = ImpactMeasurement.detail
-    return sa.select(
-        *_COLUMNS,
-        ImpactMeasurement.reasons,
-        ImpactMeasurement.avoided_low,
-        ImpactMeasurement.avoided,
-        ImpactMeasurement.avoided_high,
-        detail["displacement"].as_string().label("displacement"),
-        detail["could_have_seen"].as_float().label("could_have_seen"),
-        detail[("net", "low")].as_float().label("net_low"),
-        detail[("net", "avoided")].as_float().label("net_middle"),
-        detail[("net", "high")].as_float().label("net_high"),
-    )
-
-
-def list_measured(session: Session, ids: Collection[int]) -> dict[int, Measured]:
-    """Return measurements by id."""
-    if not ids:
-        return {}
-    rows = session.execute(select_measured().where(ImpactMeasurement.id.in_(sorted(ids))))
-    return {row.id: measured_of(row) for row in rows}
-
-
-def measured_of(row: Any) -> Measured:
-    """Return one row of `select_measured` as a dataclass."""
-    has_net = row.net_low is not None and row.net_high is not None
-    return Measured(
-        **{column.key: getattr(row, column.key) for column in _COLUMNS},
-        reasons=tuple(row.reasons),
-        avoided=Range(row.avoided_low, row.avoided, row.avoided_high),
-        displacement=Displacement(row.displacement or Displacement.NONE),
-        net=Range(row.net_low, row.net_middle, row.net_high) if has_net else None,
-        could_have_seen=row.could_have_seen,
     )
 
 

@@ -11,16 +11,12 @@ from sqlalchemy.orm import Session
 
 from closedloop.domain.errors import NotFound
 from closedloop.models import Action, Comeback, ImpactMeasurement, Intervention
-from closedloop.queries.impact import (
-    Measured,
-    ShippedAction,
-    list_shipped,
-    measured_of,
-    select_measured,
-)
+from closedloop.queries.impact import ShippedAction, list_shipped
+from closedloop.queries.impact_measured import Measured, list_measured, list_measurements
+from closedloop.queries.sign_offs import SignOffNote, list_sign_offs
 
-RUNNING_ROWS = 5
-"""Running estimates shown beside the looks until somebody asks for all of them."""
+RUNNING_ROWS = 10
+"""Running estimates on one page of the history."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +35,22 @@ class ComebackNote:
 
 @dataclass(frozen=True)
 class FullMeasurement:
-    """A measurement with everything it wrote down beside its numbers."""
+    """A measurement with everything it wrote down beside its numbers.
+
+    Attributes
+    ----------
+    detail : dict
+        Paths, checks, neighbours; see services/impact_rows.py.
+    definition_set_id : int
+        Row of the definitions under which its contacts were counted.
+    input_sha256 : str
+        Of the inputs that it keeps to be made again.
+    """
 
     measured: Measured
     detail: dict[str, Any]
+    definition_set_id: int
+    input_sha256: str
 
 
 @dataclass(frozen=True)
@@ -57,59 +65,102 @@ class ImpactPage:
         The newest look, whose verdict is in force.
     newest : FullMeasurement or None
         The newest measurement: the look itself, or the running estimate after it.
-    history : tuple of Measured
-        Newest first, every look and the newest running estimates.
-    more_history : int
-        Running estimates that are not in `history`.
+    stood : FullMeasurement or None
+        The measurement asked for by its id: the page shows it as it stood.
+    looks : tuple of Measured
+        Every look, newest first.
+    running : tuple of Measured
+        One page of running estimates, newest first.
+    has_more_running : bool
     comebacks : tuple of ComebackNote
         Newest first.
+    sign_offs : tuple of SignOffNote
+        Of the measurement that is spoken of.
     """
 
     action: ShippedAction
     plan: dict[str, Any]
     look: FullMeasurement | None
     newest: FullMeasurement | None
-    history: tuple[Measured, ...]
-    more_history: int
+    stood: FullMeasurement | None
+    looks: tuple[Measured, ...]
+    running: tuple[Measured, ...]
+    has_more_running: bool
     comebacks: tuple[ComebackNote, ...]
+    sign_offs: tuple[SignOffNote, ...]
 
     @property
     def spoken(self) -> FullMeasurement | None:
-        """What the answer is made of: the look, or what runs before the first one."""
-        return self.look or self.newest
+        """What the answer is made of: what was asked for, the look, or what runs before it."""
+        return self.stood or self.look or self.newest
+
+    @property
+    def charted(self) -> FullMeasurement | None:
+        """What the charts show: what was asked for, or the newest days."""
+        return self.stood or self.newest
 
 
-def get_impact_page(session: Session, key: str, *, whole_history: bool = False) -> ImpactPage:
+def get_impact_page(
+    session: Session,
+    key: str,
+    *,
+    measurement_id: int | None = None,
+    older_than: tuple[date, int] | None = None,
+) -> ImpactPage:
     """Return the impact page of an action.
 
     Parameters
     ----------
-    whole_history : bool, optional
-        Every running estimate, not only the newest few.
+    measurement_id : int, optional
+        The measurement to show as it stood.
+    older_than : (date, int), optional
+        Last data day and id of the last running estimate seen.
 
     Raises
     ------
     NotFound
-        When there is no such action, or it was not shipped.
+        When there is no such action or measurement, or the action was not shipped.
     """
     action = find_shipped(session, key)
-    history, more = _history(
-        session, action.intervention_id, None if whole_history else RUNNING_ROWS
-    )
+    stood = None if measurement_id is None else _find_stood(session, action, measurement_id)
     look = get_detail(session, action.look) if action.look else None
     newest = get_detail(session, action.running) if action.running else look
+    running = list_measurements(
+        session,
+        action.intervention_id,
+        is_look=False,
+        after=older_than,
+        limit=RUNNING_ROWS + 1,
+    )
+    spoken = stood or look or newest
+    return ImpactPage(
+        action=action,
+        plan=get_plan(session, action),
+        look=look,
+        newest=newest,
+        stood=stood,
+        looks=tuple(list_measurements(session, action.intervention_id, is_look=True)),
+        running=tuple(running[:RUNNING_ROWS]),
+        has_more_running=len(running) > RUNNING_ROWS,
+        comebacks=_comebacks(session, action.intervention_id),
+        sign_offs=list_sign_offs(session, spoken.measured.id) if spoken else (),
+    )
+
+
+def _find_stood(session: Session, action: ShippedAction, measurement_id: int) -> FullMeasurement:
+    """Return one measurement of this action; that of another is not found here."""
+    found = list_measured(session, [measurement_id]).get(measurement_id)
+    if found is None or found.intervention_id != action.intervention_id:
+        raise NotFound(f"{action.key} has no measurement {measurement_id}.")
+    return get_detail(session, found)
+
+
+def get_plan(session: Session, action: ShippedAction) -> dict[str, Any]:
+    """Return the plan of a shipped action, as frozen on the day it was shipped."""
     plan = session.scalar(
         sa.select(Intervention.plan).where(Intervention.id == action.intervention_id)
     )
-    return ImpactPage(
-        action=action,
-        plan=plan or {},
-        look=look,
-        newest=newest,
-        history=history,
-        more_history=more,
-        comebacks=_comebacks(session, action.intervention_id),
-    )
+    return plan or {}
 
 
 def find_shipped(session: Session, key: str) -> ShippedAction:
@@ -130,79 +181,29 @@ def find_shipped(session: Session, key: str) -> ShippedAction:
 
 def get_detail(session: Session, measured: Measured) -> FullMeasurement:
     """Return a measurement with its paths, checks and neighbours."""
-    detail = session.scalar(
-        sa.select(ImpactMeasurement.detail).where(ImpactMeasurement.id == measured.id)
-    )
-    return FullMeasurement(measured, detail or {})
+    m = ImpactMeasurement
+    row = session.execute(
+        sa.select(m.detail, m.definition_set_id, m.input_sha256).where(m.id == measured.id)
+    ).one()
+    return FullMeasurement(measured, row.detail or {}, row.definition_set_id, row.input_sha256)
 
 
-@dataclass(frozen=True)
-class MeasurementPage:
-    """One stored measurement, as it was written."""
-
-    action: ShippedAction
-    full: FullMeasurement
-    definition_set_id: int
-    input_sha256: str
-    plan: dict[str, Any]
-
-
-def get_measurement_page(session: Session, measurement_id: int) -> MeasurementPage:
-    """Return one stored measurement.
+def get_measurement(session: Session, measurement_id: int) -> tuple[str, FullMeasurement]:
+    """Return the key of the action that a measurement is of, and the measurement.
 
     Raises
     ------
     NotFound
     """
-    row = session.execute(
-        select_measured()
-        .add_columns(
-            ImpactMeasurement.detail,
-            ImpactMeasurement.definition_set_id,
-            ImpactMeasurement.input_sha256,
-            Action.key.label("action_key"),
-            Intervention.plan,
-        )
-        .join(Intervention, Intervention.id == ImpactMeasurement.intervention_id)
-        .join(Action, Action.id == Intervention.action_id)
+    key = session.scalar(
+        sa.select(Action.key)
+        .join(Intervention, Intervention.action_id == Action.id)
+        .join(ImpactMeasurement, ImpactMeasurement.intervention_id == Intervention.id)
         .where(ImpactMeasurement.id == measurement_id)
-    ).one_or_none()
-    if row is None:
+    )
+    if key is None:
         raise NotFound(f"There is no measurement {measurement_id}.")
-    return MeasurementPage(
-        action=find_shipped(session, row.action_key),
-        full=FullMeasurement(measured_of(row), row.detail),
-        definition_set_id=row.definition_set_id,
-        input_sha256=row.input_sha256,
-        plan=row.plan or {},
-    )
-
-
-def _history(
-    session: Session, intervention_id: int, running: int | None
-) -> tuple[tuple[Measured, ...], int]:
-    """Return every look and the newest running rows, and how many running rows are left out."""
-    mine = ImpactMeasurement.intervention_id == intervention_id
-    newest = (
-        sa.select(ImpactMeasurement.id)
-        .where(mine, sa.not_(ImpactMeasurement.is_look))
-        .order_by(ImpactMeasurement.as_of.desc(), ImpactMeasurement.id.desc())
-        .limit(running)
-        .subquery()
-    )
-    rows = session.execute(
-        select_measured()
-        .add_columns(
-            sa.select(sa.func.count(ImpactMeasurement.id))
-            .where(mine)
-            .scalar_subquery()
-            .label("everything")
-        )
-        .where(mine, sa.or_(ImpactMeasurement.is_look, ImpactMeasurement.id.in_(sa.select(newest))))
-        .order_by(ImpactMeasurement.as_of.desc(), ImpactMeasurement.id.desc())
-    ).all()
-    more = rows[0].everything - len(rows) if rows else 0
-    return tuple(measured_of(row) for row in rows), more
+    return key, get_detail(session, list_measured(session, [measurement_id])[measurement_id])
 
 
 def _comebacks(session: Session, intervention_id: int) -> tuple[ComebackNote, ...]:

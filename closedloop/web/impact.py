@@ -2,140 +2,167 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date
 from typing import Any
 
 from flask import flash, render_template, request, url_for
+from flask_login import current_user
 from werkzeug import Response
 
-from closedloop.domain.errors import NotMeasurable
-from closedloop.domain.impact import Verdict, cost_avoided, looks
-from closedloop.domain.impact_words import CHECK_TITLES, answer, spelt, support
+from closedloop.domain.errors import Invalid, NotFound, NotMeasurable
+from closedloop.domain.impact_page_words import stands_behind
+from closedloop.domain.impact_words import spelt
+from closedloop.domain.money_words import RULES as MONEY_RULES
 from closedloop.extensions import current_settings, db
 from closedloop.queries.impact import (
     COUNTED_VERDICTS,
-    Measured,
-    ShippedAction,
-    get_total,
+    Standing,
     list_departments_that_shipped,
     list_shipped,
 )
 from closedloop.queries.impact_page import (
-    FullMeasurement,
+    ImpactPage,
     find_shipped,
-    get_detail,
     get_impact_page,
-    get_measurement_page,
+    get_measurement,
 )
+from closedloop.queries.impact_total import get_portfolio
+from closedloop.queries.sign_offs import owner_ids
 from closedloop.queries.site import get_data_span, get_pence_per_minute
 from closedloop.services.impact import measure_intervention, reproduce_measurement
+from closedloop.services.sign_offs import MOST_NOTE, sign_off_measurement
 from closedloop.web import impact_settings
 from closedloop.web.csv_files import csv_response
 from closedloop.web.htmx import see_other
+from closedloop.web.impact_answer import answer_values, chart_values, plan_beside
+from closedloop.web.impact_asked import cursor_after, read_asked, read_cursor
 from closedloop.web.impact_bp import bp
-from closedloop.web.impact_charts import (
-    DAY_HEADINGS,
-    RUNNING_HEADINGS,
-    day_cells,
-    impact_chart,
-    impact_sentence,
-    paths_of,
-    running_cells,
-    running_chart,
-    running_rows,
-    running_sentence,
-    week_rows,
-)
+from closedloop.web.impact_charts import DAY_HEADINGS, RUNNING_HEADINGS, day_cells, running_cells
+from closedloop.web.impact_files import SHIPPED_HEADINGS, shipped_cells
+from closedloop.web.impact_money import money_context
+from closedloop.web.impact_rules import RULES, settings_in_force
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
 
 __all__ = ["bp", "impact_settings"]  # its pages belong to the blueprint
 
+Page = str | tuple[str, int] | Response
 PAGE_ROWS = 60
-_CURSOR = re.compile(r"(\d{4}-\d\d-\d\d)\.(\d{1,9})")
-
-RULES = {
-    "avoided": "Contacts expected without the change minus contacts that came, from the end of the "
-    "roll-out to the newest look. The range holds the truth in 95 of 100 cases; below zero, "
-    "more came than expected.",
-    "total": "Middles are added up; the ends are added as errors of independent estimates are, in "
-    "quadrature, so the ranges of single actions do not add up to the total. Only actions "
-    "with a verdict at a look are in it, those that made things worse included; where "
-    "contacts moved to a theme beside it, the range over both counts.",
-    "time": "Avoided contacts times the mean handle time of the theme before the change.",
-    "worth": "Agent time at the cost of a minute: capacity freed, not cash.",
-    "seen": "A true change of this size would have been noticed in four cases of five.",
-}
 
 
 @bp.get("/", strict_slashes=False)
 @requires("impact.view")
 def index() -> str:
     """Show every shipped action, its verdict and its range."""
-    asked = request.args.get("department", "")
-    department_id = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 10 else None
-    after = _read_cursor(request.args.get("after", ""))
-    rows = list_shipped(db.session, department_id=department_id, after=after, limit=PAGE_ROWS + 1)
+    asked = read_asked(request.args)
+    after = read_cursor(request.args.get("after", ""))
+    rows = list_shipped(db.session, **asked.filters, after=after, limit=PAGE_ROWS + 1)
     shown = rows[:PAGE_ROWS]
-    values = {"department": asked} if department_id else {}
+    rate = _minute_rate()
+    found = get_portfolio(db.session, pence_now=rate, **asked.filters)
     return render_template(
         "impact/index.html",
+        asked=asked,
         rows=shown,
-        total=get_total(db.session, department_id=department_id),
+        total=found.total,
+        total_money=found.money,
+        money_rules=MONEY_RULES,
+        rate=rate,
+        behind=stands_behind(found.total.verdicts, found.total.without_range),
         departments=list_departments_that_shipped(db.session),
-        department_id=department_id,
+        standings=tuple(Standing),
         counted=COUNTED_VERDICTS,
         rules=RULES,
-        cost=_cost(None),
-        values=values,
-        more_url=_more_url(values, shown[-1]) if len(rows) > PAGE_ROWS else "",
-        first_url=url_for("impact.index", **_plain(values)) if after else "",
+        in_force=settings_in_force(current_settings()),
+        more_url=asked.url(after=cursor_after(shown[-1])) if len(rows) > PAGE_ROWS else "",
+        first_url=asked.url() if after else "",
     )
+
+
+def _minute_rate() -> float:
+    """Return what an agent minute costs now, in minor units; 0 where nobody has said so."""
+    return get_pence_per_minute(db.session, current_settings().pence_per_minute)
 
 
 @bp.get("/impact.csv")
 @requires("impact.view")
 def export() -> Response:
-    """Send the newest looks of all shipped actions as CSV."""
-    headings = (
-        *("Action", "Title", "Theme", "Department", "Owner", "Live since", "Verdict", "Look"),
-        *("Data to", "Came", "Expected", "Avoided, low (95 %)", "Avoided, most likely"),
-        *("Avoided, high (95 %)", "Moved to a theme beside it", "Came back since", "Method"),
-    )
-    return csv_response("impact.csv", headings, [_cells(row) for row in list_shipped(db.session)])
+    """Send the newest looks of the shipped actions that the filters leave, as CSV."""
+    asked = read_asked(request.args)
+    rows = list_shipped(db.session, **asked.filters)
+    return csv_response("impact.csv", SHIPPED_HEADINGS, [shipped_cells(row) for row in rows])
 
 
 @bp.get("/<key>")
 @requires("impact.view")
 def show(key: str) -> str:
-    """Show one action's impact."""
-    page = get_impact_page(db.session, key, whole_history="all" in request.args)
-    spoken, newest = page.spoken, page.newest
+    """Show one action's impact; `measurement=ID` shows it as it stood at a measurement."""
+    return _page(key, _measurement_asked())
+
+
+def _measurement_asked() -> int | None:
+    """Return the measurement of the address, None when it asks for none."""
+    text = request.args.get("measurement", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise NotFound(f"“{text[:20]}” is not the number of a measurement.")
+    return int(text)
+
+
+def _page(
+    key: str,
+    measurement_id: int | None,
+    errors: dict[str, str] | None = None,
+    note: str = "",
+) -> str:
+    older = read_cursor(request.args.get("older", ""))
+    page = get_impact_page(db.session, key, measurement_id=measurement_id, older_than=older)
+    spoken, charted = page.spoken, page.charted
     return render_template(
         "impact/show.html",
         page=page,
         action=page.action,
         plan=page.plan,
-        looks=looks(page.action.went_live_on, page.action.rollout_days),
-        first_day=_first_day(page.plan),
-        **(_answer(page.action, spoken) if spoken else {}),
-        **(_charts(page.action, newest) if newest else {}),
+        beside=plan_beside(page),
+        days_to_look=_days_to_look(page),
+        older_url=_older_url(page),
+        has_skipped=bool(older),
+        owns_it=current_user.id in owner_ids(page.plan, page.action.owner_id),
+        has_signed=any(one.user_id == current_user.id for one in page.sign_offs),
+        most_note=MOST_NOTE,
+        errors=errors or {},
+        note=note,
+        rules=RULES,
+        counted=COUNTED_VERDICTS,
+        rate=_minute_rate(),
+        in_force=settings_in_force(current_settings()),
+        **(answer_values(page.action, spoken) if spoken else {}),
+        **(money_context(spoken.measured) if spoken else {}),
+        **(chart_values(page.action, charted) if charted else {}),
     )
+
+
+def _days_to_look(page: ImpactPage) -> int | None:
+    """Return how many more days of data the next look needs; None after the last."""
+    newest, look = page.newest, page.action.next_look
+    return max(0, (look - newest.measured.as_of).days) if newest and look else None
+
+
+def _older_url(page: ImpactPage) -> str:
+    if not page.has_more_running:
+        return ""
+    values: dict[str, Any] = {"older": cursor_after(page.running[-1])}
+    if page.stood:
+        values["measurement"] = page.stood.measured.id
+    return url_for("impact.show", key=page.action.key, _anchor="history-title", **values)
 
 
 @bp.get("/measurements/<int:measurement_id>")
 @requires("impact.view")
 def measurement(measurement_id: int) -> str:
-    """Show one stored measurement as it was written."""
-    page = get_measurement_page(db.session, measurement_id)
-    return render_template(
-        "impact/measurement.html",
-        page=page,
-        action=page.action,
-        **_answer(page.action, page.full),
-        **_charts(page.action, page.full),
-    )
+    """Show the page of the action as it stood at one stored measurement."""
+    key, _ = get_measurement(db.session, measurement_id)
+    return _page(key, measurement_id)
 
 
 @bp.post("/<key>/measure")
@@ -175,152 +202,51 @@ def measure(key: str) -> Response:
 @requires("impact.measure")
 def reproduce(measurement_id: int) -> Response:
     """Compute a measurement again from its stored inputs and say whether every digit agrees."""
+    key, _ = get_measurement(db.session, measurement_id)
     found = reproduce_measurement(db.session, measurement_id=measurement_id)
     if found.same:
         flash(f"Measurement {measurement_id} came out the same, digit for digit.", "done")
     else:
         said = " ".join(found.differences[:3])
         flash(f"Measurement {measurement_id} did not come out the same. {said}", "warn")
-    return see_other(url_for("impact.measurement", measurement_id=measurement_id))
+    return see_other(url_for("impact.show", key=key, measurement=measurement_id))
+
+
+@bp.post("/measurements/<int:measurement_id>/sign-off")
+@requires("impact.sign_off")
+def sign_off(measurement_id: int) -> Page:
+    """Put down that somebody other than the owner stands by a verdict."""
+    key, _ = get_measurement(db.session, measurement_id)
+    note = request.form.get("note", "")
+    try:
+        with db.transaction() as session:
+            sign_off_measurement(
+                session, measurement_id=measurement_id, note=note, by=current_actor()
+            )
+    except Invalid as refusal:
+        return _page(key, measurement_id, errors=refusal.fields, note=note), 422
+    flash("You signed it off. Your name stands beside the verdict from now on.", "done")
+    return see_other(url_for("impact.show", key=key, measurement=measurement_id))
 
 
 @bp.get("/<key>/days.csv")
 @requires("impact.view")
 def days_csv(key: str) -> Response:
-    """Send the daily path of the newest measurement."""
-    action = find_shipped(db.session, key)
-    full = _newest(action)
-    return csv_response(f"{key}-days.csv", DAY_HEADINGS, day_cells(action, full) if full else [])
+    """Send the daily path of the newest measurement, or of the one asked for."""
+    page = get_impact_page(db.session, key, measurement_id=_measurement_asked())
+    cells = day_cells(page.action, page.charted) if page.charted else []
+    return csv_response(f"{_file_name(page)}-days.csv", DAY_HEADINGS, cells)
 
 
 @bp.get("/<key>/avoided.csv")
 @requires("impact.view")
 def avoided_csv(key: str) -> Response:
-    """Send the running total of the newest measurement."""
-    full = _newest(find_shipped(db.session, key))
-    return csv_response(f"{key}-avoided.csv", RUNNING_HEADINGS, running_cells(full) if full else [])
+    """Send the running total of the newest measurement, or of the one asked for."""
+    page = get_impact_page(db.session, key, measurement_id=_measurement_asked())
+    cells = running_cells(page.charted) if page.charted else []
+    return csv_response(f"{_file_name(page)}-avoided.csv", RUNNING_HEADINGS, cells)
 
 
-@bp.get("/measurements/<int:measurement_id>/days.csv")
-@requires("impact.view")
-def measurement_days_csv(measurement_id: int) -> Response:
-    """Send the daily path of one stored measurement."""
-    page = get_measurement_page(db.session, measurement_id)
-    name = f"measurement-{measurement_id}-days.csv"
-    return csv_response(name, DAY_HEADINGS, day_cells(page.action, page.full))
-
-
-@bp.get("/measurements/<int:measurement_id>/avoided.csv")
-@requires("impact.view")
-def measurement_avoided_csv(measurement_id: int) -> Response:
-    """Send the running total of one stored measurement."""
-    page = get_measurement_page(db.session, measurement_id)
-    name = f"measurement-{measurement_id}-avoided.csv"
-    return csv_response(name, RUNNING_HEADINGS, running_cells(page.full))
-
-
-def _newest(action: ShippedAction) -> FullMeasurement | None:
-    return get_detail(db.session, action.newest) if action.newest else None
-
-
-def _answer(action: ShippedAction, full: FullMeasurement) -> dict[str, Any]:
-    """Return what the answer, its picture and the checks are made of."""
-    measured = full.measured
-    found = action.finding(measured)
-    worth = action.smallest_drop
-    return {
-        "measured": measured,
-        "detail": full.detail,
-        "answer": answer(found),
-        "support": support(found),
-        "target": worth * measured.expected if worth and measured.expected > 0 else None,
-        "has_range": measured.verdict in COUNTED_VERDICTS,
-        "cost": _cost(measured),
-        "check_titles": CHECK_TITLES,
-        "rules": RULES,
-    }
-
-
-def _charts(action: ShippedAction, full: FullMeasurement) -> dict[str, Any]:
-    """Return the charts of a measurement with their sentences and tables."""
-    measured = full.measured
-    verdict = measured.verdict.value if measured.is_look else action.verdict.value
-    if not paths_of(full).days:
-        return {"charted": None}
-    return {
-        "charted": measured,
-        "has_total": measured.verdict is not Verdict.NOT_ENOUGH_DATA,
-        "impact_data": impact_chart(action, full, verdict),
-        "impact_sentence": impact_sentence(action, full),
-        "impact_rows": week_rows(action, full),
-        "running_data": running_chart(action, full, verdict),
-        "running_sentence": running_sentence(full),
-        "running_rows": running_rows(action, full),
-    }
-
-
-def _cost(measured: Measured | None) -> dict[str, Any]:
-    """Return the cost of a minute: as recorded with the measurement, else as it is now."""
-    if measured is not None and measured.pence_per_minute > 0:
-        rate, when = measured.pence_per_minute, "the rate when it was measured"
-    else:
-        settings = current_settings()
-        rate = get_pence_per_minute(db.session, settings.pence_per_minute)
-        when = "the rate in force now"
-    minutes = measured.minutes if measured else None
-    return {
-        "rate": rate,
-        "when": when,
-        "minutes": minutes,
-        "money": cost_avoided(minutes, rate) if minutes and rate > 0 else None,
-    }
-
-
-def _first_day(plan: dict[str, Any]) -> date | None:
-    text = plan.get("first_baseline_day")
-    return date.fromisoformat(text) if text else None
-
-
-def _read_cursor(text: str) -> tuple[date, int] | None:
-    found = _CURSOR.fullmatch(text)
-    if found is None:
-        return None
-    try:
-        return date.fromisoformat(found[1]), int(found[2])
-    except ValueError:
-        return None
-
-
-def _more_url(values: dict[str, str], last: ShippedAction) -> str:
-    cursor = f"{last.went_live_on.isoformat()}.{last.intervention_id}"
-    return url_for("impact.index", **_plain({**values, "after": cursor}))
-
-
-def _plain(values: dict[str, str]) -> dict[str, Any]:
-    return dict(values)
-
-
-def _cells(row: ShippedAction) -> list[Any]:
-    look = row.look
-    has_range = look is not None and look.verdict in COUNTED_VERDICTS
-    numbers = [look.as_of, look.observed, round(look.expected, 1)] if look else [None, None, None]
-    ends = (
-        [round(value, 1) for value in (look.avoided.low, look.avoided.middle, look.avoided.high)]
-        if look and has_range
-        else [None, None, None]
-    )
-    return [
-        row.key,
-        row.title,
-        f"{row.theme_key} {row.theme_name}",
-        row.department_name,
-        row.owner_name,
-        row.went_live_on,
-        row.verdict.label,
-        row.look_number,
-        *numbers,
-        *ends,
-        bool(look and look.has_moved),
-        row.came_back_since,
-        look.method_version if look else None,
-    ]
+def _file_name(page: ImpactPage) -> str:
+    stood = page.stood
+    return f"{page.action.key}-{stood.measured.id}" if stood else page.action.key

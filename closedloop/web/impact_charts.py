@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from closedloop.domain.impact import looks
 from closedloop.queries.impact import ShippedAction
 from closedloop.queries.impact_page import FullMeasurement
 from closedloop.web.filters import day as day_words
-from closedloop.web.filters import n, range_words
+from closedloop.web.filters import n, range_words, share, signed
 
 SHOWN_BEFORE_DAYS = 91
 """Days before go-live that a chart shows; the CSV file holds all that were read."""
@@ -83,9 +84,28 @@ def impact_chart(action: ShippedAction, full: FullMeasurement, verdict: str) -> 
         "go_live_label": f"Live {day_words(action.went_live_on, year=False)}",
         "counted_from": action.counted_from,
         "holidays": paths.holidays,
-        "marks": [{"day": fix["day"], "label": fix["title"]} for fix in _same_theme(action, fixes)],
+        "marks": [
+            *_stages(full),
+            *({"day": fix["day"], "label": fix["title"]} for fix in _same_theme(action, fixes)),
+        ],
+        "looks": _spoken_looks(action, full),
         "verdict": verdict,
     }
+
+
+def _stages(full: FullMeasurement) -> list[dict[str, Any]]:
+    """Return the stages of a roll-out after the first, which is the go-live."""
+    stages = full.detail.get("stages") or ()
+    return [{"day": one["day"], "label": share(one["share"])} for one in stages[1:]]
+
+
+def _spoken_looks(action: ShippedAction, full: FullMeasurement) -> list[dict[str, Any]]:
+    days = looks(action.went_live_on, action.rollout_days)
+    return [
+        {"day": look, "label": f"Look {number}"}
+        for number, look in enumerate(days, 1)
+        if look <= full.measured.as_of
+    ]
 
 
 def _same_theme(action: ShippedAction, fixes: Any) -> list[dict[str, Any]]:
@@ -138,7 +158,7 @@ def running_chart(action: ShippedAction, full: FullMeasurement, verdict: str) ->
     start = sum(on < action.counted_from for on in paths.running_days)
     as_of = full.measured.as_of
     all_looks = looks(action.went_live_on, action.rollout_days)
-    spoken = [look for look in all_looks if look <= as_of]
+    spoken = _spoken_looks(action, full)
     following = next((look for look in all_looks if look > as_of), None)
     worth = action.smallest_drop
     return {
@@ -146,7 +166,7 @@ def running_chart(action: ShippedAction, full: FullMeasurement, verdict: str) ->
         "middle": [round(value, 1) for value in paths.avoided[start:]],
         "low": [round(value, 1) for value in paths.avoided_low[start:]],
         "high": [round(value, 1) for value in paths.avoided_high[start:]],
-        "looks": [{"day": look, "label": f"Look {i}"} for i, look in enumerate(spoken, 1)],
+        "looks": spoken,
         "next_look": {
             "day": following,
             "label": f"Look {len(spoken) + 1}, {day_words(following, year=False)}",
@@ -181,7 +201,59 @@ def running_rows(action: ShippedAction, full: FullMeasurement) -> list[list[str]
     return rows[::-1]
 
 
-DAY_HEADINGS = ("Day", "Came", "Expected", "Low (95 %)", "High (95 %)", "Counted")
+def residual_chart(action: ShippedAction, full: FullMeasurement) -> dict[str, Any]:
+    """Return what came less what was expected, with the band that chance allows a single day."""
+    paths = paths_of(full)
+    first = _first_shown(action, paths)
+
+    def less_expected(values: Sequence[float]) -> list[float]:
+        pairs = zip(values[first:], paths.expected[first:], strict=True)
+        return [round(value - expected, 1) for value, expected in pairs]
+
+    return {
+        "days": paths.days[first:],
+        "values": less_expected(paths.observed),
+        "low": less_expected(paths.low),
+        "high": less_expected(paths.high),
+        "go_live": action.went_live_on,
+        "go_live_label": f"Live {day_words(action.went_live_on, year=False)}",
+        "counted_from": action.counted_from,
+    }
+
+
+def residual_sentence(action: ShippedAction, full: FullMeasurement) -> str:
+    """Say how many days lay outside their band, before the change and since."""
+    paths = paths_of(full)
+    first = _first_shown(action, paths)
+    before, after = [], []
+    columns = zip(paths.days, paths.observed, paths.low, paths.high, strict=True)
+    for on, came, low, high in list(columns)[first:]:
+        if on < action.went_live_on:
+            before.append(not low <= came <= high)
+        elif on >= action.counted_from:
+            after.append(not low <= came <= high)
+    said = f"Of the {len(before)} days shown before the change {sum(before)} lay outside the band"
+    return f"{said}, where chance allows 1 in 20; since then {sum(after)} of {len(after)}."
+
+
+def residual_rows(action: ShippedAction, full: FullMeasurement) -> list[list[str]]:
+    """Return whole weeks: Monday, came less expected, days outside the band; newest first."""
+    paths = paths_of(full)
+    rows = []
+    for i in range(_first_shown(action, paths), len(paths.days) - WEEK + 1):
+        if paths.days[i].weekday() == 0:
+            week = range(i, i + WEEK)
+            less = sum(paths.observed[day] - paths.expected[day] for day in week)
+            outside = sum(
+                not paths.low[day] <= paths.observed[day] <= paths.high[day] for day in week
+            )
+            rows.append([day_words(paths.days[i]), signed(less), n(outside)])
+    return rows[::-1]
+
+
+DAY_HEADINGS = (
+    *("Day", "Came", "Expected", "Low (95 %)", "High (95 %)", "Came less expected", "Counted"),
+)
 RUNNING_HEADINGS = ("To", "Avoided, low (95 %)", "Avoided, most likely", "Avoided, high (95 %)")
 
 
@@ -189,7 +261,10 @@ def day_cells(action: ShippedAction, full: FullMeasurement) -> list[list[Any]]:
     """Return every day that was read, for a CSV file."""
     paths = paths_of(full)
     columns = zip(paths.days, paths.observed, paths.expected, paths.low, paths.high, strict=True)
-    return [[*row, _stretch(action, row[0])] for row in columns]
+    return [
+        [on, came, expected, low, high, round(came - expected, 3), _stretch(action, on)]
+        for on, came, expected, low, high in columns
+    ]
 
 
 def _stretch(action: ShippedAction, on: date) -> str:

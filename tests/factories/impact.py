@@ -10,7 +10,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.impact import Verdict, look_number, look_on
-from closedloop.models import Comeback, DefinitionSet, ImpactMeasurement, Intervention
+from closedloop.models import (
+    Comeback,
+    DefinitionSet,
+    ImpactMeasurement,
+    Intervention,
+    SignOff,
+    User,
+)
 
 _number = itertools.count(1)
 PRE_DAYS = 28
@@ -45,6 +52,11 @@ def make_detail(intervention: Intervention, as_of: date, **values: Any) -> dict[
         "net": None,
         "own_history": None,
         "controls": ["T-901", "T-902"],
+        "controls_used": 14,
+        "controls_tried": 20,
+        "share_of_controls_moved": 0.05,
+        "gap_days": 0,
+        "widened_by": 1.0,
         "path": {
             "days": [on.isoformat() for on in days],
             "observed": [BEFORE if on < go_live else AFTER for on in days],
@@ -149,3 +161,13 @@ def copy_measurement(
     session.add(copied)
     session.flush()
     return copied
+
+
+def make_sign_off(
+    session: Session, measurement: ImpactMeasurement, user: User, note: str = ""
+) -> SignOff:
+    """Add somebody who stands by a measurement."""
+    signed = SignOff(measurement_id=measurement.id, user_id=user.id, note=note)
+    session.add(signed)
+    session.flush()
+    return signed

@@ -8,15 +8,17 @@ import pytest
 
 from closedloop.domain.actions import ActionStatus
 from closedloop.domain.errors import NotFound
-from closedloop.domain.impact import Range, Verdict
-from closedloop.queries.impact import get_total, list_shipped
+from closedloop.domain.impact import LOOK_DAYS, Range, Verdict
+from closedloop.queries.impact import Standing, get_total, list_shipped
+from closedloop.queries.impact_measured import list_measurements
 from closedloop.queries.impact_page import (
     RUNNING_ROWS,
     find_shipped,
     get_impact_page,
-    get_measurement_page,
+    get_measurement,
 )
-from tests.factories.impact import make_comeback, make_measurement
+from tests.factories.accounts import make_user
+from tests.factories.impact import make_comeback, make_measurement, make_sign_off
 from tests.factories.themes import make_action, make_intervention
 
 LIVE = date(2026, 3, 3)
@@ -55,9 +57,9 @@ def test_before_the_first_look_the_verdict_is_too_early(session):
     assert row.unspoken_looks(date(2026, 4, 2)) == [date(2026, 3, 19), date(2026, 4, 2)]
 
 
-def test_after_the_fourth_look_none_is_left(session):
+def test_after_the_last_look_none_is_left(session):
     intervention = make_intervention(session)
-    make_measurement(session, intervention, as_of=LIVE + timedelta(days=83))
+    make_measurement(session, intervention, as_of=LIVE + timedelta(days=LOOK_DAYS[-1] - 1))
 
     assert list_shipped(session)[0].next_look is None
 
@@ -162,20 +164,122 @@ def test_the_total_of_one_department_counts_only_its_actions(session):
     assert total.actions == 1
 
 
-def test_the_page_holds_every_look_and_the_newest_running_rows(session):
+def test_the_history_holds_every_look_and_running_rows_page_by_page(session):
     intervention = make_intervention(session)
-    make_measurement(session, intervention, as_of=LOOK_1)
-    for day in range(10):
-        make_measurement(session, intervention, as_of=date(2026, 3, 18) + timedelta(days=day))
+    for as_of in (LOOK_1, LOOK_2):
+        make_measurement(session, intervention, as_of=as_of)
+    for day in range(RUNNING_ROWS + 3):
+        make_measurement(session, intervention, as_of=date(2026, 4, 1) + timedelta(days=day))
+    make_measurement(session, make_intervention(session), as_of=date(2026, 4, 1))
+    key = intervention.action.key
 
-    page = get_impact_page(session, intervention.action.key)
-    whole = get_impact_page(session, intervention.action.key, whole_history=True)
+    first = get_impact_page(session, key)
+    last = first.running[-1]
+    second = get_impact_page(session, key, older_than=(last.as_of, last.id))
 
-    assert len(page.history) == RUNNING_ROWS + 1
-    assert page.more_history == 10 - RUNNING_ROWS
-    assert page.history[0].as_of == date(2026, 3, 27)
-    assert page.history[-1].is_look
-    assert (len(whole.history), whole.more_history) == (11, 0)
+    assert [one.as_of for one in first.looks] == [LOOK_2, LOOK_1]
+    assert first.has_more_running
+    assert not second.has_more_running
+    days = [one.as_of for one in first.running + second.running]
+    assert days == [date(2026, 4, 1) + timedelta(days=day) for day in range(12, -1, -1)]
+    assert second.looks == first.looks
+
+
+def test_measurements_of_one_day_are_paged_without_a_gap(session):
+    intervention = make_intervention(session)
+    ids = [make_measurement(session, intervention, as_of=LOOK_1).id for _ in range(5)]
+
+    seen, after = [], None
+    while rows := list_measurements(session, intervention.id, after=after, limit=2):
+        seen += [row.id for row in rows]
+        after = (rows[-1].as_of, rows[-1].id)
+
+    assert seen == ids[::-1]
+
+
+def test_a_measurement_asked_for_is_spoken_of_and_charted_as_it_stood(session):
+    intervention = make_intervention(session)
+    old = make_measurement(session, intervention, as_of=LOOK_1, avoided=(50, 120, 190))
+    make_measurement(session, intervention, as_of=LOOK_2)
+    reader = make_user(session)
+    make_sign_off(session, old, reader, "Fits.")
+
+    page = get_impact_page(session, intervention.action.key, measurement_id=old.id)
+
+    assert page.stood is not None
+    assert page.spoken == page.charted == page.stood
+    assert page.stood.measured.avoided == Range(50.0, 120.0, 190.0)
+    assert [one.note for one in page.sign_offs] == ["Fits."]
+    assert get_impact_page(session, intervention.action.key).sign_offs == ()
+    assert [one.sign_offs for one in page.looks] == [0, 1]
+
+
+def test_a_measurement_of_another_action_is_not_found_on_this_page(session):
+    mine, other = make_intervention(session), make_intervention(session)
+    strange = make_measurement(session, other)
+
+    with pytest.raises(NotFound, match=f"{mine.action.key} has no measurement {strange.id}"):
+        get_impact_page(session, mine.action.key, measurement_id=strange.id)
+
+
+@pytest.fixture
+def standings(session):
+    """One action for each way to stand, by that way."""
+    made = {}
+    for verdict in (Verdict.FELL, Verdict.ROSE, Verdict.NO_CHANGE, Verdict.NOT_ENOUGH_DATA):
+        made[Standing(verdict.value)] = make_intervention(session)
+        make_measurement(session, made[Standing(verdict.value)], verdict=verdict)
+    made[Standing.TOO_EARLY] = make_intervention(session)
+    make_measurement(session, made[Standing.TOO_EARLY], as_of=date(2026, 3, 10))
+    made[Standing.MOVED] = make_intervention(session)
+    make_measurement(session, made[Standing.MOVED], detail=MOVED)
+    made[Standing.CAME_BACK] = make_intervention(session)
+    make_measurement(session, made[Standing.CAME_BACK], verdict=Verdict.INCONCLUSIVE)
+    make_comeback(session, made[Standing.CAME_BACK])
+    return {standing: one.action.key for standing, one in made.items()}
+
+
+def test_actions_are_found_by_how_they_stand(session, standings):
+    for standing, key in standings.items():
+        keys = {row.key for row in list_shipped(session, standing=standing)}
+        wanted = {key, standings[Standing.MOVED]} if standing is Standing.FELL else {key}
+        assert keys == wanted, standing  # what moved has the verdict “fell” as well
+        assert get_total(session, standing=standing).without_range == (
+            standing in (Standing.TOO_EARLY, Standing.NOT_ENOUGH_DATA)
+        )
+
+
+def test_the_verdict_in_force_is_asked_for_not_an_earlier_one(session):
+    intervention = make_intervention(session)
+    make_measurement(session, intervention, as_of=LOOK_1, verdict=Verdict.INCONCLUSIVE)
+    make_measurement(session, intervention, as_of=LOOK_2)
+
+    assert list_shipped(session, standing=Standing.INCONCLUSIVE) == []
+    (row,) = list_shipped(session, standing=Standing.INCONCLUSIVE, until=date(2026, 3, 29))
+    assert row.verdict is Verdict.INCONCLUSIVE
+
+
+def test_the_period_of_going_live_has_both_ends_in_it(session):
+    for day in (1, 2, 3, 4):
+        make_measurement(session, make_intervention(session, went_live_on=date(2026, 3, day)))
+    period = {"live_from": date(2026, 3, 2), "live_until": date(2026, 3, 3)}
+
+    assert [row.went_live_on.day for row in list_shipped(session, **period)] == [3, 2]
+    assert get_total(session, **period).actions == 2
+
+
+def test_the_total_says_which_verdicts_stand_behind_it(session, standings):
+    total = get_total(session)
+
+    assert total.verdicts == {
+        Verdict.FELL: 2,
+        Verdict.ROSE: 1,
+        Verdict.NO_CHANGE: 1,
+        Verdict.INCONCLUSIVE: 1,
+        Verdict.NOT_ENOUGH_DATA: 1,
+        Verdict.TOO_EARLY: 1,
+    }
+    assert (total.actions, total.without_range) == (5, 2)
 
 
 def test_the_answer_is_the_look_and_the_chart_the_newest(session):
@@ -200,4 +304,4 @@ def test_what_is_not_shipped_says_so_and_what_is_not_there_too(session):
     with pytest.raises(NotFound, match="There is no action A-999"):
         find_shipped(session, "A-999")
     with pytest.raises(NotFound, match="no measurement 404"):
-        get_measurement_page(session, 404)
+        get_measurement(session, 404)

@@ -56,12 +56,12 @@ def test_the_portfolio_shows_range_verdict_look_and_total(manager, session):
 
     assert "310 to 540 contacts avoided by 1 action, most likely 420." in text
     assert "1 shipped action is not in it" in text
-    assert "1 of 4" in text
-    assert "30 Mar 2026" in text  # the next look
+    assert "30 Mar 2026 look 2" in text  # the next look
+    assert "1 verdict stands behind it: 1 fell. 1 more shipped action has no range" in text
     assert "not yet known" in text
     assert f'href="/impact/{key_of(one)}"' in html
     assert "41 to 72 hours" in text  # 310 × 8 min to 540 × 8 min
-    assert "£1,538 to £2,678" in text
+    assert "£1,500 to £2,700" in text
 
 
 def test_the_portfolio_marks_what_came_back_and_what_moved(manager, session):
@@ -89,6 +89,58 @@ def test_the_portfolio_of_one_department(manager, session):
     assert "by 1 action" in text_of(html)
 
 
+def test_the_portfolio_is_filtered_by_verdict_and_period_and_the_total_with_it(manager, session):
+    fell, rose = make_intervention(session), make_intervention(session)
+    late = make_intervention(session, went_live_on=date(2026, 5, 1))
+    make_measurement(session, fell)
+    make_measurement(session, rose, verdict=Verdict.ROSE, avoided=(-240, -150, -60))
+    make_measurement(session, late, avoided=(10, 20, 30))
+
+    html = manager.get("/impact/?verdict=rose&from=2026-03-01&to=2026-04-30")
+
+    assert [key_of(one) in html for one in (fell, rose, late)] == [False, True, False]
+    assert "−240 to −60 contacts avoided by 1 action" in text_of(html)
+    html = manager.get("/impact/?from=2026-05-01&to=2026-05-01")
+    assert [key_of(one) in html for one in (fell, rose, late)] == [False, False, True]
+    rows = rows_of(manager, "/impact/impact.csv?verdict=rose")
+    assert [row[0] for row in rows[1:]] == [key_of(rose)]
+    assert "No shipped action fits these filters" in text_of(manager.get("/impact/?verdict=moved"))
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("from=2026-02-30", "“2026-02-30” is not a day and was left out."),
+        ("from=2026-05-02&to=2026-05-01", "The period ends before it begins"),
+        ("verdict=splendid", "“splendid” is no verdict, so all are shown."),
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_said_and_left_out(manager, session, query, words):
+    intervention = make_intervention(session)
+
+    html = manager.get(f"/impact/?{query}")
+
+    assert words in text_of(html)
+    assert f"/impact/{key_of(intervention)}" in html
+
+
+def test_the_portfolio_goes_on_page_by_page_with_its_filters(manager, session, monkeypatch):
+    monkeypatch.setattr("closedloop.web.impact.PAGE_ROWS", 2)
+    keys = [
+        key_of(make_intervention(session, went_live_on=date(2026, 3, day))) for day in (1, 2, 2, 3)
+    ]
+    seen, url = [], "/impact/?verdict=too_early"
+
+    while url:
+        html = manager.get(url)
+        seen += re.findall(r'href="/impact/(A-\d+)" data-open', html)
+        found = re.search(r'rel="next" href="([^"]+)"', html)
+        url = found[1].replace("&amp;", "&") if found else ""
+
+    assert sorted(seen) == sorted(keys)
+    assert seen[0] == keys[3]
+
+
 def test_a_total_that_holds_zero_says_that_no_fall_can_be_shown(manager, session):
     make_measurement(
         session, make_intervention(session), verdict=Verdict.NO_CHANGE, avoided=(-60, 25, 110)
@@ -108,11 +160,12 @@ def test_an_impact_page_answers_first_and_shows_the_plan_and_the_checks(manager,
     assert "At least 310 , most likely 420 contacts avoided since 3 March 2026" in text
     assert "worth having: 412 (20 %)" in text
     assert "41 to 72 hours" in text
-    assert "£1,538 to £2,678" in text
-    assert "Did they go elsewhere? Contacts came up beside it." in text
-    assert "2 of 3 checks made" in text
-    assert "Watched for spill T-012" in text
-    assert "Mon 30 Mar" in text
+    assert "£1,500 to £2,700" in text
+    assert "fails Contacts came up beside it." in text
+    assert "Did they go elsewhere?" in text
+    assert "1 of 2 checks passed, 1 fails, 1 not applicable" in text
+    assert "Next look: Mon 30 Mar 2026" in text
+    assert "The fall holds against 14 unaffected themes." in text
 
 
 @pytest.mark.parametrize(
@@ -131,6 +184,53 @@ def test_every_verdict_has_its_sentence(manager, session, verdict, avoided, word
     assert words in text_of(manager.get(f"/impact/{key_of(intervention)}"))
 
 
+def test_the_plan_stands_beside_what_happened(manager, session):
+    plan = {
+        "expected_drop": 0.3,
+        "smallest_drop": 0.2,
+        "due_on": "2026-03-01",
+        "theme": {"id": 1, "key": "T-777", "name": "As it was called"},
+        "definition_number": 2,
+        "owner": {"id": 9999, "name": "Lena Marsh"},
+        "department": {"id": 1, "name": "Cards"},
+        "shipped_by": "Priya Nair",
+        "looks": ["2026-03-16", "2026-03-30"],
+        "controls": ["T-1", "T-2"],
+        "siblings": ["T-012"],
+        "handle_seconds": 510.0,
+    }
+    intervention = make_intervention(session, plan=plan)
+    siblings = [{"id": 2, "key": "T-012", "name": "PIN", "low": -20.0, "high": 30.0}]
+    left_out = [{"key": "T-044", "name": "Fees", "reason": "has a fix of its own"}]
+    make_measurement(session, intervention, detail={"siblings": siblings, "left_out": left_out})
+
+    text = text_of(manager.get(f"/impact/{key_of(intervention)}"))
+
+    for words in (
+        "30 % fewer expected, 20 % fewer contacts or better worth having",
+        "15 % to 26 % fewer, most likely 20 %",
+        "by 1 Mar 2026 3 Mar 2026, 2 days late",
+        "T-777 As it was called, definition 2",
+        "Lena Marsh, Cards; shipped by Priya Nair",
+        "2 unaffected themes 14 themes, 1 left out",
+        "T-012: −20 to 30 avoided",
+        "16 Mar 2026: fell, next with data to 30 Mar 2026",
+        "8.5 minutes a contact",
+        "T-044 Fees: has a fix of its own.",
+    ):
+        assert words in text, words
+
+
+def test_what_was_left_out_or_widened_is_told_beside_the_answer(manager, session):
+    intervention = make_intervention(session)
+    make_measurement(session, intervention, detail={"gap_days": 14, "widened_by": 1.3})
+
+    text = text_of(manager.get(f"/impact/{key_of(intervention)}"))
+
+    assert "The last 14 days before the change were unusually busy and are left out" in text
+    assert "Ranges were widened by 1.3" in text
+
+
 def test_not_enough_data_shows_no_range_and_no_money(manager, session):
     intervention = make_intervention(session)
     make_measurement(session, intervention, verdict=Verdict.NOT_ENOUGH_DATA)
@@ -138,7 +238,7 @@ def test_not_enough_data_shows_no_range_and_no_money(manager, session):
     text = text_of(manager.get(f"/impact/{key_of(intervention)}"))
 
     assert "No range is shown" in text
-    assert "£" not in text
+    assert "£" not in text.split("How it is measured")[0]
     assert "310 to 540" not in text
 
 
@@ -150,8 +250,9 @@ def test_between_looks_the_estimate_runs_and_the_verdict_stays(manager, session)
     text = text_of(manager.get(f"/impact/{key_of(intervention)}"))
 
     assert "At least 310" in text
-    assert "Running estimate with data to 20 Mar 2026: 600 to 800 contacts avoided" in text
-    assert "Not yet a verdict; the next look reads data to 30 Mar 2026." in text
+    assert "with data to 20 Mar 2026: 600 to 800 contacts avoided (95 %)." in text
+    assert "Not yet a verdict" in text
+    assert "It reads data to 30 Mar 2026, 10 more days." in text
 
 
 def test_before_the_first_look_nothing_is_called_a_fall(manager, session):
@@ -193,7 +294,7 @@ def test_a_fall_that_moved_is_not_praised(manager, session):
     text = text_of(manager.get(f"/impact/{key_of(intervention)}"))
 
     assert "So this fall is not counted as a success." in text
-    assert "£1,538" not in text  # the net contacts are worth −50 to 70, not 310 to 540
+    assert "£1,500" not in text  # the net contacts are worth −50 to 70, not 310 to 540
 
 
 def test_without_a_cost_of_a_minute_no_money_is_shown(manager, session, settings):
@@ -217,6 +318,7 @@ def test_charts_hold_the_path_from_13_weeks_before_and_the_running_total(manager
 
     html = manager.get(f"/impact/{key_of(intervention)}")
     daily, running = chart(html, "impact"), chart(html, "running")
+    residual = chart(html, "residual")
 
     assert daily["days"][0] == (LIVE - timedelta(days=PRE_DAYS)).isoformat()
     assert (daily["observed"][0], daily["observed"][-1]) == (30, 20)
@@ -224,11 +326,15 @@ def test_charts_hold_the_path_from_13_weeks_before_and_the_running_total(manager
     assert daily["holidays"] == [{"day": "2026-03-09", "name": "Test day"}]
     assert running["days"][0] == "2026-03-06"
     assert running["middle"][-1] == 140.0
-    assert running["looks"] == [{"day": "2026-03-19", "label": "Look 1"}]
+    assert running["looks"] == daily["looks"] == [{"day": "2026-03-19", "label": "Look 1"}]
     assert running["next_look"]["day"] == "2026-04-02"
     assert running["target"] == 412
     assert "Before the change 30.0 contacts came a day" in html
     assert "20.0 came a day, where 30.0 were expected" in html
+    assert (residual["values"][0], residual["values"][-1]) == (0.0, -10.0)
+    assert (residual["low"][0], residual["high"][0]) == (-10.0, 10.0)
+    assert "Of the 28 days shown before the change 0 lay outside the band" in text_of(html)
+    assert html.count("<noscript><svg") == 3  # each chart is drawn without scripts, too
 
 
 def test_the_csv_files_hold_every_day_and_say_what_is_counted(manager, session):
@@ -248,8 +354,9 @@ def test_the_csv_files_hold_every_day_and_say_what_is_counted(manager, session):
         "after",
     ]
     assert avoided[-1] == ["2026-03-19", "98.0", "140.0", "182.0"]
+    assert days[-1][1:6] == ["20", "30.0", "20.0", "40.0", "-10.0"]
     for name in ("days", "avoided"):
-        of_row = rows_of(manager, f"/impact/measurements/{measurement.id}/{name}.csv")
+        of_row = rows_of(manager, f"/impact/{key}/{name}.csv?measurement={measurement.id}")
         assert of_row == rows_of(manager, f"/impact/{key}/{name}.csv")
 
 
@@ -268,13 +375,88 @@ def test_a_stored_measurement_has_a_page_of_its_own(manager, session):
     old = make_measurement(session, intervention, as_of=LOOK_1, avoided=(50, 120, 190))
     make_measurement(session, intervention, as_of=LOOK_2)
 
-    text = text_of(manager.get(f"/impact/measurements/{old.id}"))
+    text = text_of(manager.get(f"/impact/{key_of(intervention)}?measurement={old.id}"))
 
-    assert "50 to 190" in text
-    assert "310 to 540" not in text
-    assert "Said by the method." in text
-    assert old.input_sha256[:16] in text
+    answered = text.split("Measurements never rewritten")[0]
+    assert "As it stood with data to 16 Mar 2026." in answered
+    assert "(95 %: 50 to 190)" in answered
+    assert "310 to 540" not in answered
+    assert "Said by the method." in answered
+    assert f"closedloop measure --reproduce {old.id}" in answered
+    assert old.input_sha256[:16] in answered
+    assert text == text_of(manager.get(f"/impact/measurements/{old.id}"))
     manager.get("/impact/measurements/99999", status=404)
+    for nonsense in ("99999", "0", "-1", "abc", "²"):
+        manager.get(f"/impact/{key_of(intervention)}?measurement={nonsense}", status=404)
+
+
+def test_running_estimates_are_listed_page_by_page_and_each_can_be_opened(manager, session):
+    intervention = make_intervention(session)
+    make_measurement(session, intervention, as_of=LOOK_1)
+    running = [
+        make_measurement(session, intervention, as_of=date(2026, 3, 17) + timedelta(days=day)).id
+        for day in range(12)
+    ]
+    key, seen = key_of(intervention), []
+    url = f"/impact/{key}"
+
+    while url:
+        html = manager.get(url)
+        history = html.split('id="history-title"')[1]
+        seen += re.findall(r'measurement=(\d+)" data-open>Running', history)
+        assert history.count("data-open>Look 1") == 1
+        found = re.search(r'rel="next" href="([^"#]+)', history)
+        url = found[1].replace("&amp;", "&") if found else ""
+
+    assert [int(one) for one in seen] == running[::-1]
+
+
+# ---------- sign-off ----------
+
+
+def test_somebody_else_signs_a_verdict_off_and_the_owner_is_told_why_not(sign_in_as, session):
+    owner = sign_in_as(Role.STAKEHOLDER)
+    intervention = make_intervention(session, make_action(session, owner_id=owner.user.id))
+    look = make_measurement(session, intervention)
+    address = f"/impact/{key_of(intervention)}"
+
+    assert "so somebody else signs it off" in text_of(owner.get(address))
+    refused = owner.post(f"/impact/measurements/{look.id}/sign-off", status=403)
+    assert "Ask somebody else" in text_of(refused.text)
+
+    reader = sign_in_as(Role.EXECUTIVE)
+    assert "Nobody has stood by this verdict yet." in text_of(reader.get(address))
+    reader.post(f"/impact/measurements/{look.id}/sign-off", {"note": "Fits <our> count."})
+    text = text_of(reader.get(address))
+    assert f"{reader.user.name} stands by it" in text
+    assert "“Fits <our> count.”" in text
+    assert "I have read it and stand by it" not in text
+    assert "signed off" in text_of(reader.get("/impact/"))
+    assert rows_of(reader, "/impact/impact.csv")[1][-1] == "1"
+    reader.post(f"/impact/measurements/{look.id}/sign-off", status=409)
+
+
+def test_a_note_that_is_too_long_comes_back_with_what_was_typed(manager, session):
+    intervention = make_intervention(session)
+    look = make_measurement(session, intervention)
+
+    answer = manager.post(
+        f"/impact/measurements/{look.id}/sign-off", {"note": "long " * 120}, status=422
+    )
+
+    assert "characters; at most 500 fit." in text_of(answer.text)
+    assert "long long" in answer.text
+
+
+def test_a_running_estimate_offers_no_sign_off(manager, session):
+    intervention = make_intervention(session)
+    running = make_measurement(session, intervention, as_of=date(2026, 3, 20))
+
+    html = manager.get(f"/impact/{key_of(intervention)}?measurement={running.id}")
+
+    assert "so there is nothing to stand by yet" in text_of(html)
+    assert "/sign-off" not in html
+    manager.post(f"/impact/measurements/{running.id}/sign-off", status=409)
 
 
 def test_what_is_not_shipped_has_no_impact_page(manager, session):

@@ -4,7 +4,7 @@
 
    Days are ISO days in order without gaps, columns are equally long, rates lie between 0 and 1, null means
    "not known". The kinds and their JSON: charts/contacts.js (repeat, theme, map, bars, trend) and
-   charts/impact.js (impact, cum). Tooltips are drawn on the canvas (renderMode richText) because HTML
+   charts/impact.js (impact, cum, residual). Tooltips are drawn on the canvas (renderMode richText) because HTML
    tooltips need inline styles, which the content security policy forbids. */
 (function () {
   "use strict";

@@ -24,7 +24,8 @@
 
   /* impact: what came against what was expected without the change.
      { days, observed, expected, low, high, weeks: { days, observed, expected, low, high } | null, go_live,
-       go_live_label, counted_from, holidays: [{ day, name }], marks: [{ day, label }], verdict }
+       go_live_label, counted_from, holidays: [{ day, name }], marks: [{ day, label }],
+       looks: [{ day, label }], verdict }
      Weeks carry their own band, for daily bands do not add up; days between go_live and counted_from are the
      roll-out. Only a verdict of fell or rose is shaded in its colour. */
   kinds.impact = function (d, ctx) {
@@ -36,6 +37,10 @@
       label: d.go_live_label || "Live",
       look: { color: "ink", width: 1.5 },
     };
+    var looks = (d.looks || []).map(function (m) {
+      var look = { type: "dotted", color: "ink-2", width: 1 };
+      return { day: m.day, label: m.label, quiet: ctx.narrow, look: look };
+    });
     var others = (d.marks || []).map(function (m) {
       var look = { type: "dashed", color: "ink-3", width: 1 };
       return { day: m.day, label: m.label, quiet: ctx.narrow, look: look };
@@ -69,7 +74,7 @@
     });
     o.yAxis.name = weekly ? "contacts a week" : "contacts a day";
     var path = plain("Expected", r.expected, { color: token("exp"), width: 1.5, type: [4, 3] });
-    path.markLine = markLine(lines(ctx, o, r.days, [live].concat(others)));
+    path.markLine = markLine(lines(ctx, o, r.days, [live].concat(others, looks)));
     if (!weekly) {
       var shaded = (d.holidays || [])
         .filter(function (h) {
@@ -110,7 +115,7 @@
         "  (" +
         range(r.low[i], r.high[i]) +
         ")" +
-        (weekly ? "" : noted(day, d.holidays) + noted(day, d.marks))
+        (weekly ? "" : noted(day, d.holidays) + noted(day, d.marks) + noted(day, d.looks))
       );
     };
     return o;
@@ -200,6 +205,81 @@
         range(d.low[i], d.high[i]) +
         ", most likely " +
         n(d.middle[i])
+      );
+    };
+    return o;
+  };
+
+  /* residual: what came less what was expected, with the band that chance allows a single day.
+     { days, values, low, high, go_live, go_live_label, counted_from } */
+  kinds.residual = function (d, ctx) {
+    var o = onDays(base(ctx), d.days);
+    var live = { day: d.go_live, label: d.go_live_label, look: { color: "ink", width: 1.5 } };
+    var zero = plain(
+      "As expected",
+      d.days.map(function () {
+        return 0;
+      }),
+      { color: token("exp"), width: 1.5, type: [4, 3] },
+    );
+    zero.markLine = markLine(lines(ctx, o, d.days, [live]));
+    if (d.counted_from > d.go_live && snap(d.days, d.go_live) && snap(d.days, d.counted_from))
+      zero.markArea = markArea([area(d.go_live, d.counted_from, hatch())]);
+    o.yAxis.name = "contacts a day";
+    delete o.yAxis.min;
+    o.xAxis.axisLine.onZero = false;
+    function outside(i) {
+      return d.values[i] < d.low[i] || d.values[i] > d.high[i];
+    }
+    o.series = [
+      {
+        type: "custom",
+        silent: true,
+        z: 1,
+        data: d.days.map(function (_, i) {
+          return [i, d.low[i], d.high[i]];
+        }),
+        encode: { x: 0, y: [1, 2] },
+        renderItem: function (params, api) {
+          if (params.dataIndex) return null;
+          var up = [];
+          var down = [];
+          d.days.forEach(function (_, i) {
+            up.push(api.coord([i, d.high[i]]));
+            down.unshift(api.coord([i, d.low[i]]));
+          });
+          return {
+            type: "polygon",
+            shape: { points: up.concat(down) },
+            style: { fill: token("band") },
+          };
+        },
+      },
+      zero,
+      {
+        name: "Came less expected",
+        type: "line",
+        data: d.values.map(function (value, i) {
+          return { value: value, symbol: outside(i) ? "diamond" : "circle" };
+        }),
+        symbolSize: 4.5,
+        showAllSymbol: true,
+        itemStyle: { color: token("ink"), borderWidth: 0 },
+        lineStyle: { opacity: 0 },
+        z: 4,
+      },
+    ];
+    o.tooltip.formatter = function (points) {
+      var i = points[0].dataIndex;
+      var words = d.values[i] < 0 ? " fewer than expected" : " more than expected";
+      return (
+        longDay(d.days[i]) +
+        "\n" +
+        n(Math.abs(d.values[i])) +
+        words +
+        "\nchance allows " +
+        range(d.low[i], d.high[i]) +
+        (outside(i) ? ": outside" : "")
       );
     };
     return o;

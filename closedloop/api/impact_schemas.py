@@ -1,0 +1,107 @@
+"""What the API takes and gives about measured impact."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from closedloop.api.schemas import Estimate, In, Out, Page, RangeOut
+from closedloop.domain.impact import CheckState, Displacement, Verdict
+from closedloop.queries.impact import Standing
+
+
+class ImpactFilters(In):
+    """Which shipped actions count."""
+
+    department: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
+        None, description="Id of a department."
+    )
+    verdict: Standing | None = Field(
+        None, description="Verdict in force; `moved` and `came_back` are asked for here, too."
+    )
+    live_from: date | None = Field(None, alias="from", description="Went live on or after it.")
+    live_to: date | None = Field(None, alias="to", description="Went live on or before it.")
+
+
+class ImpactQuery(ImpactFilters, Page):
+    """Which shipped actions are wanted."""
+
+
+class MeasurementQuery(Page):
+    """Which measurements of an action are wanted."""
+
+    looks: bool | None = Field(
+        None, description="Only those of looks (true), or only running estimates (false)."
+    )
+
+
+class ImpactTotal(Out):
+    """What shipped actions avoided together; null where no verdict has a range yet."""
+
+    actions: int = Field(description="Actions whose newest look gave a range.")
+    without_range: int = Field(description="Shipped actions that are not in it.")
+    moved: int = Field(description="Counted with the themes that their contacts moved to.")
+    avoided: RangeOut | None = Field(
+        description="Contacts; errors added as far as two actions share days and themes."
+    )
+    minutes: RangeOut | None
+    verdicts: dict[Verdict, int]
+
+
+class MeasurementOut(Estimate):
+    """One stored measurement. It is never rewritten."""
+
+    id: int
+    measured_at: datetime
+    n_pre: int = Field(description="Days before the change.")
+    n_post: int = Field(description="Days counted since.")
+    could_have_seen: float | None = Field(
+        description="Share of expected that would have been noticed in four cases of five."
+    )
+    sign_offs: int
+
+
+class MeasurementList(Out):
+    """A page of measurements, those with the newest data first."""
+
+    items: list[MeasurementOut]
+    next: str | None
+
+
+class CheckOut(Out):
+    """Something else that could explain the number: passing, failing, or not applicable."""
+
+    name: str
+    state: CheckState
+    sentence: str
+
+
+class SignOffOut(Out):
+    """Somebody other than the owner who stands by a measurement."""
+
+    name: str
+    note: str
+    signed_at: datetime
+
+
+class MeasurementDetail(MeasurementOut):
+    """One stored measurement with its checks and paths."""
+
+    action: str
+    displacement: Displacement
+    reasons: list[str]
+    checks: list[CheckOut]
+    gap_days: int = Field(description="Busy days before the change that are left out of the level.")
+    widened_by: float = Field(description="Factor by which the ranges were made wider, 1 and up.")
+    path: dict[str, Any] = Field(description="Columns by day: observed, expected, low, high.")
+    cumulative: dict[str, Any] = Field(description="Running totals by day: avoided, low, high.")
+    input_sha256: str
+    signed: list[SignOffOut]
+
+
+class SignOffIn(In):
+    """What a sign-off takes."""
+
+    note: str = Field("", max_length=2_000, description="Why, or under which reserve.")

@@ -1,0 +1,187 @@
+"""Charts of impact drawn on the server, for browsers without scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from closedloop.web.filters import MONTHS, n, nice_axis
+
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 712.0, 30.0, 226.0
+"""The frame inside a view box of 720 × 250."""
+
+_ROOM = 56.0
+"""Width that the words of a mark take; marks nearer than that stay without words."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A labelled place on an axis."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """An upright line with its words; empty words where another mark is too near."""
+
+    at: float
+    label: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Coordinates of a chart.
+
+    Attributes
+    ----------
+    band, line, gap : str
+        Points of the 95 % band, of the line within, and of the area between line and dots.
+    dots : tuple of (float, float)
+    zero : float or None
+        Height of the line of zero, where it lies inside the frame.
+    hatched : (float, float) or None
+        Begin and width of uncertain time.
+    """
+
+    band: str
+    line: str
+    gap: str
+    dots: tuple[tuple[float, float], ...]
+    values: tuple[Tick, ...]
+    months: tuple[Tick, ...]
+    marks: tuple[Mark, ...]
+    zero: float | None
+    hatched: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """Where days and values lie."""
+
+    first: date
+    last: date
+    lowest: float
+    highest: float
+
+    def x(self, on: date) -> float:
+        days = max((self.last - self.first).days, 1)
+        return round(LEFT + (RIGHT - LEFT) * (on - self.first).days / days, 1)
+
+    def y(self, value: float) -> float:
+        span = self.highest - self.lowest
+        return round(BOTTOM - (BOTTOM - TOP) * (value - self.lowest) / span, 1)
+
+    def points(self, days: Sequence[date], values: Sequence[float]) -> list[tuple[float, float]]:
+        return [(self.x(on), self.y(value)) for on, value in zip(days, values, strict=True)]
+
+
+def draw_impact(chart: dict[str, Any]) -> Drawing | None:
+    """Draw what came against what was expected; see `impact_charts.impact_chart`."""
+    low = [max(0.0, value) for value in chart["low"]]
+    return _draw(
+        chart["days"],
+        (low, chart["expected"], chart["high"]),
+        dots=chart["observed"],
+        marks=[(chart["go_live"], chart["go_live_label"], "live"), *_looks(chart["looks"])],
+        hatched=(chart["go_live"], chart["counted_from"]),
+        gap_from=chart["counted_from"],
+    )
+
+
+def draw_running(chart: dict[str, Any]) -> Drawing | None:
+    """Draw the running total of what was avoided; see `impact_charts.running_chart`."""
+    return _draw(
+        chart["days"],
+        (chart["low"], chart["middle"], chart["high"]),
+        marks=_looks(chart["looks"]),
+    )
+
+
+def draw_residuals(chart: dict[str, Any]) -> Drawing | None:
+    """Draw what came less what was expected; see `impact_charts.residual_chart`."""
+    return _draw(
+        chart["days"],
+        (chart["low"], [0.0] * len(chart["days"]), chart["high"]),
+        dots=chart["values"],
+        marks=[(chart["go_live"], chart["go_live_label"], "live")],
+        hatched=(chart["go_live"], chart["counted_from"]),
+    )
+
+
+def _looks(looks: Sequence[dict[str, Any]]) -> list[tuple[date, str, str]]:
+    return [(look["day"], look["label"], "look") for look in looks]
+
+
+def _draw(
+    days: Sequence[date],
+    paths: tuple[Sequence[float], Sequence[float], Sequence[float]],
+    *,
+    dots: Sequence[float] = (),
+    marks: Sequence[tuple[date, str, str]] = (),
+    hatched: tuple[date, date] | None = None,
+    gap_from: date | None = None,
+) -> Drawing | None:
+    """Return the drawing; None with fewer than two days to join."""
+    if len(days) < 2:
+        return None
+    low, middle, high = paths
+    axis = nice_axis(*low, *high, *dots, parts=4)
+    frame = _Frame(days[0], days[-1], axis.lowest, axis.highest)
+    path = frame.points(days, middle)
+    dotted = frame.points(days, dots) if dots else []
+    counted = [i for i, on in enumerate(days) if dots and gap_from and on >= gap_from]
+    gap = [path[i] for i in counted] + [dotted[i] for i in reversed(counted)]
+    return Drawing(
+        band=_written(frame.points(days, high) + frame.points(days, low)[::-1]),
+        line=_written(path),
+        gap=_written(gap),
+        dots=tuple(dotted),
+        values=tuple(Tick(frame.y(value), n(value)) for value in axis.ticks),
+        months=_months(days, frame),
+        marks=_marks(frame, marks),
+        zero=frame.y(0.0) if axis.lowest < 0 else None,
+        hatched=_hatched(frame, hatched),
+    )
+
+
+def _written(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x},{y}" for x, y in points)
+
+
+def _months(days: Sequence[date], frame: _Frame) -> tuple[Tick, ...]:
+    firsts = [on for on in days if on.day == 1]
+    if len(firsts) < 2:
+        return tuple(
+            Tick(frame.x(on), f"{on.day} {MONTHS[on.month - 1]}") for on in days[:: len(days) // 2]
+        )
+    every = max(1, -(-len(firsts) // 8))
+    return tuple(
+        Tick(frame.x(on), f"{MONTHS[on.month - 1]}{f' {on.year}' if on.month == 1 else ''}")
+        for on in firsts[::every]
+    )
+
+
+def _marks(frame: _Frame, marks: Sequence[tuple[date, str, str]]) -> tuple[Mark, ...]:
+    """Return the marks inside the frame; words only where the ones before leave room."""
+    placed: list[Mark] = []
+    free = LEFT
+    for on, label, kind in sorted(marks):
+        if not frame.first <= on <= frame.last:
+            continue
+        at = frame.x(on)
+        has_room = at >= free
+        placed.append(Mark(at, label if has_room else "", kind))
+        free = at + _ROOM if has_room else free
+    return tuple(placed)
+
+
+def _hatched(frame: _Frame, stretch: tuple[date, date] | None) -> tuple[float, float] | None:
+    if stretch is None or stretch[0] >= stretch[1] or stretch[0] < frame.first:
+        return None
+    begin = frame.x(stretch[0])
+    return begin, round(frame.x(min(stretch[1], frame.last)) - begin, 1)

@@ -1,0 +1,122 @@
+"""The rules behind the numbers on the pages of impact, and the settings they were made with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from closedloop.config import Settings
+from closedloop.domain.impact import (
+    CONTROL_LEAST_MEAN,
+    FOLLOW_UP_DAYS,
+    LOOK_ALPHA,
+    LOOK_DAYS,
+    MOST_CONTROLS,
+    PRE_DAYS_MAX,
+    RECENT_DAYS,
+    SIBLING_LIKENESS,
+)
+from closedloop.web.filters import pct, plural
+
+RULES = {
+    "avoided": "Contacts expected without the change minus contacts that came, from the end of the "
+    "roll-out to the newest look. The range holds the truth in 95 of 100 cases; below zero, "
+    "more came than expected.",
+    "total": "Middles are added up; ends are not, as not every estimate is wrong in the same "
+    "direction at once. Errors are added as far as two actions were counted over the same days and "
+    "compared with the same themes, and as independent ones for the rest. Only actions with a "
+    "verdict at a look are in it, those that made things worse included; where contacts moved to "
+    "a theme beside it, the range over both counts.",
+    "time": "Avoided contacts times the mean handle time of the theme before the change.",
+    "seen": "A true change of this size would have been noticed in four cases of five.",
+    "came": "Contacts of the theme from the first counted day on; roll-out days are left out.",
+    "expected": "Contacts that would have come on the same days without the change: its own past "
+    "with weekdays, holidays and season, moved along with unaffected themes.",
+    "running": "Made every night from the days there are. Only a look, on a day set when the "
+    "action was shipped, gives a verdict: who reads every night and stops at the best one finds "
+    "falls where there are none.",
+    "drop": "Avoided contacts as a share of those expected without the change.",
+    "look": "Days that were fixed when the action was shipped; on each a verdict is spoken.",
+    "p": "How often chance alone would look at least this unusual.",
+    "verdict": "Fell or rose: the 95 % range lies on one side of zero and chance is ruled out. No "
+    "change: zero is in the range. Inconclusive: something else may explain it. The other two "
+    "wait for days or contacts.",
+    "signed": "People other than the owner who have read the verdict and stand by it.",
+    "residual": "What came less what was expected. Before the change it should lie around zero, "
+    "with about 1 day in 20 outside the band; what stays below since then is the effect.",
+}
+"""Rule in words of each number, shown on hover, focus and tap."""
+
+
+@dataclass(frozen=True)
+class SettingInForce:
+    """A setting that measurements are made with, what it does, and where it is changed."""
+
+    name: str
+    value: str
+    meaning: str
+    where: str
+
+
+def settings_in_force(settings: Settings) -> tuple[SettingInForce, ...]:
+    """Return what measurements of this site are made with, in words."""
+    days = ", ".join(str(number) for number in LOOK_DAYS[:-1]) + f" and {LOOK_DAYS[-1]}"
+    return (
+        SettingInForce(
+            "Looks",
+            f"after {days} counted days",
+            "On these days a verdict is spoken. They are set when an action is shipped, so that "
+            "nobody can wait for a day that suits.",
+            "fixed by the method",
+        ),
+        SettingInForce(
+            "Proof asked of a look",
+            f"chance below {pct(LOOK_ALPHA)}",
+            "Stricter than the usual 5 %, because several looks have several chances to be wrong.",
+            "fixed by the method",
+        ),
+        SettingInForce(
+            "Days before the change",
+            f"at most {plural(PRE_DAYS_MAX, 'day')}",
+            "What is usual for a theme is learnt from them; at least 60 are needed.",
+            "fixed by the method",
+        ),
+        SettingInForce(
+            "Followed up",
+            f"every night for {plural(FOLLOW_UP_DAYS, 'day')}",
+            "So long the running estimate is renewed; the watch for comebacks goes on after it.",
+            "fixed by the method",
+        ),
+        SettingInForce(
+            "Roll-out",
+            "as entered when shipped",
+            "Days on which only part of the customers had the change. They are drawn hatched and "
+            "not counted.",
+            "asked when an action is shipped",
+        ),
+        SettingInForce(
+            "Themes beside it",
+            f"likeness from {SIBLING_LIKENESS:g}",
+            "Themes this alike are watched for contacts that moved, and never compared with.",
+            "chosen when an action is shipped",
+        ),
+        SettingInForce(
+            "Unaffected themes",
+            f"up to {MOST_CONTROLS}, with {CONTROL_LEAST_MEAN:g} contacts a day or more",
+            f"They show what would have happened anyway. One with a fix of its own in the "
+            f"{RECENT_DAYS} days before, or since, is left out.",
+            "fixed by the method",
+        ),
+        SettingInForce(
+            "Public holidays",
+            settings.holiday_country or "none",
+            "Without a calendar a quiet holiday may look like an effect.",
+            "CLOSEDLOOP_HOLIDAY_COUNTRY",
+        ),
+        SettingInForce(
+            "Reporting days",
+            settings.reporting_zone,
+            "A contact counts on the day it began in this time zone; the day that still runs is "
+            "never read.",
+            "CLOSEDLOOP_REPORTING_ZONE",
+        ),
+    )
