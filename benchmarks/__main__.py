@@ -28,7 +28,8 @@ def main() -> int:
         if needs_data and not arguments.data:
             print("Skipped: it needs real data sets; name their directory with --data.")
             continue
-        module.main([str(arguments.data)] if needs_data else [])
+        takes_data = needs_data or getattr(module, "TAKES_DATA", False)
+        module.main([str(arguments.data)] if takes_data and arguments.data else [])
     return 0
 
 

@@ -144,6 +144,76 @@ def themes_year(small: bool, to: Path | None) -> None:
     _show(proof, proof.run(small=small, tell=_tell), to)
 
 
+@bench.command()
+@click.option(
+    "--size",
+    type=click.Choice(["quick", "full"]),
+    default="quick",
+    show_default=True,
+    help="About three minutes on two cores, or about an hour.",
+)
+@json_option
+@click.option(
+    "--part",
+    "parts",
+    type=click.Choice(
+        [
+            "accuracy",
+            "peak",
+            "contaminated",
+            "displaced",
+            "many",
+            "comeback",
+            "peers",
+            "speed",
+            "demo",
+            "real",
+        ]
+    ),
+    multiple=True,
+    help="Measure this part only; may be given twice.  [default: all]",
+)
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Directory with the folders seatbelts and bank_calls_5min, for the real series.",
+)
+@click.option("--without-peers", is_flag=True, help="Do not install other methods to compare with.")
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep what was measured there, and go on from it next time.",
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="Processes that measure side by side.",
+)
+def impact(
+    size: str,
+    to: Path | None,
+    parts: tuple[str, ...],
+    data: Path | None,
+    without_peers: bool,
+    keep: Path | None,
+    processes: int,
+) -> None:
+    """False claims, coverage, power and speed of the impact numbers, beside other methods."""
+    proof = importlib.import_module("closedloop.bench.impact")
+    report = proof.run(
+        size=size,
+        parts=parts,
+        data=data,
+        with_peers=not without_peers,
+        keep=keep,
+        processes=processes,
+        tell=_tell,
+    )
+    _show(proof, report, to)
+
+
 def _tell(doing: str) -> None:
     click.echo(doing, err=True)
 
