@@ -1,4 +1,4 @@
-"""`closedloop impact placebos|prior`."""
+"""`closedloop impact list|measurements|placebos|prior`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from closedloop.cli.impact_list import list_impact, measurements
 from closedloop.cli.options import (
     Ticker,
     instance_option,
@@ -31,7 +32,11 @@ from closedloop.services.placebo_checks import MOST_PLACEBOS, check_placebos
 
 @click.group("impact")
 def impact() -> None:
-    """Look after the measuring itself."""
+    """See what shipped actions did, and look after the measuring itself."""
+
+
+impact.add_command(list_impact)
+impact.add_command(measurements)
 
 
 @impact.command("placebos")
