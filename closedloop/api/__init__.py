@@ -34,6 +34,7 @@ FEATURES = (
     "actions",
     "actions_power",
     "impact",
+    "impact_money",
     "imports",
     "import_results",
     "mappings",

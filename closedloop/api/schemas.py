@@ -340,6 +340,8 @@ class ActionOut(Out):
     verdict: Verdict | None
     avoided_low: Number | None
     avoided_high: Number | None
+    cost_low: Number | None = Field(description="Minor units that the fix costs, at least.")
+    cost_high: Number | None = Field(description="Minor units that it costs, at most.")
 
 
 class ActionList(Out):

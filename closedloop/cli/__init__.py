@@ -25,6 +25,7 @@ COMMANDS = {
     "keys": ("privacy", "keys"),
     "themes": ("themes", "themes"),
     "encoders": ("encoders", "encoders"),
+    "actions": ("actions", "actions"),
     "measure": ("impact", "measure"),
     "impact": ("impact_site", "impact"),
     "report": ("reports", "report"),

@@ -89,6 +89,8 @@ class ActionRow:
         Of a shipped one.
     verdict, avoided_low, avoided_high
         Of the newest look, contacts at 95 %; None before the first.
+    cost_low, cost_high : float or None
+        Pence that the fix costs, at least and at most.
     """
 
     id: int
@@ -109,6 +111,8 @@ class ActionRow:
     verdict: Verdict | None
     avoided_low: float | None
     avoided_high: float | None
+    cost_low: float | None
+    cost_high: float | None
 
     def is_overdue(self, today: date) -> bool:
         """Return whether it is open and its due day has passed."""
@@ -308,6 +312,8 @@ def _select(*more: sa.ColumnElement[Any]) -> sa.Select[*tuple[Any, ...]]:
             ImpactMeasurement.verdict,
             ImpactMeasurement.avoided_low,
             ImpactMeasurement.avoided_high,
+            Action.cost_low,
+            Action.cost_high,
             *more,
         )
         .join(Theme, Theme.id == Action.theme_id)

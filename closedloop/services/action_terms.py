@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from closedloop.domain.actions import TITLE_LENGTH, drop_problems, may_own
 from closedloop.domain.errors import Invalid
+from closedloop.domain.payback import cost_problems
 from closedloop.domain.themes import Strategy
 from closedloop.models import Action, Department, User
 
@@ -18,7 +19,7 @@ DESCRIPTION_LENGTH = 5_000
 
 @dataclass(frozen=True)
 class Terms:
-    """What people fill in about an action."""
+    """What people fill in about an action; costs in pence."""
 
     title: str
     description: str
@@ -28,6 +29,8 @@ class Terms:
     due_on: date | None
     expected_drop: float
     smallest_drop: float
+    cost_low: float | None = None
+    cost_high: float | None = None
 
 
 def check_terms(session: Session, given: Terms) -> dict[str, Any]:
@@ -43,6 +46,7 @@ def check_terms(session: Session, given: Terms) -> dict[str, Any]:
         fields["strategy"] = "Choose how the demand is handled: " + ", ".join(
             f"“{strategy.label}”" for strategy in Strategy
         )
+    fields |= cost_problems(given.cost_low, given.cost_high)
     fields |= _people_problems(session, given)
     if fields:
         raise Invalid("The action was not saved. " + " ".join(fields.values()), fields)
@@ -55,6 +59,8 @@ def check_terms(session: Session, given: Terms) -> dict[str, Any]:
         "due_on": given.due_on,
         "expected_drop": given.expected_drop,
         "smallest_drop": given.smallest_drop,
+        "cost_low": given.cost_low,
+        "cost_high": given.cost_high,
     }
 
 

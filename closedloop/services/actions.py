@@ -24,8 +24,9 @@ from closedloop.domain.actions import (
 )
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
-from closedloop.domain.errors import Conflict, InvalidTransition, NotAllowed, NotFound
+from closedloop.domain.errors import Conflict, Invalid, InvalidTransition, NotAllowed, NotFound
 from closedloop.domain.impact_words import spelt
+from closedloop.domain.payback import cost_problems
 from closedloop.domain.themes import Strategy, ThemeStatus
 from closedloop.domain.triage import check_reason
 from closedloop.models import Action, Intervention, Theme
@@ -50,6 +51,8 @@ def propose_action(
     due_on: date | None,
     expected_drop: float,
     smallest_drop: float,
+    cost_low: float | None = None,
+    cost_high: float | None = None,
     by: Actor,
 ) -> Action:
     """Propose something to do about an agreed theme, which becomes acting by it.
@@ -60,6 +63,8 @@ def propose_action(
         Last day in time.
     expected_drop, smallest_drop : float
         Shares of the theme's contacts, above 0 to 1; the smallest at most the expected.
+    cost_low, cost_high : float, optional
+        Pence that the fix costs, at least and at most; both or neither.
 
     Raises
     ------
@@ -85,6 +90,8 @@ def propose_action(
             due_on,
             expected_drop,
             smallest_drop,
+            cost_low,
+            cost_high,
         ),
     )
     action = _add_with_key(session, theme, terms)
@@ -106,6 +113,8 @@ def change_action(
     due_on: date | None,
     expected_drop: float,
     smallest_drop: float,
+    cost_low: float | None = None,
+    cost_high: float | None = None,
     by: Actor,
 ) -> Action:
     """Change an action that is still open; what was shipped stays as it was planned.
@@ -130,7 +139,16 @@ def change_action(
             "Only a CX manager moves an action to another department. Hand it back with a reason.",
         )
     given = Terms(
-        title, description, strategy, department_id, owner_id, due_on, expected_drop, smallest_drop
+        title,
+        description,
+        strategy,
+        department_id,
+        owner_id,
+        due_on,
+        expected_drop,
+        smallest_drop,
+        cost_low,
+        cost_high,
     )
     terms = check_terms(session, given)
     changed = {
@@ -144,6 +162,45 @@ def change_action(
         setattr(action, name, value)
     what = ", ".join(name.removesuffix("_id").replace("_", " ") for name in changed)
     _record(session, action, by, "changed", f"changed {what} of {action.key}", changed)
+    session.flush()
+    return action
+
+
+def state_cost(
+    session: Session,
+    *,
+    action_id: int,
+    cost_low: float | None,
+    cost_high: float | None,
+    by: Actor,
+) -> Action:
+    """State what a fix costs, also once it is shipped: finance often knows it only then.
+
+    The plan keeps what was stated when it was frozen.
+
+    Parameters
+    ----------
+    cost_low, cost_high : float or None
+        Pence, at least and at most; both None takes the statement back.
+
+    Raises
+    ------
+    Invalid
+        With a sentence per field.
+    NotAllowed, NotFound
+    """
+    action = _get_action(session, action_id, by)
+    if fields := cost_problems(cost_low, cost_high):
+        raise Invalid("The cost was not saved. " + " ".join(fields.values()), fields)
+    before, after = (action.cost_low, action.cost_high), (cost_low, cost_high)
+    if before == after:
+        return action
+    action.cost_low, action.cost_high = after
+    summary = f"stated what {action.key} costs"
+    if cost_low is None:
+        summary = f"took back what {action.key} was said to cost"
+    detail = {"cost_low": [before[0], cost_low], "cost_high": [before[1], cost_high]}
+    _record(session, action, by, "cost_stated", summary, detail)
     session.flush()
     return action
 

@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session
 from closedloop.domain.accounts import Role
 from closedloop.domain.actions import may_own
 from closedloop.domain.themes import Strategy
+from closedloop.extensions import current_settings
 from closedloop.queries.accounts import list_departments, list_users
 from closedloop.queries.action_page import list_themes_to_act_on
+from closedloop.web.amounts import read_amount, write_amount
 
 FIELDS = (
     "theme_id",
@@ -26,6 +28,8 @@ FIELDS = (
     "due_on",
     "expected_drop",
     "smallest_drop",
+    "cost_low",
+    "cost_high",
 )
 
 STRATEGY_SENTENCES: dict[Strategy, str] = {
@@ -60,6 +64,8 @@ def read_form(form: Mapping[str, str], *, with_theme: bool) -> ReadForm:
         "due_on": read_day(form, "due_on", "Write the day as 2026-03-31.", problems),
         "expected_drop": _share(form, "expected_drop", "the drop you expect", problems),
         "smallest_drop": _share(form, "smallest_drop", "the smallest drop worth having", problems),
+        "cost_low": read_cost(form, "cost_low", problems),
+        "cost_high": read_cost(form, "cost_high", problems),
     }
     if with_theme:
         arguments["theme_id"] = _number(form, "theme_id", "Choose a theme.", problems)
@@ -112,6 +118,23 @@ def _share(form: Mapping[str, str], name: str, what: str, problems: dict[str, st
     return value / 100
 
 
+def read_cost(form: Mapping[str, str], name: str, problems: dict[str, str]) -> float | None:
+    """Return an amount of a field in minor units, None when it is empty."""
+    raw = form.get(name, "").strip()
+    if not raw:
+        return None
+    try:
+        return read_amount(raw, current_settings().currency)
+    except ValueError:
+        problems[name] = f"“{raw[:20]}” is no amount. Write it like 2500 or 2,500.50."
+        return None
+
+
+def cost_field(pence: float | None) -> str:
+    """Write minor units as the form takes them."""
+    return write_amount(pence, current_settings().currency)
+
+
 def typed(form: Mapping[str, str]) -> dict[str, str]:
     """Return what was typed, to show it again."""
     return {name: form.get(name, "") for name in FIELDS}
@@ -139,6 +162,7 @@ def form_choices(
         "themes": [("", "Choose a theme"), *((str(t.id), f"{t.key} {t.name}") for t in themes)],
         "strategies": [(s.value, s.label, STRATEGY_SENTENCES[s]) for s in Strategy],
         "values": values,
+        "currency": current_settings().currency,
     }
 
 

@@ -45,7 +45,7 @@ from closedloop.services.actions import (
     ship_action,
     start_action,
 )
-from closedloop.web import actions_power
+from closedloop.web import actions_cost, actions_power
 from closedloop.web.action_filter import (
     action_cells,
     filter_choices,
@@ -56,6 +56,7 @@ from closedloop.web.action_filter import (
     this_day,
 )
 from closedloop.web.action_form import (
+    cost_field,
     form_choices,
     percent_field,
     read_count,
@@ -70,7 +71,7 @@ from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
 
-__all__ = ["actions_power", "bp"]  # its pages belong to the blueprint
+__all__ = ["actions_cost", "actions_power", "bp"]  # its pages belong to the blueprint
 
 Page = str | tuple[str, int] | Response
 PAGE_ROWS = 50
@@ -177,6 +178,8 @@ def edit(key: str) -> str:
         "due_on": action.due_on.isoformat() if action.due_on else "",
         "expected_drop": percent_field(action.expected_drop),
         "smallest_drop": percent_field(action.smallest_drop),
+        "cost_low": cost_field(action.cost_low),
+        "cost_high": cost_field(action.cost_high),
     }
     return _form_page("actions/edit.html", values, {}, action=action)
 

@@ -34,6 +34,7 @@ from closedloop.services.accounts import (
 )
 from closedloop.services.site import set_pence_per_minute
 from closedloop.services.tokens import revoke_token
+from closedloop.web.amounts import read_amount, write_amount
 from closedloop.web.asked import row_id
 from closedloop.web.browsers import browser_words
 from closedloop.web.htmx import see_other
@@ -310,7 +311,7 @@ def update_department(department_id: int) -> Response:
 def site() -> str:
     """Show what an agent minute costs."""
     pence = get_pence_per_minute(db.session, current_settings().pence_per_minute)
-    return _site_page(f"{pence / 100:g}" if pence else "", {})
+    return _site_page(write_amount(pence or None, current_settings().currency), {})
 
 
 def _site_page(typed: str, errors: dict[str, str]) -> str:
@@ -335,8 +336,8 @@ def update_site() -> Page:
 
 def _read_money(typed: str) -> float:
     try:
-        return round(float(typed.replace(",", ".")) * 100, 4)
-    except (ValueError, OverflowError):
+        return read_amount(typed, current_settings().currency)
+    except ValueError:
         sentence = "Write an amount such as 0.62."
         raise Invalid(sentence, {"pence_per_minute": sentence}) from None
 

@@ -16,11 +16,14 @@ from zoneinfo import ZoneInfo
 from flask import Flask, current_app, g, has_app_context
 from markupsafe import Markup
 
+from closedloop.domain.impact import Range
+from closedloop.domain.money import WITHOUT_MINOR_UNITS
+from closedloop.domain.payback import round_out
+
 MINUS = "−"
 THIN = "\N{NARROW NO-BREAK SPACE}"
 UNKNOWN = "–"
 SYMBOLS = {"GBP": "£", "EUR": "€", "USD": "$"}
-WITHOUT_MINOR_UNITS = frozenset({"JPY", "KRW", "VND"})
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -140,6 +143,46 @@ def money_range(low: Number | None, high: Number | None, currency: str | None = 
         return "not yet known"
     first, last = money(low, currency), money(high, currency)
     return first if first == last else f"{first} to {last}"
+
+
+def money_about(found: Range | None, currency: str | None = None) -> str:
+    """Write a range of money without false precision: ``£1,500 to £2,700``.
+
+    The ends are rounded outwards to two significant figures, so that no claim gets stronger.
+    """
+    if found is None or not (_known(found.low) and _known(found.high)):
+        return "not yet known"
+    ends = round_out(found)
+    first, last = _coarse(ends.low, currency), _coarse(ends.high, currency)
+    return first if first == last else f"{first} to {last}"
+
+
+def _coarse(pence: float, currency: str | None) -> str:
+    """Write an amount of two figures: no decimals from ten units up."""
+    text = money(pence, currency)
+    return text.removesuffix(".00") if abs(pence) >= 1000 else text
+
+
+def hours_of(minutes_of: Number | None) -> str:
+    """Write minutes as hours, one decimal below ten: ``56 hours``."""
+    return hours(None if minutes_of is None else minutes_of * 60)
+
+
+def hours_range(found: Range | None) -> str:
+    """Write a range of minutes in hours, one decimal below ten: ``41 to 72 hours``."""
+    if found is None:
+        return "not yet known"
+    digits = 1 if max(abs(found.low), abs(found.high)) < 600 else 0
+    return f"{range_words(found.low / 60, found.high / 60, digits)} hours"
+
+
+def people_range(found: Range | None) -> str:
+    """Write a range of full-time people to two figures, rounded outwards: ``0.31 to 0.54``."""
+    if found is None:
+        return "not yet known"
+    ends = round_out(found)
+    widest = max(abs(ends.low), abs(ends.high))
+    return range_words(ends.low, ends.high, 2 if widest < 1 else 1 if widest < 10 else 0)
 
 
 def plural(count: Number | None, one: str, many: str = "") -> str:
@@ -288,6 +331,10 @@ FILTERS = {
     "money": money,
     "range_words": range_words,
     "money_range": money_range,
+    "money_about": money_about,
+    "hours_of": hours_of,
+    "hours_range": hours_range,
+    "people_range": people_range,
     "plural": plural,
     "minutes": minutes,
     "hours": hours,

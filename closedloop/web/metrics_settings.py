@@ -16,7 +16,7 @@ from closedloop.domain.metrics import Better, ListKind, Metric
 from closedloop.extensions import current_settings, db
 from closedloop.queries.contacts import FilterOptions, get_filter_options
 from closedloop.queries.metric_terms import list_costs, list_drivers, list_goals, list_lists
-from closedloop.queries.site import get_data_span, get_pence_per_minute
+from closedloop.queries.site import get_data_span, get_pence_per_minute, get_person_minutes
 from closedloop.services.metrics import (
     MOST_DRIVER_BYTES,
     end_goal,
@@ -25,6 +25,8 @@ from closedloop.services.metrics import (
     set_goal,
     set_metric_list,
 )
+from closedloop.services.site import set_person_minutes
+from closedloop.web.amounts import read_amount, read_number
 from closedloop.web.htmx import see_other
 from closedloop.web.metric_words import read_goal, typed_goal, value_words
 from closedloop.web.metrics_bp import bp
@@ -152,7 +154,31 @@ def _costs_page(values: dict[str, str], errors: dict[str, str]) -> str:
         channels=[("", "Every other channel"), *((channel, channel) for channel in channels)],
         default_pence=get_pence_per_minute(db.session, settings.pence_per_minute),
         currency=settings.currency,
+        hours=values.get("hours", f"{get_person_minutes(db.session) / 60:.6g}"),
     )
+
+
+@bp.post("/settings/working-year")
+@requires("metrics.manage")
+def update_working_year() -> Page:
+    """Set how many hours a year a full-time person handles contacts."""
+    typed = request.form.get("hours", "")
+    try:
+        with db.transaction() as session:
+            set_person_minutes(session, minutes=_hours(typed) * 60, by=current_actor())
+    except Invalid as refusal:
+        values = {"valid_from": _today().isoformat(), "hours": typed}
+        return _costs_page(values, {"hours": refusal.sentence}), 422
+    flash("The working year is set. Measurements made before keep the one they used.", "done")
+    return see_other(url_for("metrics.costs"))
+
+
+def _hours(typed: str) -> float:
+    try:
+        return read_number(typed)
+    except ValueError:
+        sentence = f"“{typed[:20]}” is no number of hours. Write it like 1600."
+        raise Invalid(sentence, {"hours": sentence}) from None
 
 
 @bp.post("/settings/costs")
@@ -180,7 +206,7 @@ def update_cost() -> Page:
 
 def _price(typed: str) -> float:
     try:
-        return round(float(typed.strip().replace(",", ".")) * 100, 4)
+        return read_amount(typed, current_settings().currency)
     except ValueError:
         sentence = "Write an amount such as 0.62."
         raise Invalid(sentence, {"price": sentence}) from None

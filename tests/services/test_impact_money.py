@@ -6,16 +6,18 @@ from datetime import date, timedelta
 
 import pytest
 
+from closedloop.domain.actions import ActionStatus
 from closedloop.domain.impact import MeasurementWindow
 from closedloop.domain.money import PERSON_MINUTES, Price, read_facts
 from closedloop.models import DailyRollup
+from closedloop.services.impact import measure_intervention
 from closedloop.services.impact_money import money_facts
 from closedloop.services.metrics import set_channel_cost
 from closedloop.services.site import set_person_minutes
 from tests.factories.contacts import make_batch, make_contact, make_customer
 from tests.factories.rollups import slice_again
-from tests.factories.series import add_days
-from tests.factories.themes import make_theme
+from tests.factories.series import add_days, make_definitions
+from tests.factories.themes import make_action, make_intervention, make_theme
 
 FIRST, LIVE = date(2025, 12, 1), date(2026, 2, 23)
 N_PRE = (LIVE - FIRST).days  # 84: twelve weeks
@@ -216,3 +218,26 @@ def test_themes_that_a_fix_touches_are_counted_together(session, theme):
     kept = money_facts(session, theme_ids=[theme.id, other.id], window=WINDOW, site_pence=62, k=K)
 
     assert read_facts(kept, handle_seconds=0, pence_per_minute=0).mean_seconds == 400
+
+
+def test_a_measurement_keeps_what_turns_its_contacts_into_time_and_money(
+    session, settings, actor, theme
+):
+    add_days(session, theme, FIRST, [20] * N_PRE + [12] * 30, handle_seconds=240)
+    make_definitions(session, [theme])
+    set_channel_cost(session, channel="", valid_from=FIRST, pence_per_minute=50, by=actor)
+    intervention = make_intervention(
+        session,
+        make_action(session, theme, ActionStatus.SHIPPED),
+        went_live_on=LIVE,
+        rollout_days=2,
+    )
+    measure = {"settings": settings, "intervention_id": intervention.id, "by": actor}
+
+    made = measure_intervention(session, as_of=WINDOW.as_of, **measure)
+    set_channel_cost(session, channel="", valid_from=FIRST, pence_per_minute=90, by=actor)
+    again = measure_intervention(session, as_of=WINDOW.as_of, **measure)
+
+    kept = read_facts(made.detail["money"], handle_seconds=0, pence_per_minute=0)
+    assert (kept.mean_seconds, kept.mean_pence) == (240, 50)
+    assert again is made  # a price that is set later changes no claim

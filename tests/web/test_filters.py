@@ -12,16 +12,21 @@ from types import SimpleNamespace
 import pytest
 from flask import Flask
 
+from closedloop.domain.impact import Range
 from closedloop.web.filters import (
     day,
     hours,
+    hours_of,
+    hours_range,
     instant,
     minutes,
     money,
+    money_about,
     money_range,
     n,
     nice_axis,
     pct,
+    people_range,
     plural,
     range_words,
     register_filters,
@@ -215,3 +220,23 @@ def test_every_filter_is_there_in_templates(app):
             "{{ 2043|plural('contact') }}, {{ 310|range_words(540) }}, {{ [1]|json }}"
         ).render()
     assert text == "2,043 contacts, 310 to 540, [1]"
+
+
+def test_money_about_is_rounded_outwards_to_two_figures():
+    assert money_about(Range(154_321, 200_000, 267_001), "GBP") == "£1,500 to £2,700"
+    assert money_about(Range(-4_321, 0, 430), "GBP") == "−£44 to £4.30"
+    assert money_about(Range(0, 0, 0), "GBP") == "£0"
+    yen = money_about(Range(1_234, 1_300, 1_999), "JPY")
+    assert yen == "JPY\u202f1,200 to JPY\u202f2,000"
+    assert money_about(None) == "not yet known"
+    assert money_about(Range(float("nan"), 1, 2)) == "not yet known"
+
+
+def test_capacity_is_written_in_hours_and_people():
+    assert hours_range(Range(2_714, 3_000, 4_764)) == "45 to 79 hours"
+    assert hours_range(Range(-30, 0, 90)) == "−0.5 to 1.5 hours"
+    assert hours_of(96_000) == "1,600 hours"
+    assert people_range(Range(0.3686, 0.5, 0.6469)) == "0.36 to 0.65"
+    assert people_range(Range(1.23, 2, 3.01)) == "1.2 to 3.1"
+    assert people_range(Range(12.3, 20, 33.2)) == "12 to 34"
+    assert people_range(None) == hours_range(None) == "not yet known"
