@@ -11,7 +11,7 @@ import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,10 +95,14 @@ class Member:
 
 @dataclass(frozen=True)
 class Bundle:
-    """The files of one export, by name; a single file is a bundle of one."""
+    """The files of one export, by name; a single file is a bundle of one.
+
+    `pauses` are seconds by channel, for readers that cut conversations into contacts.
+    """
 
     path: Path
     members: tuple[Member, ...]
+    pauses: Mapping[str, int] = field(default_factory=dict, compare=False)
     watch: Watch = field(default_factory=Watch, compare=False, repr=False)
 
     @property

@@ -195,7 +195,7 @@ def _contacts_of(found: Found, shelf: Shelf) -> Iterator[Made]:
     ticket = found.value
     parts = _parts(ticket, shelf.parts("conversation", found.key))
     channel = _channel(ticket)
-    sessions = split_sessions(_messages(ticket, parts), session_gap(channel))
+    sessions = split_sessions(_messages(ticket, parts), session_gap(channel, shelf.pauses))
     csat, rated = _rating(sessions, shelf.parts("rating", found.key))
     group = _named("group", ticket.get("group_id"), shelf)
     shared = {
@@ -362,4 +362,5 @@ READER = Reader(
     recognise=recognise,
     read_rows=read_rows,
     mapping=mapping,
+    cuts=True,
 )

@@ -146,7 +146,7 @@ def _contacts_of(found: Found, shelf: Shelf) -> Iterator[Made]:
     """Yield the contacts of one conversation."""
     item = found.value
     channel = _channel(item)
-    sessions = split_sessions(_messages(item), session_gap(channel))
+    sessions = split_sessions(_messages(item), session_gap(channel, shelf.pauses))
     rated = session_at(sessions, moment_of(at(item, "conversation_rating", "created_at")))
     rating = number_between(at(item, "conversation_rating", "rating"), 1, 5)
     handled = number_between(at(item, "statistics", "handling_time"), 0, MAX_HANDLE_SECONDS)
@@ -312,4 +312,5 @@ READER = Reader(
     recognise=recognise,
     read_rows=read_rows,
     mapping=mapping,
+    cuts=True,
 )

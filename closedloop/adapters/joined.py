@@ -11,7 +11,7 @@ import csv
 import json
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
@@ -119,8 +119,9 @@ Contacts = Callable[["Shelf"], Iterator[Made | Refusal]]
 class Shelf:
     """Records by kind, key and owner, in a temporary database that spills to disk."""
 
-    def __init__(self, watch: Watch | None = None) -> None:
+    def __init__(self, watch: Watch | None = None, pauses: Mapping[str, int] | None = None) -> None:
         self.watch = watch or Watch()
+        self.pauses = pauses or {}
         self._db = sqlite3.connect("", isolation_level=None)
         self._db.execute("PRAGMA journal_mode = OFF")
         self._db.execute(
@@ -286,7 +287,7 @@ class Shelf:
 
 def read_joined(bundle: Bundle, layout: Layout, contacts: Contacts) -> Iterator[RawRow | BadRow]:
     """Yield what is broken, then the contacts; rows are numbered from 1 in this order."""
-    with closing(Shelf(bundle.watch)) as shelf:
+    with closing(Shelf(bundle.watch, bundle.pauses)) as shelf:
         line = 0
         for bad in _load(bundle.members, layout, shelf):
             line += 1

@@ -86,6 +86,9 @@ class Mapping:
         Messages of one customer closer than this are one contact; 0 or None: each is its own.
     session_gaps : mapping of str to int
         The same for single channels, in lower case; they go before `session_gap_seconds`.
+    pauses : mapping of str to int
+        For readers that cut conversations into contacts: seconds without a message after which
+        the customer's next one is another contact, by channel in lower case.
     csat_scale : str
         One of `CSAT_SCALES`: how the file writes satisfaction.
     identity_kind : str or None
@@ -113,6 +116,7 @@ class Mapping:
     session_gap_seconds: int | None = None
     inbound: tuple[str, str] | None = None
     session_gaps: MappingOf[str, int] = field(default_factory=dict)
+    pauses: MappingOf[str, int] = field(default_factory=dict)
     csat_scale: str = CSAT_SCALES[0]
     identity_kind: str | None = None
     identifiers: MappingOf[str, str] = field(default_factory=dict)
@@ -304,7 +308,8 @@ def _check_settings(mapping: Mapping) -> None:
             raise BadMapping(
                 f"There is no time zone “{mapping.zone}”. Use a name such as Europe/London or UTC."
             ) from error
-    for gap in (mapping.session_gap_seconds or 0, *mapping.session_gaps.values()):
+    gaps = (*mapping.session_gaps.values(), *mapping.pauses.values())
+    for gap in (mapping.session_gap_seconds or 0, *gaps):
         _check_gap(gap)
     if mapping.csat_scale not in CSAT_SCALES:
         raise BadMapping(
@@ -346,7 +351,7 @@ def _checked(key: str, value: Any) -> Any:
     match key, value:
         case ("columns" | "constants" | "identifiers", dict()) if _all(str, value.values()):
             return dict(value)
-        case ("session_gaps", dict()) if _all(int, value.values()):
+        case ("session_gaps" | "pauses", dict()) if _all(int, value.values()):
             return {str(channel).strip().lower(): seconds for channel, seconds in value.items()}
         case ("inbound", [str(), str()]):
             return tuple(value)

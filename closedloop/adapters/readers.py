@@ -53,6 +53,8 @@ class Reader:
         What `RawRow.line` counts: 'line' of a text file, 'row' of a sheet, or 'record'.
     in_pieces : InPieces, optional
         Where several processes can read one file.
+    cuts : bool
+        Whether it cuts conversations into contacts where they paused, by `Bundle.pauses`.
     """
 
     format: str
@@ -63,6 +65,7 @@ class Reader:
     mapping: Callable[[FileFacts], Mapping] | None = None
     unit: str = "record"
     in_pieces: InPieces | None = None
+    cuts: bool = False
 
     @property
     def has_lines(self) -> bool:

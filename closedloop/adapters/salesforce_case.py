@@ -87,7 +87,7 @@ def recognise(bundle: Bundle) -> FileFacts | None:
 
 def read_rows(bundle: Bundle, facts: FileFacts) -> Iterator[RawRow | BadRow]:
     """Yield what is broken, then one row per contact."""
-    with closing(Shelf(bundle.watch)) as shelf:
+    with closing(Shelf(bundle.watch, bundle.pauses)) as shelf:
         for line, item in enumerate(chain(load(bundle.members, shelf), _contacts(shelf)), start=1):
             if isinstance(item, Refusal):
                 yield BadRow(line, without_escapes(item.reason), without_escapes(item.raw))
@@ -245,7 +245,7 @@ def _arrivals(found: Found, shelf: Shelf) -> list[_Arrival]:
     opening_call = next((c for c in calls if _is_opening(c, opened_at)), None)
     channel = "phone" if opening_call else channel
     messages = _messages(case, opened_at, channel, found.key, shelf)
-    first, *later = split_sessions([m for m, _ in messages], session_gap("email"))
+    first, *later = split_sessions([m for m, _ in messages], session_gap("email", shelf.pauses))
     ids = {id(message): key for message, key in messages}
     opening = _Arrival(
         contact_id=found.key,
@@ -364,4 +364,5 @@ READER = Reader(
     recognise=recognise,
     read_rows=read_rows,
     mapping=mapping,
+    cuts=True,
 )

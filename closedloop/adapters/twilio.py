@@ -181,5 +181,11 @@ def mapping(facts: FileFacts) -> Mapping:
 
 
 READER = Reader(
-    FORMAT, "Twilio Conversations and Voice Intelligence", "twilio", recognise, read_rows, mapping
+    FORMAT,
+    "Twilio Conversations and Voice Intelligence",
+    "twilio",
+    recognise,
+    read_rows,
+    mapping,
+    cuts=True,
 )

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from closedloop.adapters.joined import Found, Json, Made, Refusal, Shelf, brief
 from closedloop.adapters.vendor_rows import (
-    LIVE_GAP,
     Message,
     Session,
     extra_columns,
     filled,
     moment_of,
     number_of,
+    session_gap,
     session_id,
     split_sessions,
     text_of,
@@ -38,6 +38,7 @@ _CHANNELS = {
     **dict.fromkeys(("messenger", "instagram"), "social"),
     "email": "email",
 }
+_EMAIL_SECONDS = 12 * 3600  # mail in a conversation is answered like a chat
 _ADDRESS = re.compile(r"(?:(?:whatsapp|messenger|sms|rcs):.+|\+\d{6,15})", re.IGNORECASE)
 
 
@@ -97,13 +98,15 @@ def _rows(key: str, conversation: Json, messages: list[Json], shelf: Shelf) -> I
         for message, author in zip(messages, authors, strict=True)
     ]
     customer = customer or next((p for p in people if p.speaker == "customer"), None)
-    for number, session in enumerate(split_sessions(said, LIVE_GAP)):
+    channel = _CHANNELS.get(customer.media, "chat") if customer else "chat"
+    pauses = {"email": _EMAIL_SECONDS, **shelf.pauses}
+    for number, session in enumerate(split_sessions(said, session_gap(channel, pauses))):
         yield {
             "contact_id": session_id(key, number),
             "started_at": _started_at(session, conversation),
             "customer_id": (customer.address or customer.identity) if customer else None,
             **identifiers_of(customer.address if customer else None),
-            "channel": _CHANNELS.get(customer.media, "chat") if customer else "chat",
+            "channel": channel,
             "direction": _direction(session),
             "agent": _agent(session, messages, authors),
             "turns": _turns(session, is_known=has_customer) or None,

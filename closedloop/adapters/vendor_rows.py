@@ -36,12 +36,15 @@ REDACTED = "[REDACTED]"
 _SAMPLE_CHARS = 200
 
 
-def session_gap(channel: str | None) -> timedelta:
+def session_gap(channel: str | None, pauses: Mapping[str, int]) -> timedelta:
     """Return how long a conversation may rest and still be the same contact.
 
     12 hours, as for messages elsewhere; 72 where people write mail or a form, because an
-    answer that waits over a weekend is still the same contact.
+    answer that waits over a weekend is still the same contact. `pauses`, seconds by channel, go
+    before both.
     """
+    if (seconds := pauses.get(channel or "")) is not None:
+        return timedelta(seconds=seconds)
     return WRITTEN_GAP if channel in _WRITTEN else LIVE_GAP
 
 

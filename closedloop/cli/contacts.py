@@ -79,6 +79,14 @@ class _Wanted:
     help="The rows are messages: those of one customer at most this far apart are one contact.",
 )
 @click.option(
+    "--pause",
+    "pauses",
+    multiple=True,
+    metavar="CHANNEL=HOURS",
+    help="Exports whose conversations are cut into contacts: hours without a message after which "
+    "the customer's next one is another contact. [default: 72 in email and web, else 12]",
+)
+@click.option(
     "--on-change",
     type=click.Choice(list(ON_CHANGE)),
     help="What becomes of a known contact that comes with other content: the first version is "
@@ -107,6 +115,7 @@ def import_contacts(
     zone: str | None,
     date_order: str | None,
     session_gap_hours: float | None,
+    pauses: tuple[str, ...],
     on_change: str | None,
     save_mapping: str | None,
     preview: bool,
@@ -130,6 +139,8 @@ def import_contacts(
         changes["date_order"] = date_order
     if session_gap_hours is not None:
         changes["session_gap_seconds"] = _gap_seconds(session_gap_hours)
+    if pauses:
+        changes["pauses"] = dict(map(_pause, pauses))
     if on_change:
         changes["on_change"] = on_change
     wanted = _wanted(site, file, mapping_name, source, changes, replay_of)
@@ -265,7 +276,12 @@ def _lines(site: Site, wanted: _Wanted) -> frozenset[int] | None:
         return None
     sha256 = measure_extent(wanted.file).sha256
     with site.database.reading() as session:
-        return lines_to_try(session, replay_of_id=wanted.replay_of_id, sha256=sha256)
+        return lines_to_try(
+            session,
+            replay_of_id=wanted.replay_of_id,
+            sha256=sha256,
+            mapping=wanted.mapping,
+        )
 
 
 def _try_out(site: Site, wanted: _Wanted) -> ImportPreview:
@@ -397,6 +413,18 @@ def _gap_seconds(hours: float) -> int:
     if not math.isfinite(hours):
         raise Invalid("Write the session gap as hours, such as 12 or 0.5.")
     return round(hours * 3600)
+
+
+def _pause(text: str) -> tuple[str, int]:
+    """Return a channel and its seconds of a text such as email=24."""
+    channel, _, hours = text.rpartition("=")
+    try:
+        found = float(hours)
+    except ValueError:
+        found = math.nan
+    if not channel.strip() or not math.isfinite(found):
+        raise Invalid(f"“{text}” is no pause. Write a channel and hours, such as email=24.")
+    return channel.strip().lower(), round(found * 3600)
 
 
 def _say_opened(opened: BatchContacts, *, is_messages: bool) -> str:

@@ -85,7 +85,8 @@ def try_import(
         lines = None
         if arguments.get("replay_of_id"):
             sha256 = measure_extent(path).sha256
-            lines = lines_to_try(session, replay_of_id=arguments["replay_of_id"], sha256=sha256)
+            first = arguments["replay_of_id"]
+            lines = lines_to_try(session, replay_of_id=first, sha256=sha256, mapping=mapping)
         preview = preview_file(
             session,
             settings=settings,
@@ -289,9 +290,7 @@ def nightly_round(
         "expired": expired.texts,
         "back_from_parking": back,
         **measure(database, settings, arguments, by, report),
-        **check_false_alarms_weekly(
-            database, settings, data_cut(database, settings), by, report
-        ),
+        **check_false_alarms_weekly(database, settings, data_cut(database, settings), by, report),
     }
 
 

@@ -60,6 +60,8 @@ class RecognisedFile:
         Whether it is an archive or a directory.
     has_lines : bool
         Whether each line is about one row.
+    cuts : bool
+        Whether its conversations are cut into contacts where they paused.
     """
 
     facts: FileFacts
@@ -71,6 +73,7 @@ class RecognisedFile:
     n_members: int = 1
     is_packed: bool = False
     has_lines: bool = False
+    cuts: bool = False
 
 
 @contextmanager
@@ -81,7 +84,7 @@ def open_contacts(path: Path, mapping: Mapping | None = None) -> Iterator[Opened
     ----------
     path : Path
     mapping : Mapping, optional
-        Checked against the columns where it is given.
+        Checked against the columns where it is given, and its pauses kept to.
 
     Raises
     ------
@@ -94,6 +97,7 @@ def open_contacts(path: Path, mapping: Mapping | None = None) -> Iterator[Opened
         opened = _open(stack, path)
         if mapping is not None:
             refuse_misfit(mapping, opened.facts)
+            opened = replace(opened, bundle=replace(opened.bundle, pauses=mapping.pauses))
         yield opened
 
 
@@ -133,6 +137,7 @@ def recognise_file(path: Path) -> RecognisedFile:
             n_members=len(files),
             is_packed=opened.bundle.only != path,
             has_lines=reader.has_lines,
+            cuts=reader.cuts,
         )
 
 

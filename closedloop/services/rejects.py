@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from closedloop.adapters.csv_out import csv_lines, lines_to_read_again
+from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.registry import reader_named
 from closedloop.adapters.uploads import Upload, find_upload_of
 from closedloop.config import Settings
@@ -93,4 +94,5 @@ def rows_to_correct(
         for r in list_rejects(session, batch_id=batch_id, limit=ROWS_EXPORTED)
         if r.settled_by_id is None
     ]
-    return lines_to_read_again(refused_rows(file, rejects))
+    mapping = Mapping.from_dict(batch.mapping)
+    return lines_to_read_again(refused_rows(file, rejects, mapping))

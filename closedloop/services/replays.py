@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.adapters.contacts import read_rows
+from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.types import RawRow
 from closedloop.models import ImportBatch, ImportReject
 from closedloop.services.bulk import in_portions
@@ -69,7 +70,12 @@ class Replay:
 
 
 def lines_to_try(
-    session: Session, *, replay_of_id: int, sha256: str, batch_id: int | None = None
+    session: Session,
+    *,
+    replay_of_id: int,
+    sha256: str,
+    mapping: Mapping,
+    batch_id: int | None = None,
 ) -> frozenset[int] | None:
     """Return the lines of a file that were refused and are not settled.
 
@@ -80,6 +86,8 @@ def lines_to_try(
         The import that refused them.
     sha256 : str
         Of the file now brought.
+    mapping : Mapping
+        How it is read.
     batch_id : int, optional
         The import that tries again: what it settled itself still counts, so that a second run
         skips the same rows.
@@ -87,10 +95,13 @@ def lines_to_try(
     Returns
     -------
     frozenset of int or None
-        None where the file is another one: all of it is read.
+        None where the file is another one, or its conversations are cut otherwise and so
+        numbered otherwise: all of it is read.
     """
     first = session.get(ImportBatch, replay_of_id)
     if first is None or first.file_sha256 != sha256:
+        return None
+    if first.mapping.get("pauses", {}) != dict(mapping.pauses):
         return None
     rows = session.execute(_open_rejects(replay_of_id, batch_id))
     return frozenset(row.line for row in rows if row.code != "changed")
@@ -105,7 +116,11 @@ def open_replay(session: Session, batch: ImportBatch, opened: OpenedFile) -> Rep
         return Replay(None)
     rejects = session.execute(_open_rejects(first.id, batch.id)).all()
     lines = lines_to_try(
-        session, replay_of_id=first.id, sha256=batch.file_sha256, batch_id=batch.id
+        session,
+        replay_of_id=first.id,
+        sha256=batch.file_sha256,
+        mapping=Mapping.from_dict(batch.mapping),
+        batch_id=batch.id,
     )
     by_line = {row.line: row.id for row in rejects}
     if lines is not None:
@@ -172,7 +187,7 @@ class Refused:
     raw: str
 
 
-def refused_rows(path: Path, rejects: Sequence[Refused]) -> Iterator[list[str]]:
+def refused_rows(path: Path, rejects: Sequence[Refused], mapping: Mapping) -> Iterator[list[str]]:
     """Yield a table of refused rows as they stand in the file: names of the columns, then rows.
 
     Parameters
@@ -181,6 +196,8 @@ def refused_rows(path: Path, rejects: Sequence[Refused]) -> Iterator[list[str]]:
         The file of the import.
     rejects : sequence of Refused
         In the order of the file.
+    mapping : Mapping
+        How the import read it.
 
     Raises
     ------
@@ -188,7 +205,7 @@ def refused_rows(path: Path, rejects: Sequence[Refused]) -> Iterator[list[str]]:
         If the file cannot be read any more.
     """
     wanted = {reject.line: reject for reject in rejects}
-    with open_contacts(path) as opened:
+    with open_contacts(path, mapping) as opened:
         own = (LINE_COLUMN, REASON_COLUMN, ROW_COLUMN)
         names = [name for name in opened.facts.header if name not in own]
         yield [LINE_COLUMN, REASON_COLUMN, *names, ROW_COLUMN]

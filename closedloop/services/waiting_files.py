@@ -83,12 +83,12 @@ def get_waiting_file(settings: Settings, token: str) -> WaitingFile:
     return WaitingFile(upload, recognise_file(upload.path))
 
 
-def lines_that_count(session: Session, upload: Upload) -> frozenset[int] | None:
+def lines_that_count(session: Session, upload: Upload, mapping: Mapping) -> frozenset[int] | None:
     """Return the only lines that count, where refused rows are tried again; None is all."""
     if upload.replay_of_id is None or find_batch(session, upload.replay_of_id) is None:
         return None
     sha256 = measure_extent(upload.path).sha256
-    return lines_to_try(session, replay_of_id=upload.replay_of_id, sha256=sha256)
+    return lines_to_try(session, replay_of_id=upload.replay_of_id, sha256=sha256, mapping=mapping)
 
 
 def show_first_rows(
@@ -111,7 +111,7 @@ def show_first_rows(
         source=mapping.source,
         sample=SAMPLE_ROWS,
         limit=SAMPLE_ROWS,
-        only_lines=lines_that_count(session, upload),
+        only_lines=lines_that_count(session, upload, mapping),
     ).sample
 
 
@@ -126,7 +126,7 @@ def try_small_file(
         mapping=mapping,
         source=mapping.source,
         sample=SAMPLE_ROWS,
-        only_lines=lines_that_count(session, waiting.upload),
+        only_lines=lines_that_count(session, waiting.upload, mapping),
     )
 
 

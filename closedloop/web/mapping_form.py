@@ -132,6 +132,7 @@ def form_of(mapping: Mapping, facts: FileFacts) -> MappingForm:
         "zone": mapping.zone or "",
         "session_gap_hours": f"{gap / 3600:g}" if gap else "",
         "session_gaps": ", ".join(f"{c} {g / 3600:g}" for c, g in mapping.session_gaps.items()),
+        "pauses": ", ".join(f"{c} {g / 3600:g}" for c, g in mapping.pauses.items()),
         "csat_scale": mapping.csat_scale,
         "identity_kind": mapping.identity_kind or "",
         "on_change": mapping.on_change,
@@ -176,7 +177,8 @@ def read_form(typed: MappingOf[str, str], facts: FileFacts) -> Mapping:
     errors: dict[str, str] = {}
     columns = _columns(typed, facts, errors)
     gap = _gap(typed.get("session_gap_hours", ""), errors)
-    gaps = _channel_gaps(typed.get("session_gaps", ""), errors)
+    gaps = _channel_gaps("session_gaps", typed, errors)
+    pauses = _channel_gaps("pauses", typed, errors)
     source = " ".join(typed.get("source", "").split())
     if not 0 < len(source) <= MAX_SOURCE_CHARS:
         errors["source"] = (
@@ -208,6 +210,7 @@ def read_form(typed: MappingOf[str, str], facts: FileFacts) -> Mapping:
             first_event_per_contact=bool(typed.get("first_event")),
             session_gap_seconds=gap,
             session_gaps=gaps,
+            pauses=pauses,
             csat_scale=scale,
             identity_kind=kind,
             on_change=on_change,
@@ -269,14 +272,14 @@ def _gap(text: str, errors: dict[str, str]) -> int | None:
     return round(hours * 3600) or None
 
 
-def _channel_gaps(text: str, errors: dict[str, str]) -> dict[str, int]:
-    """Return seconds by channel of a text such as "whatsapp 24, email 72"."""
+def _channel_gaps(name: str, typed: MappingOf[str, str], errors: dict[str, str]) -> dict[str, int]:
+    """Return seconds by channel of a field such as "whatsapp 24, email 72"."""
     gaps: dict[str, int] = {}
-    for part in _words(text):
+    for part in _words(typed.get(name, "")):
         found = _CHANNEL_GAP.fullmatch(part)
         hours = float(found[2]) if found and found[2].count(".") < 2 and found[2] != "." else -1.0
         if not found or not 0 <= hours <= MAX_GAP_HOURS:
-            errors["session_gaps"] = (
+            errors[name] = (
                 f"Write a channel and hours from 0 to {MAX_GAP_HOURS}, such as “whatsapp 24, "
                 "email 72”."
             )

@@ -88,8 +88,15 @@ def test_ids_of_later_contacts_count_from_two():
 
 
 def test_mail_may_rest_longer_than_chat():
-    assert session_gap("email") == timedelta(hours=72)
-    assert session_gap("chat") == session_gap(None) == timedelta(hours=12)
+    assert session_gap("email", {}) == timedelta(hours=72)
+    assert session_gap("chat", {}) == session_gap(None, {}) == timedelta(hours=12)
+
+
+def test_a_pause_that_is_set_goes_before_what_is_usual_for_the_channel():
+    pauses = {"email": 3600, "chat": 0}
+    assert session_gap("email", pauses) == timedelta(hours=1)
+    assert session_gap("chat", pauses) == timedelta()
+    assert session_gap("web", pauses) == timedelta(hours=72)
 
 
 @pytest.mark.parametrize(

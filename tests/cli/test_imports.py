@@ -153,6 +153,15 @@ def test_the_kept_file_of_an_import_is_read_again_without_naming_it(ready, file,
     assert answer(ready("imports", "list", "--json"))[0]["file_name"] == "desk.csv"
 
 
+def test_pauses_are_given_by_channel(ready, file, mapping):
+    export = ROOT / "tests/adapters/fixtures/intercom/conversations.json"
+    read = ("import", str(export), "--preview", "--json", "--pause")
+    shown = answer(ready(*read, "Email=48"))
+    assert shown["mapping"]["pauses"] == {"email": 172_800}
+    assert "1002#2" in [row["contact"]["contact_id"] for row in shown["rows"] if row["contact"]]
+    assert "“often” is no pause" in ready(*read, "often", code=1).output
+
+
 def test_an_import_that_a_job_reads_is_cancelled_by_its_number(ready, file, mapping):
     ready("import", str(file), "--mapping", str(mapping), "--no-assign")
     assert "nothing to cancel" in ready("imports", "cancel", "1", code=1).output

@@ -79,8 +79,11 @@ def test_the_same_file_with_another_mapping_reads_only_what_was_refused(
     assert ids(database) == ["1", "3", "5"]
     assert rejects(database, first.id) == {3: None, 5: None, 6: again.id}
     with database.reading() as session:
-        left = lines_to_try(session, replay_of_id=first.id, sha256=first.file_sha256)
+        asked = {"replay_of_id": first.id, "sha256": first.file_sha256}
+        left = lines_to_try(session, mapping=US, **asked)
         assert left == {3, 5}
+        cut_otherwise = dataclasses.replace(US, pauses={"chat": 60})  # and so numbered otherwise
+        assert lines_to_try(session, mapping=cut_otherwise, **asked) is None
         preview = preview_file(
             session,
             settings=settings,
@@ -117,7 +120,7 @@ def test_a_row_without_an_id_is_settled_by_the_line_the_downloaded_file_carries(
             Refused(r.line, r.reason, r.raw)
             for r in session.scalars(sa.select(ImportReject).order_by(ImportReject.line))
         ]
-    table = list(refused_rows(tmp_path / "file.csv", found))
+    table = list(refused_rows(tmp_path / "file.csv", found, MAPPING))
     assert table[0] == [
         "closedloop_line",
         "closedloop_reason",
@@ -145,7 +148,7 @@ def test_a_row_that_could_not_be_split_comes_back_whole(take_in, database, tmp_p
         found = [Refused(r.line, r.reason, r.raw) for r in session.scalars(sa.select(ImportReject))]
     assert first.rejected == len(found) > 0
 
-    table = list(refused_rows(tmp_path / "file.csv", found))
+    table = list(refused_rows(tmp_path / "file.csv", found, MAPPING))
 
     assert "bob" in table[1][-1] or "bob" in " ".join(table[1])
 

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -403,6 +404,21 @@ def test_every_setting_of_the_form_reaches_the_mapping(manager, settings):
     }
     again = fields_of(manager.get(f"/contacts/import/{token}"))
     assert (again["session_gap_hours"], again["zone"]) == ("1.5", "Asia/Jakarta")
+
+
+def test_pauses_are_asked_for_where_conversations_are_cut(manager, settings):
+    assert 'name="pauses"' not in manager.get(f"/contacts/import/{token_of(upload(manager))}")
+    export = Path(__file__).parents[1] / "adapters/fixtures/intercom/conversations.json"
+    token = token_of(upload(manager, export.read_bytes(), "conversations.json"))
+    typed = fields_of(manager.get(f"/contacts/import/{token}")) | {"pauses": "Email 24, chat: 0.5"}
+
+    manager.post(f"/contacts/import/{token}", typed)
+
+    kept = find_upload(settings.uploads, token).mapping["pauses"]
+    assert kept == {"email": 86_400, "chat": 1_800}
+    assert fields_of(manager.get(f"/contacts/import/{token}"))["pauses"] == "email 24, chat 0.5"
+    wrong = manager.post(f"/contacts/import/{token}", typed | {"pauses": "often"}, 422)
+    assert "such as “whatsapp 24" in text_of(wrong.text)
 
 
 def test_a_column_nobody_can_guess_shows_the_rows_until_it_is_mapped(manager):
