@@ -1,17 +1,19 @@
 """How many contacts a change avoided, and whether they come back."""
 
 from ml.impact.comeback import watch_for_comeback
-from ml.impact.estimate import METHOD_VERSION, estimate_impact
+from ml.impact.estimate import METHOD_VERSION, ImpactCase, estimate_impact, estimate_many
 from ml.impact.types import ComebackWatch, ImpactEstimate, OwnHistory, Rate, Reached, Verdict
 
 __all__ = [
     "METHOD_VERSION",
     "ComebackWatch",
+    "ImpactCase",
     "ImpactEstimate",
     "OwnHistory",
     "Rate",
     "Reached",
     "Verdict",
     "estimate_impact",
+    "estimate_many",
     "watch_for_comeback",
 ]

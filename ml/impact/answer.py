@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
+from math import ceil
 from statistics import NormalDist
 
 from ml.impact.types import Verdict
@@ -13,6 +15,9 @@ LEAST_EXPECTED = 30.0  # contacts
 MOST_CONTROLS_MOVED = 0.20
 LOW_SENSITIVITY = 0.50  # a look that only sees falls larger than this sees little
 POWER = 0.80
+LONGEST_WAIT = 730  # days; a theme that needs more is too small to be judged by itself
+ENDLESS = 1e6  # days
+LEAST_PACE = 0.01  # contacts a day that are told as a number
 HALF_A_CONTACT = 0.5  # counts are whole: a range that ends nearer to zero than this holds it
 
 
@@ -20,7 +25,9 @@ HALF_A_CONTACT = 0.5  # counts are whole: a range that ends nearer to zero than 
 class Finding:
     """The numbers a verdict rests on; see `ImpactEstimate` for their meaning.
 
-    `moved` of `tried` unaffected themes moved on the same date.
+    `moved` of `tried` unaffected themes moved on the same date. `expected_a_day` are the
+    contacts expected on a counted day after the change; `n_days` days, counted or not, were
+    handed in from `first_day` on.
     """
 
     observed: int
@@ -35,11 +42,47 @@ class Finding:
     tried: int = 0
     alpha: float = 0.05
     level: float = 0.95
+    expected_a_day: float = 0.0
+    first_day: date | None = None
+    n_days: int = 0
 
     @property
     def avoided(self) -> float:
         """Expected minus observed."""
         return self.expected - self.observed
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What is missing before a verdict can be given; None where nothing is.
+
+    Attributes
+    ----------
+    days : int or None
+        Days still to be counted after the change, at the contacts a day expected now; None,
+        too, when no contacts are expected at all.
+    contacts : int or None
+        Contacts still to be expected after the change.
+    history : int or None
+        Counted days missing before the change; waiting does not bring them.
+    """
+
+    days: int | None = None
+    contacts: int | None = None
+    history: int | None = None
+
+
+def list_needs(finding: Finding) -> Needs:
+    """Say what too_early and not_enough_data are waiting for; nothing for other verdicts."""
+    if decide(finding) not in (Verdict.TOO_EARLY, Verdict.NOT_ENOUGH_DATA):
+        return Needs()
+    days = max(LEAST_POST_DAYS - finding.n_post, 0)
+    contacts = ceil(max(LEAST_EXPECTED - finding.expected, 0.0))
+    if contacts and finding.expected_a_day > 0:
+        lacking = (LEAST_EXPECTED - finding.expected) / finding.expected_a_day
+        days = max(days, ceil(min(lacking, ENDLESS)))
+    history = max(LEAST_PRE_DAYS - finding.n_pre, 0)
+    return Needs(days or None, contacts or None, history or None)
 
 
 def visible_share(sd: float, alpha: float) -> float:
@@ -93,10 +136,19 @@ def _side(finding: Finding) -> Verdict:
 
 
 def _too_early(finding: Finding) -> str:
-    return (
+    days = LEAST_POST_DAYS - finding.n_post
+    whole = list_needs(finding).days or days
+    found = (
         f"Too early to say: {_days(finding.n_post)} counted since the change, "
-        f"{LEAST_POST_DAYS} are needed."
+        f"{LEAST_POST_DAYS} are needed: {days} more{_until(finding, days)}."
     )
+    contacts = list_needs(finding).contacts
+    if contacts and (whole > days or finding.expected_a_day <= 0):
+        found += (
+            f" At {_pace(finding)} contacts a day, the {contacts} that are still needed "
+            f"{_wait(finding)}."
+        )
+    return found
 
 
 def _too_little(finding: Finding, *, final: bool) -> tuple[str, ...]:
@@ -104,16 +156,41 @@ def _too_little(finding: Finding, *, final: bool) -> tuple[str, ...]:
     if finding.n_pre < LEAST_PRE_DAYS:
         found.append(
             f"Not enough history: {_days(finding.n_pre)} counted before the change, "
-            f"{LEAST_PRE_DAYS} are needed."
+            f"{LEAST_PRE_DAYS} are needed. Waiting does not help: contacts of "
+            f"{_more_days(LEAST_PRE_DAYS - finding.n_pre)}{_before(finding)} have to be imported."
         )
     if final and finding.expected < LEAST_EXPECTED:
         # to a tenth, rounded down, so that 29.97 never reads as "30 are needed, 30 expected"
         expected = int(finding.expected * 10) / 10
         found.append(
             f"Too few contacts: {expected:g} were expected without the change, at least "
-            f"{LEAST_EXPECTED:.0f} are needed to tell a change from chance."
+            f"{LEAST_EXPECTED:.0f} are needed to tell a change from chance; at "
+            f"{_pace(finding)} a day, {list_needs(finding).contacts} more {_wait(finding)}."
         )
     return tuple(found)
+
+
+def _pace(finding: Finding) -> str:
+    a_day = finding.expected_a_day
+    return f"{a_day:.2g}" if a_day >= LEAST_PACE else f"less than {LEAST_PACE}"
+
+
+def _wait(finding: Finding) -> str:
+    """How long the contacts that are needed take, from a verb on."""
+    days = list_needs(finding).days
+    if days is None or days > LONGEST_WAIT or finding.expected_a_day <= 0:
+        return "take more than two years, so the theme is too small to be judged by itself"
+    return f"take about {_more_days(days)}{_until(finding, days)}"
+
+
+def _until(finding: Finding, days: int) -> str:
+    if finding.first_day is None:
+        return ""
+    return f", until about {spelt(finding.first_day + timedelta(finding.n_days - 1 + days))}"
+
+
+def _before(finding: Finding) -> str:
+    return "" if finding.first_day is None else f" before {spelt(finding.first_day)}"
 
 
 def _unsure(finding: Finding) -> str:
@@ -172,10 +249,19 @@ def _days(number: int) -> str:
     return f"{number} day" if number == 1 else f"{number} days"
 
 
+def _more_days(number: int) -> str:
+    return f"{number} more day" if number == 1 else f"{number} more days"
+
+
 def signed(value: float) -> str:
     """Write a number of contacts with thousands and a true minus sign."""
     text = f"{abs(value):,.0f}"
     return f"−{text}" if value < 0 and text != "0" else text
+
+
+def spelt(day: date) -> str:
+    """Write a date as 3 March 2026."""
+    return f"{day.day} {day:%B %Y}"
 
 
 def _percent(level: float) -> str:

@@ -14,6 +14,7 @@ from ml.impact.control import control_index
 from ml.impact.design import build_design
 from ml.impact.grid import fit_and_forecast
 from ml.impact.inputs import Series, read_series
+from ml.impact.mixture import average
 from ml.impact.response import Response, working_response
 from ml.impact.types import ComebackWatch, Floats
 
@@ -139,7 +140,7 @@ def _days_after_fix(series: Series) -> _Days:
     response = working_response(series, design)
     forecast = fit_and_forecast(series, design, response)
     counted = series.counted_after
-    expected = np.maximum(forecast.weights @ forecast.after, LOWEST_MEAN)[counted]
+    expected = np.maximum(average(forecast.weights, forecast.after), LOWEST_MEAN)[counted]
     counts = series.counts[series.n_pre :][counted]
     share_left = _share_left(counts, expected)
     return _Days(

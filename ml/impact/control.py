@@ -22,10 +22,16 @@ def donors(series: Series) -> Bools:
 
 
 def largest_donors(series: Series, most: int) -> list[int]:
-    """Columns of the largest donors, at most so many, largest first."""
-    eligible = np.flatnonzero(donors(series))
-    order = np.argsort(-_mean_before(series)[eligible], kind="stable")
-    return [int(column) for column in eligible[order][:most]]
+    """Columns of the largest donors, at most so many, largest first.
+
+    Among equals the counts decide, so that the order of the columns handed in says nothing.
+    """
+    means = _mean_before(series)
+    order = sorted(
+        (int(column) for column in np.flatnonzero(donors(series))),
+        key=lambda column: (-means[column], series.controls[:, column].tobytes()),
+    )
+    return order[:most]
 
 
 def control_index(series: Series) -> Floats | None:
@@ -39,14 +45,14 @@ def control_index(series: Series) -> Floats | None:
     float array, shape (n_days,)
         About 1000 on an ordinary day before the change.
     """
-    chosen = donors(series)
-    if chosen.sum() < LEAST_DONORS:
+    chosen = largest_donors(series, series.controls.shape[1])
+    if len(chosen) < LEAST_DONORS:
         return None
     counts = series.controls[:, chosen] / np.exp(series.offset)[:, None]  # rates, with a driver
     means = counts[: series.n_pre][series.seen].mean(0)
     weights = 1 / (1 / means + SHARE_CAP)
     weights /= weights.sum()
-    index: Floats = (counts / means) @ weights * INDEX_BASE
+    index: Floats = (counts / means * weights).sum(1) * INDEX_BASE
     if series.counted_after.any():
         steps = _steps(series, counts, means)
         shift = _weighted_median(steps, weights) - np.log(np.exp(steps) @ weights)

@@ -38,6 +38,9 @@ class Design:
 def build_design(series: Series, control: Floats | None = None) -> Design:
     """Lay out constant, weekdays, holiday, season, slope and control.
 
+    Without a holiday its column is 0 and changes nothing; it is there so that fits to the same
+    theme have one width and can be run side by side.
+
     Parameters
     ----------
     series : Series
@@ -47,8 +50,7 @@ def build_design(series: Series, control: Floats | None = None) -> Design:
     n_pre, n_days = series.n_pre, series.n_days
     parts: list[tuple[Floats, float, float]] = [(np.ones(n_days), 0.0, BASE_PRECISION)]
     parts += [(column, 0.0, WEEKDAY_SD**-2) for column in _weekdays(series.day_of_week)]
-    if series.holiday.any():
-        parts.append((series.holiday, HOLIDAY_MEAN, HOLIDAY_SD**-2))
+    parts.append((series.holiday, HOLIDAY_MEAN, HOLIDAY_SD**-2))
     for wave in _season(series.day_of_year, n_pre):
         parts.append((wave, 0.0, SEASON_SD**-2))
     years = (np.arange(n_days, dtype=np.float64) - n_pre / 2) / 365.0

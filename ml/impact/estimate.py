@@ -2,26 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from math import exp
+from hashlib import blake2b
+from typing import Protocol
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from ml.impact.answer import Finding, decide, explain, signed, visible_share
-from ml.impact.control import LEAST_DONORS, control_index, donors, largest_donors
+from ml.impact.answer import decide, list_needs
+from ml.impact.calibration import (
+    GAP_DAYS,
+    MOST_TRIED,
+    Strays,
+    days_before_gap,
+    is_high,
+    judge_strays,
+)
+from ml.impact.control import control_index, donors, largest_donors
 from ml.impact.design import build_design
-from ml.impact.grid import Forecast, fit_and_forecast
+from ml.impact.grid import Forecast, Problem, fit_all, forecast_many, grid_with_prior
 from ml.impact.inputs import Series, read_series
-from ml.impact.mixture import Mixture, spread
+from ml.impact.measured import Measured, count_observed, measure, rate_of, reached_by
+from ml.impact.reasons import give_reasons
 from ml.impact.response import working_response
 from ml.impact.types import Floats, ImpactEstimate, OwnHistory
 
-METHOD_VERSION = "1.0"
-MOST_CONTROLS_TRIED = 20
-MOVED_Z = 1.96
+METHOD_VERSION = "2.0"
+CHUNK = 32  # cases estimated together
+
+
+@dataclass(frozen=True, eq=False)
+class ImpactCase:
+    """The arguments of `estimate_impact` for one theme; their meaning is told there."""
+
+    counts: ArrayLike
+    n_pre: int
+    first_day: date = date(2026, 1, 1)
+    controls: ArrayLike | None = None
+    holidays: Collection[date] = ()
+    skip: Collection[int] = ()
+    level: float = 0.95
+    alpha: float = 0.05
+    same_controls_as: ImpactEstimate | None = None
+    driver: ArrayLike | None = None
+    stages: ArrayLike | None = None
+    prior: ArrayLike | None = None
+    calibrate: bool = True
+
+
+class Spread(Protocol):
+    """Anything that calls a function on each of many things, in their order, like map."""
+
+    def __call__(
+        self,
+        function: Callable[[Sequence[ImpactCase]], list[ImpactEstimate]],
+        chunks: Iterable[Sequence[ImpactCase]],
+        /,
+    ) -> Iterable[list[ImpactEstimate]]:
+        """Return what the function says of each chunk, in the order of the chunks."""
 
 
 def estimate_impact(
@@ -38,6 +77,7 @@ def estimate_impact(
     driver: ArrayLike | None = None,
     stages: ArrayLike | None = None,
     prior: ArrayLike | None = None,
+    calibrate: bool = True,
 ) -> ImpactEstimate:
     """Estimate the contacts a change avoided, and say what may be claimed.
 
@@ -67,17 +107,23 @@ def estimate_impact(
         `fell` and `rose` need p below this, .0001 to .5; pass .015 when looking at fixed
         days 14, 28, 56 and 84.
     same_controls_as : ImpactEstimate, optional
-        An estimate from the same days and controls of another theme: how many controls moved
-        is taken from it instead of being counted again, which is most of the work.
+        An estimate from the same days and controls of another theme: how many controls moved,
+        and how much wider that makes the ranges, is taken from it instead of being worked out
+        again, which is most of the work.
     driver : float array, shape (n_days,), optional
         A daily volume that contacts scale with, such as orders: effects are on contacts a
         unit of it, for the theme and the controls alike. Days on which it is 0 or NaN are
-        not counted.
+        not counted, and a sentence says how many.
     stages : float array, shape (n_days,), optional
         Share of customers the change had reached each day, 0..1, 0 before it. Days after the
-        change on which it had reached nobody are not counted.
+        change on which it had reached nobody are not counted. Avoided contacts are those of
+        all customers; `reached` has the drop of those reached.
     prior : float array, shape (56,), optional
         Weights of the model's settings; None takes those delivered.
+    calibrate : bool
+        False gives the model's own word, without leaving a high end of the history out of the
+        level (`gap_days`) and without widening ranges by what unaffected themes did
+        (`widened_by`): for comparisons with other implementations, never for claims.
 
     Returns
     -------
@@ -88,44 +134,201 @@ def estimate_impact(
     ValueError
         When the input cannot be meant; the message is a sentence.
     """
-    series = read_series(
+    case = ImpactCase(
         counts,
         n_pre,
         first_day,
-        controls=controls,
-        holidays=holidays,
-        skip=skip,
-        driver=driver,
-        stages=stages,
+        controls,
+        holidays,
+        tuple(skip),
+        level,
+        alpha,
+        same_controls_as,
+        driver,
+        stages,
+        prior,
+        calibrate,
     )
-    return estimate_from_series(
-        series, level=level, alpha=alpha, same_controls_as=same_controls_as, prior=prior
-    )
+    return _estimate_chunk([case])[0]
 
 
-def estimate_from_series(
-    series: Series,
-    *,
-    level: float = 0.95,
-    alpha: float = 0.05,
-    same_controls_as: ImpactEstimate | None = None,
-    prior: ArrayLike | None = None,
-) -> ImpactEstimate:
-    """Estimate from days already checked and placed on a calendar; see `estimate_impact`."""
-    if not 0.5 <= level <= 0.999:
-        raise ValueError(f"level must lie between 0.5 and 0.999; got {level}.")
-    if not 0.0001 <= alpha <= 0.5:
-        raise ValueError(f"alpha must lie between 0.0001 and 0.5; got {alpha}.")
-    index = control_index(series)
-    own = _measure(series, None, level, prior)
-    best = own if index is None else _measure(series, index, level, prior)
-    if same_controls_as is None:
-        moved, tried = _controls_moved(series, prior)
+def estimate_many(
+    cases: Sequence[ImpactCase], *, chunk: int = CHUNK, spread: Spread = map
+) -> list[ImpactEstimate]:
+    """Estimate many themes, with the same bits as one at a time.
+
+    Themes of one chunk that share days and unaffected themes share the work on the latter, so
+    cases of one date should stand next to each other.
+
+    Parameters
+    ----------
+    cases : sequence of ImpactCase
+    chunk : int
+        Cases estimated together, from 1 up.
+    spread : callable
+        Called like `map` with a function and the chunks; `ProcessPoolExecutor.map` spreads
+        them over processes, `lambda f, chunks: client.gather(client.map(f, list(chunks)))`
+        over Dask workers.
+
+    Returns
+    -------
+    list of ImpactEstimate
+        In the order of the cases.
+
+    Raises
+    ------
+    ValueError
+        When a case's input cannot be meant, or chunk is under 1; the message is a sentence.
+    """
+    if chunk < 1:
+        raise ValueError(f"chunk must be 1 or more; got {chunk}.")
+    chunks = [cases[start : start + chunk] for start in range(0, len(cases), chunk)]
+    return [estimate for found in spread(_estimate_chunk, chunks) for estimate in found]
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """A case read and checked; `index` is its comparison, None for own history alone."""
+
+    case: ImpactCase
+    series: Series
+    index: Floats | None
+    log_prior: Floats
+
+    @property
+    def indexes(self) -> list[Floats | None]:
+        """The comparisons it is measured with: none, and the themes' if there are enough."""
+        return [None] if self.index is None else [None, self.index]
+
+    def problem(self, series: Series, index: Floats | None = None) -> Problem:
+        design = build_design(series, index)
+        response = working_response(series, design)
+        return Problem(series, design, response, series.seen, self.log_prior)
+
+
+def _estimate_chunk(cases: Sequence[ImpactCase]) -> list[ImpactEstimate]:
+    tasks = [_read(case) for case in cases]
+    problems = [[task.problem(task.series, index) for index in task.indexes] for task in tasks]
+    flat = [problem for of_task in problems for problem in of_task]
+    earlier, (tried, wanted) = _problems_before_gap(tasks), _problems_to_try(tasks)
+    forecasts, totals = fit_all(flat, [*earlier.values(), *tried.values()])
+    scores = [
+        total.z(count_observed(problem.series))
+        for total, problem in zip(totals, [*earlier.values(), *tried.values()], strict=True)
+    ]
+    high = [place for place, score in zip(earlier, scores, strict=False) if is_high(score)]
+    again = forecast_many([_without_gap(flat[place]) for place in high])
+    gap_days = [0] * len(flat)
+    for place, forecast in zip(high, again, strict=True):
+        forecasts[place], gap_days[place] = forecast, GAP_DAYS
+    found = dict(zip(tried, scores[len(earlier) :], strict=True))
+    strays = [
+        _judge(task.case, [found[key] for key in keys])
+        for task, keys in zip(tasks, wanted, strict=True)
+    ]
+    fits = iter(zip(forecasts, gap_days, strict=True))
+    return [
+        _answer(task, [_measured(task, stray, *next(fits)) for _ in task.indexes], stray)
+        for task, stray in zip(tasks, strays, strict=True)
+    ]
+
+
+def _read(case: ImpactCase) -> _Task:
+    if not 0.5 <= case.level <= 0.999:
+        raise ValueError(f"level must lie between 0.5 and 0.999; got {case.level}.")
+    if not 0.0001 <= case.alpha <= 0.5:
+        raise ValueError(f"alpha must lie between 0.0001 and 0.5; got {case.alpha}.")
+    series = read_series(
+        case.counts,
+        case.n_pre,
+        case.first_day,
+        controls=case.controls,
+        holidays=case.holidays,
+        skip=case.skip,
+        driver=case.driver,
+        stages=case.stages,
+    )
+    return _Task(case, series, control_index(series), grid_with_prior(case.prior).log_prior)
+
+
+def _problems_before_gap(tasks: Sequence[_Task]) -> dict[int, Problem]:
+    """Lay out the forecasts of the last days before the change.
+
+    The keys are places among the fits of all tasks, each task's comparisons in their order.
+    """
+    problems, place = {}, 0
+    for task in tasks:
+        earlier = days_before_gap(task.series) if task.case.calibrate else None
+        for number in range(len(task.indexes)):
+            if earlier is not None:
+                problems[place] = task.problem(earlier, control_index(earlier) if number else None)
+            place += 1
+    return problems
+
+
+def _without_gap(problem: Problem) -> Problem:
+    fitted = problem.fitted.copy()
+    fitted[-GAP_DAYS:] = False
+    return replace(problem, fitted=fitted)
+
+
+def _problems_to_try(tasks: Sequence[_Task]) -> tuple[dict[bytes, Problem], list[list[bytes]]]:
+    """Lay out each task's unaffected themes as if the change had been made there.
+
+    Returns the fits, those that tasks share once, and the keys of each task's.
+    """
+    problems: dict[bytes, Problem] = {}
+    wanted = []
+    for task in tasks:
+        columns = [] if task.case.same_controls_as else _columns_to_try(task.series)
+        keys = []
+        for column in columns:
+            series = replace(task.series, counts=task.series.controls[:, column])
+            key = _fingerprint(series, task.log_prior)
+            if key not in problems:
+                problems[key] = task.problem(series)
+            keys.append(key)
+        wanted.append(keys)
+    return problems, wanted
+
+
+def _columns_to_try(series: Series) -> list[int]:
+    return largest_donors(series, MOST_TRIED) if series.counted_after.any() else []
+
+
+def _fingerprint(series: Series, log_prior: Floats) -> bytes:
+    """Tell apart fits to a theme's own history."""
+    digest = blake2b(f"{series.first_day} {series.n_pre} {series.n_days}".encode())
+    for part in (series.counts, series.counted, series.holiday, series.offset, log_prior):
+        digest.update(part.tobytes())
+    return digest.digest()
+
+
+def _judge(case: ImpactCase, scores: Sequence[float]) -> Strays:
+    known = case.same_controls_as
+    if known is None:
+        found = judge_strays(scores)
     else:
-        tried = same_controls_as.controls_tried
-        moved = round((same_controls_as.share_of_controls_moved or 0) * tried)
-    finding = replace(best.finding(series, alpha), moved=moved, tried=tried)
-    own_history = None if index is None else _own_history(own, series, alpha)
+        moved = round((known.share_of_controls_moved or 0) * known.controls_tried)
+        found = Strays(known.controls_tried, moved, known.widened_by)
+    return found if case.calibrate else replace(found, widened_by=1.0)
+
+
+def _measured(task: _Task, strays: Strays, forecast: Forecast, gap_days: int) -> Measured:
+    return measure(
+        task.series,
+        forecast,
+        task.case.level,
+        gap_days=gap_days,
+        widened_by=strays.widened_by,
+    )
+
+
+def _answer(task: _Task, measured: Sequence[Measured], strays: Strays) -> ImpactEstimate:
+    series, alpha, best = task.series, task.case.alpha, measured[-1]
+    finding = replace(best.finding(series, alpha), moved=strays.moved, tried=strays.tried)
+    own = None if task.index is None else _own_history(measured[0], series, alpha)
+    rate, reached, needs = rate_of(series, best), reached_by(series, best), list_needs(finding)
     return ImpactEstimate(
         observed=finding.observed,
         expected=best.expected,
@@ -135,15 +338,23 @@ def estimate_from_series(
         p_value=best.p_value,
         z=best.z,
         verdict=decide(finding),
-        reasons=_reasons(finding, own_history, series),
+        reasons=give_reasons(
+            finding,
+            series,
+            own,
+            gap_days=best.gap_days,
+            strays=strays,
+            rate=rate,
+            reached=reached,
+        ),
         could_have_seen=finding.could_have_seen,
         n_pre=finding.n_pre,
         n_post=finding.n_post,
-        share_of_controls_moved=moved / tried if tried else None,
-        controls_tried=tried,
-        controls_used=0 if index is None else int(donors(series).sum()),
-        own_history=own_history,
-        level=level,
+        share_of_controls_moved=strays.moved / strays.tried if strays.tried else None,
+        controls_tried=strays.tried,
+        controls_used=0 if task.index is None else int(donors(series).sum()),
+        own_history=own,
+        level=best.level,
         expected_per_day=best.per_day[1],
         low_per_day=best.per_day[0],
         high_per_day=best.per_day[2],
@@ -151,149 +362,17 @@ def estimate_from_series(
         avoided_cumulative_low=best.cumulative[0],
         avoided_cumulative_high=best.cumulative[2],
         method_version=METHOD_VERSION,
+        gap_days=best.gap_days,
+        widened_by=strays.widened_by,
+        days_needed=needs.days,
+        contacts_needed=needs.contacts,
+        history_needed=needs.history,
+        rate=rate,
+        reached=reached,
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Measured:
-    """One fit's numbers; rows of per_day and cumulative are low, middle, high."""
-
-    expected: float
-    avoided_low: float
-    avoided_high: float
-    p_value: float
-    z: float
-    sd: float
-    level: float
-    per_day: Floats
-    cumulative: Floats
-
-    def finding(self, series: Series, alpha: float) -> Finding:
-        """Put the numbers before the answer rules."""
-        return Finding(
-            observed=_observed(series),
-            expected=self.expected,
-            avoided_low=self.avoided_low,
-            avoided_high=self.avoided_high,
-            p_value=self.p_value,
-            could_have_seen=visible_share(self.sd, alpha),
-            n_pre=int(series.seen.sum()),
-            n_post=int(series.counted_after.sum()),
-            alpha=alpha,
-            level=self.level,
-        )
-
-
-def _forecast(series: Series, index: Floats | None, prior: ArrayLike | None) -> Forecast:
-    design = build_design(series, index)
-    return fit_and_forecast(series, design, working_response(series, design), prior=prior)
-
-
-def _total(forecast: Forecast) -> Mixture:
-    return Mixture(
-        forecast.weights, forecast.log_total[:, -1], forecast.total_sd[:, -1], forecast.freedom
-    )
-
-
-def _observed(series: Series) -> int:
-    return int(series.counts[series.n_pre :][series.counted_after].sum())
-
-
-def _measure(
-    series: Series, index: Floats | None, level: float, prior: ArrayLike | None
-) -> _Measured:
-    forecast = _forecast(series, index, prior)
-    if not series.counted_after.any():
-        return _nothing_yet(series, forecast, level)
-    total, observed = _total(forecast), _observed(series)
-    tail = (1 - level) / 2
-    ends = np.array([total.quantile(part) for part in (tail, 0.5, 1 - tail)])
-    low, expected, high = (exp(end) for end in ends)
-    shape = (ends - ends[1]) / total.sd
-    per_day = _per_day(series, forecast, expected, shape)
-    cumulative = _cumulative(series, forecast, per_day[1], shape)
-    cumulative[:, -1] = low - observed, expected - observed, high - observed
-    return _Measured(
-        expected=expected,
-        avoided_low=low - observed,
-        avoided_high=high - observed,
-        p_value=total.p_value(observed),
-        z=total.z(observed),
-        sd=total.sd,
-        level=level,
-        per_day=_frozen(per_day),
-        cumulative=_frozen(cumulative),
-    )
-
-
-def _nothing_yet(series: Series, forecast: Forecast, level: float) -> _Measured:
-    """No counted day after the change: nothing expected, nothing avoided, all open."""
-    tail = (1 - level) / 2
-    unit = Mixture(np.ones(1), np.zeros(1), np.ones(1), forecast.freedom)
-    shape = np.array([unit.quantile(part) for part in (tail, 0.5, 1 - tail)])
-    return _Measured(
-        expected=0.0,
-        avoided_low=0.0,
-        avoided_high=0.0,
-        p_value=1.0,
-        z=0.0,
-        sd=1.0,
-        level=level,
-        per_day=_frozen(_per_day(series, forecast, None, shape)),
-        cumulative=_frozen(np.zeros((3, series.n_days - series.n_pre))),
-    )
-
-
-def _per_day(series: Series, forecast: Forecast, expected: float | None, shape: Floats) -> Floats:
-    """Return low, middle and high of each day's count, shape (3, n_days).
-
-    `shape` holds the ends of the total's range in sds from its middle: a day's range is
-    taken to be of that shape. Days after the change are scaled to add up to `expected`.
-    """
-    before, after = forecast.weights @ forecast.before, forecast.weights @ forecast.after
-    if expected is not None:
-        after = after * (expected / after[series.counted_after].sum())
-    sds = np.concatenate(
-        [
-            spread(forecast.weights, np.log(forecast.before), forecast.before_sd),
-            spread(forecast.weights, np.log(forecast.after), forecast.after_sd),
-        ]
-    )
-    return np.concatenate([before, after]) * np.exp(np.outer(shape, sds))
-
-
-def _cumulative(
-    series: Series, forecast: Forecast, expected_per_day: Floats, shape: Floats
-) -> Floats:
-    """Return low, middle and high of the running total avoided, shape (3, n_post)."""
-    after = slice(series.n_pre, None)
-    sds = spread(forecast.weights, forecast.log_total, forecast.total_sd)
-    expected = np.cumsum(np.where(series.counted_after, expected_per_day[after], 0.0))
-    came = np.cumsum(np.where(series.counted_after, series.counts[after], 0.0))
-    running: Floats = expected * np.exp(np.outer(shape, sds)) - came
-    return running
-
-
-def _frozen(values: Floats) -> Floats:
-    values.setflags(write=False)
-    return values
-
-
-def _controls_moved(series: Series, prior: ArrayLike | None) -> tuple[int, int]:
-    """Count the unaffected themes that moved on the same date, and those tried."""
-    if not series.controls.shape[1] or not series.counted_after.any():
-        return 0, 0
-    tried = largest_donors(series, MOST_CONTROLS_TRIED)
-    alone = [replace(series, counts=series.controls[:, column]) for column in tried]
-    scores = [_own_z(one, prior) for one in alone]
-    return sum(abs(score) > MOVED_Z for score in scores), len(tried)
-
-
-def _own_z(series: Series, prior: ArrayLike | None) -> float:
-    return _total(_forecast(series, None, prior)).z(_observed(series))
-
-
-def _own_history(own: _Measured, series: Series, alpha: float) -> OwnHistory:
+def _own_history(own: Measured, series: Series, alpha: float) -> OwnHistory:
     finding = own.finding(series, alpha)
     return OwnHistory(
         expected=own.expected,
@@ -304,30 +383,5 @@ def _own_history(own: _Measured, series: Series, alpha: float) -> OwnHistory:
         z=own.z,
         could_have_seen=finding.could_have_seen,
         verdict=decide(finding),
-    )
-
-
-def _reasons(finding: Finding, own: OwnHistory | None, series: Series) -> tuple[str, ...]:
-    return (*explain(finding), *_comparison(own, series), *_disagreement(finding, own))
-
-
-def _comparison(own: OwnHistory | None, series: Series) -> tuple[str, ...]:
-    usable = int(donors(series).sum())
-    if own is not None:
-        return (f"Compared with {usable} themes that the change does not touch.",)
-    return (
-        "Judged on the theme's own history alone: "
-        f"{usable} unaffected themes have enough contacts to compare with, "
-        f"{LEAST_DONORS} are needed.",
-    )
-
-
-def _disagreement(finding: Finding, own: OwnHistory | None) -> tuple[str, ...]:
-    alone = replace(finding, moved=0)  # whether others moved is not for own history to say
-    if own is None or own.verdict is decide(alone):
-        return ()
-    return (
-        "The theme's own history alone says something else: "
-        f"{own.verdict.replace('_', ' ')}, with {signed(own.avoided_low)} to "
-        f"{signed(own.avoided_high)} contacts avoided.",
+        gap_days=own.gap_days,
     )

@@ -7,20 +7,25 @@ squares) and weighted by how well it explains the days before the change.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ml.impact.design import Design
+from ml.impact.filtering import Filtered, Track, carry_forward, run_filters
 from ml.impact.inputs import Series
+from ml.impact.mixture import Mixture
 from ml.impact.response import LARGEST_LOG, Response
-from ml.impact.types import Floats
+from ml.impact.types import Bools, Floats
 
 PRIOR_FILE = Path(__file__).with_name("prior.csv")
 SCALE_PRIOR_DAYS = 10.0  # pseudo-days saying that the noise is as large as thought
+MOST_SIDE_BY_SIDE = 8  # fits in one loop over the days: more no longer fit the processor's cache
 TINY_TOTAL, TINY_WEIGHT = 1e-9, 1e-300
 
 
@@ -35,28 +40,26 @@ class Grid:
 
 
 @dataclass(frozen=True, eq=False)
-class _Filtered:
-    """The Kalman filter run over data and columns at once, for every grid point.
+class Problem:
+    """One fit to be made.
 
-    `residuals` has shape (n_points, n_pre, n_columns + 1), the data last; `variances` of
-    them (n_pre, n_points); `state` (2, n_points, n_columns + 1) and `covariance`
-    (3, n_points: walk, both, wobble) stand at the last day before the change.
+    Attributes
+    ----------
+    series : Series
+    design : Design
+        Columns over all days, shape (n_days, n_columns).
+    response : Response
+        Over the days before, shape (n_pre,).
+    fitted : bool array, shape (n_pre,)
+        Counted days before the change that the model learns from.
+    log_prior : float array, shape (n_points,)
     """
 
-    residuals: Floats
-    variances: Floats
-    state: Floats
-    covariance: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class _Solved:
-    """Least squares at every grid point, the points along the first axis."""
-
-    coefficients: Floats
-    covariance: Floats
-    scale: Floats
-    log_likelihood: Floats
+    series: Series
+    design: Design
+    response: Response
+    fitted: Bools
+    log_prior: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +91,46 @@ class Forecast:
     log_total: Floats
     total_sd: Floats
     freedom: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Solved:
+    """Least squares at every grid point, the points along the first axis."""
+
+    coefficients: Floats
+    covariance: Floats
+    scale: Floats
+    log_likelihood: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """A problem solved and carried over the days after the change.
+
+    `memory` has shape (n_points, n_post): what is left of the wobble. `means` are the contacts
+    a day, `counted` the same but 0 on days that are not counted; `level_var` and `total_var`
+    are as `carry_forward` returns them.
+    """
+
+    problem: Problem
+    filtered: Filtered
+    solved: _Solved
+    memory: Floats
+    means: Floats
+    counted: Floats
+    level_var: Floats
+    total_var: Floats
+
+    @property
+    def weights(self) -> Floats:
+        log_evidence = self.solved.log_likelihood + self.problem.log_prior
+        raised = np.exp(log_evidence - log_evidence.max())
+        weights: Floats = raised / raised.sum()
+        return weights
+
+    @property
+    def freedom(self) -> float:
+        return self.problem.series.n_pre - 7.0 + SCALE_PRIOR_DAYS
 
 
 @cache
@@ -143,107 +186,189 @@ def fit_and_forecast(
     prior : float array, shape (n_points,), optional
         Weights of the settings; None takes those delivered.
     """
-    grid = grid_with_prior(prior)
-    centred = design.prior_mean.copy()
-    centred[0] = response.values[series.seen].mean()
-    design = Design(design.columns, centred, design.prior_precision)
-    filtered = _filter(series, design, response, grid)
-    solved = _solve(series, design, filtered)
-    log_evidence = solved.log_likelihood + grid.log_prior
-    weights = np.exp(log_evidence - log_evidence.max())
-    before, before_sd = _one_day_ahead(series, response, filtered, solved)
-    after, after_sd, log_total, total_sd = _project(
-        series, design, response, filtered, solved, grid
-    )
-    return Forecast(
-        weights=weights / weights.sum(),
-        log_likelihood=solved.log_likelihood,
-        before=before,
-        before_sd=before_sd,
-        after=after,
-        after_sd=after_sd,
-        log_total=log_total,
-        total_sd=total_sd,
-        freedom=series.n_pre - 7.0 + SCALE_PRIOR_DAYS,
-    )
+    log_prior = grid_with_prior(prior).log_prior
+    return forecast_many([Problem(series, design, response, series.seen, log_prior)])[0]
 
 
-def _filter(series: Series, design: Design, response: Response, grid: Grid) -> _Filtered:
-    variances, gains, covariance = _gains(series, response, grid)
-    data = np.column_stack([design.columns[: series.n_pre], response.values])
-    n_points, width = len(grid.walk_sd), data.shape[1]
-    state = np.zeros((2, n_points, width))
-    memory = np.broadcast_to(grid.wobble_memory[:, None], (n_points, width)).copy()
-    residuals = np.empty((n_points, series.n_pre, width))
-    for day, residual in enumerate(residuals.transpose(1, 0, 2)):
-        state[1] *= memory
-        np.subtract(data[day], state[0], out=residual)
-        residual -= state[1]
-        state += gains[day] * residual
-    return _Filtered(residuals, variances, state, covariance)
+def forecast_many(problems: Sequence[Problem]) -> list[Forecast]:
+    """Forecast each problem's days; the bits are those of one problem at a time."""
+    return fit_all(problems, ())[0]
 
 
-def _gains(series: Series, response: Response, grid: Grid) -> tuple[Floats, Floats, Floats]:
-    """Run the covariance alone: it does not depend on the data.
+def fit_all(
+    whole: Sequence[Problem], totals: Sequence[Problem]
+) -> tuple[list[Forecast], list[Mixture]]:
+    """Fit many problems side by side; the bits are those of one at a time.
 
-    Returns variances (n_pre, n_points), gains (n_pre, 2, n_points, 1) and the last
-    covariance (3, n_points).
+    Parameters
+    ----------
+    whole : sequence of Problem
+        Of which every day is wanted.
+    totals : sequence of Problem
+        Of which only the log total over the counted days after the change is wanted, which is
+        less work.
     """
-    n_pre, n_points = series.n_pre, len(grid.walk_sd)
-    fade, grow = _transition(grid)
-    covariance = np.zeros((3, n_points))
-    covariance[2] = grid.wobble_sd**2
-    variances, gains = np.empty((n_pre, n_points)), np.zeros((n_pre, 2, n_points))
-    for day in range(n_pre):
-        if day:
-            covariance *= fade
-            covariance += grow
-        shared = covariance[:2] + covariance[1:]
-        variance = shared[0] + shared[1] + response.variances[day]
-        variances[day] = variance
-        if series.seen[day]:
-            gain = np.divide(shared, variance, out=gains[day])
-            covariance[:2] -= gain[0] * shared
-            covariance[2] -= gain[1] * shared[1]
-    return variances, gains[..., None], covariance
+    problems, forecasts, found = [*whole, *totals], {}, {}
+    for place, fit in _fits(problems, many_whole=len(whole)):
+        if place < len(whole):
+            forecasts[place] = _forecast(fit)
+        else:
+            found[place] = _total(fit)
+    places = range(len(problems))
+    return (
+        [forecasts[place] for place in places[: len(whole)]],
+        [found[place] for place in places[len(whole) :]],
+    )
 
 
-def _transition(grid: Grid) -> tuple[Floats, Floats]:
-    """What a night does to the covariance: a factor and an addition, each (3, n_points)."""
-    memory, nothing = grid.wobble_memory, np.zeros_like(grid.walk_sd)
-    fade = np.stack([nothing + 1, memory, memory**2])
-    grow = np.stack([grid.walk_sd**2, nothing, grid.wobble_sd**2 * (1 - memory**2)])
-    return fade, grow
+def _fits(problems: Sequence[Problem], *, many_whole: int) -> Iterator[tuple[int, _Fit]]:
+    """Yield each problem's place and fit, those of like size solved side by side.
+
+    The first `many_whole` keep what is needed to look at each day.
+    """
+
+    def size(place: int) -> tuple[int, int]:
+        return problems[place].design.columns.shape[1], problems[place].series.n_pre
+
+    for _, places in groupby(sorted(range(len(problems)), key=size), lambda at: size(at)[0]):
+        alike = list(places)
+        for start in range(0, len(alike), MOST_SIDE_BY_SIDE):
+            together = alike[start : start + MOST_SIDE_BY_SIDE]
+            keep = [place < many_whole for place in together]
+            fits = _fit_together([problems[place] for place in together], keep)
+            yield from zip(together, fits, strict=True)
 
 
-def _solve(series: Series, design: Design, filtered: _Filtered) -> _Solved:
-    seen, precision, mean = series.seen, design.prior_precision, design.prior_mean
-    whitening = seen[:, None] / np.sqrt(filtered.variances)
-    white = filtered.residuals * whitening.T[:, :, None]
-    cross = white.transpose(0, 2, 1) @ white
-    normal = cross[:, :-1, :-1] + np.diag(precision)
-    target = cross[:, :-1, -1] + precision * mean
+def _fit_together(problems: Sequence[Problem], keep: Sequence[bool]) -> list[_Fit]:
+    grid = load_grid()
+    tracks = [_track(problem, kept) for problem, kept in zip(problems, keep, strict=True)]
+    filtered = run_filters(tracks, grid)
+    solved = [_solve(*pair) for pair in zip(problems, filtered, strict=True)]
+    means = [_means(*three) for three in zip(problems, filtered, solved, strict=True)]
+    counted = [
+        mean * problem.series.counted_after for mean, problem in zip(means, problems, strict=True)
+    ]
+    carried = carry_forward(counted, [one.covariance for one in filtered], grid)
+    return [
+        _Fit(
+            problem=problem,
+            filtered=filtered[number],
+            solved=solved[number],
+            memory=_memory(means[number].shape[1]),
+            means=means[number],
+            counted=counted[number],
+            level_var=carried[number][0],
+            total_var=carried[number][1],
+        )
+        for number, problem in enumerate(problems)
+    ]
+
+
+def _track(problem: Problem, keep: bool) -> Track:
+    series, response = problem.series, problem.response
+    data = np.column_stack([problem.design.columns[: series.n_pre], response.values])
+    return Track(data, response.variances, problem.fitted, keep)
+
+
+def _solve(problem: Problem, filtered: Filtered) -> _Solved:
+    precision, mean = problem.design.prior_precision, problem.design.prior_mean.copy()
+    mean[0] = problem.response.values[problem.series.seen].mean()
+    normal = filtered.cross[:, :, :-1] + np.diag(precision)
+    target = filtered.cross[:, :, -1] + precision * mean
     covariance = np.linalg.inv(normal).astype(float, copy=False)
     coefficients = (covariance @ target[:, :, None])[:, :, 0]
-    squares = cross[:, -1, -1] + (precision * mean**2).sum() - (target * coefficients).sum(1)
+    squares = filtered.squares + (precision * mean**2).sum() - (target * coefficients).sum(1)
     squares = np.maximum(squares, 1e-9) + SCALE_PRIOR_DAYS
-    days = seen.sum() + SCALE_PRIOR_DAYS
-    log_determinants = np.log(filtered.variances[seen]).sum(0) + np.linalg.slogdet(normal)[1]
+    days = problem.fitted.sum() + SCALE_PRIOR_DAYS
+    log_variances = np.log(filtered.variances[problem.fitted]).sum(0)
+    log_determinants = log_variances + np.linalg.slogdet(normal)[1]
     log_likelihood = -0.5 * (log_determinants + days * np.log(squares))
     return _Solved(coefficients, covariance, squares / days, log_likelihood)
 
 
-def _one_day_ahead(
-    series: Series, response: Response, filtered: _Filtered, solved: _Solved
-) -> tuple[Floats, Floats]:
+@lru_cache(maxsize=256)
+def _memory(n_post: int) -> Floats:
+    """What is left of the wobble on each day after the change, (n_points, n_post)."""
+    left: Floats = load_grid().wobble_memory[:, None] ** np.arange(1, n_post + 1)
+    left.setflags(write=False)
+    return left
+
+
+def _means(problem: Problem, filtered: Filtered, solved: _Solved) -> Floats:
+    """Contacts a day after the change, (n_points, n_post)."""
+    series = problem.series
+    walk, wobble = (
+        (part[:, -1] - (part[:, :-1] * solved.coefficients).sum(1))[:, None]
+        for part in filtered.state
+    )
+    effects = solved.coefficients @ problem.design.columns[series.n_pre :].T
+    log_means = walk + _memory(effects.shape[1]) * wobble + effects + series.offset[series.n_pre :]
+    means: Floats = np.exp(np.minimum(log_means, LARGEST_LOG))
+    return means
+
+
+def _total(fit: _Fit) -> Mixture:
+    columns = fit.problem.design.columns[fit.problem.series.n_pre :]
+    walk, wobble = fit.filtered.state[:, :, :-1]
+    total = fit.counted.sum(1)
+    faded = (fit.counted * fit.memory).sum(1)
+    # how the total depends on the coefficients, (n_points, 1, n_columns)
+    slopes = fit.counted @ columns - total[:, None] * walk - faded[:, None] * wobble
+    model = fit.total_var[:, -1:] + _quadratic(slopes[:, None], fit.solved.covariance)
+    noise = _noise(fit.problem.response, fit.counted).sum(1)[:, None]
+    squared = total[:, None] ** 2 + TINY_TOTAL
+    sd = _log_sd(fit.solved, model / squared, noise / squared)[:, 0]
+    return Mixture(fit.weights, np.log(total + TINY_TOTAL), sd, fit.freedom)
+
+
+def _forecast(fit: _Fit) -> Forecast:
+    before, before_sd = _one_day_ahead(fit)
+    after_sd, log_total, total_sd = _project(fit)
+    return Forecast(
+        weights=fit.weights,
+        log_likelihood=fit.solved.log_likelihood,
+        before=before,
+        before_sd=before_sd,
+        after=fit.means,
+        after_sd=after_sd,
+        log_total=log_total,
+        total_sd=total_sd,
+        freedom=fit.freedom,
+    )
+
+
+def _one_day_ahead(fit: _Fit) -> tuple[Floats, Floats]:
     """Return daily means and log-scale sds before the change, each (n_points, n_pre)."""
-    ones = np.ones((len(solved.coefficients), 1))
-    contrast = np.concatenate([-solved.coefficients, ones], axis=1)
-    missed = (filtered.residuals @ contrast[:, :, None])[:, :, 0]
-    offset = series.offset[: series.n_pre]
-    means = np.exp(np.minimum(response.values - missed + offset, LARGEST_LOG))
-    level = (filtered.variances - response.variances[:, None]).T
-    return means, _log_sd(solved, level, _noise(response, means) / means**2)
+    residuals, response = fit.filtered.residuals, fit.problem.response
+    assert residuals is not None
+    missed = residuals[:, -1].copy()
+    for number, coefficient in enumerate(fit.solved.coefficients.T):
+        missed -= residuals[:, number] * coefficient
+    offset = fit.problem.series.offset[: fit.problem.series.n_pre]
+    log_means = (response.values + offset)[:, None] - missed
+    means = np.exp(np.minimum(log_means, LARGEST_LOG)).T
+    level = (fit.filtered.variances - response.variances[:, None]).T
+    return means, _log_sd(fit.solved, level, _noise(response, means) / means**2)
+
+
+def _project(fit: _Fit) -> tuple[Floats, Floats, Floats]:
+    """Return after_sd, log_total and total_sd as `Forecast` describes them."""
+    response, columns = fit.problem.response, fit.problem.design.columns
+    walk, wobble = fit.filtered.state[:, :, None, :-1]
+    # how a day's log mean depends on the coefficients, (n_points, n_post, n_columns)
+    slopes = columns[fit.problem.series.n_pre :] - walk - fit.memory[:, :, None] * wobble
+    day_model = fit.level_var + _quadratic(slopes, fit.solved.covariance)
+    total_model = fit.total_var + _quadratic(
+        np.cumsum(fit.counted[:, :, None] * slopes, axis=1), fit.solved.covariance
+    )
+    totals = np.cumsum(fit.counted, axis=1)
+    noise = np.cumsum(_noise(response, fit.counted), axis=1)
+    squared = totals**2 + TINY_TOTAL
+    return (
+        _log_sd(fit.solved, day_model, _noise(response, fit.means) / fit.means**2),
+        np.log(totals + TINY_TOTAL),
+        _log_sd(fit.solved, total_model / squared, noise / squared),
+    )
 
 
 def _noise(response: Response, means: Floats) -> Floats:
@@ -259,72 +384,6 @@ def _log_sd(solved: _Solved, model: Floats, noise: Floats) -> Floats:
     scale = solved.scale[:, None]
     sd: Floats = np.sqrt(np.log1p(scale * model + np.maximum(1.0, scale) * noise))
     return sd
-
-
-def _project(
-    series: Series,
-    design: Design,
-    response: Response,
-    filtered: _Filtered,
-    solved: _Solved,
-    grid: Grid,
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return after, after_sd, log_total and total_sd as `Forecast` describes them."""
-    columns, n_post = design.columns[series.n_pre :], series.n_days - series.n_pre
-    memory = grid.wobble_memory[:, None] ** np.arange(1, n_post + 1)
-    walk, wobble = filtered.state
-    # how a day's log mean depends on the coefficients, (n_points, n_post, n_columns)
-    slopes = columns - walk[:, None, :-1] - memory[:, :, None] * wobble[:, None, :-1]
-    levels = walk[:, None, -1] + memory * wobble[:, None, -1]
-    log_means = levels + (slopes @ solved.coefficients[:, :, None])[:, :, 0]
-    log_means = log_means + series.offset[series.n_pre :]
-    means = np.exp(np.minimum(log_means, LARGEST_LOG))
-    counted = means * series.counted_after
-    level_var, total_var = _carry_forward(counted, filtered.covariance, grid)
-
-    day_model = level_var + _quadratic(slopes, solved.covariance)
-    total_model = total_var + _quadratic(
-        np.cumsum(counted[:, :, None] * slopes, axis=1), solved.covariance
-    )
-    totals = np.cumsum(counted, axis=1)
-    noise = np.cumsum(_noise(response, counted), axis=1)
-    squared = totals**2 + TINY_TOTAL
-    return (
-        means,
-        _log_sd(solved, day_model, _noise(response, means) / means**2),
-        np.log(totals + TINY_TOTAL),
-        _log_sd(solved, total_model / squared, noise / squared),
-    )
-
-
-def _carry_forward(weights: Floats, covariance: Floats, grid: Grid) -> tuple[Floats, Floats]:
-    """Carry the level's variance over the days after the change.
-
-    Parameters
-    ----------
-    weights : float array, shape (n_points, n_post)
-        What each day adds to the running total for a unit of log level.
-    covariance : float array, shape (3, n_points)
-        On the last day before the change.
-
-    Returns
-    -------
-    level_var, total_var : float array, shape (n_points, n_post)
-        Of each day's log level, and of the running weighted sum of them.
-    """
-    fade, grow = _transition(grid)
-    level_var, total_var = np.empty(weights.shape), np.empty(weights.shape)
-    with_total = np.zeros((2, len(weights)))  # covariance of walk, wobble with the total
-    total = np.zeros(len(weights))
-    for day, weight in enumerate(weights.T):
-        covariance = covariance * fade + grow
-        with_total = with_total * fade[:2]
-        shared = covariance[:2] + covariance[1:]
-        variance = shared[0] + shared[1]
-        total = total + weight * (2 * (with_total[0] + with_total[1]) + weight * variance)
-        with_total = with_total + weight * shared
-        level_var[:, day], total_var[:, day] = variance, total
-    return level_var, total_var
 
 
 def _quadratic(vectors: Floats, covariance: Floats) -> Floats:

@@ -11,6 +11,10 @@ from numpy.typing import ArrayLike
 
 from ml.impact.types import Bools, Floats
 
+MOST_A_DAY = 100_000_000
+LEAST_VOLUME = 1e-6  # of the usual: a day with less has no volume to speak of
+MOST_VOLUME = 1e15
+
 
 @dataclass(frozen=True, eq=False)
 class Series:
@@ -40,6 +44,8 @@ class Series:
         Log of the volume over its mean before the change; 0 without a driver.
     reached : float array, shape (n_days,), or None
         Share of customers the change has reached, 0..1; None when it reached all at once.
+    days_without_volume : int
+        Days that are not counted for want of a driver volume alone.
     """
 
     counts: Floats
@@ -53,6 +59,7 @@ class Series:
     volume: Floats | None
     offset: Floats
     reached: Floats | None
+    days_without_volume: int
 
     @property
     def n_days(self) -> int:
@@ -111,12 +118,13 @@ def read_series(
     n_days = len(checked)
     n_pre = _days_before(n_pre, n_days)
     week, year = weekdays_and_days_of_year(first_day, n_days)
+    asked_for = _counted_days(skip, n_days, n_pre)
     volume, reached = _driver_volume(driver, n_days), _shares_reached(stages, n_days, n_pre)
-    counted = _counted_days(skip, n_days, n_pre)
+    counted = asked_for.copy()
     if volume is not None:
+        volume = _without_traces(volume, asked_for[:n_pre])
         counted &= volume > 0
-        if not counted[:n_pre].any():
-            raise ValueError("driver has no volume on any counted day before the change.")
+    days_without_volume = int((asked_for & ~counted).sum())
     if reached is not None:
         counted[n_pre:] &= reached[n_pre:] > 0
     return Series(
@@ -131,6 +139,7 @@ def read_series(
         volume=volume,
         offset=_log_volume(volume, counted, n_pre),
         reached=reached,
+        days_without_volume=days_without_volume,
     )
 
 
@@ -150,12 +159,13 @@ def _whole_counts(values: ArrayLike, name: str) -> Floats:
         raise ValueError(f"{name} must be numbers, one for each day.") from None
     if name == "counts" and (read.ndim != 1 or not len(read)):
         raise ValueError(f"counts must be one number for each day; got shape {read.shape}.")
-    bad = ~np.isfinite(read) | (read < 0) | (read != np.floor(read))
+    bad = ~np.isfinite(read) | (read < 0) | (read != np.floor(read)) | (read > MOST_A_DAY)
     if bad.any():
         day = int(np.argwhere(bad)[0][0])
         found = read[bad].flat[0]
         raise ValueError(
-            f"{name} must be whole numbers from 0 up, with no gaps; day {day} holds {found:g}."
+            f"{name} must be whole numbers from 0 up to {MOST_A_DAY:,}, with no gaps; "
+            f"day {day} holds {found:g}."
         )
     return read
 
@@ -206,8 +216,9 @@ def _driver_volume(driver: ArrayLike | None, n_days: int) -> Floats | None:
     """Read the volume; a day without one becomes 0."""
     if driver is None:
         return None
-    read = np.nan_to_num(_a_number_a_day(driver, n_days, "driver"), nan=0.0, posinf=np.inf)
-    bad = ~np.isfinite(read) | (read < 0)
+    read = _a_number_a_day(driver, n_days, "driver")
+    read = np.where(np.isnan(read), 0.0, read)
+    bad = (read < 0) | (read > MOST_VOLUME)
     if bad.any():
         day = int(np.flatnonzero(bad)[0])
         raise ValueError(
@@ -215,6 +226,15 @@ def _driver_volume(driver: ArrayLike | None, n_days: int) -> Floats | None:
             f"day {day} holds {read[day]:g}."
         )
     return read
+
+
+def _without_traces(volume: Floats, asked_for: Bools) -> Floats:
+    """Set days that have next to no volume beside the usual to 0."""
+    before = volume[: len(asked_for)][asked_for]
+    if not before.any():
+        raise ValueError("driver has no volume on any counted day before the change.")
+    usual = float(before[before > 0].mean())
+    return np.where(volume < LEAST_VOLUME * usual, 0.0, volume)
 
 
 def _log_volume(volume: Floats | None, counted: Bools, n_pre: int) -> Floats:

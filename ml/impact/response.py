@@ -71,7 +71,7 @@ def _one_pass(
         step = _clip(step, np.sqrt(fit.variances))
     values = np.log(fit.mean) + step - offset
     weights = np.where(seen, 1 / fit.variances, 0.0)
-    effects = columns @ _ridge(columns, values - fit.level, weights, design)
+    effects = (columns * _ridge(columns, values - fit.level, weights, design)).sum(1)
     level = _moving_average(values - effects, weights)
     level -= level.mean()
     mean = np.exp(np.clip(effects + level + offset, np.log(LOWEST_MEAN), LARGEST_LOG))
@@ -82,7 +82,9 @@ def _one_pass(
 def _ridge(columns: Floats, values: Floats, weights: Floats, design: Design) -> Floats:
     weighted = (columns * weights[:, None]).T
     normal = weighted @ columns + np.diag(design.prior_precision)
-    target = weighted @ values + design.prior_precision * design.prior_mean
+    # sums, not products of matrix and vector: those split their sums among threads, so that a
+    # fit's bits would depend on how many there are
+    target = (weighted * values).sum(1) + design.prior_precision * design.prior_mean
     return np.linalg.solve(normal, target).astype(float, copy=False)
 
 

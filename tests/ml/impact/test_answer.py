@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from ml.impact import Verdict
-from ml.impact.answer import Finding, decide, explain, visible_share
+from ml.impact.answer import Finding, Needs, decide, explain, list_needs, visible_share
 
 FELL = Finding(
     observed=60,
@@ -97,3 +98,59 @@ def test_what_could_have_been_seen_is_two_point_eight_sd_and_more_on_a_strict_lo
     assert visible_share(0.1, alpha=0.05) == pytest.approx(0.28, abs=0.001)
     assert visible_share(0.1, alpha=0.015) > 0.32
     assert visible_share(5.0, alpha=0.05) == 1.0
+
+
+# -- what is still needed --------------------------------------------------------------------
+
+# 84 days handed in from 1 January 2026: the last is 25 March
+EARLY = replace(
+    FELL, n_post=10, expected=40.0, expected_a_day=4.0, first_day=date(2026, 1, 1), n_days=84
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "needs"),
+    [
+        ({}, Needs(days=4)),
+        ({"n_post": 0, "expected": 0.0}, Needs(days=14, contacts=30)),
+        ({"expected": 8.0, "expected_a_day": 0.8}, Needs(days=28, contacts=22)),
+        ({"n_post": 20, "expected": 29.99, "expected_a_day": 1.5}, Needs(days=1, contacts=1)),
+        ({"n_post": 20, "expected": 12.0, "expected_a_day": 0.6}, Needs(days=30, contacts=18)),
+        ({"n_post": 20, "n_pre": 45}, Needs(history=15)),
+        ({"n_pre": 45}, Needs(days=4, history=15)),
+        ({"n_post": 20}, Needs()),
+        ({"n_post": 20, "avoided_low": -5.0}, Needs()),
+    ],
+)
+def test_a_verdict_that_waits_says_for_how_much(change, needs):
+    assert list_needs(replace(EARLY, **change)) == needs
+
+
+def test_too_early_names_the_day_on_which_it_no_longer_is():
+    assert "14 are needed: 4 more, until about 29 March 2026." in explain(EARLY)[0]
+
+
+def test_too_early_for_a_small_theme_says_that_fourteen_days_will_not_do():
+    small = explain(replace(EARLY, expected=8.0, expected_a_day=0.8))[0]
+    assert "4 more, until about 29 March 2026." in small
+    assert (
+        "At 0.8 contacts a day, the 22 that are still needed take about 28 more days, until "
+        "about 22 April 2026." in small
+    )
+
+
+def test_too_few_contacts_say_how_many_more_and_by_when():
+    few = explain(replace(EARLY, n_post=20, expected=12.0, expected_a_day=0.6))[0]
+    assert "at 0.6 a day, 18 more take about 30 more days, until about 24 April 2026." in few
+
+
+def test_a_theme_that_would_take_years_is_called_too_small():
+    for a_day in (0.002, 0.0):
+        few = explain(replace(EARLY, n_post=20, expected=0.04, expected_a_day=a_day))[0]
+        assert "too small to be judged by itself" in few
+        assert "until" not in few
+
+
+def test_lacking_history_says_that_waiting_does_not_help():
+    short = explain(replace(EARLY, n_post=20, n_pre=45))[0]
+    assert "contacts of 15 more days before 1 January 2026 have to be imported" in short

@@ -1,0 +1,79 @@
+"""Two checks on the model's word: a high end of the history, and themes that nothing touched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import sqrt
+
+from ml.impact.inputs import Series
+
+GAP_DAYS = 14
+GAP_Z = 1.0
+LEAST_DAYS_FOR_GAP = 74  # counted days before the change: 60 to forecast the last 14 from
+MOST_TRIED = 20
+MOVED_Z = 1.96
+WIDEN_FROM = 0.10  # share of unaffected themes beyond 1.96 sd that the model need not explain
+SHRINK = 8.0  # pseudo-themes saying that the model's ranges are right
+
+
+@dataclass(frozen=True)
+class Strays:
+    """How far unaffected themes strayed on the date of the change.
+
+    Attributes
+    ----------
+    tried, moved : int
+        Themes looked at, and those of them beyond 1.96 sd of their own history.
+    widened_by : float
+        Factor on every sd, from 1 up.
+    """
+
+    tried: int = 0
+    moved: int = 0
+    widened_by: float = 1.0
+
+
+def judge_strays(scores: Sequence[float]) -> Strays:
+    """Turn the unaffected themes' z into a count and a factor on the sd.
+
+    When more than one in ten lie beyond 1.96 sd, ranges are widened to what was seen: the root
+    mean square of z, with eight pseudo-themes of 1 beside it so that a few themes say little.
+    """
+    tried, moved = len(scores), sum(abs(score) > MOVED_Z for score in scores)
+    if moved <= WIDEN_FROM * tried:
+        return Strays(tried, moved)
+    mean_square = (sum(score * score for score in scores) + SHRINK) / (tried + SHRINK)
+    return Strays(tried, moved, max(1.0, sqrt(mean_square)))
+
+
+def days_before_gap(series: Series) -> Series | None:
+    """Return the days before the change, the last 14 of them as if a change had come there.
+
+    None when there are too few days to forecast the last 14 from, or none of those counts.
+    """
+    start = series.n_pre - GAP_DAYS
+    if series.seen.sum() < LEAST_DAYS_FOR_GAP or not series.seen[start:].any():
+        return None
+    days = slice(series.n_pre)
+    return replace(
+        series,
+        counts=series.counts[days],
+        n_pre=start,
+        counted=series.counted[days],
+        day_of_week=series.day_of_week[days],
+        day_of_year=series.day_of_year[days],
+        holiday=series.holiday[days],
+        controls=series.controls[days],
+        volume=None if series.volume is None else series.volume[days],
+        offset=series.offset[days],
+        reached=None,
+    )
+
+
+def is_high(score: float) -> bool:
+    """Say whether the last days ran so high that the history may end on a peak.
+
+    Changes are often decided on when things are worst; from there contacts fall by themselves.
+    """
+    return score > GAP_Z

@@ -1,0 +1,202 @@
+"""One forecast held against what came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import exp
+
+import numpy as np
+
+from ml.impact.answer import Finding, visible_share
+from ml.impact.grid import Forecast
+from ml.impact.inputs import Series
+from ml.impact.mixture import Mixture, average, spread
+from ml.impact.types import Floats, Rate, Reached
+
+LARGEST_END = 300.0  # log contacts: a wider range says no more, and still has an exponential
+LEAST_END = 0.01  # contacts
+RECENT_DAYS = 28
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """One fit's numbers; rows of per_day and cumulative are low, middle, high."""
+
+    expected: float
+    expected_low: float
+    expected_high: float
+    avoided_low: float
+    avoided_high: float
+    p_value: float
+    z: float
+    sd: float
+    level: float
+    gap_days: int
+    per_day: Floats
+    cumulative: Floats
+
+    def finding(self, series: Series, alpha: float) -> Finding:
+        """Put the numbers before the answer rules."""
+        return Finding(
+            observed=count_observed(series),
+            expected=self.expected,
+            avoided_low=self.avoided_low,
+            avoided_high=self.avoided_high,
+            p_value=self.p_value,
+            could_have_seen=visible_share(self.sd, alpha),
+            n_pre=int(series.seen.sum()),
+            n_post=int(series.counted_after.sum()),
+            alpha=alpha,
+            level=self.level,
+            expected_a_day=self._expected_a_day(series),
+            first_day=series.first_day,
+            n_days=series.n_days,
+        )
+
+    def _expected_a_day(self, series: Series) -> float:
+        counted = int(series.counted_after.sum())
+        if counted:
+            return self.expected / counted
+        return float(series.counts[: series.n_pre][series.seen][-RECENT_DAYS:].mean())
+
+
+def count_observed(series: Series) -> int:
+    """Contacts on the counted days after the change."""
+    return int(series.counts[series.n_pre :][series.counted_after].sum())
+
+
+def measure(
+    series: Series, forecast: Forecast, level: float, *, gap_days: int, widened_by: float
+) -> Measured:
+    """Hold a forecast against what came; every sd after the change is widened by the factor."""
+    if not series.counted_after.any():
+        return _nothing_yet(series, forecast, level, gap_days)
+    forecast = replace(
+        forecast,
+        after_sd=forecast.after_sd * widened_by,
+        total_sd=forecast.total_sd * widened_by,
+    )
+    total, observed = _total(forecast), count_observed(series)
+    tail = (1 - level) / 2
+    ends = total.quantiles((tail, 0.5, 1 - tail))
+    low, expected, high = (exp(min(end, LARGEST_END)) for end in ends)
+    shape = (ends - ends[1]) / total.sd
+    per_day = _per_day(series, forecast, expected, shape)
+    cumulative = _cumulative(series, forecast, per_day[1], shape)
+    cumulative[:, -1] = low - observed, expected - observed, high - observed
+    return Measured(
+        expected=expected,
+        expected_low=low,
+        expected_high=high,
+        avoided_low=low - observed,
+        avoided_high=high - observed,
+        p_value=total.p_value(observed),
+        z=total.z(observed),
+        sd=total.sd,
+        level=level,
+        gap_days=gap_days,
+        per_day=_frozen(per_day),
+        cumulative=_frozen(cumulative),
+    )
+
+
+def _total(forecast: Forecast) -> Mixture:
+    return Mixture(
+        forecast.weights, forecast.log_total[:, -1], forecast.total_sd[:, -1], forecast.freedom
+    )
+
+
+def _nothing_yet(series: Series, forecast: Forecast, level: float, gap_days: int) -> Measured:
+    """No counted day after the change: nothing expected, nothing avoided, all open."""
+    tail = (1 - level) / 2
+    unit = Mixture(np.ones(1), np.zeros(1), np.ones(1), forecast.freedom)
+    shape = unit.quantiles((tail, 0.5, 1 - tail))
+    return Measured(
+        expected=0.0,
+        expected_low=0.0,
+        expected_high=0.0,
+        avoided_low=0.0,
+        avoided_high=0.0,
+        p_value=1.0,
+        z=0.0,
+        sd=1.0,
+        level=level,
+        gap_days=gap_days,
+        per_day=_frozen(_per_day(series, forecast, None, shape)),
+        cumulative=_frozen(np.zeros((3, series.n_days - series.n_pre))),
+    )
+
+
+def _per_day(series: Series, forecast: Forecast, expected: float | None, shape: Floats) -> Floats:
+    """Return low, middle and high of each day's count, shape (3, n_days).
+
+    `shape` holds the ends of the total's range in sds from its middle: a day's range is
+    taken to be of that shape. Days after the change are scaled to add up to `expected`.
+    """
+    before = average(forecast.weights, forecast.before)
+    after = average(forecast.weights, forecast.after)
+    if expected is not None:
+        after = after * (expected / after[series.counted_after].sum())
+    sds = np.concatenate(
+        [
+            spread(forecast.weights, np.log(forecast.before), forecast.before_sd),
+            spread(forecast.weights, np.log(forecast.after), forecast.after_sd),
+        ]
+    )
+    return np.concatenate([before, after]) * _factors(shape, sds)
+
+
+def _cumulative(
+    series: Series, forecast: Forecast, expected_per_day: Floats, shape: Floats
+) -> Floats:
+    """Return low, middle and high of the running total avoided, shape (3, n_post)."""
+    after = slice(series.n_pre, None)
+    sds = spread(forecast.weights, forecast.log_total, forecast.total_sd)
+    expected = np.cumsum(np.where(series.counted_after, expected_per_day[after], 0.0))
+    came = np.cumsum(np.where(series.counted_after, series.counts[after], 0.0))
+    running: Floats = expected * _factors(shape, sds) - came
+    return running
+
+
+def _factors(shape: Floats, sds: Floats) -> Floats:
+    factors: Floats = np.exp(np.minimum(np.outer(shape, sds), LARGEST_END))
+    return factors
+
+
+def _frozen(values: Floats) -> Floats:
+    values.setflags(write=False)
+    return values
+
+
+def rate_of(series: Series, measured: Measured) -> Rate | None:
+    """Return contacts a unit of the driver, None without one or without a day to count."""
+    if series.volume is None or not series.counted_after.any():
+        return None
+    before, after = series.volume[: series.n_pre], series.volume[series.n_pre :]
+    volume = float(after[series.counted_after].sum())
+    observed = count_observed(series)
+    return Rate(
+        volume=volume,
+        before=float(series.counts[: series.n_pre][series.seen].sum() / before[series.seen].sum()),
+        observed=observed / volume,
+        expected=measured.expected / volume,
+        expected_low=measured.expected_low / volume,
+        expected_high=measured.expected_high / volume,
+    )
+
+
+def reached_by(series: Series, measured: Measured) -> Reached | None:
+    """Return the drop per customer reached by a staged roll-out, None without stages.
+
+    What avoided contacts are of expected ones is spread over all customers; divided by the
+    share reached it is the drop of those reached (Bloom 1984), if the others kept on as before.
+    """
+    if series.reached is None or not series.counted_after.any():
+        return None
+    counted = series.counted_after
+    due = measured.per_day[1, series.n_pre :][counted]
+    share = float((series.reached[series.n_pre :][counted] * due).sum() / due.sum())
+    observed = count_observed(series)
+    ends = (measured.expected_low, measured.expected, measured.expected_high)
+    low, middle, high = ((1 - observed / max(end, LEAST_END)) / share for end in ends)
+    return Reached(share=share, drop=middle, drop_low=low, drop_high=high)

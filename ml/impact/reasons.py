@@ -1,0 +1,108 @@
+"""The sentences beside a verdict: what it was compared with, and what was done about doubts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ml.impact.answer import Finding, decide, explain, signed
+from ml.impact.calibration import Strays
+from ml.impact.control import LEAST_DONORS, donors
+from ml.impact.inputs import Series
+from ml.impact.types import OwnHistory, Rate, Reached
+
+BUNDLE = 1000  # units of the driver that a rate is told for
+
+
+def give_reasons(
+    finding: Finding,
+    series: Series,
+    own: OwnHistory | None,
+    *,
+    gap_days: int,
+    strays: Strays,
+    rate: Rate | None,
+    reached: Reached | None,
+) -> tuple[str, ...]:
+    """Say the verdict and what stands behind it, in the order in which a reader asks."""
+    return (
+        *explain(finding),
+        *_held_against(rate, series),
+        *_customers_reached(reached),
+        *_comparison(own, series),
+        *_peak(gap_days),
+        *_widening(strays),
+        *_disagreement(finding, own),
+    )
+
+
+def _held_against(rate: Rate | None, series: Series) -> tuple[str, ...]:
+    found = []
+    if rate is not None:
+        found.append(
+            f"Held against the volume that contacts scale with: {BUNDLE * rate.expected:,.3g} "
+            f"contacts for every {BUNDLE:,} of it were expected, {BUNDLE * rate.observed:,.3g} "
+            "came."
+        )
+    if series.days_without_volume:
+        found.append(f"{series.days_without_volume} days without that volume are not counted.")
+    return tuple(found)
+
+
+def _customers_reached(reached: Reached | None) -> tuple[str, ...]:
+    if reached is None:
+        return ()
+    if reached.drop_low > 1:
+        return (
+            f"The change had reached {reached.share:.0%} of customers on average, and more fell "
+            "than they can explain: something else fell as well.",
+        )
+    return (
+        f"The change had reached {reached.share:.0%} of customers on average. If the others "
+        f"went on as before, contacts of those reached fell by {_share(reached.drop)} "
+        f"({_share(reached.drop_low)} to {_share(reached.drop_high)}).",
+    )
+
+
+def _share(share: float) -> str:
+    text = f"{abs(share):.0%}"
+    return f"−{text}" if share < 0 and text != "0%" else text
+
+
+def _comparison(own: OwnHistory | None, series: Series) -> tuple[str, ...]:
+    usable = int(donors(series).sum())
+    if own is not None:
+        return (f"Compared with {usable} themes that the change does not touch.",)
+    return (
+        "Judged on the theme's own history alone: "
+        f"{usable} unaffected themes have enough contacts to compare with, "
+        f"{LEAST_DONORS} are needed.",
+    )
+
+
+def _peak(gap_days: int) -> tuple[str, ...]:
+    if not gap_days:
+        return ()
+    return (
+        f"The {gap_days} days before the change were higher than the days before them led to "
+        "expect. From a peak contacts fall by themselves, so those days do not set the level.",
+    )
+
+
+def _widening(strays: Strays) -> tuple[str, ...]:
+    if strays.widened_by == 1:
+        return ()
+    return (
+        f"{strays.moved} of {strays.tried} unaffected themes strayed on the same date, so ranges "
+        f"are {strays.widened_by:.2g} times as wide as the model alone would have them.",
+    )
+
+
+def _disagreement(finding: Finding, own: OwnHistory | None) -> tuple[str, ...]:
+    alone = replace(finding, moved=0)  # whether others moved is not for own history to say
+    if own is None or own.verdict is decide(alone):
+        return ()
+    return (
+        "The theme's own history alone says something else: "
+        f"{own.verdict.replace('_', ' ')}, with {signed(own.avoided_low)} to "
+        f"{signed(own.avoided_high)} contacts avoided.",
+    )

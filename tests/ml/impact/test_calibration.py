@@ -1,0 +1,180 @@
+"""A high end of the history, and unaffected themes that stray: what they do to an estimate."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+
+from ml.impact import Verdict, estimate_impact
+from ml.impact.calibration import days_before_gap, judge_strays
+from ml.impact.inputs import read_series
+
+MONDAY = date(2026, 1, 5)
+N_PRE = 140
+
+
+def quiet(mean, n_days, seed):
+    return np.random.default_rng(seed).poisson(mean, n_days)
+
+
+def after_a_peak(seed, *, fortnight=1.7):
+    """A fortnight above the rest just before a change that does nothing."""
+    mean = np.full(N_PRE + 28, 20.0)
+    mean[N_PRE - 14 : N_PRE] *= fortnight
+    return np.random.default_rng(seed).poisson(mean)
+
+
+# -- the gap ---------------------------------------------------------------------------------
+
+
+def test_a_change_made_on_a_peak_is_not_praised_for_the_way_back():
+    believed, calibrated = (
+        [estimate_impact(after_a_peak(seed), N_PRE, MONDAY, calibrate=c) for seed in range(8)]
+        for c in (False, True)
+    )
+    assert all(one.gap_days == 14 for one in calibrated)
+    assert all(one.gap_days == 0 for one in believed)
+    assert sum(one.verdict is Verdict.FELL for one in believed) >= 4
+    assert sum(one.verdict is Verdict.FELL for one in calibrated) <= 1
+    assert "do not set the level" in " ".join(calibrated[0].reasons)
+
+
+def test_a_low_end_of_the_history_stays_in_the_level():
+    trough = estimate_impact(after_a_peak(1, fortnight=0.5), N_PRE, MONDAY)
+    believed = estimate_impact(after_a_peak(1, fortnight=0.5), N_PRE, MONDAY, calibrate=False)
+    assert trough.gap_days == 0
+    assert trough.expected == believed.expected
+
+
+def test_the_gap_days_are_still_drawn_with_what_was_expected_of_them():
+    estimate = estimate_impact(after_a_peak(2), N_PRE, MONDAY)
+    gap = estimate.expected_per_day[N_PRE - 14 : N_PRE]
+    assert gap.mean() < 24
+    assert gap.std() < 3  # a level that learnt from those days would climb
+
+
+@pytest.mark.parametrize(("n_pre", "gap_days"), [(73, 0), (74, 14)])
+def test_seventy_four_days_are_needed_to_try_the_last_fourteen(n_pre, gap_days):
+    counts = after_a_peak(3)[N_PRE - n_pre :]
+    assert estimate_impact(counts, n_pre, MONDAY).gap_days == gap_days
+
+
+def test_days_that_are_not_counted_do_not_make_up_the_seventy_four():
+    counts = after_a_peak(3)[N_PRE - 74 :]
+    assert estimate_impact(counts, 74, MONDAY, skip=[5]).gap_days == 0
+
+
+def test_a_peak_that_all_themes_shared_is_left_to_the_comparison():
+    rng = np.random.default_rng(6)
+    mean = np.exp(0.3 * np.sin(np.arange(N_PRE + 28) / 5))  # all themes go up and down together
+    mean[N_PRE - 14 : N_PRE] *= 1.6
+    controls = rng.poisson(60 * mean[:, None], (N_PRE + 28, 12))
+    estimate = estimate_impact(rng.poisson(40 * mean), N_PRE, MONDAY, controls)
+    assert (estimate.gap_days, estimate.own_history.gap_days) == (0, 14)
+
+
+def test_the_days_before_a_gap_end_where_the_change_begins():
+    counts = np.arange(N_PRE + 28)
+    series = read_series(
+        counts,
+        N_PRE,
+        MONDAY,
+        controls=counts[:, None],
+        driver=counts + 1.0,
+        stages=np.where(counts >= N_PRE, 0.5, 0.0),
+    )
+    earlier = days_before_gap(series)
+    assert (earlier.n_pre, earlier.n_days) == (N_PRE - 14, N_PRE)
+    assert earlier.counts[-1] == N_PRE - 1
+    assert len(earlier.controls) == len(earlier.volume) == len(earlier.offset) == N_PRE
+    assert earlier.reached is None
+
+
+# -- unaffected themes that stray ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("scores", "moved", "factor"),
+    [
+        ([], 0, 1.0),
+        ([3.0, -3.0] + [0.0] * 18, 2, 1.0),  # one in ten is no more than one in ten
+        ([3.0, -3.0, 3.0] + [0.0] * 17, 3, np.sqrt((27 + 8) / 28)),
+        ([2.0, -2.0, 2.0] + [0.0] * 17, 3, 1.0),  # never narrower
+        ([4.0], 1, np.sqrt((16 + 8) / 9)),  # one theme says little
+    ],
+)
+def test_ranges_widen_to_what_more_than_one_in_ten_themes_did(scores, moved, factor):
+    strays = judge_strays(scores)
+    assert (strays.tried, strays.moved) == (len(scores), moved)
+    assert strays.widened_by == pytest.approx(factor)
+
+
+@pytest.fixture(scope="module")
+def strayed():
+    """The same theme with and without calibration, beside 3 of 20 themes that moved."""
+    rng = np.random.default_rng(11)
+    controls = rng.poisson(30, (N_PRE + 28, 20))
+    controls[N_PRE:, :3] = rng.poisson(60, (28, 3))
+    counts = quiet(25, N_PRE + 28, 12)
+    counts[N_PRE:] = quiet(19, 28, 13)
+    return tuple(
+        estimate_impact(counts, N_PRE, MONDAY, controls, calibrate=c) for c in (False, True)
+    )
+
+
+def test_widening_moves_every_range_by_the_same_factor(strayed):
+    plain, wide = strayed
+    factor = wide.widened_by
+    assert plain.widened_by == 1
+    assert factor > 1.2
+    assert wide.expected == pytest.approx(plain.expected, rel=0.01)
+    for one in (plain, wide):  # the last running total is the total
+        assert one.avoided_cumulative_low[-1] == one.avoided_low
+
+    def width(one, low, high):
+        return np.log((getattr(one, high) + 0.0) / getattr(one, low))
+
+    total = [
+        np.log((one.expected - one.avoided + one.avoided_high) / (one.observed + one.avoided_low))
+        for one in strayed
+    ]
+    assert total[1] / total[0] == pytest.approx(factor, rel=0.02)
+    bands = [width(one, "low_per_day", "high_per_day") for one in strayed]
+    assert bands[1][N_PRE:] / bands[0][N_PRE:] == pytest.approx(factor, rel=0.02)
+    assert bands[1][:N_PRE] == pytest.approx(bands[0][:N_PRE], rel=0.001)
+    running = [
+        np.log(
+            (one.avoided_cumulative_high - one.avoided_cumulative)
+            / (one.avoided_cumulative - one.avoided_cumulative_low)
+        )
+        for one in strayed
+    ]
+    assert (running[1] > running[0]).all()  # the wider, the more lopsided
+
+
+def test_widening_weakens_p_and_z_and_what_could_have_been_seen(strayed):
+    plain, wide = strayed
+    assert wide.z / plain.z == pytest.approx(1 / wide.widened_by, rel=0.02)
+    assert wide.could_have_seen / plain.could_have_seen == pytest.approx(wide.widened_by, rel=0.02)
+    assert wide.p_value > plain.p_value
+    assert wide.own_history.z / plain.own_history.z == pytest.approx(1 / wide.widened_by, rel=0.03)
+    assert "3 of 20 unaffected themes strayed" in " ".join(wide.reasons)
+    assert not any("strayed" in reason for reason in plain.reasons)
+
+
+def test_a_sibling_takes_the_factor_over_from_the_estimate_it_is_given(strayed):
+    _, wide = strayed
+    counts = quiet(12, N_PRE + 28, 14)
+    rng = np.random.default_rng(11)
+    controls = rng.poisson(30, (N_PRE + 28, 20))
+    controls[N_PRE:, :3] = rng.poisson(60, (28, 3))
+    asked = estimate_impact(counts, N_PRE, MONDAY, controls)
+    told = estimate_impact(counts, N_PRE, MONDAY, controls, same_controls_as=wide)
+    assert asked.widened_by == told.widened_by == wide.widened_by
+    assert (asked.avoided_low, asked.p_value) == (told.avoided_low, told.p_value)
+    other = replace(wide, widened_by=5.0)
+    wider = estimate_impact(counts, N_PRE, MONDAY, controls, same_controls_as=other)
+    assert wider.avoided_low < asked.avoided_low
