@@ -33,6 +33,7 @@ FEATURES = (
     "themes_triage",
     "actions",
     "actions_power",
+    "actions_scope",
     "impact",
     "impact_money",
     "imports",

@@ -25,6 +25,7 @@ from closedloop.domain.actions import (
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict, Invalid, InvalidTransition, NotAllowed, NotFound
+from closedloop.domain.impact_stages import Stage, stages_last, stages_to_json
 from closedloop.domain.impact_words import spelt
 from closedloop.domain.payback import cost_problems
 from closedloop.domain.themes import Strategy, ThemeStatus
@@ -324,6 +325,7 @@ def ship_action(
     settings: Settings | None = None,
     today: date | None = None,
     family: Sequence[int] | None = None,
+    stages: Sequence[Stage] = (),
 ) -> Intervention:
     """Say that the change is live, and freeze the plan as it stands.
 
@@ -340,13 +342,17 @@ def ship_action(
         The reporting day that is running, instead of asking the clock.
     family : sequence of int, optional
         Themes contacts may move to; by default those that are alike enough.
+    stages : sequence of Stage, optional
+        By which day the change reached which share of customers, the first on the day it went
+        live; instead of `rollout_days`. Looks are counted from the last of them, contacts from
+        the first.
 
     Returns
     -------
     Intervention
-        Its `plan` holds title, description, strategy, drops, due day, theme, definition,
-        owner, department, looks, first baseline day, controls, family, left out themes,
-        mean handle time and who shipped.
+        Its `plan` holds title, description, strategy, drops, cost, due day, theme, the other
+        themes that it touches, driver volume, stages, definition, owner, department, looks,
+        first baseline day, controls, family, left out themes, mean handle time and who shipped.
 
     Raises
     ------
@@ -361,15 +367,18 @@ def ship_action(
     theme = action.theme
     check_theme_takes_actions(theme.key, theme.status)
     today = today or clock.today(settings.reporting_zone if settings else "UTC")
-    check_go_live(session, theme, went_live_on, rollout_days, today)
-    chosen = choose_family(session, theme, family)
+    check_go_live(session, theme, went_live_on, rollout_days, today, stages)
+    rollout_days = stages_last(stages) if stages else rollout_days
+    chosen = choose_family(session, theme, family, [one.theme_id for one in action.also])
     _move(action, ActionStatus.SHIPPED)
     intervention = Intervention(
         action_id=action.id,
         theme_id=theme.id,
         went_live_on=went_live_on,
         rollout_days=rollout_days,
-        plan=freeze_plan(session, action, went_live_on, rollout_days, chosen, by),
+        stages=stages_to_json(stages),
+        driver=action.driver,
+        plan=freeze_plan(session, action, went_live_on, rollout_days, chosen, by, stages),
     )
     session.add(intervention)
     session.flush()  # the event needs its id
@@ -403,6 +412,16 @@ def _get_theme(session: Session, theme_id: int) -> Theme:
     if theme is None:
         raise NotFound(f"There is no theme {theme_id}.")
     return theme
+
+
+def get_workable_action(session: Session, action_id: int, by: Actor) -> Action:
+    """Return the action, locked with its theme, if the asker may work on it.
+
+    Raises
+    ------
+    NotAllowed, NotFound
+    """
+    return _get_action(session, action_id, by)
 
 
 def _get_action(session: Session, action_id: int, by: Actor) -> Action:

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import flash, render_template, request, url_for
 from flask_login import current_user
+from sqlalchemy.orm import Session
 from werkzeug import Response
 
 from closedloop.domain.actions import (
@@ -21,6 +22,13 @@ from closedloop.domain.actions import (
 )
 from closedloop.domain.errors import Invalid, NotAllowed
 from closedloop.domain.impact import counted_from, looks
+from closedloop.domain.impact_stages import (
+    Stage,
+    read_stages,
+    stages_in_words,
+    stages_last,
+    stages_problem,
+)
 from closedloop.extensions import current_settings, db
 from closedloop.queries.action_page import (
     ActionPage,
@@ -35,6 +43,7 @@ from closedloop.queries.actions import (
     list_actions,
 )
 from closedloop.queries.series import find_first_contact_day
+from closedloop.services.action_scope import state_scope
 from closedloop.services.actions import (
     agree_action,
     cancel_action,
@@ -65,6 +74,7 @@ from closedloop.web.action_form import (
     typed,
 )
 from closedloop.web.actions_bp import bp
+from closedloop.web.actions_scope import read_scope, scope_choices, scope_values, typed_scope
 from closedloop.web.csv_files import csv_response
 from closedloop.web.flashes import flash_done
 from closedloop.web.htmx import see_other
@@ -147,10 +157,11 @@ def create() -> Page:
             raise Invalid("The action was not saved.", read.problems)
         with db.transaction() as session:
             action = propose_action(session, by=current_actor(), **read.arguments)
+            _state_scope(session, action.id)
             key = action.key
     except Invalid as refusal:
         errors = _errors(refusal, "title")
-        return _form_page("actions/new.html", typed(request.form), errors, has_themes=True), 422
+        return _form_page("actions/new.html", _typed(), errors, has_themes=True), 422
     flash(f"{key} was proposed. Agree to it when its owner has said yes.", "done")
     return see_other(url_for("actions.show", key=key))
 
@@ -180,6 +191,7 @@ def edit(key: str) -> str:
         "smallest_drop": percent_field(action.smallest_drop),
         "cost_low": cost_field(action.cost_low),
         "cost_high": cost_field(action.cost_high),
+        **scope_values(db.session, action.id),
     }
     return _form_page("actions/edit.html", values, {}, action=action)
 
@@ -195,9 +207,10 @@ def update(key: str) -> Page:
             raise Invalid("The action was not saved.", read.problems)
         with db.transaction() as session:
             change_action(session, action_id=action.id, by=current_actor(), **read.arguments)
+            _state_scope(session, action.id)
     except Invalid as refusal:
         errors = _errors(refusal, "title")
-        return _form_page("actions/edit.html", typed(request.form), errors, action=action), 422
+        return _form_page("actions/edit.html", _typed(), errors, action=action), 422
     flash(f"{key} was changed.", "done")
     return see_other(url_for("actions.show", key=key))
 
@@ -259,13 +272,14 @@ def ship_submit(key: str) -> Page:
     """Ship: freeze the plan and date the change."""
     action = find_action(db.session, key)
     try:
-        went_live_on, rollout_days = _read_go_live(request.form.to_dict())
+        went_live_on, rollout_days, stages = _read_go_live(request.form.to_dict())
         with db.transaction() as session:
             ship_action(
                 session,
                 action_id=action.id,
                 went_live_on=went_live_on,
                 rollout_days=rollout_days,
+                stages=stages,
                 by=current_actor(),
                 settings=current_settings(),
             )
@@ -305,12 +319,12 @@ def _ship_page(
     preview: dict[str, Any] | None = None
     if asked:
         try:
-            went_live_on, rollout_days = _read_go_live(values)
-            problems |= _go_live_problems(action, went_live_on, rollout_days)
+            went_live_on, rollout_days, stages = _read_go_live(values)
+            problems |= _go_live_problems(action, went_live_on, rollout_days, stages)
         except Invalid as refusal:
             problems = refusal.fields
         else:
-            preview = None if problems else _preview(went_live_on, rollout_days)
+            preview = None if problems else _preview(went_live_on, rollout_days, stages)
     return render_template(
         "actions/ship.html",
         action=action,
@@ -322,19 +336,24 @@ def _ship_page(
     )
 
 
-def _read_go_live(values: dict[str, str]) -> tuple[date, int]:
+def _read_go_live(values: dict[str, str]) -> tuple[date, int, list[Stage]]:
     problems: dict[str, str] = {}
     what = "Write the first day on which customers met the change, as 2026-03-31."
     went_live_on = read_day(values, "went_live_on", what, problems)
     rollout_days = read_count(values, "rollout_days", "the days of the roll-out", problems)
     if went_live_on is None and "went_live_on" not in problems:
         problems["went_live_on"] = "Say on which day customers first met the change."
+    stages, unread = read_stages(values.get("stages", ""))
+    if unread:
+        problems["stages"] = unread
     if problems or went_live_on is None:
         raise Invalid("The action was not shipped.", problems)
-    return went_live_on, rollout_days
+    return went_live_on, rollout_days, stages
 
 
-def _go_live_problems(action: Any, went_live_on: date, rollout_days: int) -> dict[str, str]:
+def _go_live_problems(
+    action: Any, went_live_on: date, rollout_days: int, stages: list[Stage]
+) -> dict[str, str]:
     problem = go_live_problem(
         went_live_on,
         theme_key=action.theme.key,
@@ -344,22 +363,37 @@ def _go_live_problems(action: Any, went_live_on: date, rollout_days: int) -> dic
     problems = {"went_live_on": problem} if problem else {}
     if rollout_days > MOST_ROLLOUT_DAYS:
         problems["rollout_days"] = f"The roll-out takes 0 to {MOST_ROLLOUT_DAYS} days."
+    if stages and (problem := stages_problem(stages, went_live_on)):
+        problems["stages"] = problem
     return problems
 
 
-def _preview(went_live_on: date, rollout_days: int) -> dict[str, Any]:
+def _preview(went_live_on: date, rollout_days: int, stages: list[Stage]) -> dict[str, Any]:
+    until_all = stages_last(stages) if stages else rollout_days
     return {
         "went_live_on": went_live_on,
         "rollout_days": rollout_days,
         "rolled_out_by": went_live_on + timedelta(days=rollout_days - 1) if rollout_days else None,
-        "counted_from": counted_from(went_live_on, rollout_days),
-        "looks": looks(went_live_on, rollout_days),
+        "counted_from": went_live_on if stages else counted_from(went_live_on, rollout_days),
+        "looks": looks(went_live_on, until_all),
+        "stages": stages_in_words(stages),
     }
 
 
 def _form_page(template: str, values: dict[str, Any], errors: dict[str, str], **more: Any) -> str:
     choices = form_choices(db.session, values, with_theme=template == "actions/new.html")
+    choices |= scope_choices(db.session)
     return render_template(template, errors=errors, choices=choices, values=values, **more)
+
+
+def _typed() -> dict[str, Any]:
+    return {**typed(request.form), **typed_scope(request.form)}
+
+
+def _state_scope(session: Session, action_id: int) -> None:
+    """Put down what the form says that the action touches, where it asked."""
+    if (scope := read_scope(request.form)) is not None:
+        state_scope(session, action_id=action_id, by=current_actor(), **scope)
 
 
 def _move(key: str, verb: Callable[..., Any]) -> None:

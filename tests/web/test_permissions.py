@@ -26,7 +26,7 @@ from closedloop.web.errors import STATUS as WEB_STATUS
 from closedloop.web.permissions import PUBLIC, permission_of, refuse_unmarked_routes
 from tests.factories.accounts import make_department, make_user
 from tests.factories.contacts import make_batch, make_contact
-from tests.factories.impact import make_measurement
+from tests.factories.impact import make_comeback, make_measurement
 from tests.factories.leftovers import make_emerging
 from tests.factories.themes import make_action, make_intervention, make_stats, make_theme
 
@@ -46,7 +46,8 @@ def world(session):
     theme = make_theme(session, ThemeStatus.MEASURING)
     make_stats(session, theme)
     action = make_action(session, theme)
-    measurement = make_measurement(session, make_intervention(session, action))
+    intervention = make_intervention(session, action)
+    measurement = make_measurement(session, intervention)
     job = Job(kind=JobKind.NIGHTLY_ROUND, queued_by="Test")
     session.add(job)
     session.flush()
@@ -72,6 +73,7 @@ def world(session):
         "contact_id": contact.id,
         "batch_id": make_batch(session).id,
         "measurement_id": measurement.id,
+        "comeback_id": make_comeback(session, intervention).id,
         "run_id": run.id,
         "decision_id": 1,
         "change_id": 1,
