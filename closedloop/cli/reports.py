@@ -21,8 +21,10 @@ from closedloop.cli.options import (
 )
 from closedloop.domain.contacts import WINDOWS, window_for
 from closedloop.domain.errors import Invalid, Refusal
-from closedloop.domain.impact import Range, Verdict, cost_avoided
+from closedloop.domain.impact import LOOK_DAYS, Range, Verdict
 from closedloop.domain.impact_words import spelt, to_words
+from closedloop.domain.money import minor_units
+from closedloop.domain.payback import round_out
 from closedloop.domain.report_words import headline, rates_sentence, what_did_not
 from closedloop.jobs.work import data_cut
 from closedloop.queries.impact import COUNTED_VERDICTS, ShippedAction
@@ -75,26 +77,27 @@ def report(
             first_data_day=begins,
             k=site.settings.privacy_k,
             zone=site.settings.reporting_zone,
+            pence_now=get_pence_per_minute(session, site.settings.pence_per_minute),
         )
-        rate = get_pence_per_minute(session, site.settings.pence_per_minute)
     if as_json:
-        print_json(_facts(found, cut, rate, site))
+        print_json(_facts(found, cut, site))
     else:
-        _print(found, cut, rate, site)
+        _print(found, cut, site)
 
 
-def _facts(found: Report, cut: date, rate: float, site: Site) -> dict[str, Any]:
-    minutes = found.total.minutes
+def _facts(found: Report, cut: date, site: Site) -> dict[str, Any]:
+    money = found.money
     return {
         "from": found.first_day,
         "to": found.last_day,
         "data_to": cut,
         "actions_with_range": found.total.actions,
         "avoided": _range(found.total.avoided),
-        "agent_minutes": _range(minutes),
-        "pence_per_minute": rate,
+        "agent_minutes": _range(money.minutes),
+        "full_time_people": _range(money.people),
         "currency": site.settings.currency,
-        "pence": _range(cost_avoided(minutes, rate)) if minutes and rate > 0 else None,
+        "pence": _range(money.pence),
+        "actions_with_price": money.priced,
         "repeat_rates": [
             dataclasses.asdict(span) for span in (found.at_first, found.at_last) if span
         ],
@@ -125,22 +128,14 @@ def _row(row: ShippedAction) -> dict[str, Any]:
     }
 
 
-def _print(found: Report, cut: date, rate: float, site: Site) -> None:
+def _print(found: Report, cut: date, site: Site) -> None:
     total = found.total
     rose = sum(row.verdict is Verdict.ROSE for row in found.shipped)
     back = sum(row.came_back_since is not None for row in found.shipped)
     click.echo(headline(total.avoided, came_back=back, rose=rose))
     click.echo(f"{spelt(found.first_day)} to {spelt(found.last_day)}, data to {spelt(cut)}\n")
-    if total.minutes:
-        hours = to_words(total.minutes.low / 60, total.minutes.high / 60)
-        worth = "finance has not set what a minute costs"
-        if rate > 0:
-            cost = cost_avoided(total.minutes, rate).scaled(1 / 100)
-            worth = (
-                f"{site.settings.currency} {to_words(cost.low, cost.high)} at "
-                f"{rate / 100:.2f} a minute, capacity and not cash"
-            )
-        click.echo(f"Agent time: {hours} hours; {worth}.")
+    if found.money.minutes and found.money.people:
+        click.echo(_worth(found.money.minutes, found.money.people, found.money.pence, site))
     if found.at_first and found.at_last:
         first, last = found.at_first, found.at_last
         click.echo(
@@ -158,6 +153,19 @@ def _print(found: Report, cut: date, rate: float, site: Site) -> None:
     )
 
 
+def _worth(minutes: Range, people: Range, pence: Range | None, site: Site) -> str:
+    """Say capacity first, then money; rounded outwards to two figures."""
+    hours = to_words(minutes.low / 60, minutes.high / 60)
+    full_time = round_out(people)
+    people_words = f"{full_time.low:.6g} to {full_time.high:.6g} full-time people"
+    said = f"Agent time: {hours} hours, {people_words}"
+    if pence is None:
+        return f"{said}; finance has not set what a minute costs."
+    worth = round_out(pence).scaled(1 / minor_units(site.settings.currency))
+    money = to_words(worth.low, worth.high)
+    return f"{said}; worth {site.settings.currency} {money}, capacity and not cash."
+
+
 def _print_rows(found: Report) -> None:
     if not found.shipped:
         click.echo("No action went live in this period.")
@@ -170,7 +178,7 @@ def _print_rows(found: Report) -> None:
                 row.key,
                 row.went_live_on,
                 row.verdict.label,
-                f"{row.look_number} of 4",
+                f"{row.look_number} of {len(LOOK_DAYS)}",
                 to_words(row.look.avoided.low, row.look.avoided.high)
                 if row.look and row.look.verdict in COUNTED_VERDICTS
                 else "",

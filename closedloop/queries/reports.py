@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from closedloop.domain.actions import OPEN_ACTIONS, ActionStatus
 from closedloop.domain.contacts import HEADLINE_WINDOW, Window, last_mature_day, share
 from closedloop.domain.impact import Verdict
+from closedloop.domain.money_totals import TotalMoney
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import (
     Comeback,
@@ -26,6 +27,7 @@ from closedloop.models import (
 )
 from closedloop.queries.actions import ActionFilter, ActionRow, list_actions
 from closedloop.queries.impact import ShippedAction, Total, list_shipped, total_of
+from closedloop.queries.impact_money import get_total_money
 from closedloop.queries.repeats import ROLLING_DAYS, Day, RepeatFilter, Trend, get_trend
 
 COMPARED_DAYS = 28
@@ -89,6 +91,8 @@ class Report:
         Actions that went live before the period.
     total : Total
         Over `shipped`.
+    money : TotalMoney
+        What that is worth.
     trend : Trend
         Repeat rates of each day.
     at_first, at_last : RateSpan or None
@@ -104,6 +108,7 @@ class Report:
     shipped: tuple[ShippedAction, ...]
     earlier: int
     total: Total
+    money: TotalMoney
     trend: Trend
     at_first: RateSpan | None
     at_last: RateSpan | None
@@ -156,6 +161,7 @@ def get_report(
     first_data_day: date,
     k: int,
     zone: str = "UTC",
+    pence_now: float = 0.0,
 ) -> Report:
     """Return the report of a period.
 
@@ -171,6 +177,8 @@ def get_report(
         Fewest distinct people that a point of the trend describes.
     zone : str
         Of the reporting days.
+    pence_now : float
+        The site's cost of a minute today, for what was measured before any was set; 0 is unset.
     """
     everything = list_shipped(session, until=last_day)
     shipped = sorted((row for row in everything if row.went_live_on >= first_day), key=_rank_of)
@@ -184,13 +192,16 @@ def get_report(
         zone=zone,
     )
     at_first, at_last = _compare(trend)
+    looks = [row.look for row in shipped]
+    money = get_total_money(session, looks, pence_now=pence_now)
     wanted = ActionFilter(statuses=OPEN_ACTIONS)
     return Report(
         first_day=first_day,
         last_day=last_day,
         shipped=tuple(shipped),
         earlier=len(everything) - len(shipped),
-        total=total_of([row.look for row in shipped]),
+        total=replace(total_of(looks), avoided=money.contacts, minutes=money.minutes),
+        money=money,
         trend=trend,
         at_first=at_first,
         at_last=at_last,

@@ -13,8 +13,9 @@ from flask_login import current_user
 from closedloop.domain.accounts import Role
 from closedloop.domain.clock import today, utc_now
 from closedloop.domain.home import LOOK_AGAIN_SECONDS, TODO_FOR, Change, Todo
-from closedloop.domain.impact import Verdict, cost_avoided
+from closedloop.domain.impact import Verdict
 from closedloop.domain.jobs import JobState
+from closedloop.domain.money_words import RULES
 from closedloop.domain.themes import ThemeStatus
 from closedloop.extensions import current_settings, db
 from closedloop.queries.contacts import has_words
@@ -32,6 +33,7 @@ from closedloop.queries.home import (
 )
 from closedloop.queries.impact import ShippedAction, total_of
 from closedloop.queries.impact import list_shipped as list_shipped_actions
+from closedloop.queries.impact_money import get_total_money
 from closedloop.queries.jobs import last_runs
 from closedloop.queries.leftovers import list_emerging
 from closedloop.queries.repeats import Day, Trend
@@ -40,7 +42,7 @@ from closedloop.services.accounts import note_look_at_home
 from closedloop.web.asked import row_id
 from closedloop.web.csv_files import csv_response
 from closedloop.web.filters import day as day_words
-from closedloop.web.filters import n, pct, plural
+from closedloop.web.filters import pct, plural
 from closedloop.web.permissions import requires, user_may
 from closedloop.web.todo import Facts, todo_items
 
@@ -70,6 +72,9 @@ def index() -> str:
     everyone = count_open_actions(db.session, today=running) if scope else actions
     reopened = list_reopened(db.session)
     pence = get_pence_per_minute(db.session, settings.pence_per_minute)
+    looks = [one.look for one in shipped]
+    money = get_total_money(db.session, looks, pence_now=pence)
+    total = replace(total_of(looks), avoided=money.contacts, minutes=money.minutes)
     since = _since()
     facts = Facts(
         role=Role(current_user.role),
@@ -102,11 +107,10 @@ def index() -> str:
         next_look=_next_look(shipped, cut),
         measuring=sum(one.next_look is not None for one in shipped),
         reopened=reopened,
-        total=total_of([one.look for one in shipped]),
+        total=total,
         first_go_live=min((one.went_live_on for one in shipped), default=None),
-        hours=_hours,
-        pence=pence,
-        cost_avoided=cost_avoided,
+        money=money,
+        money_rules=RULES,
         change=Change,
         status=ThemeStatus,
         items=todo_items(facts),
@@ -240,11 +244,6 @@ def _next_look(shipped: list[ShippedAction], cut: date | None) -> date | None:
 
 def _are(number: int) -> str:
     return "is" if number == 1 else "are"
-
-
-def _hours(minutes: float) -> str:
-    """Write agent minutes as hours, one decimal below ten."""
-    return n(minutes / 60, 1 if abs(minutes) < 600 else 0)
 
 
 def _chart(trend: Trend, shipped: list[ShippedAction], *, has_themes: bool) -> dict[str, Any]:

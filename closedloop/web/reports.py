@@ -13,6 +13,7 @@ from werkzeug import Response
 from closedloop.domain.clock import today
 from closedloop.domain.impact import Verdict
 from closedloop.domain.placebos import alarm, reservation, told
+from closedloop.domain.money_words import RULES
 from closedloop.domain.report_words import (
     Line,
     headline,
@@ -22,7 +23,8 @@ from closedloop.domain.report_words import (
     what_worked,
 )
 from closedloop.extensions import current_settings, db
-from closedloop.queries.impact import COUNTED_VERDICTS, ShippedAction, total_of
+from closedloop.queries.impact import COUNTED_VERDICTS, ShippedAction
+from closedloop.queries.impact_money import get_total_money
 from closedloop.queries.impact_site import find_newest_check
 from closedloop.queries.reports import Report, default_period, get_report
 from closedloop.queries.site import get_data_span, get_pence_per_minute
@@ -60,16 +62,18 @@ def index() -> str:
     period = _read_period()
     if period is None:
         return render_template("reports/empty.html")
+    settings = current_settings()
+    pence_now = get_pence_per_minute(db.session, settings.pence_per_minute)
     report = get_report(
         db.session,
         first_day=period.first_day,
         last_day=period.last_day,
         cut=period.cut,
         first_data_day=period.first_data_day,
-        k=current_settings().privacy_k,
-        zone=current_settings().reporting_zone,
+        k=settings.privacy_k,
+        zone=settings.reporting_zone,
+        pence_now=pence_now,
     )
-    settings = current_settings()
     shown = report.shipped[:TABLE_ROWS]
     return render_template(
         "reports/index.html",
@@ -86,7 +90,7 @@ def index() -> str:
         failed=_failed(report)[:LIST_ROWS],
         coming=_next(report)[:LIST_ROWS],
         decisions=_decisions(report)[:LIST_ROWS],
-        rate=get_pence_per_minute(db.session, settings.pence_per_minute),
+        money_rules=RULES,
         presets=_presets(period),
         false_alarms=_false_alarms(),
         today=today(settings.reporting_zone),
@@ -189,7 +193,10 @@ def _scale(shown: tuple[ShippedAction, ...]) -> Any:
 
 def _rest(rows: tuple[ShippedAction, ...]) -> dict[str, Any] | None:
     """Return how many actions are not in the table, and their total."""
-    return {"count": len(rows), "total": total_of([row.look for row in rows])} if rows else None
+    if not rows:
+        return None
+    found = get_total_money(db.session, [row.look for row in rows], pence_now=0)
+    return {"count": len(rows), "avoided": found.contacts}
 
 
 def _worked(report: Report) -> list[Line]:

@@ -51,9 +51,11 @@ def site(session):
 def test_the_report_prints_title_time_rates_and_rows(run, site):
     text = run("report").stdout.replace("\u202f", " ")
 
-    assert text.startswith("295 to 554 contacts avoided; one fix came back\n")
+    assert text.startswith("250 to 600 contacts avoided; one fix came back\n")
     assert "10 November 2025 to 11 May 2026" in text
-    assert "39 to 74 hours; GBP 1,462 to 2,749 at 0.62 a minute, capacity and not cash" in text
+    assert (
+        "33 to 80 hours, 0.54 to 1.4 full-time people; worth GBP 1,200 to 3,000, capacity" in text
+    )
     assert "any reason 20.0 % and 20.0 %" in text
     assert "310 to 540" in text
     assert "came back on 28 April 2026" in text

@@ -141,11 +141,11 @@ def test_avoided_contacts_are_a_range_over_the_newest_looks(manager, session):
 
     text = text_of(manager.get("/"))
 
-    # 1,200 ± the root of 100² + 100², ten minutes each, at 62 pence
+    # counted over other days: 1,200 ± the root of 100² + 100², ten minutes each, at 62 pence
     assert "1,059 to 1,341" in text
     assert "Most likely 1,200. 95 % range over 2 of 3 shipped actions" in text
     assert "176 to 224 hours" in text
-    assert "£6,563 to £8,317 at £0.62 a minute. Capacity, not cash." in text
+    assert "£6,500 to £8,400. Capacity, not cash." in text  # two figures, rounded outwards
 
 
 def test_the_loop_counts_each_step_and_leads_to_its_list(manager, session):
