@@ -398,9 +398,9 @@ def _say_result(batch: Any, opened: BatchContacts, kept: int, mapping: Mapping) 
     if kept:
         click.echo(
             f"In {_rows(kept)} “{batch.source}” brings a known id with other content; "
-            f"the first version stays. See closedloop imports show {batch.id}, or import with "
-            "--on-change replace to have the later one, or another --source if the file comes "
-            "from elsewhere."
+            f"the first version stays. See closedloop imports show {batch.id}. To have the later "
+            f"one: closedloop import FILE --replay-of {batch.id} --on-change replace. If the file "
+            "comes from elsewhere, import it with another --source."
         )
 
 

@@ -1,5 +1,8 @@
 """Try refused rows again: the same file under another mapping, or a corrected file.
 
+Rows with other content for a known contact are tried again where the mapping lets the later
+version count; where the first one stays, they would only be refused once more.
+
 With the very file of the first import only its refused lines are read. A corrected file is read
 whole; a refused row counts as settled once its contact came in, known by its id or by the
 column `closedloop_line`, which the file of refused rows carries.
@@ -18,18 +21,22 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.adapters.contacts import read_rows
-from closedloop.adapters.mapping import Mapping
+from closedloop.adapters.mapping import ON_CHANGE, Mapping
 from closedloop.adapters.types import RawRow
 from closedloop.models import ImportBatch, ImportReject
 from closedloop.services.bulk import in_portions
 from closedloop.services.clean_rows import CleanRow
 from closedloop.services.contact_files import OpenedFile, open_contacts
+from closedloop.services.intake import takes_latest
 from closedloop.services.repeats import IDS_PER_STATEMENT
 
 LINE_COLUMN = "closedloop_line"
 REASON_COLUMN = "closedloop_reason"
 ROW_COLUMN = "closedloop_row"
 """Columns that the file of refused rows has beside those of the export."""
+
+CHANGED = "changed"
+"""Code of rows with other content for a known contact; the quarantine keeps them by our names."""
 
 _rejects: Any = ImportReject.__table__
 
@@ -104,7 +111,8 @@ def lines_to_try(
     if first.mapping.get("pauses", {}) != dict(mapping.pauses):
         return None
     rows = session.execute(_open_rejects(replay_of_id, batch_id))
-    return frozenset(row.line for row in rows if row.code != "changed")
+    latest = mapping.on_change != ON_CHANGE[0]
+    return frozenset(row.line for row in rows if latest or row.code != CHANGED)
 
 
 def open_replay(session: Session, batch: ImportBatch, opened: OpenedFile) -> Replay | None:
@@ -125,11 +133,13 @@ def open_replay(session: Session, batch: ImportBatch, opened: OpenedFile) -> Rep
     by_line = {row.line: row.id for row in rejects}
     if lines is not None:
         return Replay(lines, {}, by_line)
+    latest = takes_latest(batch.mapping)
     column = first.mapping.get("columns", {}).get("contact_id", "contact_id")
     by_id = {
         contact_id: row.id
         for row in rejects
-        if row.code != "changed" and (contact_id := _contact_id(row.raw, column))
+        if (latest or row.code != CHANGED)
+        and (contact_id := _contact_id(row.raw, "contact_id" if row.code == CHANGED else column))
     }
     return Replay(None, by_id, _lines_of_file(opened, by_line))
 

@@ -13,7 +13,7 @@ from closedloop.adapters.mapping import Mapping
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.extensions import Database
-from closedloop.models import Contact, ImportBatch, ImportReject
+from closedloop.models import Contact, ContactText, ImportBatch, ImportReject
 from closedloop.services import cleaning
 from closedloop.services.contacts import import_file, preview_file
 from closedloop.services.replays import Refused, lines_to_try, refused_rows
@@ -186,6 +186,31 @@ def test_a_replay_taken_out_again_leaves_its_rows_to_be_tried(
 
     assert ids(database) == ["1", "3"]
     assert rejects(database, first.id) == {3: None, 5: None, 6: None}
+
+
+def test_rows_that_changed_are_tried_again_where_the_later_version_counts(
+    take_in, database
+) -> None:
+    take_in(HEAD + "1,2026-03-02 10:00,ann,first words\n2,2026-03-02 10:00,bob,first words\n")
+    later = HEAD + "1,2026-03-02 10:00,ann,other words\n3,soon,eve,hm\n"
+    second = take_in(later)
+    assert rejects(database, second.id) == {2: None, 3: None}
+
+    kept = take_in(later, replay_of_id=second.id)  # the first version stays: nothing to try
+    assert (kept.rows_read, kept.changed) == (1, 0)
+    replace = dataclasses.replace(MAPPING, on_change="replace")
+    third = take_in(later, replace, replay_of_id=second.id)
+
+    assert (third.rows_read, third.renewed) == (2, 1)
+    assert rejects(database, second.id) == {2: third.id, 3: None}
+    words = sa.select(ContactText.issue_text).join(Contact)
+    with database.reading() as session:
+        assert session.scalar(words.where(Contact.source_contact_id == "1")) == "other words"
+
+    fourth = take_in(HEAD + "2,2026-03-02 10:00,bob,other words\n")
+    again = HEAD + "2,2026-03-02 10:00,bob,yet other words\n"  # a corrected file, known by its id
+    fifth = take_in(again, replace, replay_of_id=fourth.id)
+    assert rejects(database, fourth.id) == {2: fifth.id}
 
 
 def test_a_changed_contact_is_settled_only_under_an_id_of_its_own(take_in, database) -> None:
