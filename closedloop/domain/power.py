@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from closedloop.domain.impact import LOOK_DAYS
+from closedloop.domain.impact import FIRST_LOOKS, LOOK_DAYS
 from closedloop.domain.impact_words import per_cent, spelt
 
 SURE = 0.80
@@ -14,7 +14,7 @@ SURE = 0.80
 LEAST_CONTACTS = 30
 """Contacts to be expected over the counted days before a look may speak."""
 
-DECIDING_LOOKS: tuple[int, ...] = LOOK_DAYS[:4]
+DECIDING_LOOKS: tuple[int, ...] = LOOK_DAYS[:FIRST_LOOKS]
 """Counted days of the looks that decide whether a change worked."""
 
 
@@ -169,7 +169,7 @@ def _cannot_speak(found: Foresight) -> str:
             f"with, and {_days(found.history_lacking)} more are needed before it goes live."
         )
     return (
-        f"It could not be judged: fewer than {LEAST_CONTACTS} contacts are to be expected in "
+        f"The looks could not judge it: fewer than {LEAST_CONTACTS} contacts are to be expected in "
         f"{_days(found.looks[-1].days)}, too few to tell a change from chance."
     )
 

@@ -14,6 +14,7 @@ from closedloop.domain.errors import NotFound, NotMeasurable
 from closedloop.domain.impact import (
     LOOK_ALPHA,
     LOOK_DAYS,
+    QUARTER_ALPHA,
     MeasurementWindow,
     counted_from,
     measurement_window,
@@ -142,14 +143,15 @@ def _read(
 ) -> _Read:
     """Read the days before going live, of the action's themes and of what stands beside them."""
     last_day = window.go_live - timedelta(days=1)
-    touched = [action.theme_id, *(one.theme_id for one in action.also)]
-    alike = [one for one in find_family(session, action.theme_id) if one not in touched]
+    also = [one.theme_id for one in action.also]
+    touched = [action.theme_id, *also]
     beside = choose_comparison(
         session,
         theme_id=action.theme_id,
         intervention_id=None,
         window=window,
-        family=[*touched[1:], *alike],
+        family=find_family(session, action.theme_id, also),
+        touched=also,
         # only their means are asked for, so a total a theme is enough
         counts={
             theme: [total]
@@ -157,7 +159,7 @@ def _read(
         },
     )
     controls = [control.id for control in beside.controls]
-    siblings = [one.id for one in beside.siblings if one.id in alike]
+    siblings = [sibling.id for sibling in beside.siblings]
     days, counts = daily_counts(
         session, [*touched, *siblings, *controls], window.first_day, last_day
     )
@@ -183,7 +185,12 @@ def _holidays(country: str, first_day: date, last_day: date) -> tuple[date, ...]
 
 
 def _prove(
-    read: _Read, counts: Counts, drop: float, look_days: tuple[int, ...], rollout_days: int
+    read: _Read,
+    counts: Counts,
+    drop: float,
+    look_days: tuple[int, ...],
+    rollout_days: int,
+    alpha: float = LOOK_ALPHA,
 ) -> Power:
     return could_be_proven(
         counts,
@@ -193,7 +200,7 @@ def _prove(
         holidays=read.holidays,
         look_days=look_days,
         rollout_days=rollout_days,
-        alpha=LOOK_ALPHA,
+        alpha=alpha,
         prior=read.prior,
     )
 
@@ -218,9 +225,7 @@ def _looks_ahead(
 
 def _later(read: _Read, drop: float, live: date, rollout_days: int) -> LookAhead | None:
     """Return the first quarterly look that proves it."""
-    if not LATER_LOOKS:
-        return None
-    found = _prove(read, read.counts, drop, LATER_LOOKS, rollout_days)
+    found = _prove(read, read.counts, drop, LATER_LOOKS, rollout_days, QUARTER_ALPHA)
     looks = _looks_ahead(found.looks, live, rollout_days)
     return next((look for look in looks if look.chance >= SURE), None)
 

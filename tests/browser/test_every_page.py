@@ -75,6 +75,8 @@ PAGES: dict[str, list[tuple[str, str]]] = {
         ("actions.new", "/actions/new?theme={agreed}"),
         ("actions.edit", "/actions/{open}/edit"),
         ("actions.ship", "/actions/{open}/ship?went_live_on=2026-05-01&rollout_days=7"),
+        ("actions.power", "/actions/{open}/power"),
+        ("impact.settings", "/impact/settings"),
         ("impact.index", "/impact/"),
         ("impact.show", "/impact/{fell}"),
         ("impact.show", "/impact/{moved}"),

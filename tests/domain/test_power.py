@@ -103,8 +103,8 @@ def test_a_theme_that_may_not_be_judged_says_what_is_missing():
         "Ship it 19 days later, if that costs nothing.",
     ]
     assert said(foresight(*mute))[0] == (
-        "It could not be judged: fewer than 30 contacts are to be expected in 28 days, too few to "
-        "tell a change from chance."
+        "The looks could not judge it: fewer than 30 contacts are to be expected in 28 days, too "
+        "few to tell a change from chance."
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from closedloop.domain.actions import ActionStatus
 from closedloop.domain.errors import NotFound, NotMeasurable
 from closedloop.domain.themes import ThemeStatus
-from closedloop.models import ActionTheme
+from closedloop.models import ActionTheme, ImpactPrior
 from closedloop.services.impact_power import foresee_power
 from ml.impact.power import could_be_proven
 from tests.factories.contacts import make_contact
@@ -110,6 +110,36 @@ def test_a_rare_theme_is_hopeless_and_is_told_what_would_help(session, settings)
     assert found.wider is not None
     assert found.wider.themes == 4
     assert found.wider.look.chance >= 0.8
+
+
+def test_a_rare_theme_is_told_which_quarterly_look_would_do(session, no_holidays):
+    site = Site(session, mean=0.3, expected_drop=0.8, n_controls=0)
+    found = site.foresee(no_holidays)
+    strict = could_be_proven(site.counts, 0.8, FIRST, alpha=0.001, look_days=(175,))
+
+    assert not found.can_speak, "30 contacts are not to be expected in twelve weeks"
+    assert found.later is not None
+    assert (found.later.number, found.later.days) == (5, 175)
+    assert found.later.day == DUE + timedelta(days=174)
+    assert found.later.chance == strict.looks[0].chance >= 0.8
+
+
+def test_the_site_s_own_prior_is_what_it_reckons_with(session, no_holidays):
+    site = Site(session, n_controls=0)
+    weights = [0.0] * 55 + [1.0]  # a site that has learnt that its themes are restless
+    delivered = site.foresee(no_holidays)
+    session.add(
+        ImpactPrior(
+            as_of=LAST, method_version="2.0", n_themes=60, weights=weights, learnt_by="Priya Nair"
+        )
+    )
+    session.flush()
+
+    own = site.foresee(no_holidays)
+
+    expected = could_be_proven(site.counts, 0.3, FIRST, alpha=0.015, prior=weights)
+    assert [look.chance for look in own.looks] == [look.chance for look in expected.looks]
+    assert own.looks[3].smallest_seen > delivered.looks[3].smallest_seen
 
 
 def test_a_clear_case_asks_nothing_more(session, settings):
