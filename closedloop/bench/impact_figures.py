@@ -17,6 +17,7 @@ BySize = dict[str, list[Row]]
 CLAIMS = ("fell", "rose")
 SHARE_FALSE = 0.10  # of claims, asked of Benjamini and Hochberg
 MOST_MOVED = 0.20  # of unaffected themes, from which the product claims nothing
+BIAS_ASKED = {"least": -1.5, "most": 1.5}
 POWER_ASKED = {
     (-0.3, "2 to 10"): 0.45,
     (-0.3, "10 to 100"): 0.75,
@@ -117,7 +118,11 @@ def _pooled(by_size: BySize, sizes: Sequence[str] = ALL_SIZES) -> list[Row]:
 
 
 def accuracy_lines(by_size: BySize) -> list[Line]:
-    """Return false positives, coverage, power and bias of cases of every size."""
+    """Return false positives, coverage, power and bias of cases of every size.
+
+    Coverage and bias are those of the cases without effect: the model sees nothing of the days
+    after the date, so that what it expects, and how far that is off, is the same at every effect.
+    """
     return [
         *_false_positives(by_size),
         *_coverage(by_size),
@@ -151,17 +156,14 @@ def _coverage(by_size: BySize) -> list[Line]:
     parts = {f"{size} a day": by_size[size] for size in ALL_SIZES}
     parts["all sizes"] = _pooled(by_size)
     return [
-        mean(f"truth in the 95 % range, {name}", _by_case(rows), least=0.93, most=0.98)
+        rate(
+            f"truth in the 95 % range, {name}",
+            [is_covered(row) for row in _of(rows, 0.0)],
+            least=0.93,
+            most=0.98,
+        )
         for name, rows in parts.items()
     ]
-
-
-def _by_case(rows: Iterable[Row]) -> list[float]:
-    """Return each case's share of covered effects: its effects share days and others."""
-    cases: dict[str, list[bool]] = {}
-    for row in rows:
-        cases.setdefault(row["case"], []).append(is_covered(row))
-    return [float(np.mean(covered)) for covered in cases.values()]
 
 
 def _power(by_size: BySize) -> list[Line]:
@@ -178,17 +180,15 @@ def _power(by_size: BySize) -> list[Line]:
 
 
 def _bias(by_size: BySize) -> list[Line]:
-    found = []
-    for size in ALL_SIZES:
-        bounds = {"least": -1.5, "most": 1.5} if size in FROM_TWO else {}
-        for effect in (0.0, -0.2, -0.3):
-            values = [bias(row) for row in _of(by_size[size], effect)]
-            found.append(median(f"median bias in points at {effect:.0%}, {size}", values, **bounds))
-    values = [bias(row) for row in _of(_pooled(by_size, FROM_TWO), -0.3)]
-    found.append(
-        median("median bias in points at -30%, from 2 a day", values, least=-1.5, most=1.5)
-    )
-    return found
+    parts: dict[str, tuple[list[Row], dict[str, float]]] = {
+        f"{size} a day": (by_size[size], BIAS_ASKED if size in FROM_TWO else {})
+        for size in ALL_SIZES
+    }
+    parts["from 2 a day"] = _pooled(by_size, FROM_TWO), BIAS_ASKED
+    return [
+        median(f"median bias in points, {name}", [bias(row) for row in _of(rows, 0.0)], **bounds)
+        for name, (rows, bounds) in parts.items()
+    ]
 
 
 def peak_lines(by_size: BySize) -> list[Line]:

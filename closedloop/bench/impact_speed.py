@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from hashlib import sha256
 from math import log
@@ -21,7 +22,7 @@ from closedloop.bench.impact_tables import SEED, ask
 from closedloop.bench.impact_workers import open_cluster, open_pool, run_all
 from closedloop.bench.peers import PeerNotThere
 from closedloop.domain.impact import PRE_DAYS_MAX
-from ml.impact import estimate_impact, watch_for_comeback
+from ml.impact import ImpactEstimate, estimate_impact, watch_for_comeback
 from ml.themes.threads import one_thread_each
 
 MOST_MS, LEAST_TIMES, MOST_SECONDS, MOST_EXPONENT = 10.0, 25.0, 180.0, 1.1
@@ -29,6 +30,7 @@ FIT_PRE, FIT_POST, FITS, REPEATS = 365, 60, 12, 5
 THREE_YEARS, ROUND_POST = 3 * 365, 84
 THEMES_A_GROUP = 8
 PROCESSES = 2
+ROUND = 1_000
 
 Report = dict[str, Any]
 Tell = Callable[[str], None]
@@ -91,8 +93,8 @@ def fit_lines(python: Path | None, said: list[str]) -> list[Line]:
     """Return what one fit takes, on one thread, beside the peer's on the same cases."""
     cases = _fit_cases()
     single = [_milliseconds(partial(_fit_once, case)) for case in cases]
-    both = [_milliseconds(partial(_fit_with_others, case, ask(case))) for case in cases[:4]]
-    whole = [_milliseconds(partial(ask, case)) for case in cases[:4]]
+    both = [_milliseconds(partial(_fit_twice, case, *ask([case]))) for case in cases[:4]]
+    whole = [_milliseconds(partial(ask, [case])) for case in cases[:4]]
     days = f"{FIT_PRE} days before and {FIT_POST} after"
     found = [
         median(f"single fit, {days}: ms of processor time", single, most=MOST_MS),
@@ -126,8 +128,15 @@ def _fit_once(case: Case) -> None:
     estimate_impact(case.counts, case.n_pre, case.first_day, holidays=case.holidays)
 
 
-def _fit_with_others(case: Case, before: Any) -> None:
-    ask(case, before)
+def _fit_twice(case: Case, known: ImpactEstimate) -> None:
+    estimate_impact(
+        case.counts,
+        case.n_pre,
+        case.first_day,
+        controls=case.controls,
+        holidays=case.holidays,
+        same_controls_as=known,
+    )
 
 
 def _milliseconds(work: Callable[[], Any]) -> float:
@@ -144,14 +153,33 @@ def _milliseconds(work: Callable[[], Any]) -> float:
 def measure_group(group: Group) -> Done:
     """Estimate and watch each theme of a group, as a night does."""
     started = time.process_time()
+    cases = group_cases(group)
+    digest = sha256()
+    for case, estimate in zip(cases, ask(cases), strict=True):
+        digest.update(_bytes_of(case, estimate))
+    return Done(digest.hexdigest(), time.process_time() - started)
+
+
+@one_thread_each
+def one_at_a_time(group: Group) -> str:
+    """Return the digest of a group whose themes are estimated each by itself."""
+    digest = sha256()
+    for case in group_cases(group):
+        digest.update(_bytes_of(case, *ask([case])))
+    return digest.hexdigest()
+
+
+def group_cases(group: Group) -> list[Case]:
+    """Return the group's themes, each beside the others of its centre and with its own date."""
     rng = np.random.default_rng([SEED, 2, group.number])
     world = make_world(rng, SIZES["2 to 10"], THREE_YEARS)
-    digest = sha256()
+    cases = []
     for column in range(group.themes):
         order = [column, *(other for other in range(N_OTHERS + 1) if other != column)]
-        case = place(rng, replace(world, counts=world.counts[:, order]), THREE_YEARS - ROUND_POST)
-        digest.update(_measure_one(_shortened(case, group.most_pre)))
-    return Done(digest.hexdigest(), time.process_time() - started)
+        n_pre = THREE_YEARS - ROUND_POST + 7 * column
+        case = place(rng, replace(world, counts=world.counts[:, order]), n_pre)
+        cases.append(_shortened(case, group.most_pre))
+    return cases
 
 
 def _shortened(case: Case, most_pre: int) -> Case:
@@ -162,11 +190,11 @@ def _shortened(case: Case, most_pre: int) -> Case:
         without=case.without[first:],
         controls=case.controls[first:],
         n_pre=case.n_pre - first,
+        first_day=case.first_day + timedelta(days=first),
     )
 
 
-def _measure_one(case: Case) -> bytes:
-    estimate = ask(case)
+def _bytes_of(case: Case, estimate: ImpactEstimate) -> bytes:
     watch = watch_for_comeback(
         case.counts, case.n_pre, case.first_day, case.holidays, case.controls
     )
@@ -201,32 +229,37 @@ def _time_round(themes: int, most_pre: int = THREE_YEARS) -> _Round:
 def _round_lines(sizes: tuple[int, int, int], rounds: list[_Round]) -> list[Line]:
     found = []
     for themes, one in zip(sizes, rounds, strict=True):
-        most = MOST_SECONDS if themes == 1000 else None
-        found.append(
-            line(f"round, {themes:,} themes: seconds by the clock", one.seconds, most=most)
-        )
-        share = one.cpu_seconds / PROCESSES
-        found.append(line(f"round, {themes:,} themes: processor seconds a process", share))
-    if sizes[-1] != 1000:
-        scaled = rounds[-1].seconds * 1000 / sizes[-1]
-        name = f"round, 1,000 themes scaled from {sizes[-1]}: seconds"
-        found.append(line(name, scaled, most=MOST_SECONDS))
+        found += _round_of(f"round, {themes:,} themes", one, 1.0, themes == ROUND)
+    if sizes[-1] != ROUND:
+        name = f"round, {ROUND:,} themes scaled from {sizes[-1]:,}"
+        found += _round_of(name, rounds[-1], ROUND / sizes[-1], True)
     exponent = log(rounds[-1].cpu_seconds / rounds[0].cpu_seconds) / log(sizes[-1] / sizes[0])
     name = f"round: growth from {sizes[0]:,} to {sizes[-1]:,} themes, exponent"
     return [*found, line(name, exponent, most=MOST_EXPONENT)]
 
 
+def _round_of(name: str, one: _Round, times: float, has_bar: bool) -> list[Line]:
+    """Return seconds by the clock, and of the processor: the clock of a machine left alone."""
+    most = MOST_SECONDS if has_bar else None
+    share = one.cpu_seconds / PROCESSES
+    return [
+        line(f"{name}: seconds by the clock", times * one.seconds, most=most),
+        line(f"{name}: processor seconds a process", times * share, most=most),
+    ]
+
+
 def _capped_line(themes: int) -> Line:
     one = _time_round(themes, PRE_DAYS_MAX)
-    name = f"round, {PRE_DAYS_MAX} days before the change read: seconds for 1,000 themes"
-    return line(f"{name}, scaled from {themes:,}", one.seconds * 1000 / themes)
+    share = one.cpu_seconds / PROCESSES * ROUND / themes
+    name = f"round, {PRE_DAYS_MAX} days before read, as the service does"
+    return line(f"{name}: processor seconds, {ROUND:,} themes", share)
 
 
 def _same_bits(themes: int, pooled: _Round, said: list[str]) -> list[Line]:
     """Return whether this process, the pool and a cluster give the same bits."""
     groups = groups_of(themes)
-    here = measure_group(groups[0]).digest == pooled.digests[0]
-    found = [line("the first group in this process: same bits", float(here), least=1.0)]
+    here = one_at_a_time(groups[0]) == pooled.digests[0]
+    found = [line("in this process, one theme at a time: same bits", float(here), least=1.0)]
     with open_cluster(os.environ.get("CLOSEDLOOP_DASK_SCHEDULER", ""), PROCESSES) as cluster:
         if cluster is None:
             said.append("Dask is not installed, so no cluster was tried.")

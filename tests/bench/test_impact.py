@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -18,7 +19,13 @@ from closedloop.bench.impact_figures import (
     median,
     rate,
 )
-from closedloop.bench.impact_speed import Group, groups_of, measure_group
+from closedloop.bench.impact_speed import (
+    Group,
+    group_cases,
+    groups_of,
+    measure_group,
+    one_at_a_time,
+)
 from closedloop.bench.impact_tables import Job, changed_cases, measure_chunk
 from closedloop.bench.impact_workers import run_all
 
@@ -155,12 +162,15 @@ def test_a_round_is_cut_into_groups_that_hold_every_theme_once():
     assert len({group.number for group in groups}) == len(groups) == 3
 
 
-def test_a_group_gives_the_same_bits_each_time_and_others_for_fewer_days():
-    whole, again, short = (
-        measure_group(group).digest
-        for group in (Group(0, 1, 90), Group(0, 1, 90), Group(0, 1, 100))
-    )
-    assert whole == again != short
+def test_a_group_gives_the_same_bits_one_by_one_and_others_for_fewer_days():
+    group = Group(0, 2, 90)
+
+    assert measure_group(group).digest == one_at_a_time(group)
+    assert measure_group(Group(0, 2, 100)).digest != one_at_a_time(group)
+    short, whole = group_cases(group)[1], group_cases(Group(0, 2))[1]
+    assert short.n_pre == 90
+    assert short.first_day - whole.first_day == timedelta(days=whole.n_pre - 90)
+    assert (short.counts == whole.counts[whole.n_pre - 90 :]).all()
 
 
 def test_what_is_found_keeps_the_order_of_the_tasks():
