@@ -18,7 +18,7 @@ from ml.impact.types import Bools, Floats
 if TYPE_CHECKING:
     from ml.impact.grid import Grid
 
-BLOCK_DAYS = 64  # days whose cross products are summed at once
+BLOCK_DAYS = 32  # days whose cross products are summed at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,17 +163,20 @@ def _run_covariance(tracks: Sequence[Track], grid: Grid) -> tuple[Floats, Floats
     covariance[1, 1] = grid.wobble_sd**2
     shared, ends = np.empty((2, *each)), np.empty((3, *each))
     closing = _closing_days(tracks)
-    for day, (variance, gain) in enumerate(zip(variances, gains, strict=True)):
+    (with_walk, with_wobble), (of_walk, of_wobble) = covariance, shared
+    for day, (variance, gain, column) in enumerate(
+        zip(variances, gains, gains[:, :, None], strict=True)
+    ):
         if day:
             covariance *= fade
             covariance += grow
-        np.add(covariance[0], covariance[1], out=shared)
-        variance += shared[0]
-        variance += shared[1]
+        np.add(with_walk, with_wobble, out=shared)
+        variance += of_walk
+        variance += of_wobble
         np.divide(shared, variance, out=gain)
         if not all_seen[day]:
             gain *= seen[day]
-        covariance -= np.multiply(gain[:, None], shared, out=taken)
+        covariance -= np.multiply(column, shared, out=taken)
         for number in closing.get(day, ()):
             ends[:, number] = covariance[(0, 0, 1), (0, 1, 1), number]
     return variances, gains, ends
@@ -214,6 +217,9 @@ class _States:
         self.ends = np.empty((2, *each))
         self.cross = np.zeros((len(tracks), self.n_points, self.width - 1, self.width))
         self.squares = np.zeros((len(tracks), self.n_points))
+        # room that every block uses anew: fresh pages cost more than the sums
+        self.scaled = np.empty((BLOCK_DAYS, self.width, self.n_points))
+        self.white = np.empty((self.n_points, BLOCK_DAYS, self.width))
         self.kept = [
             np.empty((len(track.data) if track.keep else 0, self.width, self.n_points))
             for track in tracks
@@ -253,13 +259,14 @@ class _States:
 
     def _take_in(self, block: Floats, whitening: Floats, start: int) -> None:
         """Add a block's cross products; days past a track's end count as nothing."""
-        white = np.zeros((self.n_points, BLOCK_DAYS, self.width))
+        white = self.white
         for number, track in enumerate(self.tracks):
             days = min(len(track.data) - start, BLOCK_DAYS)
             if days <= 0:
                 continue
             residuals, scale = block[:days, number], whitening[start : start + days, number]
-            white[:, :days] = (residuals * scale[:, None]).transpose(2, 0, 1)
+            scaled = np.multiply(residuals, scale[:, None], out=self.scaled[:days])
+            white[:, :days] = scaled.transpose(2, 0, 1)
             white[:, days:] = 0.0
             self.cross[number] += white[:, :, :-1].transpose(0, 2, 1) @ white
             self.squares[number] += (white[:, :, -1] ** 2).sum(1)
