@@ -54,8 +54,8 @@ def held_against(verdict: Verdict, detail: Mapping[str, Any]) -> str:
     ----------
     verdict : Verdict
     detail : mapping
-        Of the measurement: `controls_used`, `share_of_controls_moved` (0 to 1) and
-        `own_history`; what an older measurement lacks is not spoken of.
+        Of the measurement: `controls_used`, `controls_tried`, `share_of_controls_moved` (0 to 1)
+        and `own_history`; what an older measurement lacks is not spoken of.
 
     Returns
     -------
@@ -71,8 +71,13 @@ def held_against(verdict: Verdict, detail: Mapping[str, Any]) -> str:
     if verdict not in (Verdict.FELL, Verdict.ROSE):
         return f"It was held against {themes}."
     what = "fall" if verdict is Verdict.FELL else "rise"
-    if (detail.get("share_of_controls_moved") or 0.0) > MOST_MOVED:
-        return f"The {what} was held against {themes}, but too many of those moved as well."
+    share, tried = (
+        detail.get("share_of_controls_moved") or 0.0,
+        detail.get("controls_tried") or used,
+    )
+    if share > MOST_MOVED:
+        moved = round(share * tried)
+        return f"But {moved} of {tried} unaffected themes moved on the same date as well."
     alone = (detail.get("own_history") or {}).get("verdict", verdict.value)
     if alone != verdict.value:
         said = alone.replace("_", " ")

@@ -9,8 +9,13 @@ from typing import Any
 
 from closedloop.web.filters import MONTHS, n, nice_axis
 
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 712.0, 30.0, 226.0
-"""The frame inside a view box of 720 × 250."""
+LEFT, TOP, BOTTOM = 46.0, 30.0, 226.0
+"""The frame inside a view box 250 high."""
+
+WIDE, HALF = 720, 440
+"""Widths of the view box: of a chart as wide as the page, and of one in half of it."""
+
+_EDGE = 8.0
 
 _ROOM = 56.0
 """Width that the words of a mark take; marks nearer than that stay without words."""
@@ -39,6 +44,8 @@ class Drawing:
 
     Attributes
     ----------
+    width : int
+        Of the view box.
     band, line, gap : str
         Points of the 95 % band, of the line within, and of the area between line and dots.
     dots : tuple of (float, float)
@@ -48,6 +55,7 @@ class Drawing:
         Begin and width of uncertain time.
     """
 
+    width: int
     band: str
     line: str
     gap: str
@@ -63,14 +71,19 @@ class Drawing:
 class _Frame:
     """Where days and values lie."""
 
+    width: int
     first: date
     last: date
     lowest: float
     highest: float
 
+    @property
+    def right(self) -> float:
+        return self.width - _EDGE
+
     def x(self, on: date) -> float:
         days = max((self.last - self.first).days, 1)
-        return round(LEFT + (RIGHT - LEFT) * (on - self.first).days / days, 1)
+        return round(LEFT + (self.right - LEFT) * (on - self.first).days / days, 1)
 
     def y(self, value: float) -> float:
         span = self.highest - self.lowest
@@ -84,6 +97,7 @@ def draw_impact(chart: dict[str, Any]) -> Drawing | None:
     """Draw what came against what was expected; see `impact_charts.impact_chart`."""
     low = [max(0.0, value) for value in chart["low"]]
     return _draw(
+        WIDE,
         chart["days"],
         (low, chart["expected"], chart["high"]),
         dots=chart["observed"],
@@ -96,6 +110,7 @@ def draw_impact(chart: dict[str, Any]) -> Drawing | None:
 def draw_running(chart: dict[str, Any]) -> Drawing | None:
     """Draw the running total of what was avoided; see `impact_charts.running_chart`."""
     return _draw(
+        HALF,
         chart["days"],
         (chart["low"], chart["middle"], chart["high"]),
         marks=_looks(chart["looks"]),
@@ -105,6 +120,7 @@ def draw_running(chart: dict[str, Any]) -> Drawing | None:
 def draw_residuals(chart: dict[str, Any]) -> Drawing | None:
     """Draw what came less what was expected; see `impact_charts.residual_chart`."""
     return _draw(
+        HALF,
         chart["days"],
         (chart["low"], [0.0] * len(chart["days"]), chart["high"]),
         dots=chart["values"],
@@ -118,6 +134,7 @@ def _looks(looks: Sequence[dict[str, Any]]) -> list[tuple[date, str, str]]:
 
 
 def _draw(
+    width: int,
     days: Sequence[date],
     paths: tuple[Sequence[float], Sequence[float], Sequence[float]],
     *,
@@ -131,12 +148,13 @@ def _draw(
         return None
     low, middle, high = paths
     axis = nice_axis(*low, *high, *dots, parts=4)
-    frame = _Frame(days[0], days[-1], axis.lowest, axis.highest)
+    frame = _Frame(width, days[0], days[-1], axis.lowest, axis.highest)
     path = frame.points(days, middle)
     dotted = frame.points(days, dots) if dots else []
     counted = [i for i, on in enumerate(days) if dots and gap_from and on >= gap_from]
     gap = [path[i] for i in counted] + [dotted[i] for i in reversed(counted)]
     return Drawing(
+        width=width,
         band=_written(frame.points(days, high) + frame.points(days, low)[::-1]),
         line=_written(path),
         gap=_written(gap),
@@ -159,7 +177,7 @@ def _months(days: Sequence[date], frame: _Frame) -> tuple[Tick, ...]:
         return tuple(
             Tick(frame.x(on), f"{on.day} {MONTHS[on.month - 1]}") for on in days[:: len(days) // 2]
         )
-    every = max(1, -(-len(firsts) // 8))
+    every = max(1, -(-len(firsts) * WIDE // (8 * frame.width)))
     return tuple(
         Tick(frame.x(on), f"{MONTHS[on.month - 1]}{f' {on.year}' if on.month == 1 else ''}")
         for on in firsts[::every]

@@ -33,8 +33,8 @@ def test_a_fall_holds_against_the_themes_it_was_compared_with():
         (Verdict.NO_CHANGE, used(14), "It was held against 14 unaffected themes."),
         (Verdict.FELL, used(0), "There is no unaffected theme to hold it against: it rests on its "
          "own history."),
-        (Verdict.FELL, used(14, share_of_controls_moved=0.15), "The fall was held against 14 "
-         "unaffected themes, but too many of those moved as well."),
+        (Verdict.FELL, used(24, share_of_controls_moved=0.15, controls_tried=20), "But 3 of 20 "
+         "unaffected themes moved on the same date as well."),
         (Verdict.FELL, used(14, own_history={"verdict": "no_change"}), "The fall holds against 14 "
          "unaffected themes; its own history alone says no change."),
         (Verdict.TOO_EARLY, used(14), ""),

@@ -381,9 +381,9 @@ def test_a_stored_measurement_has_a_page_of_its_own(manager, session):
     assert "As it stood with data to 16 Mar 2026." in answered
     assert "(95 %: 50 to 190)" in answered
     assert "310 to 540" not in answered
-    assert "Said by the method." in answered
-    assert f"closedloop measure --reproduce {old.id}" in answered
-    assert old.input_sha256[:16] in answered
+    assert "Said by the method." in text
+    assert f"closedloop measure --reproduce {old.id}" in text
+    assert old.input_sha256[:16] in text
     assert text == text_of(manager.get(f"/impact/measurements/{old.id}"))
     manager.get("/impact/measurements/99999", status=404)
     for nonsense in ("99999", "0", "-1", "abc", "²"):

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 from closedloop.web.impact_drawing import (
     BOTTOM,
     LEFT,
-    RIGHT,
     TOP,
+    WIDE,
     draw_impact,
     draw_residuals,
     draw_running,
@@ -41,7 +41,7 @@ def test_days_go_from_edge_to_edge_and_more_contacts_stand_higher():
     drawn = draw_impact(chart())
     line = points(drawn.line)
 
-    assert (line[0][0], line[-1][0]) == (LEFT, RIGHT)
+    assert (line[0][0], line[-1][0]) == (LEFT, WIDE - 8)
     assert all(TOP <= y <= BOTTOM for _, y in [*line, *points(drawn.band)])
     assert drawn.dots[0][1] < drawn.dots[-1][1]  # 30 above 20; y grows downwards
     assert [tick.label for tick in drawn.values] == ["0", "10", "20", "30", "40"]

@@ -159,7 +159,9 @@
     o.yAxis.name = "contacts avoided";
     delete o.yAxis.min;
     o.yAxis.max = function (axis) {
-      return axis.max < (d.target || 0) ? Math.ceil(d.target * 1.1) : null;
+      if (axis.max >= (d.target || 0)) return null;
+      var step = Math.pow(10, Math.floor(Math.log10(d.target))) / 2;
+      return Math.ceil((d.target * 1.05) / step) * step;
     };
     o.xAxis.axisLine.onZero = false;
     var tone = { rose: "rose" }[d.verdict] || "fell";
