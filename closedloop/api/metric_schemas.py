@@ -110,5 +110,8 @@ class MetricAnswer(MetricOut):
     k: int
     source: str
     needs: str
+    median: Number | None = Field(
+        description="Of handle times, beside their mean; null where it is not told."
+    )
     trend: list[MetricPieceOut]
     groups: list[MetricGroupOut]

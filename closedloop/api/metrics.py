@@ -20,6 +20,7 @@ from closedloop.domain.metric_table import get_metric
 from closedloop.domain.metrics import Metric
 from closedloop.extensions import current_settings, db
 from closedloop.queries.figures import DIMENSIONS
+from closedloop.queries.handle_median import find_median
 from closedloop.queries.metric_counts import MetricFilter
 from closedloop.queries.metric_facts import (
     facts_of,
@@ -60,6 +61,7 @@ def get_metric_view(key: str, asked: MetricQuery) -> MetricAnswer:
         raise NotFound("There are no contacts of a complete day yet. Import some first.")
     wanted = _wanted(asked, ground, window, metric)
     page = get_metric_page(db.session, metric, wanted, step=asked.step, ground=ground)
+    median = find_median(db.session, page.reading, wanted, ground.terms)
     groups = []
     if asked.by:
         found = list_groups(db.session, metric, wanted, by=asked.by, ground=ground)
@@ -71,6 +73,7 @@ def get_metric_view(key: str, asked: MetricQuery) -> MetricAnswer:
             "k": ground.k,
             "source": metric.source,
             "needs": metric.needs,
+            "median": median.seconds if median else None,
             "trend": [dataclasses.asdict(fact) for fact in piece_facts(page.pieces)],
             "groups": groups,
         }

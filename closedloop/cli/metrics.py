@@ -23,6 +23,7 @@ from closedloop.domain.errors import Refusal
 from closedloop.domain.metric_table import METRICS, get_metric
 from closedloop.domain.metrics import Cell, Metric, Unit
 from closedloop.queries.figures import DIMENSIONS
+from closedloop.queries.handle_median import find_median
 from closedloop.queries.metric_facts import (
     facts_of,
     find_ground,
@@ -112,9 +113,10 @@ def metrics(
             driver=driver,
             contact_driver=contact_driver,
         )
-        page = None
+        page, median = None, None
         if one:
             page = get_metric_page(session, one, wanted, step=Step(step), ground=ground)
+            median = find_median(session, page.reading, wanted, ground.terms)
         readings = [page.reading] if page else list_readings(session, wanted, ground=ground)
         groups = {
             m.key: list_groups(session, m, wanted, by=by, ground=ground)
@@ -122,9 +124,15 @@ def metrics(
             if by
         }
     if as_json:
-        print_json(_facts(readings, page, groups, by, ground.cut, ground.k))
-    else:
-        _print(readings, page, groups, by)
+        facts = _facts(readings, page, groups, by, ground.cut, ground.k)
+        if median:
+            facts["metrics"][0]["median"] = median.seconds
+        print_json(facts)
+        return
+    _print(readings, page, groups, by)
+    if median:
+        words = median.why if median.seconds is None else f"{median.seconds:,.0f}"
+        click.echo(f"\nMedian: {words}")
 
 
 def _facts(

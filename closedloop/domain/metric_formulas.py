@@ -7,7 +7,7 @@ a sentence that says why.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from closedloop.domain.contacts import share
 
@@ -292,12 +292,41 @@ def contact_rate(*, contacts: int, volume: float, days: int, days_with_volume: i
     days, days_with_volume : int
         All days asked for, and those with a volume.
     """
+    return _against_volume(contacts, volume, days, days_with_volume)
+
+
+def contact_rate_net(
+    *,
+    contacts: int,
+    identified: int,
+    opening: int,
+    volume: float,
+    days: int,
+    days_with_volume: int,
+) -> Value:
+    """Return contacts that open a matter for 1,000 of what drives them: repeats count once.
+
+    Parameters
+    ----------
+    contacts, identified, opening : int
+        On days with a volume only: all, those of a known customer, and those of them with none
+        of that customer in the window before.
+    volume, days, days_with_volume
+        As for `contact_rate`.
+    """
+    if contacts and not identified:
+        return Value(None, 0, volume, 0, NO_CUSTOMERS, (0,))
+    found = _against_volume(opening, volume, days, days_with_volume)
+    return replace(found, coverage=(*found.coverage, _known(contacts, identified)))
+
+
+def _against_volume(counted: int, volume: float, days: int, days_with_volume: int) -> Value:
     coverage = (Coverage("of days have a driver volume", share(days_with_volume, days)),)
     why = "No driver volume is known on these days. Import one under Metrics, Driver volumes."
     if days_with_volume and not volume:
         why = "The driver volume of these days is nothing, so nothing can be held against it."
     return _ratio(
-        contacts, volume, n=contacts, why=why, times=1000.0, small=(contacts,), coverage=coverage
+        counted, volume, n=counted, why=why, times=1000.0, small=(counted,), coverage=coverage
     )
 
 

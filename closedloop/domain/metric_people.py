@@ -54,6 +54,7 @@ BEHIND: dict[str, tuple[str, ...]] = {
     "contacts": ("contacts", "contacts"),
     "customers": ("customers", "customers"),
     "contact_rate": ("contacts", "contacts"),
+    "contact_rate_net": ("opening_any", "opening_any"),
     "failure_share": ("judged", "failure"),
     "aht": ("handled",),
     "abandonment": ("queued", "abandoned"),

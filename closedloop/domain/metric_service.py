@@ -68,6 +68,11 @@ def _ces(c: Counts) -> Value:
     )
 
 
+def _rate_net(c: Counts) -> Value:
+    counts = _n(c, "contacts", "identified", "days", "days_with_volume")
+    return f.contact_rate_net(**counts, opening=int(c["opening_any"]), volume=c["volume"])
+
+
 DEMAND = (
     Metric(
         key="contacts",
@@ -116,7 +121,28 @@ DEMAND = (
         scope=Scope.DRIVEN,
         above="in:volume",
         stands="in:volume",
-        forks="Net of repeats, by order or customer; orders against shipments.",
+        forks="Orders against shipments; net of repeats is the next one.",
+    ),
+    Metric(
+        key="contact_rate_net",
+        name="Contact rate, net",
+        family=Family.DEMAND,
+        unit=Unit.PER_1000,
+        better=Better.LOWER,
+        rule="Contacts that open a matter, for 1,000 of the driver volume: the customer is known "
+        "and had no contact, for any reason, within {window} before. So however often somebody "
+        "comes again within it, the matter counts once. Over the days on which the volume is "
+        "known; contacts without a known customer stay out. It looks back, so every day counts at "
+        "once; the first {window} of the data have less to look back on.",
+        source="identified contacts with none in the window before / driver volume × 1,000",
+        needs="An imported daily driver volume, and a customer id on contacts.",
+        counts=("contacts", "identified", "opening_any", "volume", "days", "days_with_volume"),
+        compute=_rate_net,
+        scope=Scope.DRIVEN,
+        needs_window=True,
+        above="in:volume opens-any",
+        stands="in:volume opens-any",
+        forks="Once for each order: an order id is not kept on contacts.",
     ),
     Metric(
         key="failure_share",
@@ -146,7 +172,7 @@ HANDLING = (
         unit=Unit.SECONDS,
         better=Better.NEITHER,
         rule="Mean of talk, hold and after-contact work as the source gives it, over the contacts "
-        "that have a handle time. The median is not kept in the roll-up. No window.",
+        "that have a handle time; the median stands beside it. No window.",
         source="handle time / contacts with a handle time",
         needs="A handle time on contacts.",
         counts=("contacts", "handled", "handle_seconds"),

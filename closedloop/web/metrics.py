@@ -13,6 +13,7 @@ from closedloop.domain.metric_table import METRICS, get_metric
 from closedloop.domain.metrics import Better, Metric, Scope, Unit
 from closedloop.extensions import current_settings, db
 from closedloop.queries.contacts import get_filter_options
+from closedloop.queries.handle_median import find_median
 from closedloop.queries.metric_trend import MetricPage, Piece, Step, get_metric_page
 from closedloop.queries.metrics import Breakdown, Reading, list_groups, list_readings
 from closedloop.queries.site import DataSpan, get_data_span
@@ -124,6 +125,7 @@ def show(key: str) -> str:
         legend=_legend(page),
         maturing_from=_maturing_from(page),
         step_words=_step_words(page, asked.step),
+        median=find_median(db.session, reading, asked.wanted, asked.ground.terms),
         breakdown=_groups(metric, asked),
         by_names=BY,
         steps=STEPS,

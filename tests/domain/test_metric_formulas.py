@@ -187,6 +187,11 @@ def test_rates_of_a_driver_and_of_failure_demand():
     rate = f.contact_rate(contacts=30, volume=1200.0, days=10, days_with_volume=4)
     assert rate.value == pytest.approx(25.0)
     assert rate.coverage[0].share == pytest.approx(0.4)
+    net = f.contact_rate_net(
+        contacts=30, identified=20, opening=12, volume=1200.0, days=10, days_with_volume=4
+    )
+    assert net.value == pytest.approx(10.0)
+    assert [part.share for part in net.coverage] == pytest.approx([0.4, 2 / 3])
     share = f.failure_share(contacts=200, judged=80, failure=60)
     assert share.value == pytest.approx(0.75)
     assert share.coverage[0].share == pytest.approx(0.4)
@@ -202,6 +207,18 @@ def test_rates_of_a_driver_and_of_failure_demand():
         (f.contacts_per_resolution(contacts=4, identified=4, followed=4), "No chain has closed"),
         (f.contact_rate(contacts=4, volume=0, days=9, days_with_volume=0), "Import one"),
         (f.contact_rate(contacts=4, volume=0, days=9, days_with_volume=9), "is nothing"),
+        (
+            f.contact_rate_net(
+                contacts=4, identified=0, opening=0, volume=9.0, days=9, days_with_volume=9
+            ),
+            "names its customer",
+        ),
+        (
+            f.contact_rate_net(
+                contacts=4, identified=4, opening=4, volume=0, days=9, days_with_volume=0
+            ),
+            "Import one",
+        ),
         (f.failure_share(contacts=4, judged=0, failure=0), "has been judged"),
         (f.call_resolution(contacts=4, known=0, yes=0), "does not say"),
         (f.cost_per_contact(contacts=4, priced=0, pence=0), "Set costs"),

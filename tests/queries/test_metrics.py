@@ -146,6 +146,7 @@ class Loop:
         everything = self.all()
         judged = [c for c in everything if c.theme and c.theme.demand_type is not None]
         drove = [c for c in everything if date(2026, 3, 10) <= c.local_day <= date(2026, 3, 29)]
+        opened = sum(c.customer_id is not None and c not in again for c in drove)
         span = [date(2026, 3, 10) + timedelta(days=i) for i in range(20)]
         volume = 100.5 * sum(self.wanted.first_day <= d <= self.wanted.last_day for d in span)
         handled = [c for c in everything if c.handle_seconds is not None]
@@ -177,6 +178,7 @@ class Loop:
             "contacts": len(everything),
             "customers": len({c.customer_id for c in known}),
             "contact_rate": len(drove) / volume * 1000 if volume else None,
+            "contact_rate_net": opened / volume * 1000 if volume else None,
             "failure_share": self.share(
                 [c for c in judged if c.theme.demand_type is DemandType.FAILURE], judged
             ),

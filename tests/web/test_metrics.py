@@ -87,7 +87,7 @@ def test_a_site_without_contacts_says_what_a_metric_needs(manager):
     assert "needs one complete day" in text_of(manager.get("/metrics/"))
     words = text_of(manager.get("/metrics/aht"))
     assert "needs one complete day" in words
-    assert "The median is not kept" in words
+    assert "the median stands beside it" in words
 
 
 def test_the_overview_has_every_metric_or_says_why_not(manager, centre):
@@ -417,3 +417,10 @@ def test_a_metric_without_data_says_what_it_needs_and_where_to_give_it(
     assert "Nothing to count yet" in html
     assert re.search(rf'<a class="btn btn-primary" href="/[^"]+">{remedy}</a>', html)
     assert 'id="trend-data"' not in html
+
+
+def test_the_median_handle_time_stands_beside_the_mean(manager, centre):
+    words = text_of(manager.get("/metrics/aht"))
+
+    assert "Median 6 min 12 s" in words
+    assert "Median" not in text_of(manager.get("/metrics/contacts"))
