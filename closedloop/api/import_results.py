@@ -22,6 +22,7 @@ from closedloop.api.import_schemas import (
     RejectOut,
     RollBackForm,
     RollBackOut,
+    RollBackQuery,
 )
 from closedloop.api.jobs import job_out
 from closedloop.api.schemas import JobOut
@@ -148,11 +149,12 @@ def cancel_import_view(import_id: int) -> JobOut:
 
 @bp.get(f"{_ROUTE}/roll-back")
 @bp.doc(summary="What taking an import out would do", responses={404: _NO_IMPORT})
+@bp.input(RollBackQuery, location="query", arg_name="asked")
 @bp.output(RollBackOut)
 @needs("contacts.import")
-def preview_roll_back_view(import_id: int) -> RollBackOut:
+def preview_roll_back_view(import_id: int, asked: RollBackQuery) -> RollBackOut:
     """Count what would go; nothing is changed."""
-    found = preview_roll_back(db.session, batch_id=import_id)
+    found = preview_roll_back(db.session, batch_id=import_id, is_exact=asked.count)
     counts = {name: getattr(found, name) for name in RollBackOut.model_fields if name != "later"}
     later = [LaterImport(id=number, unchanged=rows) for number, rows in found.later]
     return RollBackOut(**counts, later=later)

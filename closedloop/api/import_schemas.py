@@ -214,6 +214,12 @@ class RollBackForm(In):
     expected_count: Row | None = None
 
 
+class RollBackQuery(In):
+    """Whether a large import is looked through: some seconds a million contacts."""
+
+    count: bool = False
+
+
 class LaterImport(Out):
     """A later import that found rows it had already; those of them go, too."""
 
@@ -225,12 +231,19 @@ class RollBackOut(Out):
     """What taking an import out would do."""
 
     contacts: int = Field(description="That would go.")
-    rebuilt: int = Field(description="Of other imports, that would lose messages of this one.")
+    rebuilt: int | None = Field(
+        description="Of other imports, that would lose messages of this one; null: not counted."
+    )
     restored: int = Field(description="Of earlier imports, that would get back what they had.")
-    customers: int = Field(description="Whose every contact would go.")
+    customers: int | None = Field(
+        description="Whose every contact would go; null where they were not counted."
+    )
     quotes: int
     later: list[LaterImport]
     refusal: str = Field(description="Why it cannot be done now; empty when it can.")
+    is_exact: bool = Field(
+        description="False for a large import, whose own numbers these are, from when it was read."
+    )
 
 
 class MappingOut(Out):

@@ -184,7 +184,7 @@ def roll_back(number: int, instance: Path | None, yes: bool, dry_run: bool, as_j
     """
     site = open_site(instance)
     with site.database.reading() as session:
-        preview = preview_roll_back(session, batch_id=number)
+        preview = preview_roll_back(session, batch_id=number, is_exact=dry_run or not yes)
     facts: dict[str, Any] = {
         name: getattr(preview, name)
         for name in ("contacts", "rebuilt", "restored", "customers", "quotes")

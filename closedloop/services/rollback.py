@@ -8,7 +8,7 @@ next run goes on with what is left. An import that is half taken out says so: it
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -33,6 +33,7 @@ from closedloop.models.contacts import BatchState
 from closedloop.services.audit import record_event
 from closedloop.services.bulk import in_portions
 from closedloop.services.import_holds import is_being_read
+from closedloop.services.intake import gaps_of
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.renewal import forget_versions, has_earlier_version, restore_contacts
 from closedloop.services.repeats import chain_contacts, mark_due, take_turn
@@ -45,6 +46,10 @@ from closedloop.services.session_removal import (
 )
 
 CONTACTS_AT_ONCE = 2_000
+LOOKED_AT = 50_000
+"""Rows of an import up to which what it brought is looked at unasked; of more, what it noted down
+itself is told."""
+
 COUNT_TYPED_ABOVE = 100
 """More contacts than this are taken out only when their number was typed."""
 
@@ -72,9 +77,10 @@ class RollBackPreview:
     ----------
     contacts, rebuilt, restored : int
         Contacts that would go; contacts of other imports that would lose messages of this one;
-        contacts of earlier imports that would get back the content this one replaced.
-    customers : int
-        Customers whose every contact would go.
+        contacts of earlier imports that would get back the content this one replaced. `rebuilt` is
+        None where it was not counted.
+    customers : int or None
+        Customers whose every contact would go; None where they were not counted.
     quotes : int
         Quotes of themes that would go.
     later : list of (import, its unchanged rows)
@@ -82,19 +88,33 @@ class RollBackPreview:
         this import and would be gone, though that file holds them.
     refusal : str
         Why it cannot be done now; empty when it can.
+    is_exact : bool
+        False where the numbers are those of the import itself, from the day it was read: contacts
+        that were erased or replaced since are still among them.
     """
 
     contacts: int
-    rebuilt: int
+    rebuilt: int | None
     restored: int
-    customers: int
+    customers: int | None
     quotes: int
     later: list[tuple[int, int]]
     refusal: str
+    is_exact: bool = True
 
 
-def preview_roll_back(session: Session, *, batch_id: int) -> RollBackPreview:
+def preview_roll_back(
+    session: Session, *, batch_id: int, is_exact: bool = False
+) -> RollBackPreview:
     """Return what taking an import out would do; nothing is written.
+
+    Parameters
+    ----------
+    session : Session
+    batch_id : int
+    is_exact : bool
+        Whether an import of more than `LOOKED_AT` rows is looked at, too, which takes some
+        seconds a million rows.
 
     Raises
     ------
@@ -103,6 +123,52 @@ def preview_roll_back(session: Session, *, batch_id: int) -> RollBackPreview:
     batch = session.get(ImportBatch, batch_id)
     if batch is None:
         raise NotFound(f"There is no import number {batch_id}.")
+    later = session.execute(
+        sa.select(ImportBatch.id, ImportBatch.unchanged)
+        .where(ImportBatch.source == batch.source, ImportBatch.id > batch_id)
+        .where(ImportBatch.unchanged > 0, ImportBatch.rolled_back_at.is_(None))
+        .order_by(ImportBatch.id)
+    )
+    found = _told(session, batch) if _is_large(batch) and not is_exact else _seen(session, batch_id)
+    return replace(found, later=[(row.id, row.unchanged) for row in later], refusal=_refusal(batch))
+
+
+def _is_large(batch: ImportBatch) -> bool:
+    return batch.added + batch.renewed > LOOKED_AT
+
+
+def _told(session: Session, batch: ImportBatch) -> RollBackPreview:
+    """Return what the import says of itself; only quotes, which are few, are looked up."""
+    quotes = (
+        sa.select(sa.func.count(ThemeEvidence.id))
+        .join(Contact, Contact.id == ThemeEvidence.contact_id)
+        .where(Contact.batch_id == batch.id)
+    )
+    return RollBackPreview(
+        contacts=_contacts_told(session, batch),
+        rebuilt=None if gaps_of(batch.mapping).gathers else 0,
+        restored=batch.renewed,
+        customers=None,
+        quotes=session.scalar(quotes) or 0,
+        later=[],
+        refusal="",
+        is_exact=False,
+    )
+
+
+def _contacts_told(session: Session, batch: ImportBatch) -> int:
+    """Return how many contacts a large import brought: its rows, where each is one.
+
+    Of messages nobody noted it down, nor what is left of an import half taken out: those are
+    counted in the index.
+    """
+    if gaps_of(batch.mapping).gathers or batch.rolled_back_by:
+        return _count_left(session, batch.id)
+    return batch.added
+
+
+def _seen(session: Session, batch_id: int) -> RollBackPreview:
+    """Look at everything that an import brought."""
     going = contacts_to_go(batch_id)
     c = _contacts.c
     holding = sa.select(_messages.c.contact_id).where(_messages.c.batch_id == batch_id).distinct()
@@ -114,14 +180,10 @@ def preview_roll_back(session: Session, *, batch_id: int) -> RollBackPreview:
         c.batch_id == batch_id, has_earlier_version(batch_id)
     )
     customers = sa.select(sa.func.count(sa.distinct(c.customer_id))).where(going, ~others)
-    quotes = sa.select(sa.func.count(ThemeEvidence.id)).where(
-        ThemeEvidence.contact_id.in_(sa.select(c.id).where(going))
-    )
-    later = session.execute(
-        sa.select(ImportBatch.id, ImportBatch.unchanged)
-        .where(ImportBatch.source == batch.source, ImportBatch.id > batch_id)
-        .where(ImportBatch.unchanged > 0, ImportBatch.rolled_back_at.is_(None))
-        .order_by(ImportBatch.id)
+    quotes = (
+        sa.select(sa.func.count(ThemeEvidence.id))
+        .join(_contacts, c.id == ThemeEvidence.contact_id)
+        .where(going)
     )
     return RollBackPreview(
         contacts=count_contacts_to_go(session, batch_id),
@@ -129,8 +191,8 @@ def preview_roll_back(session: Session, *, batch_id: int) -> RollBackPreview:
         restored=session.scalar(replaced) or 0,
         customers=session.scalar(customers) or 0,
         quotes=session.scalar(quotes) or 0,
-        later=[(row.id, row.unchanged) for row in later],
-        refusal=_refusal(batch),
+        later=[],
+        refusal="",
     )
 
 
@@ -178,7 +240,7 @@ def begin_roll_back(
     if refusal := _refusal(batch):
         raise Conflict(refusal)
     if not batch.rolled_back_by:
-        _check_count(session, batch_id, contacts, wants_count=wants_count)
+        _check_count(session, batch, contacts, wants_count=wants_count)
     if batch.state is BatchState.RUNNING:  # its process was killed
         batch.state, batch.finished_at = BatchState.FAILED, utc_now()
     if not batch.rolled_back_by:
@@ -190,18 +252,26 @@ def begin_roll_back(
             target_kind="import",
             target_id=batch.id,
             summary=f"began to take the import of {batch.file_name} out",
-            detail={"contacts": count_contacts_to_go(session, batch_id)},
+            detail={"contacts": _contacts_said(session, batch)},
         )
     return batch
 
 
+def _contacts_said(session: Session, batch: ImportBatch) -> int:
+    """Return the number of contacts that the look before says."""
+    if _is_large(batch):
+        return _contacts_told(session, batch)
+    return count_contacts_to_go(session, batch.id)
+
+
 def _check_count(
-    session: Session, batch_id: int, contacts: int | None, *, wants_count: bool
+    session: Session, batch: ImportBatch, contacts: int | None, *, wants_count: bool
 ) -> None:
     if contacts is None and not wants_count:
         return
-    found = count_contacts_to_go(session, batch_id)
-    sentence = ""
+    found, sentence = _contacts_said(session, batch), ""
+    if contacts is not None and contacts != found and _is_large(batch):
+        found = count_contacts_to_go(session, batch.id)  # somebody had them counted
     if contacts is None and found > COUNT_TYPED_ABOVE:
         sentence = f"Type how many contacts go. It would be {found:,}."
     elif contacts is not None and contacts != found:

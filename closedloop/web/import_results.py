@@ -124,11 +124,15 @@ def import_roll_back(batch_id: int) -> str:
 
 
 def _roll_back_page(batch_id: int, error: str = "") -> str:
-    preview = preview_roll_back(db.session, batch_id=batch_id)
+    is_counted = "count" in request.args
+    preview = preview_roll_back(db.session, batch_id=batch_id, is_exact=is_counted)
     return render_template(
         "contacts/import_roll_back.html",
         batch=get_batch(db.session, batch_id),
         preview=preview,
+        count_url=""
+        if preview.is_exact
+        else url_for("contacts.import_roll_back", batch_id=batch_id, count="now"),
         count=preview.contacts if preview.contacts > COUNT_TYPED_ABOVE else None,
         error=error,
     )

@@ -36,10 +36,17 @@ from closedloop.models.contacts import BatchState
 from closedloop.services import rollback as service
 from closedloop.services.contacts import import_file
 from closedloop.services.import_holds import hold_import, new_holder
-from closedloop.services.rollback import begin_roll_back, count_contacts_to_go, roll_back_import
+from closedloop.services.rollback import (
+    begin_roll_back,
+    count_contacts_to_go,
+    preview_roll_back,
+    roll_back_import,
+)
 from tests.factories.themes import make_theme
 from tests.services.test_contacts import MAPPING, row, write
+from tests.statements import count_statements
 
+ACTOR = Actor("Priya Nair")
 TALK = dataclasses.replace(MAPPING, session_gap_seconds=12 * 3600)
 
 
@@ -279,6 +286,43 @@ def test_a_half_rolled_back_import_does_not_go_on(take_in, take_out, database, s
             by=Actor("Priya Nair"),
             batch_id=batch_id,
         )
+
+
+def test_the_look_before_a_large_roll_back_reads_no_contact_until_it_is_asked_to(
+    take_in, session, database, monkeypatch
+) -> None:
+    take_in([row("a", hours=0)])
+    batch_id = take_in([row("m", hours=24), row("n", customer="new"), row("o", customer="")])
+    small = preview_roll_back(session, batch_id=batch_id)
+    assert (small.contacts, small.customers, small.rebuilt, small.is_exact) == (3, 1, 0, True)
+    monkeypatch.setattr(service, "LOOKED_AT", 2)
+    session.execute(sa.delete(Contact).where(Contact.source_contact_id == "o"))  # as if erased
+
+    with count_statements(database.engine) as seen:
+        told = preview_roll_back(session, batch_id=batch_id)
+
+    assert (told.contacts, told.customers, told.rebuilt, told.is_exact) == (3, None, 0, False)
+    assert len(seen) == 3  # the import, later ones, quotes
+    assert [s for s in seen if " contacts" in s] == [s for s in seen if "theme_evidence" in s]
+    exact = preview_roll_back(session, batch_id=batch_id, is_exact=True)
+    assert (exact.contacts, exact.customers, exact.is_exact) == (2, 1, True)
+    for wrong in (1, 4):
+        with pytest.raises(Invalid, match="2 contacts would go"):
+            begin_roll_back(session, batch_id=batch_id, by=ACTOR, contacts=wrong)
+    for right in (3, 2):  # what was told, and what was counted
+        begin_roll_back(session, batch_id=batch_id, by=ACTOR, contacts=right)
+        session.get_one(ImportBatch, batch_id).rolled_back_by = ""
+
+
+def test_a_large_import_of_messages_says_how_many_contacts_they_are(
+    take_in, session, monkeypatch
+) -> None:
+    batch_id = take_in([row("a", hours=0), row("b", hours=1), row("c", hours=48)], TALK)
+    monkeypatch.setattr(service, "LOOKED_AT", 2)
+
+    told = preview_roll_back(session, batch_id=batch_id)
+
+    assert (told.contacts, told.rebuilt, told.is_exact) == (2, None, False)
 
 
 def test_an_import_that_is_being_read_is_not_taken_out_and_one_that_was_killed_is(
