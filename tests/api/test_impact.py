@@ -42,7 +42,7 @@ def test_the_examples_do_what_the_page_says(api, session, look):
             item |= {"id": look.id} if "id" in item else {}
         assert fits(told, answer.json), (method, path, answer.text)
         asked += 1
-    assert asked == 6
+    assert asked == 7
 
 
 def test_every_address_of_impact_is_on_the_page_and_none_that_is_not_there(app):
