@@ -142,7 +142,7 @@ def _ended_apart(low: float, middle: float, high: float, what: str, found: Findi
     return [
         Part("At least "),
         Part(contacts(low), True),
-        Part(f", most likely {contacts(middle)} {what} (95{NARROW}%: {to_words(low, high)}), "),
+        Part(f" and most likely {contacts(middle)} {what} (95{NARROW}%: {to_words(low, high)}), "),
         Part(per_cent(share), True),
         Part(f"{more} the {contacts(found.expected)} expected."),
     ]

@@ -238,7 +238,7 @@ def test_impact_speaks_a_verdict_only_at_a_look(api, session):
     assert found["running"]["avoided"]["high"] == 3
     assert found["came_back_since"] == "2026-04-28"
     assert found["next_look"] == "2026-03-30"
-    assert found["newest_look"]["sentence"].startswith("At least 310, most likely 420")
+    assert found["newest_look"]["sentence"].startswith("At least 310 and most likely 420")
 
 
 def test_impact_before_the_first_look_has_no_number(api, session):

@@ -41,7 +41,7 @@ def also(found: Finding) -> str:
 
 def test_a_fall_starts_with_its_least_and_ends_with_its_share():
     assert said(FELL) == (
-        "At least 310, most likely 420 contacts avoided since 6 March 2026 (95 %: 310 to 540), "
+        "At least 310 and most likely 420 contacts avoided since 6 March 2026 (95 %: 310 to 540), "
         "20 % of the 2,060 expected."
     )
 
@@ -50,7 +50,7 @@ def test_a_rise_is_told_with_positive_numbers_in_the_same_order():
     rose = replace(FELL, verdict=Verdict.ROSE, avoided=Range(-240, -150, -60), observed=2210)
 
     assert said(rose) == (
-        "At least 60, most likely 150 more contacts came since 6 March 2026 than expected "
+        "At least 60 and most likely 150 more contacts came since 6 March 2026 than expected "
         "(95 %: 60 to 240), 7 % more than the 2,060 expected."
     )
 

@@ -253,7 +253,7 @@ def test_a_verdict_is_new_for_two_weeks_of_data(manager, session):
     todo = text_of(manager.get("/")).split("For you")[1].split("What changed")[0]
 
     assert "Verdict ready: “Fresh”" in todo
-    assert "At least 310, most likely 420 contacts avoided" in todo
+    assert "At least 310 and most likely 420 contacts avoided" in todo
     assert "Stale" not in todo
 
 

@@ -157,7 +157,7 @@ def test_an_impact_page_answers_first_and_shows_the_plan_and_the_checks(manager,
 
     text = text_of(manager.get(f"/impact/{key_of(intervention)}"))
 
-    assert "At least 310 , most likely 420 contacts avoided since 3 March 2026" in text
+    assert "At least 310 and most likely 420 contacts avoided since 3 March 2026" in text
     assert "worth having: 412 (20 %)" in text
     assert "41 to 72 hours" in text
     assert "£1,500 to £2,700" in text
@@ -171,7 +171,7 @@ def test_an_impact_page_answers_first_and_shows_the_plan_and_the_checks(manager,
 @pytest.mark.parametrize(
     ("verdict", "avoided", "words"),
     [
-        (Verdict.ROSE, (-240, -150, -60), "At least 60 , most likely 150 more contacts came"),
+        (Verdict.ROSE, (-240, -150, -60), "At least 60 and most likely 150 more contacts came"),
         (Verdict.NO_CHANGE, (-60, 25, 110), "No change can be shown."),
         (Verdict.INCONCLUSIVE, (-60, 200, 480), "It cannot be told yet."),
         (Verdict.NOT_ENOUGH_DATA, (-60, 25, 110), "There is not enough data to tell."),
