@@ -28,7 +28,15 @@ from closedloop.config import Settings
 from closedloop.demo.calendar import LAST_DAY, TODAY, ZONE
 from closedloop.demo.centre import DemoCentre, generate
 from closedloop.demo.marking import mark_actions
-from closedloop.demo.scenario import COMEBACK_STORY, DEPARTMENTS, FIXES, OPEN_ACTIONS, PEOPLE, Fix
+from closedloop.demo.scenario import (
+    COMEBACK_STORY,
+    DEPARTMENTS,
+    FIXES,
+    NET_EXCLUSIONS,
+    OPEN_ACTIONS,
+    PEOPLE,
+    Fix,
+)
 from closedloop.demo.stories import TRIAGE_STORIES, TriageStory
 from closedloop.domain.accounts import Role
 from closedloop.domain.actions import ActionStatus
@@ -38,6 +46,7 @@ from closedloop.domain.contacts import HEADLINE_WINDOW, last_mature_day
 from closedloop.domain.errors import Conflict
 from closedloop.domain.impact import looks
 from closedloop.domain.jobs import Progress
+from closedloop.domain.metrics import ListKind
 from closedloop.domain.themes import DemandType, Strategy, ThemeStatus
 from closedloop.models import (
     Action,
@@ -62,6 +71,7 @@ from closedloop.services.contacts import import_file
 from closedloop.services.followers import renew_followers
 from closedloop.services.impact import measure_due, measure_intervention, watch_comebacks
 from closedloop.services.long_work import Report, Transactions
+from closedloop.services.metrics import set_metric_list
 from closedloop.services.theme_map import renew_theme_map
 from closedloop.services.themes import (
     assign_contacts,
@@ -78,6 +88,10 @@ from closedloop.services.triage import (
 )
 
 SOURCE = "northbank"
+FIRST_DAY = date(2025, 5, 12)
+BEGUN_ON = date(2025, 11, 3)
+"""Day on which the bank set closedloop up, half a year into the contacts it brought."""
+
 DISCOVERED_ON = date(2025, 12, 1)
 BACK_ON = date(2026, 5, 4)
 """Day on which what the working group put off comes back to it."""
@@ -170,8 +184,9 @@ def _is_built(session: Session, seed: int) -> bool:
 
 
 def _live_through(site: _Site) -> None:
-    with _on(date(2025, 11, 3)):
+    with _on(BEGUN_ON):
         _add_people(site)
+        _fix_exclusions(site)
     _export(site)
     for _, last, file_name in _months():
         with _on(last + timedelta(days=1), hour=2):
@@ -195,7 +210,7 @@ def _months() -> list[tuple[date, date, str]]:
     """Return (first day, last day, file name) of each import: half a year, then months."""
     ends = [date(2025, 11, 30), date(2025, 12, 31), date(2026, 1, 31), date(2026, 2, 28)]
     ends += [date(2026, 3, 31), date(2026, 4, 30), LAST_DAY]
-    first = date(2025, 5, 12)
+    first = FIRST_DAY
     months = []
     for last in ends:
         months.append((first, last, f"northbank-to-{last.isoformat()}.jsonl"))
@@ -232,6 +247,19 @@ def _add_people(site: _Site) -> None:
     path = site.settings.instance / ACCOUNTS_FILE
     path.touch(mode=0o600)
     path.write_text(json.dumps(accounts, indent=1, ensure_ascii=False))
+
+
+def _fix_exclusions(site: _Site) -> None:
+    """Fix in advance which codes net figures leave out; the first list may reach into the past."""
+    with site.transactions() as session:
+        set_metric_list(
+            session,
+            kind=ListKind.NET_EXCLUSIONS,
+            valid_from=FIRST_DAY,
+            entries=NET_EXCLUSIONS,
+            today=BEGUN_ON,
+            by=site.manager,
+        )
 
 
 def demo_accounts(instance: Path) -> list[dict[str, str]]:

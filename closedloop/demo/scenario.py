@@ -22,6 +22,10 @@ DEPARTMENTS = (
 )
 
 
+NET_EXCLUSIONS = ("Fraud referral", "Lost or stolen")
+"""Wrap-up codes left out of net figures: the bank itself asks these customers to come back."""
+
+
 @dataclass(frozen=True)
 class Person:
     """Somebody who signs in.

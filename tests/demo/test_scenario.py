@@ -6,7 +6,7 @@ from datetime import date
 
 from closedloop.demo.calendar import TODAY
 from closedloop.demo.intents import DISPOSITIONS, INDEX, INTENTS, QUEUES
-from closedloop.demo.scenario import DEPARTMENTS, FIXES, OPEN_ACTIONS, PEOPLE
+from closedloop.demo.scenario import DEPARTMENTS, FIXES, NET_EXCLUSIONS, OPEN_ACTIONS, PEOPLE
 from closedloop.demo.stories import TRIAGE_STORIES
 from closedloop.demo.truth import EFFECTS
 
@@ -20,6 +20,7 @@ def test_intents_name_queues_and_codes_that_exist_and_are_uneven():
     assert {intent.disposition for intent in INTENTS} == set(DISPOSITIONS) - {"General enquiry"}
     volumes = sorted((intent.per_day for intent in INTENTS), reverse=True)
     assert volumes[0] > 10 * volumes[-1]
+    assert set(NET_EXCLUSIONS) < set(DISPOSITIONS)
     planted = [INTENTS[INDEX[fix.intents[0]]].per_day for fix in FIXES]
     assert all(10 <= per_day <= 25 for per_day in planted)
 

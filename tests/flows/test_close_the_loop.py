@@ -46,6 +46,15 @@ def test_the_fix_that_wore_off_reopens_its_theme(demo_site):
     assert action["theme_status"] == "reopened"
 
 
+def test_the_net_repeat_rate_stands_on_a_list_fixed_in_advance(demo_site):
+    found = json.loads(demo_site.command("report", "metrics", "--json").stdout)
+    rates = {metric["key"]: metric for metric in found["metrics"]}
+    net, gross = rates["repeat_rate_net"], rates["repeat_rate_any"]
+
+    assert 0.05 < net["cell"]["value"] < 0.30
+    assert net["cell"]["n"] < gross["cell"]["n"]  # codes are left out
+
+
 def test_a_second_run_changes_nothing(demo_site):
     before = demo_site.command("jobs", "list", "--json").stdout
     again = demo_site.command("demo", "--no-serve", "--json")
