@@ -139,17 +139,12 @@ def _is_large(batch: ImportBatch) -> bool:
 
 def _told(session: Session, batch: ImportBatch) -> RollBackPreview:
     """Return what the import says of itself; only quotes, which are few, are looked up."""
-    quotes = (
-        sa.select(sa.func.count(ThemeEvidence.id))
-        .join(Contact, Contact.id == ThemeEvidence.contact_id)
-        .where(Contact.batch_id == batch.id)
-    )
     return RollBackPreview(
         contacts=_contacts_told(session, batch),
         rebuilt=None if gaps_of(batch.mapping).gathers else 0,
         restored=batch.renewed,
         customers=None,
-        quotes=session.scalar(quotes) or 0,
+        quotes=_count_quotes(session, _contacts.c.batch_id == batch.id),
         later=[],
         refusal="",
         is_exact=False,
@@ -180,20 +175,28 @@ def _seen(session: Session, batch_id: int) -> RollBackPreview:
         c.batch_id == batch_id, has_earlier_version(batch_id)
     )
     customers = sa.select(sa.func.count(sa.distinct(c.customer_id))).where(going, ~others)
-    quotes = (
-        sa.select(sa.func.count(ThemeEvidence.id))
-        .join(_contacts, c.id == ThemeEvidence.contact_id)
-        .where(going)
-    )
     return RollBackPreview(
         contacts=count_contacts_to_go(session, batch_id),
         rebuilt=touched - (session.scalar(alone) or 0),
         restored=session.scalar(replaced) or 0,
         customers=session.scalar(customers) or 0,
-        quotes=session.scalar(quotes) or 0,
+        quotes=_count_quotes(session, going),
         later=[],
         refusal="",
     )
+
+
+def _count_quotes(session: Session, going: sa.ColumnElement[bool]) -> int:
+    # A look-up for each quote, of which there are few: as a join, SQLite would begin with the
+    # contacts of the import.
+    is_of_one = (
+        sa.select(sa.func.count())
+        .select_from(_contacts)
+        .where(_contacts.c.id == ThemeEvidence.contact_id, going)
+        .correlate(ThemeEvidence)
+        .scalar_subquery()
+    )
+    return session.scalar(sa.select(sa.func.count(ThemeEvidence.id)).where(is_of_one == 1)) or 0
 
 
 def _refusal(batch: ImportBatch) -> str:

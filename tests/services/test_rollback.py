@@ -199,7 +199,7 @@ def test_a_message_that_joined_two_contacts_leaves_two_and_their_own_words(
 
 
 def test_words_that_go_send_a_contact_back_to_be_assigned_and_quotes_go_with_theirs(
-    take_in, take_out, session, database
+    take_in, take_out, session, database, monkeypatch
 ) -> None:
     take_in([row("kept", text="My card has not come.")], TALK)
     batch_id = take_in(
@@ -218,6 +218,16 @@ def test_words_that_go_send_a_contact_back_to_be_assigned_and_quotes_go_with_the
             )
         )
     session.commit()
+    assert preview_roll_back(session, batch_id=batch_id).quotes == 1
+    with monkeypatch.context() as large, count_statements(database.engine) as seen:
+        large.setattr(service, "LOOKED_AT", 0)
+        assert preview_roll_back(session, batch_id=batch_id).quotes == 1
+    if database.engine.dialect.name == "sqlite":  # from the quotes to their contacts
+        found = session.connection().exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {seen[-1]}", (batch_id, 1)
+        )
+        assert "ix_contacts_batch_started" not in str(found.all())
+    session.rollback()
 
     take_out(batch_id)
 
