@@ -22,7 +22,6 @@ RULES = {
     "chance": "How often this look would say “fell” if the expected share of contacts went away "
     "and nothing else happened.",
     "seen": "A drop of this size or more is noticed in four cases of five.",
-    "expected": "Contacts to be expected over the counted days if nothing were changed.",
 }
 
 
