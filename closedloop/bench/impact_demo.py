@@ -27,7 +27,6 @@ from closedloop.demo.scenario import FIXES, Fix
 from closedloop.demo.truth import EFFECTS
 from closedloop.domain.actions import ActionStatus
 from closedloop.domain.impact import (
-    LOOK_ALPHA,
     LOOK_DAYS,
     PRE_DAYS_MAX,
     RECENT_DAYS,
@@ -37,7 +36,8 @@ from closedloop.domain.impact import (
     counted_from,
     judge_displacement,
 )
-from ml.impact import ImpactEstimate, estimate_impact, watch_for_comeback
+from closedloop.domain.impact_judging import look_alpha
+from ml.impact import ImpactCase, ImpactEstimate, estimate_many, watch_for_comeback
 from ml.themes.threads import one_thread_each
 
 AS_PLANTED, OPEN, WRONG = "as planted", "open", "wrong"
@@ -51,12 +51,12 @@ STORIES = {
 _NO_ANSWER = (Verdict.INCONCLUSIVE, Verdict.NOT_ENOUGH_DATA, Verdict.TOO_EARLY)
 
 Row = dict[str, Any]
-Counts = Any
 
 
 def call_seed(seed: int, keep: Path | None = None) -> list[Row]:
     """Return a row for each look at each fix, and one for the comeback watch."""
-    basis = {"engine": engine_digest(), "looks": list(LOOK_DAYS), "alpha": LOOK_ALPHA}
+    alphas = [look_alpha(number, has_claimed=False) for number in range(1, len(LOOK_DAYS) + 1)]
+    basis = {"engine": engine_digest(), "looks": list(LOOK_DAYS), "alphas": alphas}
     rows: list[Row] = Kept(keep).measure("demo", str(seed), basis, partial(_call_seed, seed))[
         "rows"
     ]
@@ -75,7 +75,7 @@ def _call_fix(centre: DemoCentre, fix: Fix) -> Iterator[Row]:
         as_of = starts + timedelta(days=days - 1)
         if as_of > LAST_DAY:
             break
-        verdict, status = _look(centre, fix, as_of)
+        verdict, status = _look(centre, fix, as_of, number)
         call = call_look(fix.key, verdict, status)
         yield {"fix": fix.key, "look": number, "verdict": verdict.value, "call": call}
     if EFFECTS[fix.key].lasts_until < LAST_DAY:
@@ -104,38 +104,41 @@ def call_watch(alarms: Sequence[date], lasted_until: date) -> str:
     return AS_PLANTED if alarms else OPEN
 
 
-def _look(centre: DemoCentre, fix: Fix, as_of: date) -> tuple[Verdict, ActionStatus]:
-    first = max(0, day_number(fix.shipped_on) - PRE_DAYS_MAX)
-    days = slice(first, day_number(as_of) + 1)
-    theme, *siblings = (centre.per_day(key)[days] for key in _family(fix))
-    controls = np.column_stack([centre.per_day(key)[days] for key in _unaffected(fix, as_of)])
-    estimate = partial(_estimate, fix=fix, first=first, controls=controls)
-    own = estimate(theme)
-    beside = [estimate(sibling, alike=own) for sibling in siblings]
-    net = estimate(theme + sum(siblings), alike=own) if siblings else None
+def _look(centre: DemoCentre, fix: Fix, as_of: date, look: int) -> tuple[Verdict, ActionStatus]:
+    own, *others = _estimate(centre, fix, as_of, look)
+    *siblings, net = others or [None]
     verdict = Verdict(own.verdict.value)
     displacement = judge_displacement(
         verdict,
         own.avoided,
         _range(net) if net else None,
-        [(Verdict(one.verdict.value), _range(one)) for one in beside],
+        [(Verdict(one.verdict.value), _range(one)) for one in siblings if one],
     )
     return verdict, action_status_after_look(verdict, displacement)
 
 
-def _estimate(
-    counts: Counts, *, fix: Fix, first: int, controls: Counts, alike: ImpactEstimate | None = None
-) -> ImpactEstimate:
+def _estimate(centre: DemoCentre, fix: Fix, as_of: date, look: int) -> list[ImpactEstimate]:
+    """Estimate the theme, each of its siblings, and where there are some all of them together."""
+    first = max(0, day_number(fix.shipped_on) - PRE_DAYS_MAX)
+    days = slice(first, day_number(as_of) + 1)
     n_pre = day_number(fix.shipped_on) - first
-    return estimate_impact(
-        counts,
-        n_pre,
-        FIRST_DAY + timedelta(days=first),
-        controls=controls,
-        holidays=sorted(bank_holidays()),
-        skip=range(n_pre, n_pre + fix.roll_out_days),
-        alpha=LOOK_ALPHA,
-        same_controls_as=alike,
+    series = [centre.per_day(key)[days] for key in _family(fix)]
+    if len(series) > 1:
+        series.append(np.sum(series, axis=0))
+    beside = np.column_stack([centre.per_day(key)[days] for key in _unaffected(fix, as_of)])
+    return estimate_many(
+        [
+            ImpactCase(
+                counts,
+                n_pre,
+                FIRST_DAY + timedelta(days=first),
+                controls=beside,
+                holidays=sorted(bank_holidays()),
+                skip=range(n_pre, n_pre + fix.roll_out_days),
+                alpha=look_alpha(look, has_claimed=False),
+            )
+            for counts in series
+        ]
     )
 
 

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from closedloop.bench.impact_tables import ALL_SIZES, ALPHA, BACK_FOR, EFFECTS, FROM_TWO
+from closedloop.domain.impact import LOOK_Q
+from closedloop.domain.impact_judging import q_values
 
 Row = dict[str, Any]
 Line = dict[str, Any]
 BySize = dict[str, list[Row]]
 
 CLAIMS = ("fell", "rose")
-SHARE_FALSE = 0.10  # of claims, asked of Benjamini and Hochberg
 MOST_MOVED = 0.20  # of unaffected themes, from which the product claims nothing
 BIAS_ASKED = {"least": -1.5, "most": 1.5}
 POWER_ASKED = {
@@ -224,15 +225,9 @@ def displaced_lines(by_size: BySize) -> list[Line]:
     ]
 
 
-def hold_back(p_values: Sequence[float], q: float = SHARE_FALSE) -> list[bool]:
-    """Say which of many looks may be claimed by Benjamini and Hochberg."""
-    order = np.argsort(p_values, kind="stable")
-    allowed = q * np.arange(1, len(order) + 1) / len(order)
-    below = np.flatnonzero(np.array(p_values)[order] <= allowed)
-    claimed = np.zeros(len(order), dtype=bool)
-    if len(below):
-        claimed[order[: below[-1] + 1]] = True
-    return [bool(one) for one in claimed]
+def hold_back(p_values: Sequence[float]) -> list[bool]:
+    """Say which of many looks the product lets claim something."""
+    return [q <= LOOK_Q for q in q_values(p_values)]
 
 
 def many_lines(rows: Sequence[Row]) -> list[Line]:

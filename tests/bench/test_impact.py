@@ -136,8 +136,8 @@ def test_bias_is_in_percent_of_what_would_have_come_and_positive_when_we_boast()
 
 
 def test_benjamini_and_hochberg_claim_up_to_the_last_p_below_its_line():
-    assert hold_back([0.06, 0.01, 0.5, 0.08], q=0.10) == [False, True, False, False]
-    assert hold_back([0.06, 0.01, 0.5, 0.07], q=0.10) == [True, True, False, True]
+    assert hold_back([0.06, 0.01, 0.5, 0.08]) == [False, True, False, False]
+    assert hold_back([0.06, 0.01, 0.5, 0.07]) == [True, True, False, True]
     assert hold_back([0.2, 0.9]) == [False, False]
 
 
