@@ -106,13 +106,13 @@ def call_watch(alarms: Sequence[date], lasted_until: date) -> str:
 
 def _look(centre: DemoCentre, fix: Fix, as_of: date, look: int) -> tuple[Verdict, ActionStatus]:
     own, *others = _estimate(centre, fix, as_of, look)
-    *siblings, net = others or [None]
+    net = others[-1] if others else None
     verdict = Verdict(own.verdict.value)
     displacement = judge_displacement(
         verdict,
         own.avoided,
         _range(net) if net else None,
-        [(Verdict(one.verdict.value), _range(one)) for one in siblings if one],
+        [(Verdict(one.verdict.value), _range(one)) for one in others[:-1]],
     )
     return verdict, action_status_after_look(verdict, displacement)
 
