@@ -191,7 +191,6 @@ def _estimate(row: ShippedAction, measured: Measured) -> dict[str, Any]:
         "avoided": _range(measured.avoided),
         "net": _range(measured.net) if measured.net else None,
         "has_moved": measured.has_moved,
-        "minutes": _range(measured.minutes),
         "p_value": measured.p_value,
         "definition": measured.definition_number,
         "method": measured.method_version,

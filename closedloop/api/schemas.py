@@ -371,7 +371,6 @@ class Estimate(Out):
     avoided: RangeOut
     net: RangeOut | None = Field(description="Over the theme and those beside it.")
     has_moved: bool = Field(description="Contacts turned up in themes beside it.")
-    minutes: RangeOut = Field(description="Agent minutes for the credited contacts.")
     p_value: Rate
     definition: int
     method: str

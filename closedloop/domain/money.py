@@ -204,7 +204,7 @@ class Claim:
     n_counted : int
         Days that count; 0 is all of them.
     measured_as_one : frozenset of int
-        Changes that cannot be told apart from it, itself included; empty without any.
+        Itself and the changes that cannot be told apart from it; empty where it is not known.
     """
 
     avoided: Range

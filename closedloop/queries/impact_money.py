@@ -153,5 +153,7 @@ def _claim(measured: Measured, kept: Any, pence_now: float) -> Claim:
         last_day=measured.as_of,
         compared=frozenset(map(str, kept.controls or ())),
         n_counted=max(measured.n_post, 1),
-        measured_as_one=frozenset(one["id"] for one in kept.joint or ()),
+        measured_as_one=frozenset(
+            {measured.intervention_id, *(one["id"] for one in kept.joint or ())}
+        ),
     )

@@ -131,10 +131,11 @@ def test_many_are_read_in_one_statement(session, database):
 
 
 def test_a_total_leaves_out_what_has_no_range_and_counts_one_change_once(session):
-    joint = {"joint": [{"id": 1}, {"id": 2}]}
+    alone = measured(session)  # before the other one joined it
+    joint = {"joint": [{"id": alone.intervention_id}, {"id": 900_000}]}
     rows = [
-        measured(session, detail=joint),
-        measured(session, detail=joint),
+        alone,
+        measured(session, as_of=alone.as_of + timedelta(days=1), detail=joint),
         measured(session, avoided=(90.0, 100.0, 110.0), detail={"controls": ["T-7"]}),
         measured(session, verdict=Verdict.NOT_ENOUGH_DATA),
         None,
