@@ -98,10 +98,7 @@ def find_overlap(mine: GoLive, others: Collection[GoLive], *, as_of: date) -> Ov
     as_of : date
         Last data day, inclusive.
     """
-    known = sorted(
-        [mine, *(one for one in others if one.id != mine.id and one.went_live_on <= as_of)],
-        key=lambda one: (one.went_live_on, one.id),
-    )
+    known = [one for one in _related(mine, others) if one.went_live_on <= as_of or one is mine]
     members = _joined(mine, known)
     themes = frozenset[int]().union(*(one.theme_ids for one in members))
     first, last = members[0].went_live_on, members[-1].went_live_on
@@ -118,6 +115,20 @@ def find_overlap(mine: GoLive, others: Collection[GoLive], *, as_of: date) -> Ov
         blurs=tuple(later),
         refusal=refusal,
     )
+
+
+def _related(mine: GoLive, others: Collection[GoLive]) -> list[GoLive]:
+    """Return the change and those it shares themes with, also by way of others, by go-live."""
+    found = {mine.id: mine}
+    themes: set[int] = set()
+    more = set(mine.theme_ids)
+    while more - themes:
+        themes |= more
+        for one in others:
+            if one.id != mine.id and one.theme_ids & themes:
+                found[one.id] = one
+        more = set[int]().union(*(one.theme_ids for one in found.values()))
+    return sorted(found.values(), key=lambda one: (one.went_live_on, one.id))
 
 
 def _joined(mine: GoLive, known: Collection[GoLive]) -> tuple[GoLive, ...]:
@@ -166,7 +177,8 @@ def superseded_on(mine: GoLive, others: Collection[GoLive]) -> date | None:
 
     A change that cannot be measured at all is taken over by none.
     """
-    if find_overlap(mine, others, as_of=mine.went_live_on).refusal:
+    related = _related(mine, others)
+    later = sorted({one.went_live_on for one in related if one.went_live_on > mine.went_live_on})
+    if not later or find_overlap(mine, related, as_of=mine.went_live_on).refusal:
         return None
-    later = sorted({one.went_live_on for one in others if one.went_live_on > mine.went_live_on})
-    return next((day for day in later if find_overlap(mine, others, as_of=day).refusal), None)
+    return next((day for day in later if find_overlap(mine, related, as_of=day).refusal), None)

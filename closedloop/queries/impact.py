@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from closedloop.domain.actions import ActionStatus
+from closedloop.domain.comebacks import ComebackOutcome
 from closedloop.domain.impact import (
     Displacement,
     Range,
@@ -25,6 +26,7 @@ from closedloop.domain.impact import (
     looks,
     total_range,
 )
+from closedloop.domain.impact_overlap import superseded_on
 from closedloop.domain.impact_words import Finding
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import (
@@ -36,6 +38,7 @@ from closedloop.models import (
     Theme,
     User,
 )
+from closedloop.queries.go_lives import list_go_lives
 from closedloop.queries.impact_measured import Measured, list_measured
 
 __all__ = [
@@ -90,7 +93,12 @@ class ShippedAction:
     smallest_drop : float or None
         Share worth having, as frozen in the plan.
     came_back_since : date or None
-        First day of the newest rise that the comeback watch found.
+        First day of the newest rise that the comeback watch found, unless its review says that
+        something else explains it or that it does not matter.
+    is_staged : bool
+        Rolled out by share of customers: counted from the first stage on.
+    superseded_on : date or None
+        Day from which a later change of the same theme is measured instead.
     """
 
     intervention_id: int
@@ -109,13 +117,15 @@ class ShippedAction:
     rollout_days: int
     smallest_drop: float | None
     came_back_since: date | None
+    is_staged: bool = False
+    superseded_on: date | None = None
     look: Measured | None = None
     running: Measured | None = None
 
     @property
     def counted_from(self) -> date:
-        """First counted day, after the roll-out."""
-        return counted_from(self.went_live_on, self.rollout_days)
+        """First counted day: after the roll-out, or that of the first stage."""
+        return counted_from(self.went_live_on, 0 if self.is_staged else self.rollout_days)
 
     @property
     def newest(self) -> Measured | None:
@@ -129,19 +139,23 @@ class ShippedAction:
 
     @property
     def look_number(self) -> int:
-        """Looks spoken so far, 0 to 4."""
+        """Looks spoken so far, 0 to 7."""
         return self.look.look if self.look else 0
 
     @property
     def next_look(self) -> date | None:
         """Last data day of the first look that has not been spoken, None after the last."""
-        days = looks(self.went_live_on, self.rollout_days)
-        return days[self.look_number] if self.look_number < len(days) else None
+        return next(iter(self._looks_to_come()), None)
 
     def unspoken_looks(self, cut: date) -> list[date]:
         """Return the last data days of looks that the data to `cut` inclusive allow by now."""
+        return [day for day in self._looks_to_come() if day <= cut]
+
+    def _looks_to_come(self) -> list[date]:
+        """Return the days of looks not spoken yet, to where a later change takes over."""
         days = looks(self.went_live_on, self.rollout_days)[self.look_number :]
-        return [day for day in days if day <= cut]
+        end = self.superseded_on
+        return [day for day in days if end is None or day < end]
 
     def finding(self, measured: Measured) -> Finding:
         """Return what sentences about one of its measurements are made of."""
@@ -150,7 +164,7 @@ class ShippedAction:
             avoided=measured.avoided,
             expected=measured.expected,
             observed=measured.observed,
-            counted_from=self.counted_from,
+            counted_from=measured.counted_from or self.counted_from,
             n_post=measured.n_post,
             p_value=measured.p_value,
             could_have_seen=measured.could_have_seen,
@@ -190,16 +204,31 @@ class Total:
 
 
 def total_of(looks: Collection[Measured | None]) -> Total:
-    """Return the total of the looks in force; None stands for an action without one."""
+    """Return the total of the looks in force; None stands for an action without one.
+
+    What several changes did as one is credited to each of them, and counted once.
+    """
     counted = [look for look in looks if look is not None and look.verdict in COUNTED_VERDICTS]
+    once = _each_once(counted)
     return Total(
         actions=len(counted),
-        avoided=total_range([look.credited for look in counted]) if counted else None,
-        minutes=total_range([look.minutes for look in counted]) if counted else None,
+        avoided=total_range([look.credited for look in once]) if counted else None,
+        minutes=total_range([look.minutes for look in once]) if counted else None,
         moved=sum(look.has_moved for look in counted),
         without_range=len(looks) - len(counted),
         verdicts=Counter(look.verdict if look else Verdict.TOO_EARLY for look in looks),
     )
+
+
+def _each_once(looks: Sequence[Measured]) -> list[Measured]:
+    """Return looks that speak of different contacts, of those measured as one the newest."""
+    told: set[int] = set()
+    kept = []
+    for look in sorted(looks, key=lambda one: (one.as_of, one.id), reverse=True):
+        if look.intervention_id not in told:
+            kept.append(look)
+            told |= look.joint
+    return kept
 
 
 def get_total(
@@ -294,6 +323,7 @@ def list_shipped(
             Intervention.id,
             Intervention.went_live_on,
             Intervention.rollout_days,
+            Intervention.stages,
             Intervention.plan["smallest_drop"].as_float().label("smallest_drop"),
             Action.key,
             Action.title,
@@ -338,7 +368,8 @@ def list_shipped(
     rows = session.execute(statement).all()
     ids = {i for row in rows for i in (row.look_id, row.newest_id) if i is not None}
     found = list_measured(session, ids)
-    return [_shipped_action(row, found) for row in rows]
+    ends = _superseded(session, {row.id for row in rows})
+    return [_shipped_action(row, found, ends) for row in rows]
 
 
 def _narrowed(
@@ -378,7 +409,10 @@ def _standing_like(
 def _came_back_since(until: date | None) -> sa.ScalarSelect[date]:
     since = (
         sa.select(sa.func.max(Comeback.since_on))
-        .where(Comeback.intervention_id == Intervention.id)
+        .where(
+            Comeback.intervention_id == Intervention.id,
+            Comeback.outcome.in_(("", ComebackOutcome.REAL.value)),
+        )
         .correlate(Intervention)
     )
     return (since if until is None else since.where(Comeback.alarm_on <= until)).scalar_subquery()
@@ -401,7 +435,15 @@ def _newest_id(
     return statement.scalar_subquery()
 
 
-def _shipped_action(row: Any, found: dict[int, Measured]) -> ShippedAction:
+def _superseded(session: Session, ids: Collection[int]) -> dict[int, date | None]:
+    """Return since when a later change of the same theme is measured instead of each of these."""
+    known = list_go_lives(session) if ids else []
+    return {one.id: superseded_on(one, known) for one in known if one.id in ids}
+
+
+def _shipped_action(
+    row: Any, found: dict[int, Measured], ends: dict[int, date | None]
+) -> ShippedAction:
     worth = row.smallest_drop if row.smallest_drop is not None else row.own_smallest_drop
     return ShippedAction(
         intervention_id=row.id,
@@ -420,6 +462,8 @@ def _shipped_action(row: Any, found: dict[int, Measured]) -> ShippedAction:
         rollout_days=row.rollout_days,
         smallest_drop=worth,
         came_back_since=row.came_back_since,
+        is_staged=bool(row.stages),
+        superseded_on=ends.get(row.id),
         look=found.get(row.look_id),
         running=found.get(row.newest_id) if row.newest_id != row.look_id else None,
     )

@@ -28,6 +28,12 @@ class Measured:
         Share of expected, 0 to 1.
     sign_offs : int
         People other than the owner who stand by it.
+    q_value : float or None
+        Of a look, adjusted for the looks judged with it.
+    counted_from : date or None
+        First counted day as it was measured; None of rows that did not write it down.
+    joint : frozenset of int
+        Interventions that were measured as one change, its own among them; empty when alone.
     """
 
     id: int
@@ -52,6 +58,9 @@ class Measured:
     net: Range | None
     could_have_seen: float | None
     sign_offs: int
+    q_value: float | None = None
+    counted_from: date | None = None
+    joint: frozenset[int] = frozenset()
 
     @property
     def credited(self) -> Range:
@@ -81,6 +90,7 @@ _COLUMNS: tuple[sa.orm.InstrumentedAttribute[Any], ...] = (
     ImpactMeasurement.observed,
     ImpactMeasurement.expected,
     ImpactMeasurement.p_value,
+    ImpactMeasurement.q_value,
     ImpactMeasurement.n_pre,
     ImpactMeasurement.n_post,
     ImpactMeasurement.handle_seconds,
@@ -101,6 +111,8 @@ def select_measured() -> sa.Select[*tuple[Any, ...]]:
         ImpactMeasurement.avoided,
         ImpactMeasurement.avoided_high,
         detail["displacement"].as_string().label("displacement"),
+        detail[("window", "counted_from")].as_string().label("counted_from"),
+        detail["joint"].label("joint"),
         detail["could_have_seen"].as_float().label("could_have_seen"),
         detail[("net", "low")].as_float().label("net_low"),
         detail[("net", "avoided")].as_float().label("net_middle"),
@@ -132,6 +144,8 @@ def measured_of(row: Any) -> Measured:
         net=Range(row.net_low, row.net_middle, row.net_high) if has_net else None,
         could_have_seen=row.could_have_seen,
         sign_offs=row.sign_offs,
+        counted_from=date.fromisoformat(row.counted_from) if row.counted_from else None,
+        joint=frozenset(one["id"] for one in row.joint or ()),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from closedloop.domain.impact_judging import (
     q_value,
 )
 from closedloop.services.impact_packing import Counts, MeasurementInputs
-from ml.impact import ImpactEstimate, estimate_impact
+from ml.impact import ImpactCase, ImpactEstimate, estimate_many
 
 DECIMALS = 3  # of a daily path: a thousandth of a contact
 
@@ -91,36 +92,61 @@ def avoided_range(estimate: ImpactEstimate) -> Range:
     return Range(estimate.avoided_low, estimate.avoided, estimate.avoided_high)
 
 
-def make_estimates(
-    inputs: MeasurementInputs, same_controls_as: ImpactEstimate | None = None
-) -> Estimates:
-    """Estimate everything from the same days and controls; deterministic.
+def make_estimates(inputs: MeasurementInputs) -> Estimates:
+    """Estimate everything from the same days and controls; deterministic."""
+    return make_many([inputs])[0]
 
-    Parameters
-    ----------
-    inputs : MeasurementInputs
-    same_controls_as : ImpactEstimate, optional
-        Of a measurement whose controls, days, calendar and settings are the same to the bit:
-        what it found out about them is taken over, with the same result.
+
+def make_many(inputs: Sequence[MeasurementInputs]) -> list[Estimates]:
+    """Estimate many measurements together, each with the same bits as by itself.
+
+    What they find out about the same unaffected themes on the same days they find out once.
     """
-    own = _estimate(inputs, inputs.counts, same_controls_as)
-    fell = own.verdict.value == Verdict.FELL.value
-    columns = _columns(inputs.siblings)
-    family = inputs.counts + inputs.siblings.sum(axis=1, dtype=inputs.counts.dtype)
+    owns = estimate_many([_case(one, one.counts) for one in inputs])
+    asked = [_beside(one, own) for one, own in zip(inputs, owns, strict=True)]
+    answers = iter(estimate_many([case for cases in asked for case in cases.values()]))
+    return [
+        _assemble(one, own, {name: next(answers) for name in cases})
+        for one, own, cases in zip(inputs, owns, asked, strict=True)
+    ]
+
+
+def _beside(inputs: MeasurementInputs, own: ImpactEstimate) -> dict[str, ImpactCase]:
+    """Return what else is estimated once the change itself is, in order, by name."""
+    cases: dict[str, ImpactCase] = {}
+    siblings = _columns(inputs.siblings)
+    for number, column in enumerate(siblings):
+        cases[f"sibling {number}"] = _case(inputs, column, own)
+    if siblings:
+        family = inputs.counts + inputs.siblings.sum(axis=1, dtype=inputs.counts.dtype)
+        cases["net"] = _case(inputs, family, own)
+    for number, column in enumerate(_columns(inputs.parts)):
+        cases[f"part {number}"] = _case(inputs, column, own)
+    if own.verdict.value == Verdict.FELL.value:
+        for number, column in enumerate(_columns(inputs.channels)):
+            cases[f"channel {number}"] = _case(inputs, column, own)
+        if inputs.lately:
+            cases["lately"] = _case(inputs, inputs.counts, own, inputs.lately)
+    return cases
+
+
+def _assemble(
+    inputs: MeasurementInputs, own: ImpactEstimate, found: dict[str, ImpactEstimate]
+) -> Estimates:
+    def all_of(kind: str) -> tuple[ImpactEstimate, ...]:
+        return tuple(one for name, one in found.items() if name.startswith(f"{kind} "))
+
+    channels = all_of("channel")
     alone = Estimates(
         own=own,
         q_value=None,
         judged_with=None,
-        siblings=tuple(_estimate(inputs, column, own) for column in columns),
-        net=_estimate(inputs, family, own) if columns else None,
-        parts=tuple(_estimate(inputs, column, own) for column in _columns(inputs.parts)),
-        channels=tuple(_estimate(inputs, column, own) for column in _columns(inputs.channels))
-        if fell
-        else (),
-        channel_names=inputs.channel_names if fell else (),
-        lately=_estimate(inputs, inputs.counts, own, inputs.lately)
-        if fell and inputs.lately
-        else None,
+        siblings=all_of("sibling"),
+        net=found.get("net"),
+        parts=all_of("part"),
+        channels=channels,
+        channel_names=inputs.channel_names if channels else (),
+        lately=found.get("lately"),
         smallest_drop=inputs.smallest_drop or 0.0,
     )
     return judge_among(alone, inputs.others)
@@ -147,13 +173,13 @@ def _columns(counts: Counts | None) -> list[Counts]:
     return [] if counts is None else [counts[:, column] for column in range(counts.shape[1])]
 
 
-def _estimate(
+def _case(
     inputs: MeasurementInputs,
     counts: Counts,
     same_controls_as: ImpactEstimate | None = None,
     left_out: tuple[int, ...] = (),
-) -> ImpactEstimate:
-    return estimate_impact(
+) -> ImpactCase:
+    return ImpactCase(
         counts,
         inputs.n_pre,
         inputs.first_day,

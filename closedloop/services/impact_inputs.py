@@ -20,7 +20,8 @@ from closedloop.domain.impact import (
 )
 from closedloop.domain.impact_overlap import GoLive
 from closedloop.domain.themes import GONE_STATUSES
-from closedloop.models import Action, Intervention, Theme, ThemeLikeness
+from closedloop.models import Theme, ThemeLikeness
+from closedloop.queries.go_lives import list_go_lives
 from closedloop.services.impact_packing import Counts as Counts
 
 Series = Mapping[int, Sequence[int] | Counts]
@@ -186,34 +187,6 @@ def list_themes_in_use(session: Session) -> list[ThemeName]:
         .order_by(Theme.id)
     )
     return [ThemeName(*row) for row in rows]
-
-
-def list_go_lives(session: Session) -> list[GoLive]:
-    """Return every change that went live with all themes it touches, in order of id."""
-    rows = session.execute(
-        sa.select(
-            Intervention.id,
-            Action.key,
-            Action.title,
-            Intervention.went_live_on,
-            Intervention.rollout_days,
-            Intervention.theme_id,
-            Intervention.plan["also"].label("also"),
-        )
-        .join(Action, Action.id == Intervention.action_id)
-        .order_by(Intervention.id)
-    )
-    return [
-        GoLive(
-            row.id,
-            row.key,
-            row.title,
-            row.went_live_on,
-            row.rollout_days,
-            frozenset({row.theme_id, *(one["id"] for one in row.also or ())}),
-        )
-        for row in rows
-    ]
 
 
 def _other_fixes(

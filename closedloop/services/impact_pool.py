@@ -1,13 +1,11 @@
 """Compute many estimates: in this process, in processes beside it, or on a cluster.
 
-Wherever they are computed they are the same to the bit. Measurements with the same controls and
-days are computed one after the other, because what the first finds out about the controls holds
-for all of them.
+Wherever they are computed they are the same to the bit. Measurements of the same days are computed
+together, because what one finds out about an unaffected theme holds for all of them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pickle
 import signal
@@ -17,14 +15,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 
-from closedloop.services.impact_estimates import Estimates, make_estimates
+from closedloop.services.impact_estimates import Estimates, make_estimates, make_many
 from closedloop.services.impact_packing import MeasurementInputs, pack_inputs, unpack_inputs
 
 FEWEST_TO_SPREAD = 24
 """Measurements of a round from which processes of their own are worth their start."""
 
 MOST_HELPERS = 8
-MOST_IN_A_GROUP = 16  # what shares controls, but may go to several processes
+MOST_IN_A_GROUP = 16  # of the same days; more go to several processes
 
 Answer = Estimates | Exception
 _BEGIN = "from closedloop.services.impact_pool import serve; serve()"
@@ -129,36 +127,27 @@ def estimate_packed(packed: Sequence[bytes]) -> list[Answer]:
 
 
 def _estimate_group(inputs: Sequence[MeasurementInputs]) -> list[Answer]:
-    first: Estimates | None = None
-    answers: list[Answer] = []
-    for one in inputs:
-        try:
-            made = make_estimates(one, first.own if first else None)
-        except Exception as error:  # it belongs to the one that broke; the others are measured
-            answers.append(error)
-        else:
-            first = first or made
-            answers.append(made)
-    return answers
+    try:
+        return list(make_many(inputs))
+    except Exception:  # one of them broke: each by itself, so that the others are measured
+        return [_estimate_one(one) for one in inputs]
+
+
+def _estimate_one(inputs: MeasurementInputs) -> Answer:
+    try:
+        return make_estimates(inputs)
+    except Exception as error:  # it belongs to the measurement that broke
+        return error
 
 
 def _grouped(inputs: Sequence[MeasurementInputs]) -> list[list[int]]:
-    """Return places of inputs with the same controls, days and settings, in order."""
-    groups: dict[str, list[int]] = {}
+    """Return places of inputs of the same days, in order."""
+    groups: dict[tuple[object, ...], list[int]] = {}
     for place, one in enumerate(inputs):
-        groups.setdefault(_controls_key(one), []).append(place)
+        days = (one.first_day, one.n_pre, len(one.counts), one.skip)
+        groups.setdefault(days, []).append(place)
     return [
         places[start : start + MOST_IN_A_GROUP]
         for places in groups.values()
         for start in range(0, len(places), MOST_IN_A_GROUP)
     ]
-
-
-def _controls_key(inputs: MeasurementInputs) -> str:
-    """Return a fingerprint of everything that what controls did on the date depends on."""
-    key = hashlib.sha256(inputs.controls.tobytes())
-    for values in (inputs.driver, inputs.stages, inputs.prior):
-        key.update(b"-" if values is None else values.tobytes())
-    rest = (inputs.controls.shape, inputs.first_day, inputs.n_pre, inputs.skip, inputs.holidays)
-    key.update(repr(rest).encode())
-    return key.hexdigest()

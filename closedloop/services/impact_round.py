@@ -26,9 +26,9 @@ from closedloop.domain.impact_overlap import superseded_on
 from closedloop.domain.jobs import Progress
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import ImpactMeasurement, Intervention, Theme
+from closedloop.queries.go_lives import list_go_lives
 from closedloop.queries.series import get_series_span
 from closedloop.services.impact_estimates import Estimates, judge_among
-from closedloop.services.impact_inputs import list_go_lives
 from closedloop.services.impact_packing import MeasurementInputs
 from closedloop.services.impact_pool import Estimators, open_estimators
 from closedloop.services.impact_readings import earliest_day, read_for_measuring

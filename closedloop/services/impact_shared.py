@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from closedloop.domain.errors import NotMeasurable
 from closedloop.domain.impact_overlap import GoLive
 from closedloop.models import DefinitionSet, DriverDay
+from closedloop.queries.go_lives import list_go_lives
 from closedloop.queries.series import count_unassigned, daily_counts
-from closedloop.services.impact_inputs import ThemeName, list_go_lives, list_themes_in_use
+from closedloop.services.impact_inputs import ThemeName, list_themes_in_use
 from closedloop.services.impact_packing import Counts, Floats
 from closedloop.services.impact_priors import current_prior
 

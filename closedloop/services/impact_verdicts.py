@@ -19,8 +19,8 @@ from closedloop.domain.impact_judging import only_fades
 from closedloop.domain.impact_overlap import find_overlap
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import ImpactMeasurement, Intervention, Theme
+from closedloop.queries.go_lives import list_go_lives
 from closedloop.services.audit import record_event
-from closedloop.services.impact_inputs import list_go_lives
 from closedloop.services.theme_moves import move_theme
 
 _JUDGED = (ThemeStatus.MEASURING, ThemeStatus.HELD, ThemeStatus.NOT_HELD)

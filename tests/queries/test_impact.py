@@ -9,6 +9,7 @@ import pytest
 from closedloop.domain.actions import ActionStatus
 from closedloop.domain.errors import NotFound
 from closedloop.domain.impact import LOOK_DAYS, Range, Verdict
+from closedloop.domain.themes import ThemeStatus
 from closedloop.queries.impact import Standing, get_total, list_shipped
 from closedloop.queries.impact_measured import list_measurements
 from closedloop.queries.impact_page import (
@@ -19,7 +20,7 @@ from closedloop.queries.impact_page import (
 )
 from tests.factories.accounts import make_user
 from tests.factories.impact import make_comeback, make_measurement, make_sign_off
-from tests.factories.themes import make_action, make_intervention
+from tests.factories.themes import make_action, make_intervention, make_theme
 
 LIVE = date(2026, 3, 3)
 LOOK_1, LOOK_2 = date(2026, 3, 16), date(2026, 3, 30)
@@ -305,3 +306,51 @@ def test_what_is_not_shipped_says_so_and_what_is_not_there_too(session):
         find_shipped(session, "A-999")
     with pytest.raises(NotFound, match="no measurement 404"):
         get_measurement(session, 404)
+
+
+def test_what_was_measured_as_one_is_credited_to_each_and_counted_once(session):
+    theme = make_theme(session, ThemeStatus.MEASURING)
+    first, second = (
+        make_intervention(session, make_action(session, theme), went_live_on=day)
+        for day in (LIVE, LIVE + timedelta(days=7))
+    )
+    joint = {"joint": [{"id": first.id}, {"id": second.id}]}
+    for one in (first, second):
+        make_measurement(session, one, avoided=(300, 400, 500), detail=joint)
+    make_measurement(session, make_intervention(session), avoided=(0, 100, 200))
+
+    total = get_total(session)
+
+    assert total.avoided is not None
+    assert (total.actions, total.avoided.middle) == (3, 500)
+
+
+def test_of_a_roll_out_in_stages_contacts_count_from_the_first(session):
+    stages = [{"day": LIVE.isoformat(), "share": 0.5}]
+    make_intervention(session, rollout_days=20, stages=stages)
+    (row,) = list_shipped(session)
+    assert row.counted_from == LIVE
+    assert row.next_look == LIVE + timedelta(days=20 + 13)
+
+
+def test_a_later_fix_of_the_theme_ends_the_looks_of_the_earlier(session):
+    theme = make_theme(session, ThemeStatus.MEASURING)
+    first = make_intervention(session, make_action(session, theme))
+    again = LIVE + timedelta(days=100)
+    make_intervention(session, make_action(session, theme), went_live_on=again)
+    make_measurement(session, first, as_of=LIVE + timedelta(days=83))
+
+    newer, older = list_shipped(session)
+
+    assert older.superseded_on == again
+    assert (older.next_look, older.unspoken_looks(LIVE + timedelta(days=200))) == (None, [])
+    assert newer.next_look == again + timedelta(days=13)
+
+
+def test_a_comeback_that_was_explained_did_not_come_back(session):
+    intervention = make_intervention(session)
+    alarm = make_comeback(session, intervention)
+    for outcome, since in (("", alarm.since_on), ("real", alarm.since_on), ("explained", None)):
+        alarm.outcome = outcome
+        session.flush()
+        assert list_shipped(session)[0].came_back_since == since
