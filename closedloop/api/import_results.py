@@ -43,7 +43,12 @@ from closedloop.services.rollback import begin_roll_back, preview_roll_back
 
 _ROUTE = "/imports/<int(max=2147483647):import_id>"
 _NO_IMPORT = "There is no such import."
-_CSV = {"content": {"text/csv": {"schema": {"type": "string"}}}}
+
+
+def _file_or(missing: str, *, words: str) -> dict[int | str, Any]:
+    """Say what an address answers with that gives a table."""
+    table = {"description": words, "content": {"text/csv": {"schema": {"type": "string"}}}}
+    return {200: table, 404: missing}
 
 
 @bp.get("/imports")
@@ -104,7 +109,7 @@ def list_rejects_view(import_id: int, asked: ImportQuery) -> RejectList:
 @bp.get(f"{_ROUTE}/rejects.csv")
 @bp.doc(
     summary="Refused rows of an import as a file, personal data hidden",
-    responses={200: {"description": "A table.", **_CSV}, 404: _NO_IMPORT},
+    responses=_file_or(_NO_IMPORT, words="A table."),
 )
 @needs("contacts.import")
 def get_rejects_file_view(import_id: int) -> flask.Response:
@@ -116,10 +121,10 @@ def get_rejects_file_view(import_id: int) -> flask.Response:
 @bp.get(f"{_ROUTE}/to-correct.csv")
 @bp.doc(
     summary="Refused rows of an import as they stand in its file, to correct and bring again",
-    responses={
-        200: {"description": "A table with `closedloop_line` in front.", **_CSV},
-        404: "There is no such import, or its file is no longer kept.",
-    },
+    responses=_file_or(
+        "There is no such import, or its file is no longer kept.",
+        words="A table with `closedloop_line` in front.",
+    ),
 )
 @needs("contacts.import")
 def get_rows_to_correct_view(import_id: int) -> flask.Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from apiflask.fields import UploadFile
 from pydantic import Field, model_validator
@@ -20,8 +20,8 @@ _MAPPING = (
 class BroughtFile(In):
     """A file: sent along, kept since the preview, or that of the import that is tried again."""
 
-    file: UploadFile = Field(
-        None, description="A table, or an export of a known system; also as .zip or .gz."
+    file: UploadFile = Field(  # only this very type is read as a file; None stands for no file
+        cast(Any, None), description="A table, or an export of a known system; also as .zip or .gz."
     )
     upload: str = Field(
         "",

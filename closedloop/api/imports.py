@@ -94,7 +94,8 @@ def _brought(sent: BroughtFile) -> Iterator[WaitingFile]:
     """Give the file that is meant; one that was sent along is not kept when it is refused."""
     if sent.replay_of is not None:
         get_batch(db.session, sent.replay_of)
-    if sent.file is None and sent.upload:
+    file: Any = sent.file
+    if file is None and sent.upload:
         waiting = get_waiting_file(current_settings(), sent.upload)
         is_other = sent.replay_of is not None and waiting.upload.replay_of_id != sent.replay_of
         if is_other:
@@ -112,11 +113,11 @@ def _brought(sent: BroughtFile) -> Iterator[WaitingFile]:
 
 def _keep(sent: BroughtFile) -> Upload:
     """Keep the file that was sent along, or a second copy of the one an import read."""
-    if sent.file is not None:
-        stream: Any = sent.file
+    file: Any = sent.file
+    if file is not None:
         with faults_in_words():
             return save_upload(
-                current_settings().uploads, stream.stream, file_name=stream.filename or "contacts"
+                current_settings().uploads, file.stream, file_name=file.filename or "contacts"
             )
     if sent.replay_of is None:
         sentence = "Send a file, or the `upload` that its preview gave."
