@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from closedloop.domain.impact import CONTROL_LEAST_MEAN, PRE_DAYS_MAX
 from closedloop.domain.placebos import PlaceboFigures
 from closedloop.domain.themes import GONE_STATUSES
-from closedloop.models import DailySlice, ImpactPrior, Intervention, PlaceboCheck, Theme
+from closedloop.models import DailySlice, ImpactPrior, PlaceboCheck, Theme
+from closedloop.queries.go_lives import list_go_lives
 
 CHECKS_SHOWN = 12
 
@@ -100,7 +101,8 @@ def list_themes_with_history(session: Session, *, last_day: date, days: int) -> 
         Days since the first contact, at least.
     """
     first_day = last_day - timedelta(days=PRE_DAYS_MAX - 1)
-    shipped = sa.select(Intervention.theme_id).where(Intervention.went_live_on >= first_day)
+    go_lives = [one for one in list_go_lives(session) if one.went_live_on >= first_day]
+    shipped = {theme for one in go_lives for theme in one.theme_ids}
     rows = session.execute(
         sa.select(DailySlice.value, sa.func.min(DailySlice.day), sa.func.sum(DailySlice.contacts))
         .where(
@@ -111,11 +113,8 @@ def list_themes_with_history(session: Session, *, last_day: date, days: int) -> 
         )
         .group_by(DailySlice.value)
     )
-    steady = set(
-        session.scalars(
-            sa.select(Theme.id).where(Theme.status.not_in(GONE_STATUSES), Theme.id.not_in(shipped))
-        )
-    )
+    in_use = sa.select(Theme.id).where(Theme.status.not_in(GONE_STATUSES))
+    steady = set(session.scalars(in_use)) - shipped
     found = []
     for theme, first, contacts in rows:
         alive = (last_day - first).days + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -14,7 +14,8 @@ from closedloop.config import Settings
 from closedloop.domain.impact import SIBLING_LIKENESS
 from closedloop.domain.power import DECIDING_LOOKS
 from closedloop.domain.themes import GONE_STATUSES
-from closedloop.models import ActionTheme, Intervention, Theme, ThemeLikeness
+from closedloop.models import Theme, ThemeLikeness
+from closedloop.queries.go_lives import list_go_lives
 from closedloop.queries.series import daily_counts, get_series_span
 from closedloop.services.impact_inputs import list_holidays, stack_counts
 from ml.impact.monitor import Panel
@@ -72,26 +73,23 @@ def _list_fixes(
     session: Session, column_of: Mapping[int, int], first_day: date
 ) -> tuple[tuple[tuple[int, int], ...], ...]:
     """Return for each column which days something shipped disturbs; see `Panel`."""
-    live = sa.select(Intervention.theme_id, Intervention.went_live_on, Intervention.rollout_days)
-    also = sa.select(
-        ActionTheme.theme_id, Intervention.went_live_on, Intervention.rollout_days
-    ).join(Intervention, Intervention.action_id == ActionTheme.action_id)
     found: list[list[tuple[int, int]]] = [[] for _ in column_of]
-    for theme_id, went_live_on, rollout_days in session.execute(sa.union_all(live, also)):
-        first = (went_live_on - first_day).days
-        last = first + rollout_days + AFTER_DAYS - 1
-        if theme_id in column_of and last >= 0:
-            found[column_of[theme_id]].append((first, last))
+    for one in list_go_lives(session):
+        first = (one.went_live_on - first_day).days
+        last = first + one.rollout_days + AFTER_DAYS - 1
+        for theme_id in one.theme_ids & column_of.keys():
+            if last >= 0:
+                found[column_of[theme_id]].append((first, last))
     return tuple(tuple(sorted(stretches)) for stretches in found)
 
 
 def _list_families(session: Session, column_of: Mapping[int, int]) -> tuple[frozenset[int], ...]:
     """Return for each column the columns so alike that contacts may move there."""
-    pairs: Sequence[sa.Row[tuple[int, int]]] = session.execute(
+    pairs = session.execute(
         sa.select(ThemeLikeness.theme_id, ThemeLikeness.other_id).where(
             ThemeLikeness.likeness >= SIBLING_LIKENESS
         )
-    ).all()
+    )
     found: list[set[int]] = [set() for _ in column_of]
     for one, other in pairs:
         if one != other and one in column_of and other in column_of:

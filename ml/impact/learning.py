@@ -45,8 +45,9 @@ class LearntPrior:
 
 def delivered_prior() -> Floats:
     """Return the weights that ship with the program, shape (n_points,), summing to 1."""
-    weights: Floats = np.exp(load_grid().log_prior)
-    return weights / weights.sum()
+    raised = np.exp(load_grid().log_prior)
+    weights: Floats = raised / raised.sum()
+    return weights
 
 
 def log_evidence(
@@ -91,8 +92,9 @@ def _fit(series: Series, index: Floats | None) -> Floats:
     design = build_design(series, index)
     flat = np.ones(len(load_grid().log_prior))
     forecast = fit_and_forecast(series, design, working_response(series, design), prior=flat)
-    evidence: Floats = np.log(np.maximum(forecast.weights, TINY))
-    return evidence - evidence.max()
+    logs = np.log(np.maximum(forecast.weights, TINY))
+    evidence: Floats = logs - logs.max()
+    return evidence
 
 
 def learn_prior(

@@ -121,13 +121,15 @@ def test_a_stop_leaves_the_prior_as_it_was(session, settings):
 
 
 def test_only_steady_themes_with_history_are_learnt_from(session, settings):
-    good, fixed, long_ago = make_themes(session, 3)
+    good, fixed, long_ago, touched = make_themes(session, 4)
     young = make_themes(session, 1, first_day=LAST - timedelta(days=HISTORY_DAYS - 2))
     sparse = make_theme(session)
     add_days(session, sparse, FIRST, [int(n % 3 == 0) for n in range(N_DAYS)])
     live = {fixed: date(2025, 10, 1), long_ago: date(2024, 12, 1)}
     for theme, day in live.items():
-        make_intervention(session, make_action(session, theme), went_live_on=day)
+        also = [{"id": touched.id}] if theme is fixed else []
+        action = make_action(session, theme)
+        make_intervention(session, action, went_live_on=day, plan={"also": also})
 
     found = list_themes_with_history(session, last_day=LAST, days=HISTORY_DAYS)
 
