@@ -546,8 +546,16 @@ def test_statements_do_not_grow_with_actions_and_measurements(manager, session):
             first.plan = {**first.plan, str(len(first.plan)): 1}
 
     add()
-    urls = ("/impact/", f"/impact/{key_of(first)}")
+    look = session.query(ImpactMeasurement).order_by(ImpactMeasurement.id).first()
+    urls = (
+        "/impact/",
+        "/impact/?verdict=fell",
+        f"/impact/{key_of(first)}",
+        f"/impact/{key_of(first)}?measurement={look.id}",
+    )
     before = [statements_of(manager, url) for url in urls]
+    assert max(before[:2]) <= 14
+    assert max(before[2:]) <= 19
     add()
 
     assert [statements_of(manager, url) for url in urls] == before
