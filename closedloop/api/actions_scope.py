@@ -87,7 +87,7 @@ class ReviewOut(Out):
     note: str
 
 
-@bp.put("/actions/<string(maxlength=20):key>/scope")
+@bp.post("/actions/<string(maxlength=20):key>/scope")
 @bp.doc(summary="Say what an action touches beside its theme")
 @bp.input(ScopeIn, arg_name="asked")
 @bp.output(ScopeOut)

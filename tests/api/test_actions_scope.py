@@ -30,7 +30,7 @@ def test_what_it_touches_is_put_down_and_frozen_when_it_ships(api, session, acti
     other = make_theme(session)
     session.commit()
     body = {"also": [other.key], "driver": "orders"}
-    found = api.send(f"/actions/{action.key}/scope", body, method="PUT")
+    found = api.send(f"/actions/{action.key}/scope", body)
     assert found == {
         "key": action.key,
         "also": [{"key": other.key, "name": other.name}],
@@ -45,12 +45,12 @@ def test_what_it_touches_is_put_down_and_frozen_when_it_ships(api, session, acti
     assert len(shipped["looks"]) == 7
     stored = session.query(Intervention).one()
     assert [one["key"] for one in stored.plan["also"]] == [other.key]
-    api.problem(f"/actions/{action.key}/scope", 409, "PUT", json=body)
+    api.problem(f"/actions/{action.key}/scope", 409, "POST", json=body)
 
 
 def test_a_theme_that_is_not_there_is_not_found(api, session, action):
     session.commit()
-    found = api.problem(f"/actions/{action.key}/scope", 404, "PUT", json={"also": ["T-999"]})
+    found = api.problem(f"/actions/{action.key}/scope", 404, "POST", json={"also": ["T-999"]})
     assert "T-999" in found["detail"]
 
 
