@@ -21,7 +21,7 @@ from closedloop.domain.impact import (
 from closedloop.domain.impact_overlap import GoLive
 from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import Theme, ThemeLikeness
-from closedloop.queries.go_lives import list_go_lives
+from closedloop.queries.go_lives import list_go_lives as list_go_lives
 from closedloop.services.impact_packing import Counts as Counts
 
 Series = Mapping[int, Sequence[int] | Counts]
