@@ -25,9 +25,11 @@ from closedloop.domain.impact import LOOK_DAYS, Range, Verdict
 from closedloop.domain.impact_words import spelt, to_words
 from closedloop.domain.money import minor_units
 from closedloop.domain.payback import round_out
+from closedloop.domain.placebos import say_all
 from closedloop.domain.report_words import headline, rates_sentence, what_did_not
 from closedloop.jobs.work import data_cut
 from closedloop.queries.impact import COUNTED_VERDICTS, ShippedAction
+from closedloop.queries.impact_site import find_newest_check
 from closedloop.queries.reports import Report, default_period, get_repeat_summary, get_report
 from closedloop.queries.site import get_data_span, get_pence_per_minute
 
@@ -79,10 +81,14 @@ def report(
             zone=site.settings.reporting_zone,
             pence_now=get_pence_per_minute(session, site.settings.pence_per_minute),
         )
+        check = find_newest_check(session)
     if as_json:
-        print_json(_facts(found, cut, site))
-    else:
-        _print(found, cut, site)
+        checked = dataclasses.asdict(check) if check else None
+        print_json({**_facts(found, cut, site), "placebos": checked})
+        return
+    _print(found, cut, site)
+    if check:
+        click.echo(say_all(check))
 
 
 def _facts(found: Report, cut: date, site: Site) -> dict[str, Any]:

@@ -99,6 +99,11 @@ def reservation(found: PlaceboFigures) -> str:
     return f"With fewer than {LEAST_PLACEBOS} such dates that says little yet."
 
 
+def say_all(found: PlaceboFigures) -> str:
+    """Return the sentence with what limits it and what it warns of."""
+    return " ".join(filter(None, (told(found), reservation(found), alarm(found))))
+
+
 def _tenths(share: float, *, unit: bool = True, digits: int = 1) -> str:
     text = f"{100 * share:.{digits}f}"
     return f"{text}{NARROW}%" if unit else text

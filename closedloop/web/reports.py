@@ -12,8 +12,8 @@ from werkzeug import Response
 
 from closedloop.domain.clock import today
 from closedloop.domain.impact import Verdict
-from closedloop.domain.placebos import alarm, reservation, told
 from closedloop.domain.money_words import RULES
+from closedloop.domain.placebos import say_all
 from closedloop.domain.report_words import (
     Line,
     headline,
@@ -156,9 +156,7 @@ def _presets(period: Period) -> list[tuple[str, date, date]]:
 def _false_alarms() -> str:
     """Return how often the method cried wolf on this site; empty before the first check."""
     found = find_newest_check(db.session)
-    if found is None:
-        return ""
-    return " ".join(filter(None, (told(found), reservation(found), alarm(found))))
+    return say_all(found) if found else ""
 
 
 def _headline(report: Report) -> str:

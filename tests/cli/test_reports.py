@@ -12,6 +12,7 @@ from closedloop.cli import main
 from closedloop.domain.impact import Verdict
 from tests.factories.contacts import make_contact, make_customer
 from tests.factories.impact import make_comeback, make_measurement
+from tests.factories.power import make_check
 from tests.factories.rollups import make_rollup
 from tests.factories.themes import make_intervention, make_theme
 
@@ -46,6 +47,15 @@ def site(session):
     make_measurement(session, nothing, verdict=Verdict.NO_CHANGE, avoided=(-60, 0, 60))
     session.commit()
     return fell
+
+
+def test_the_report_says_how_often_the_method_cried_wolf(run, site, session):
+    assert json.loads(run("report", "--json").stdout)["placebos"] is None
+    make_check(session)
+    session.commit()
+
+    assert "the method cried wolf 9 times" in run("report").stdout
+    assert json.loads(run("report", "--json").stdout)["placebos"]["n_false"] == 9
 
 
 def test_the_report_prints_title_time_rates_and_rows(run, site):
