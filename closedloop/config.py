@@ -84,7 +84,8 @@ class Settings:
     )
     dask_scheduler: str = _setting(
         "",
-        "Dask scheduler whose workers encode texts, e.g. tcp://host:8786; empty is this process.",
+        "Dask scheduler whose workers encode texts and assign them to themes, e.g. "
+        "tcp://host:8786; empty is this process.",
     )
     naming_url: str = _setting(
         "",

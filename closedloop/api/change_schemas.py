@@ -121,6 +121,8 @@ class MergePreviewOut(Out):
     contacts_after: int
     customers_after: int | None
     needs_expected_count: bool
+    items: list[MovingContact] = Field(description="Every contact that would move, newest first.")
+    next: str | None
 
 
 class ChangeDone(Out):

@@ -53,23 +53,31 @@ def _finish(spec: dict[Any, Any] | str) -> dict[Any, Any] | str:
         is_public = path.endswith("/openapi.json")
         for method, operation in operations.items():
             if method in METHODS:
-                _finish_operation(operation, is_public=is_public)
+                _finish_operation(operation, schemas, is_public=is_public)
     return spec
 
 
-def _finish_operation(operation: dict[str, Any], *, is_public: bool) -> None:
+def _finish_operation(
+    operation: dict[str, Any], schemas: dict[str, Any], *, is_public: bool
+) -> None:
     responses = operation["responses"]
     operation["security"] = [] if is_public else [{"token": []}]
     if not is_public:
         for status, words in _EVERYWHERE.items():
             responses.setdefault(status, {"description": words})
     if "requestBody" in operation:
-        operation["requestBody"]["required"] = True
+        operation["requestBody"]["required"] = _is_needed(operation["requestBody"], schemas)
         responses.setdefault("413", {"description": "Larger than this site accepts."})
     for status, response in responses.items():
         if status[0] in "45":
             schema = {"$ref": "#/components/schemas/Problem"}
             response["content"] = {"application/problem+json": {"schema": schema}}
+
+
+def _is_needed(body: dict[str, Any], schemas: dict[str, Any]) -> bool:
+    """Say whether a body has to be sent: it may be left out where none of its fields must be."""
+    names = [str(one["schema"].get("$ref", "")).split("/")[-1] for one in body["content"].values()]
+    return any(name not in schemas or bool(schemas[name].get("required")) for name in names)
 
 
 @bp.get("/openapi.json")

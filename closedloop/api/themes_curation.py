@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flask
@@ -38,7 +38,7 @@ from closedloop.domain.curation import must_type_count
 from closedloop.extensions import current_settings, db
 from closedloop.queries.curation import Change, list_changes, list_picked
 from closedloop.queries.theme_page import find_theme, list_theme_history
-from closedloop.queries.triage import preview_merge
+from closedloop.queries.triage import list_merging, preview_merge
 from closedloop.services.curation import move_contacts, preview_move, preview_split, split_theme
 from closedloop.services.retiring import (
     preview_restore,
@@ -141,10 +141,11 @@ def split_view(key: str, sent: SplitIn) -> ChangeDone:
 @bp.post(f"{THEME}/merge/preview")
 @bp.doc(summary="What merging a theme into another would do", responses=_REFUSED)
 @bp.input(MergeAsked, location="json", arg_name="sent")
+@bp.input(ListedQuery, location="query", arg_name="asked")
 @bp.output(MergePreviewOut)
 @needs("triage.decide", WRITE)
-def preview_merge_view(key: str, sent: MergeAsked) -> MergePreviewOut:
-    """Count what would move; nothing is changed."""
+def preview_merge_view(key: str, sent: MergeAsked, asked: ListedQuery) -> MergePreviewOut:
+    """Count what would move and list it; nothing is changed."""
     theme, into = find_theme(db.session, key), find_theme(db.session, sent.into)
     found = preview_merge(db.session, theme.id, into.id, k=current_settings().privacy_k)
     return MergePreviewOut(
@@ -154,6 +155,7 @@ def preview_merge_view(key: str, sent: MergeAsked) -> MergePreviewOut:
         contacts_after=found.contacts_after,
         customers_after=found.customers_after,
         needs_expected_count=must_type_count(found.moves),
+        **_listed(list_merging(db.session, theme.id), asked),
     )
 
 
@@ -316,10 +318,6 @@ def change_done(change: Any) -> ChangeDone:
 
 def preview_out(preview: Any, asked: ListedQuery) -> PreviewOut:
     """Return what a change would do, with a page of the contacts it would move."""
-    after = read_id(asked.after)
-    start = preview.ids.index(after) + 1 if after in preview.ids else 0
-    page = preview.ids[start : start + asked.limit]
-    has_more = len(preview.ids) > start + asked.limit
     return PreviewOut(
         contacts=preview.contacts,
         named=preview.chosen,
@@ -327,18 +325,26 @@ def preview_out(preview: Any, asked: ListedQuery) -> PreviewOut:
         stay=preview.stays,
         notes=list(preview.notes),
         needs_expected_count=must_type_count(preview.contacts),
-        items=[
-            MovingContact(
-                id=one.id,
-                started_at=one.started_at,
-                channel=one.channel,
-                disposition=one.disposition,
-                text=one.words if asked.text else None,
-            )
-            for one in list_picked(db.session, page)
-        ],
-        next=str(page[-1]) if has_more else None,
+        **_listed(preview.ids, asked),
     )
+
+
+def _listed(ids: Sequence[int], asked: ListedQuery) -> dict[str, Any]:
+    """Return a page of the contacts that would move, and where it goes on."""
+    after = read_id(asked.after)
+    start = ids.index(after) + 1 if after in ids else 0
+    page = ids[start : start + asked.limit]
+    items = [
+        MovingContact(
+            id=one.id,
+            started_at=one.started_at,
+            channel=one.channel,
+            disposition=one.disposition,
+            text=one.words if asked.text else None,
+        )
+        for one in list_picked(db.session, page)
+    ]
+    return {"items": items, "next": str(page[-1]) if len(ids) > start + asked.limit else None}
 
 
 def _preview_whole(key: str, asked: ListedQuery, look: Callable[..., Any]) -> PreviewOut:

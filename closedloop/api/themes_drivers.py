@@ -21,9 +21,9 @@ from closedloop.queries.contact_drivers import (
     DriverRow,
     find_driver,
     get_driver_page,
-    list_driver_changes,
     list_drivers,
 )
+from closedloop.queries.driver_changes import list_driver_changes
 from closedloop.queries.site import get_data_span
 from closedloop.queries.theme_page import find_theme
 from closedloop.services.contact_drivers import (

@@ -20,7 +20,7 @@ from closedloop.queries.site import get_data_span
 from closedloop.queries.theme_page import find_theme
 from closedloop.services.curation import move_contacts, preview_move
 from closedloop.services.emerging import dismiss_emerging, restore_emerging
-from closedloop.services.emerging_taking import queue_taking
+from closedloop.services.emerging_taking import preview_taking, queue_taking
 from closedloop.services.leftovers import set_coverage_goal
 
 _EMERGING = "/themes/emerging/<int(max=2147483647):emerging_id>"
@@ -163,14 +163,36 @@ def list_dismissed_view() -> DismissedList:
     )
 
 
+@bp.post(f"{_EMERGING}/take/preview")
+@bp.doc(summary="What taking an emerging theme would do", responses=_DECIDED)
+@bp.input(ListedQuery, location="query", arg_name="asked")
+@bp.output(PreviewOut)
+@needs("triage.decide", WRITE)
+def preview_take_emerging_view(emerging_id: int, asked: ListedQuery) -> PreviewOut:
+    """Give the contacts that would join it, of the whole history; nothing is changed."""
+    k = current_settings().privacy_k
+    return preview_out(preview_taking(db.session, emerging_id=emerging_id, k=k), asked)
+
+
 @bp.post(f"{_EMERGING}/take")
 @bp.doc(summary="Make a candidate of an emerging theme", responses=_DECIDED)
+@bp.input(Confirmed, location="json", arg_name="sent")
 @bp.output(JobOut, status_code=202)
 @needs("triage.decide", WRITE)
-def take_emerging_view(emerging_id: int) -> Queued:
-    """Queue the job that makes it a candidate and assigns the whole history anew."""
+def take_emerging_view(emerging_id: int, sent: Confirmed) -> Queued:
+    """Queue the job that makes it a candidate and assigns the whole history anew.
+
+    It stands among the changes of the theme, from where it is taken back.
+    """
     with db.transaction() as session:
-        return queued(queue_taking(session, emerging_id=emerging_id, by=api_actor()))
+        job = queue_taking(
+            session,
+            settings=current_settings(),
+            emerging_id=emerging_id,
+            typed_count=sent.expected_count,
+            by=api_actor(),
+        )
+        return queued(job)
 
 
 @bp.post(f"{_EMERGING}/dismiss")

@@ -10,14 +10,16 @@ from pydantic import Field
 
 from closedloop.api.auth import WRITE, api_actor, needs
 from closedloop.api.blueprint import bp
-from closedloop.api.change_schemas import Confirmed
+from closedloop.api.change_schemas import Confirmed, ListedQuery, PreviewOut
 from closedloop.api.cursors import read_id
 from closedloop.api.jobs import job_out
 from closedloop.api.schemas import In, JobOut, Out, Page, Rate, RowId, ThemeRef, theme_ref
+from closedloop.api.themes_curation import preview_out
 from closedloop.domain.curation import must_type_count
 from closedloop.domain.runs import PartKind, PartState
 from closedloop.extensions import current_settings, db
 from closedloop.queries.runs import PartRow, RunRow, Side, compare_runs, get_run, list_runs
+from closedloop.services.parts_previews import preview_acceptance, queue_seen
 from closedloop.services.run_choices import (
     decline_chosen,
     preview_parts,
@@ -44,6 +46,12 @@ class PartsAsked(In):
 
 class PartsIn(PartsAsked, Confirmed):
     """Parts to take over, together or not at all."""
+
+    exact: bool = Field(
+        False,
+        description="`expected_count` counts contacts of the whole history, as `parts/contacts` "
+        "does, and not those read; the job moves so many, or none.",
+    )
 
 
 class RunBase(Out):
@@ -231,6 +239,21 @@ def preview_parts_view(run_id: int, sent: PartsAsked) -> PartsPreview:
     )
 
 
+@bp.post(f"{_RUN}/parts/contacts")
+@bp.doc(
+    summary="Every contact that taking parts over would move", responses=_PARTS_REFUSED
+)
+@bp.input(PartsAsked, location="json", arg_name="sent")
+@bp.input(ListedQuery, location="query", arg_name="asked")
+@bp.output(PreviewOut)
+@needs("themes.curate", WRITE)
+def list_parts_contacts_view(run_id: int, sent: PartsAsked, asked: ListedQuery) -> PreviewOut:
+    """Give the contacts of the whole history that would change their theme; nothing is changed."""
+    k = current_settings().privacy_k
+    found = preview_acceptance(db.session, run_id=run_id, part_ids=sent.parts, k=k)
+    return preview_out(found, asked)
+
+
 @bp.post(f"{_RUN}/parts/accept")
 @bp.doc(summary="Take parts of a run over", responses=_PARTS_REFUSED)
 @bp.input(PartsIn, location="json", arg_name="sent")
@@ -238,15 +261,16 @@ def preview_parts_view(run_id: int, sent: PartsAsked) -> PartsPreview:
 @needs("themes.curate", WRITE)
 def accept_parts_view(run_id: int, sent: PartsIn) -> Queued:
     """Queue the job that takes them over, all or none; the whole history is assigned anew."""
+    given: dict[str, Any] = {
+        "run_id": run_id,
+        "part_ids": sent.parts,
+        "typed_count": sent.expected_count,
+    }
     with db.transaction() as session:
-        job = queue_acceptance(
-            session,
-            run_id=run_id,
-            part_ids=sent.parts,
-            typed_count=sent.expected_count,
-            by=api_actor(),
-        )
-        return queued(job)
+        if sent.exact:
+            settings = current_settings()
+            return queued(queue_seen(session, settings=settings, by=api_actor(), **given))
+        return queued(queue_acceptance(session, by=api_actor(), **given))
 
 
 @bp.post(f"{_RUN}/parts/decline")

@@ -20,7 +20,7 @@ from closedloop.cli.options import (
 from closedloop.cli.themes_codes import codes
 from closedloop.cli.themes_curation import changes, move, restore, retire, split, undo
 from closedloop.cli.themes_drivers import drivers
-from closedloop.cli.themes_leftovers import emerging, unassigned
+from closedloop.cli.themes_leftovers import emerging, take, unassigned
 from closedloop.cli.themes_naming import name
 from closedloop.cli.themes_next import faq, map_, next_
 from closedloop.cli.themes_runs import accept, decline, run, runs
@@ -40,6 +40,7 @@ themes.add_command(faq)
 themes.add_command(map_)
 themes.add_command(unassigned)
 themes.add_command(emerging)
+themes.add_command(take)
 themes.add_command(codes)
 themes.add_command(drivers)
 for command in (move, split, retire, restore, changes, undo):

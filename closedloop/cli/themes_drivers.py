@@ -22,9 +22,9 @@ from closedloop.queries.contact_drivers import (
     DriverList,
     DriverRow,
     find_driver,
-    list_driver_changes,
     list_drivers,
 )
+from closedloop.queries.driver_changes import list_driver_changes
 from closedloop.queries.theme_page import find_theme
 from closedloop.services.contact_drivers import (
     DriverPreview,

@@ -1,4 +1,4 @@
-"""`closedloop themes unassigned|emerging`."""
+"""`closedloop themes unassigned|emerging|take`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from closedloop.cli.options import (
+    Site,
     Ticker,
     instance_option,
     json_option,
@@ -19,10 +20,12 @@ from closedloop.cli.options import (
     speaks_plainly,
 )
 from closedloop.domain.audit import COMMAND_LINE
+from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE, must_type_count
 from closedloop.jobs.work import look_for_emerging
 from closedloop.queries.contacts import ContactFilter, list_contacts
 from closedloop.queries.leftovers import Coverage, EmergingRow, get_coverage, list_emerging
 from closedloop.queries.site import get_data_span
+from closedloop.services.emerging_taking import preview_taking, take_emerging
 from closedloop.services.leftovers import find_nearest
 
 
@@ -147,3 +150,53 @@ def _facts(row: EmergingRow) -> dict[str, Any]:
         "seen_on": row.seen_on.isoformat(),
         "quotes": [{**asdict(said), "day": said.day.isoformat()} for said in row.quotes],
     }
+
+
+@click.command("take")
+@click.argument("emerging", type=click.IntRange(1))
+@click.option(
+    "--count",
+    type=int,
+    default=None,
+    help=f"Contacts that will join; needed with --yes above {COUNT_TO_TYPE_ABOVE}.",
+)
+@click.option("--yes", is_flag=True, help="Do it; without, only show what would happen.")
+@instance_option
+@json_option
+@speaks_plainly
+def take(emerging: int, count: int | None, yes: bool, instance: Path | None, as_json: bool) -> None:
+    """Make a candidate of what emerges, by the NUMBER `closedloop themes emerging` prints."""
+    site = open_site(instance)
+    if yes:
+        _take(site, emerging, count, as_json)
+        return
+    k = site.settings.privacy_k
+    with site.database.reading() as session:
+        preview = preview_taking(session, emerging_id=emerging, k=k)
+    if as_json:
+        facts = {"contacts": preview.contacts, "customers": preview.customers}
+        print_json({**facts, "ids": list(preview.ids), "notes": list(preview.notes)})
+        return
+    people = f"fewer than {k}" if preview.customers is None else f"{preview.customers:,}"
+    click.echo(f"{preview.contacts:,} contacts of {people} customers would join it.")
+    for note in preview.notes:
+        click.echo(note)
+    more = f" --count {preview.contacts}" if must_type_count(preview.contacts) else ""
+    click.echo(f"Nothing was changed. Repeat with --yes{more} to do it; --json lists them.")
+
+
+def _take(site: Site, emerging: int, count: int | None, as_json: bool) -> None:
+    with Ticker() as ticker:
+        taken = take_emerging(
+            site.database.transaction,
+            settings=site.settings,
+            emerging_id=emerging,
+            typed_count=count,
+            by=COMMAND_LINE,
+            report=ticker,
+        )
+    if as_json:
+        print_json(asdict(taken))
+        return
+    click.echo(f"{taken.key} waits for triage now, with {taken.contacts:,} contacts.")
+    click.echo(f"To take it back: closedloop themes changes {taken.key}, then undo its number.")

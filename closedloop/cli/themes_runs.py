@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from closedloop.cli.options import (
+    Site,
     Ticker,
     instance_option,
     json_option,
@@ -21,7 +22,8 @@ from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE
 from closedloop.domain.runs import PartKind
 from closedloop.queries.runs import PartRow, RunPage, RunRow, get_run, list_runs
-from closedloop.services.run_choices import check_count_of_parts
+from closedloop.services.parts_previews import preview_acceptance
+from closedloop.services.run_choices import check_count_of_parts, find_run_of
 from closedloop.services.run_parts import accept_parts, decline_parts
 
 
@@ -75,19 +77,38 @@ def run(run_id: int, instance: Path | None, as_json: bool) -> None:
     default=None,
     help=f"Contacts that will move, all parts together; needed above {COUNT_TO_TYPE_ABOVE}.",
 )
+@click.option(
+    "--exact",
+    type=int,
+    default=None,
+    help="Instead: contacts of the whole history that will move, as --look counts them.",
+)
+@click.option("--look", is_flag=True, help="Only show which contacts of the whole history move.")
 @instance_option
 @json_option
 @speaks_plainly
-def accept(parts: tuple[int, ...], count: int | None, instance: Path | None, as_json: bool) -> None:
+def accept(
+    parts: tuple[int, ...],
+    count: int | None,
+    exact: int | None,
+    look: bool,
+    instance: Path | None,
+    as_json: bool,
+) -> None:
     """Take parts of a run over, together or not at all; the whole history is assigned anew."""
     site = open_site(instance)
-    with site.database.reading() as session:
-        check_count_of_parts(session, part_ids=parts, typed_count=count)
+    if look:
+        _look(site, parts, as_json)
+        return
+    if exact is None:
+        with site.database.reading() as session:
+            check_count_of_parts(session, part_ids=parts, typed_count=count)
     with Ticker() as ticker:
         done = accept_parts(
             site.database.transaction,
             settings=site.settings,
             part_ids=parts,
+            exact_count=exact,
             by=COMMAND_LINE,
             report=ticker,
         )
@@ -97,6 +118,27 @@ def accept(parts: tuple[int, ...], count: int | None, instance: Path | None, as_
     born = f"; new candidates: {', '.join(done.new_themes)}" if done.new_themes else ""
     click.echo(
         f"Accepted {done.parts} of run {done.run_id}, definition set {done.definition_set}{born}."
+    )
+
+
+def _look(site: Site, parts: tuple[int, ...], as_json: bool) -> None:
+    """Say which contacts accepting parts would move."""
+    k = site.settings.privacy_k
+    with site.database.reading() as session:
+        run_id = find_run_of(session, parts)
+        preview = preview_acceptance(session, run_id=run_id, part_ids=parts, k=k)
+    facts = {"contacts": preview.contacts, "customers": preview.customers}
+    if as_json:
+        print_json({**facts, "ids": list(preview.ids), "notes": list(preview.notes)})
+        return
+    people = f"fewer than {k}" if preview.customers is None else f"{preview.customers:,}"
+    click.echo(f"{preview.contacts:,} contacts of {people} customers would change their theme.")
+    for note in preview.notes:
+        click.echo(note)
+    named = " ".join(map(str, parts))
+    click.echo(
+        "Nothing was changed. To do it: closedloop themes accept "
+        f"{named} --exact {preview.contacts}; --look --json lists them."
     )
 
 

@@ -209,13 +209,19 @@ def assign(
             database.transaction,
             settings=settings,
             emerging_id=int(emerging_id),
+            typed_count=arguments.get("count"),
             by=by,
             report=report,
         )
         return asdict(taken)
     if part_ids := arguments.get("parts"):
         accepted = accept_parts(
-            database.transaction, settings=settings, part_ids=part_ids, by=by, report=report
+            database.transaction,
+            settings=settings,
+            part_ids=part_ids,
+            exact_count=arguments.get("count"),
+            by=by,
+            report=report,
         )
         return {"run_id": accepted.run_id, "parts_accepted": accepted.parts}
     if change_id := arguments.get("undo_parts"):

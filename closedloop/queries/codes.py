@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,15 +15,12 @@ from closedloop.domain.codes import (
     SpreadCode,
     find_elsewhere,
     find_spread,
-    hide_small,
 )
 from closedloop.domain.errors import Invalid
 from closedloop.domain.themes import GONE_STATUSES, STATS_DAYS
 from closedloop.models import DailyRollup, Theme, ThemeStats
+from closedloop.queries.code_tables import CodeView, look, tabulate
 from closedloop.queries.site import get_data_span
-
-MOST_LINES = 25
-"""Themes, and codes, that have a line of their own; the others are put together."""
 
 THEMES_NAMED = 5
 """Themes named under a spread code: those that have most contacts there."""
@@ -143,29 +139,6 @@ class CodeMatrix:
         return any(cell.contacts is None for row in self.rows for cell in row.cells)
 
 
-@dataclass(frozen=True)
-class _Table:
-    """Counts by theme (row) and code (column), each by falling size.
-
-    The themes that may have a line come first, the ids of the others follow in `small`.
-    """
-
-    themes: list[int]
-    small: list[int]
-    codes: list[str]
-    counts: list[list[int]]
-
-    @property
-    def by_theme(self) -> list[int]:
-        """Contacts of each row."""
-        return [sum(row) for row in self.counts]
-
-    @property
-    def by_code(self) -> list[int]:
-        """Contacts of each column."""
-        return [sum(column) for column in zip(*self.counts, strict=True)]
-
-
 def find_code_matrix(
     session: Session, *, first_day: date | None, last_day: date | None, k: int
 ) -> CodeMatrix | None:
@@ -217,7 +190,7 @@ def get_code_matrix(session: Session, *, first_day: date, last_day: date, k: int
     counts = _read_counts(session, first_day, last_day)
     names, small = _read_themes(session, k)
     without = sum(n for (theme, code), n in counts.items() if not code and theme in names)
-    view = _look(_tabulate(counts, names, small), names, k)
+    view = look(tabulate(counts, names, small), names, k)
     findings = _find(view, max(k, LEAST_CONTACTS))
     return CodeMatrix(
         first_day=first_day,
@@ -249,90 +222,7 @@ def _read_themes(session: Session, k: int) -> tuple[dict[int, tuple[str, str]], 
     return names, {theme for theme, *_, people in rows if (people or 0) < k}
 
 
-def _tabulate(
-    counts: dict[tuple[int, str], int], names: dict[int, tuple[str, str]], small: set[int]
-) -> _Table:
-    coded = {(theme, code): n for (theme, code), n in counts.items() if code and theme in names}
-    of_theme: Counter[int] = Counter()
-    of_code: Counter[str] = Counter()
-    for (theme, code), n in coded.items():
-        of_theme[theme] += n
-        of_code[code] += n
-    themes = sorted(of_theme, key=lambda theme: (theme in small, -of_theme[theme], theme))
-    codes = sorted(of_code, key=lambda code: (-of_code[code], code))
-    n_large = sum(theme not in small for theme in themes)
-    return _Table(
-        themes[:n_large],
-        themes[n_large:],
-        codes,
-        [[coded.get((theme, code), 0) for code in codes] for theme in themes],
-    )
-
-
-def _with_own_line(totals: Sequence[int], n_first: int, k: int) -> list[int]:
-    """Return which of the first lines are shown alone: the largest, none of them below `k`.
-
-    What is left over is put together and must not be below `k` either.
-    """
-    named = [place for place in range(n_first) if totals[place] >= k][:MOST_LINES]
-    rest = sum(totals) - sum(totals[place] for place in named)
-    if named and 0 < rest < k:
-        named.pop()
-    return named
-
-
-@dataclass(frozen=True)
-class _View:
-    """The table as it is shown: lines of their own, then the others put together.
-
-    Attributes
-    ----------
-    table : _Table
-    names : dict
-        Key and name by theme id.
-    rows, columns : list of int
-        Places in the table of the lines of their own.
-    cells : list of rows of int
-        One row and one column more where there are others.
-    hidden : list of rows of bool
-    """
-
-    table: _Table
-    names: dict[int, tuple[str, str]]
-    rows: list[int]
-    columns: list[int]
-    cells: list[list[int]]
-    hidden: list[list[bool]]
-
-    def is_visible(self, row: int, column: int) -> bool:
-        """Return whether a cell of the table stands in a line of its own and is not hidden."""
-        if row not in self.rows or column not in self.columns:
-            return False
-        return not self.hidden[self.rows.index(row)][self.columns.index(column)]
-
-    def name(self, row: int) -> str:
-        """Return key and name of a theme."""
-        return " ".join(self.names[self.table.themes[row]])
-
-
-def _look(table: _Table, names: dict[int, tuple[str, str]], k: int) -> _View:
-    rows = _with_own_line(table.by_theme, len(table.themes), k)
-    columns = _with_own_line(table.by_code, len(table.codes), k)
-    if not rows or not columns:
-        return _View(table, names, [], [], [], [])
-    by_column = [_fold(row, columns) for row in table.counts]
-    folded = [_fold(column, rows) for column in zip(*by_column, strict=True)]
-    cells = [list(row) for row in zip(*folded, strict=True)]
-    return _View(table, names, rows, columns, cells, hide_small(cells, k))
-
-
-def _fold(counts: Sequence[int], named: Sequence[int]) -> list[int]:
-    """Return the named entries in order, then the sum of the others if there is anything in it."""
-    own = [counts[place] for place in named]
-    return [*own, sum(counts) - sum(own)] if len(named) < len(counts) else own
-
-
-def _columns(view: _View, findings: Sequence[Finding]) -> tuple[CodeColumn, ...]:
+def _columns(view: CodeView, findings: Sequence[Finding]) -> tuple[CodeColumn, ...]:
     spread = {f.code: f.reason for f in findings if f.theme_id is None}
     totals = [sum(column) for column in zip(*view.cells, strict=True)]
     codes = [view.table.codes[place] for place in view.columns]
@@ -343,7 +233,7 @@ def _columns(view: _View, findings: Sequence[Finding]) -> tuple[CodeColumn, ...]
     )
 
 
-def _rows(view: _View, findings: Sequence[Finding]) -> tuple[CodeRow, ...]:
+def _rows(view: CodeView, findings: Sequence[Finding]) -> tuple[CodeRow, ...]:
     marks: dict[tuple[int | None, str], Finding] = {
         (f.theme_id, f.code): f for f in findings if f.theme_id is not None
     }
@@ -369,7 +259,7 @@ def _cell(contacts: int, total: int, is_hidden: bool, mark: Finding | None) -> C
     return CodeCell(contacts, share, mark.kind if mark else "", mark.reason if mark else "")
 
 
-def _find(view: _View, least: int) -> tuple[Finding, ...]:
+def _find(view: CodeView, least: int) -> tuple[Finding, ...]:
     """Return what is worth a conversation among cells that are shown, spread codes first."""
     large = view.table.counts[: len(view.table.themes)]
     if not view.rows:
@@ -384,7 +274,7 @@ def _find(view: _View, least: int) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _spread(view: _View, spread: SpreadCode, least: int) -> list[Finding]:
+def _spread(view: CodeView, spread: SpreadCode, least: int) -> list[Finding]:
     """Return the code itself, then the themes of which a good part stands under it."""
     code, width = view.table.codes[spread.column], f"{spread.themes:.0f}"
     most = f", the largest of which is {view.name(spread.largest_row)} with"
@@ -414,7 +304,7 @@ def _spread(view: _View, spread: SpreadCode, least: int) -> list[Finding]:
     return found
 
 
-def _elsewhere(view: _View, cell: ElsewhereCell) -> Finding:
+def _elsewhere(view: CodeView, cell: ElsewhereCell) -> Finding:
     code, theme = view.table.codes[cell.column], view.table.themes[cell.row]
     reason = (
         f"{cell.contacts:,} contacts of {view.name(cell.row)} ({_share(cell.share)} of it) are "

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.contacts import share
+from closedloop.domain.errors import NotFound
 from closedloop.domain.leftovers import (
     COVERAGE_GOAL,
     SPAN_DAYS,
@@ -218,6 +219,26 @@ def list_emerging(session: Session, *, k: int) -> tuple[EmergingRow, ...]:
             .limit(MOST_EMERGING)
         )
     )
+    return _emerging_rows(session, rows, k)
+
+
+def get_emerging(session: Session, emerging_id: int, *, k: int) -> EmergingRow:
+    """Return one emerging theme, whatever was decided about it.
+
+    Raises
+    ------
+    NotFound
+        Also if fewer than k customers are behind it.
+    """
+    row = session.get(EmergingTheme, emerging_id)
+    if row is None or row.customers < k:
+        raise NotFound("There is no such emerging theme.")
+    return _emerging_rows(session, [row], k)[0]
+
+
+def _emerging_rows(
+    session: Session, rows: Sequence[EmergingTheme], k: int
+) -> tuple[EmergingRow, ...]:
     quotes = _pick_quotes(session, {row.id: row.members[:MEMBERS_READ] for row in rows}, k)
     return tuple(
         EmergingRow(

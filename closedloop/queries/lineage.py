@@ -140,7 +140,26 @@ def _say_birth(session: Session, theme: Theme) -> str:
             EmergingTheme.theme_id == theme.id
         )
     ).first()
-    return f"emerging theme “{row.name}”, taken by {row.decided_by}" if row else "added"
+    if row is None:
+        row = _find_taking(session, theme)
+    return f"emerging theme “{row[0]}”, taken by {row[1]}" if row else "added"
+
+
+def _find_taking(session: Session, theme: Theme) -> sa.Row[str, str] | None:
+    """Return the name of what emerged and who took it, where that was taken back since."""
+    change = session.scalars(
+        sa.select(ThemeChange)
+        .where(ThemeChange.theme_id == theme.id, ThemeChange.kind == ChangeKind.PARTS)
+        .order_by(ThemeChange.id)
+        .limit(1)
+    ).first()
+    if change is None or "emerging" not in change.detail:
+        return None
+    return session.execute(
+        sa.select(EmergingTheme.name, sa.literal(change.changed_by)).where(
+            EmergingTheme.id == change.detail["emerging"]
+        )
+    ).one()
 
 
 def _definitions(session: Session, theme: Theme) -> list[Step]:
@@ -283,13 +302,12 @@ def _retired_by_runs(session: Session, theme: Theme) -> list[Step]:
 
 
 def _births_taken_back(theme: Theme, undone: Iterable[ThemeChange]) -> list[Step]:
-    """Return where the split that it came from was taken back, which ended it."""
+    """Return where the split, or the taking, that it came from was taken back, which ended it."""
     # parts accepted together are taken back together, at one moment
     ends = {
-        change.undone_at: change.undone_by
+        change.undone_at: f"{change.undone_by} took its "
+        f"{'taking' if 'emerging' in change.detail else 'split'} back"
         for change in undone
         if change.kind is ChangeKind.SPLIT or theme.id in change.detail.get("pieces", ())
     }
-    return [
-        Step(at, StepKind.RETIRED, f"{by} took its split back") for at, by in ends.items() if at
-    ]
+    return [Step(at, StepKind.RETIRED, said) for at, said in ends.items() if at]

@@ -302,6 +302,12 @@ def preview_merge(session: Session, theme_id: int, into_id: int, *, k: int = 5) 
     )
 
 
+def list_merging(session: Session, theme_id: int) -> list[int]:
+    """Return the contacts that a merge of the theme would move, newest first."""
+    held = sa.select(Contact.id).where(Contact.theme_id == theme_id)
+    return list(session.scalars(held.order_by(Contact.started_at.desc(), Contact.id.desc())))
+
+
 def _count_both(session: Session, theme_id: int, into_id: int) -> dict[int | None, _Counts]:
     """Return contacts, distinct customers and people of each theme, and of both under None."""
     both = (theme_id, into_id)

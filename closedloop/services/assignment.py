@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
-from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
@@ -26,7 +24,6 @@ from closedloop.domain.themes import ThemeStatus
 from closedloop.models import Contact, ContactText, DefinitionSet, Theme
 from closedloop.services.audit import record_event
 from closedloop.services.definitions import (
-    Model,
     ThemeMaker,
     check_encoder,
     find_current_set,
@@ -34,8 +31,9 @@ from closedloop.services.definitions import (
     read_standing,
 )
 from closedloop.services.drift import refresh_weeks
-from closedloop.services.encoding import encode_texts, walk_vectors
+from closedloop.services.encoding import encode_texts
 from closedloop.services.evidence import renew_evidence
+from closedloop.services.labelling import TextLabels, label_texts
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.membership import apply_corrections
 from closedloop.services.repeats import chain_contacts, take_turn
@@ -90,50 +88,6 @@ class AssignResult:
     contacts_with_text: int
     with_theme: int
     definition_set: int | None
-
-
-@dataclass(frozen=True)
-class TextLabels:
-    """Labels of distinct texts: `hashes` (n,), `labels` (n,) and `confidence` (n,)."""
-
-    hashes: NDArray[np.bytes_]
-    labels: NDArray[np.int32]
-    confidence: NDArray[np.float32]
-
-
-def label_texts(
-    transactions: Transactions,
-    *,
-    encoder: str,
-    model: Model,
-    report: Report,
-    condition: sa.ColumnElement[bool] | None = None,
-) -> TextLabels:
-    """Give each encoded text in use its label.
-
-    Parameters
-    ----------
-    encoder : str
-        Exact name.
-    model : Model
-    report : Report
-    condition : SQL condition, optional
-        On `ContactText`: only these.
-    """
-    count = sa.select(sa.func.count(sa.distinct(ContactText.text_hash)))
-    with transactions() as session:
-        total = session.scalar(count if condition is None else count.where(condition)) or 0
-    hashes, labels, confidences, done = [], [], [], 0
-    for chunk, vectors in walk_vectors(transactions, encoder=encoder, condition=condition):
-        label, confidence = model.assign(vectors)
-        hashes.append(np.array(chunk, "S64"))
-        labels.append(np.asarray(label, np.int32))
-        confidences.append(np.asarray(confidence, np.float32))
-        done += len(chunk)
-        report(Progress(done, max(total, done), "Assigning contacts to themes"))
-    if not hashes:
-        return TextLabels(np.zeros(0, "S64"), np.zeros(0, np.int32), np.zeros(0, np.float32))
-    return TextLabels(np.concatenate(hashes), np.concatenate(labels), np.concatenate(confidences))
 
 
 @contextmanager
@@ -321,6 +275,7 @@ def _try_to_assign(
         model=model,
         report=report,
         condition=None if everything else is_new,
+        scheduler=settings.dask_scheduler,
     )
     report(Progress(0, 0, "Writing down the themes of contacts"))
     with transactions() as session:

@@ -12,7 +12,7 @@ from closedloop.domain.errors import Conflict
 from closedloop.models import Action, Theme, ThemeChange, TriageDecision
 from closedloop.models.curation import ChangeKind
 from closedloop.services.decisions import DONE, theme_ids
-from closedloop.services.describing import CHANGED
+from closedloop.services.describing import say_changed
 
 
 def themes_of(change: ThemeChange) -> set[int]:
@@ -43,7 +43,7 @@ def check_no_change_since(
     if later is not None:
         key = session.get_one(Theme, min(themes_of(later) & set(themes))).key
         raise Conflict(
-            f"{key} was {CHANGED[later.kind]} since, by {later.changed_by}. Undo that change first."
+            f"{key} was {say_changed(later)} since, by {later.changed_by}. Undo that change first."
         )
 
 

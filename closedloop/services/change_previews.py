@@ -147,22 +147,46 @@ def preview_contacts(
     notes : sequence of str
     """
     place = theme.id if theme is not None else None
+    held = Contact.theme_id.is_not_distinct_from(place)
+    return preview_moves(session, ids, held=held, chosen=chosen, k=k, notes=notes)
+
+
+def preview_moves(
+    session: Session,
+    ids: Collection[int],
+    *,
+    held: sa.ColumnElement[bool],
+    k: int,
+    notes: Sequence[str],
+    chosen: int = 0,
+) -> ChangePreview:
+    """Return what it would do that contacts change their theme.
+
+    Parameters
+    ----------
+    ids : collection of int
+        All that would move.
+    held : SQL condition
+        On contacts: those of which is said how many stay.
+    k : int
+        Fewest customers that are told.
+    notes : sequence of str
+    chosen : int
+        Of those that move, the ones that were named.
+    """
     these = among(session, Contact.id, ids)
     rows = session.execute(
-        sa.select(Contact.id, Contact.customer_id, Contact.theme_id)
+        sa.select(Contact.id, Contact.customer_id, held)
         .where(these)
         .order_by(Contact.started_at.desc(), Contact.id.desc())
     ).all()
     people = {customer if customer is not None else -contact for contact, customer, _ in rows}
-    held = session.scalar(
-        sa.select(sa.func.count(Contact.id)).where(Contact.theme_id.is_not_distinct_from(place))
-    )
-    leaves = sum(at == place for _, _, at in rows)
+    n_held = session.scalar(sa.select(sa.func.count(Contact.id)).where(held)) or 0
     return ChangePreview(
         ids=tuple(row[0] for row in rows),
         chosen=chosen,
         customers=len(people) if len(people) >= k else None,
-        stays=(held or 0) - leaves,
+        stays=n_held - sum(bool(row[2]) for row in rows),
         notes=tuple(notes),
     )
 
@@ -182,6 +206,23 @@ def say_measured(session: Session, theme_ids: Sequence[int | None]) -> tuple[str
         f"The effect of {action} is measured on the contacts of {theme}: from the next look on, "
         "the days before and after it are counted with this change. Looks taken so far stay."
         for action, theme in rows
+    )
+
+
+def say_unread(session: Session) -> tuple[str, ...]:
+    """Return a sentence where contacts came in that no look has given a theme, or none, yet."""
+    query = (
+        sa.select(sa.func.count(Contact.id))
+        .join(ContactText, ContactText.contact_id == Contact.id)
+        .where(Contact.cluster.is_(None), SAYS_SOMETHING)
+    )
+    n = session.scalar(query) or 0
+    if not n:
+        return ()
+    words = "1 contact has" if n == 1 else f"{n:,} contacts have"
+    return (
+        f"{words} come in that no look has given a theme yet. They are looked at first, so that "
+        "other contacts may move than are listed here.",
     )
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from closedloop.config import Settings
 from closedloop.services.definitions import check_encoder, find_current_set, own_maker
 from closedloop.services.encoding import encode_plain
+from closedloop.services.labelling import assign_rows
 from ml.text.embed import load_encoder
 
 
@@ -38,7 +39,8 @@ def themes_of_texts(
     maker = own_maker()
     encoder = maker.load_encoder(settings.encoder)
     check_encoder(current.encoder, encoder)
-    labels, _ = maker.read_model(current.model).assign(encode_plain(encoder, texts))
+    model = maker.read_model(current.model)
+    labels, _ = assign_rows(model, encode_plain(encoder, texts))
     themes = current.label_themes
     return [
         themes[label] if text and label >= 0 else None

@@ -13,7 +13,7 @@ from closedloop.domain.errors import Conflict
 from closedloop.domain.themes import DemandType, Strategy, ThemeStatus
 from closedloop.domain.triage import Decision
 from closedloop.models import Action, Theme, ThemeChange, TriageDecision
-from closedloop.services.describing import CHANGED, OWNING
+from closedloop.services.describing import OWNING, say_changed
 
 RESTORED = (
     "name",
@@ -135,7 +135,7 @@ def _check_not_curated_since(session: Session, decision: TriageDecision, themes:
     for change in later:
         if change.detail["last_decision"] >= decision.id:
             raise Conflict(
-                f"{change.theme.key} was {CHANGED[change.kind]} since, by {change.changed_by}. "
+                f"{change.theme.key} was {say_changed(change)} since, by {change.changed_by}. "
                 "Undo that change first."
             )
 

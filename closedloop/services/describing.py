@@ -21,6 +21,13 @@ CHANGED = {
 }
 """Finishes "T-001 was …"."""
 
+
+def say_changed(change: ThemeChange) -> str:
+    """Return what finishes "T-001 was …" about one change."""
+    is_taking = change.kind is ChangeKind.PARTS and "emerging" in change.detail
+    return "taken while it emerged" if is_taking else CHANGED[change.kind]
+
+
 OWNING = (ChangeKind.SPLIT, ChangeKind.RETIRE, ChangeKind.RESTORE, ChangeKind.PARTS)
 """These change which labels a theme owns."""
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
-from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
-from closedloop.domain.errors import Conflict
+from closedloop.domain.curation import check_typed_count
+from closedloop.domain.errors import Conflict, NotFound
 from closedloop.domain.jobs import JobKind, Progress
 from closedloop.domain.leftovers import rise_in_words
 from closedloop.models import (
@@ -22,44 +21,35 @@ from closedloop.models import (
     ContactText,
     EmergingState,
     EmergingTheme,
-    EncodedText,
     Job,
     Theme,
+    ThemeChange,
 )
+from closedloop.models.curation import ChangeKind
 from closedloop.services.assignment import (
     ASSIGNED,
     JOINED,
     OWNERS,
     TRIES,
-    TextLabels,
-    label_texts,
+    bring_up_to_date,
     labels_at_hand,
     write_owners,
 )
 from closedloop.services.audit import record_event
-from closedloop.services.bulk import among
-from closedloop.services.definitions import (
-    LabelThemes,
-    Model,
-    ThemeMaker,
-    find_current_set,
-    own_maker,
-    read_standing,
-)
-from closedloop.services.emerging import LEFT_OVER, get_emerging_to_change, refuse_decided
-from closedloop.services.encoding import unpack
+from closedloop.services.change_previews import ChangePreview, preview_contacts, say_unread
+from closedloop.services.definitions import LabelThemes, ThemeMaker, own_maker, read_standing
+from closedloop.services.describing import note_change
+from closedloop.services.emerging import get_emerging_to_change, refuse_decided
+from closedloop.services.emerging_plans import TakingPlan, find_joining, plan_taking
 from closedloop.services.evidence import renew_evidence
 from closedloop.services.jobs import queue_job
+from closedloop.services.labelling import TextLabels, label_texts
 from closedloop.services.long_work import Report, Transactions, tell_nobody
+from closedloop.services.parts_trail import Trail, read_trail
 from closedloop.services.proposals import Cluster, bear_candidate, put_in_force
 
-STRANGERS = 2_000
-"""So many left-over contacts, and as many that have a theme, narrow the new definition."""
-
 TAKEN = "emerging.taken"
-
-Vectors = NDArray[np.float32]
-_NOTHING: Vectors = np.zeros((0, 1), np.float32)
+_TO_DO = "take it"
 
 
 @dataclass(frozen=True)
@@ -82,28 +72,74 @@ class TakenTheme:
     from_other_themes: int
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """A model that knows the emerging theme as its last label, and what it was made from."""
+def preview_taking(
+    session: Session, *, emerging_id: int, k: int, maker: ThemeMaker | None = None
+) -> ChangePreview:
+    """Return which contacts would join an emerging theme, were it taken; changes nothing.
 
-    set_id: int
-    run_id: int | None
-    encoder: str
-    owners: LabelThemes
-    model: Model
+    Parameters
+    ----------
+    emerging_id : int
+    k : int
+        Fewest customers that are told.
+    maker : ThemeMaker, optional
+        Tests pass a small one.
 
-
-def queue_taking(session: Session, *, emerging_id: int, by: Actor) -> Job:
-    """Queue the job that makes a candidate of an emerging theme.
+    Returns
+    -------
+    ChangePreview
+        `chosen` are those it was seen by; the others are like them.
 
     Raises
     ------
     NotFound
     Conflict
-        If it was taken or dismissed already.
+        If it was decided on already, or nothing is left of it.
+    """
+    row = session.get(EmergingTheme, emerging_id)
+    if row is None:
+        raise NotFound("There is no such emerging theme.")
+    refuse_decided(row)
+    ids = find_joining(session, plan_taking(session, row, maker or own_maker()))
+    seen = len(set(row.members) & set(ids))
+    return preview_contacts(session, None, ids, seen, k, say_unread(session))
+
+
+def queue_taking(
+    session: Session,
+    *,
+    settings: Settings,
+    emerging_id: int,
+    by: Actor,
+    typed_count: int | None = None,
+    maker: ThemeMaker | None = None,
+) -> Job:
+    """Queue the job that makes a candidate of an emerging theme.
+
+    Parameters
+    ----------
+    settings : Settings
+    emerging_id : int
+    by : Actor
+    typed_count : int, optional
+        Contacts that will join; asked for above `COUNT_TO_TYPE_ABOVE`. The job looks at it, too.
+    maker : ThemeMaker, optional
+        Tests pass a small one.
+
+    Raises
+    ------
+    NotFound
+    Invalid
+        If the number is asked for and another one was typed.
+    Conflict
+        If it was taken or dismissed already, or nothing is left of it.
     """
     refuse_decided(get_emerging_to_change(session, emerging_id))
+    preview = preview_taking(session, emerging_id=emerging_id, k=settings.privacy_k, maker=maker)
+    check_typed_count(preview.contacts, typed_count, to_do=_TO_DO)
     arguments = {"emerging_id": emerging_id}
+    if typed_count is not None:
+        arguments["count"] = typed_count
     return queue_job(session, kind=JobKind.ASSIGN_THEMES, arguments=arguments, by=by)
 
 
@@ -113,13 +149,15 @@ def take_emerging(
     settings: Settings,
     emerging_id: int,
     by: Actor,
+    typed_count: int | None = None,
     report: Report = tell_nobody,
     maker: ThemeMaker | None = None,
 ) -> TakenTheme:
     """Make an emerging theme a candidate, and bring the whole history under its definition.
 
     The candidate counts as named by a person, so that no run takes it away again. A contact
-    that another theme holds stays there, however surely the new one would claim it.
+    that another theme holds stays there, however surely the new one would claim it. It stands
+    among the changes of the theme, from where it can be taken back.
 
     Parameters
     ----------
@@ -128,6 +166,8 @@ def take_emerging(
     settings : Settings
     emerging_id : int
     by : Actor
+    typed_count : int, optional
+        Contacts that will join; asked for above `COUNT_TO_TYPE_ABOVE`.
     report : Report
     maker : ThemeMaker, optional
         Tests pass a small one.
@@ -135,20 +175,33 @@ def take_emerging(
     Raises
     ------
     NotFound
+    Invalid
+        If the number is asked for and another one was typed.
     Conflict
-        If it was decided on already, its contacts are gone, or definitions kept changing.
+        If it was decided on already, its contacts are gone, contacts that came in since would
+        join, too, or definitions kept changing.
     """
     maker = maker or own_maker()
     with transactions() as session:
         if done := _find_done(session, emerging_id, by):
             return done
+        refuse_decided(get_emerging_to_change(session, emerging_id))
+    bring_up_to_date(transactions, settings=settings, by=by, report=report, maker=maker)
     for _ in range(TRIES):
         with transactions() as session:
-            plan = _plan(session, emerging_id, maker)
-        texts = label_texts(transactions, encoder=plan.encoder, model=plan.model, report=report)
+            row = get_emerging_to_change(session, emerging_id)
+            refuse_decided(row)
+            plan = plan_taking(session, row, maker)
+        texts = label_texts(
+            transactions,
+            encoder=plan.encoder,
+            model=plan.model,
+            report=report,
+            scheduler=settings.dask_scheduler,
+        )
         report(Progress(0, 0, "Bringing all contacts under the new theme"))
         with transactions() as session:
-            taken = _apply(session, settings, emerging_id, plan, texts, by)
+            taken = _apply(session, settings, emerging_id, plan, texts, typed_count, by)
         if taken is not None:
             renew_evidence(transactions, settings=settings, report=report, maker=maker)
             return taken
@@ -174,58 +227,13 @@ def _find_done(session: Session, emerging_id: int, by: Actor) -> TakenTheme | No
     return TakenTheme(theme.key, event.detail["contacts"], event.detail["from_other_themes"])
 
 
-def _plan(session: Session, emerging_id: int, maker: ThemeMaker) -> _Plan:
-    row = get_emerging_to_change(session, emerging_id)
-    refuse_decided(row)
-    current = find_current_set(session, with_model=True)
-    members = _read_members(session, row, current.encoder) if current else _NOTHING
-    if current is None or not len(members):
-        raise Conflict(
-            f"The contacts of “{row.name}” are in a theme by now, or their texts are gone. "
-            "There is nothing left to take."
-        )
-    # Imported here: it brings scikit-learn, which web workers need not load.
-    from ml.themes.emerging import fit_spot
-
-    spot = fit_spot(members, _read_strangers(session, row, current.encoder))
-    model = maker.combine([maker.read_model(current.model), spot], in_turn=True)
-    return _Plan(current.id, current.run_id, current.encoder, list(current.label_themes), model)
-
-
-def _read_members(session: Session, row: EmergingTheme, encoder: str) -> Vectors:
-    return _read(session, encoder, sa.and_(among(session, Contact.id, row.members), LEFT_OVER))
-
-
-def _read_strangers(session: Session, row: EmergingTheme, encoder: str) -> Vectors:
-    is_member = among(session, Contact.id, row.members)
-    groups = (sa.and_(LEFT_OVER, ~is_member), Contact.theme_id.is_not(None))
-    found = [_read(session, encoder, group, STRANGERS) for group in groups]
-    known = [vectors for vectors in found if len(vectors)]
-    return np.vstack(known) if known else _NOTHING
-
-
-def _read(
-    session: Session, encoder: str, condition: sa.ColumnElement[bool], most: int | None = None
-) -> Vectors:
-    """Read vectors in the order of their text hash, which makes the first ones a fair draw."""
-    rows: Sequence[bytes] = session.scalars(
-        sa.select(EncodedText.vector)
-        .join(ContactText, ContactText.text_hash == EncodedText.text_hash)
-        .join(Contact, Contact.id == ContactText.contact_id)
-        .where(condition, EncodedText.encoder == encoder, ContactText.issue_text != "")
-        .order_by(ContactText.text_hash, Contact.source, Contact.source_contact_id)
-        .limit(most)
-    ).all()
-    vectors = unpack(rows)
-    return vectors[np.abs(vectors).max(axis=1, initial=0) > 0] if len(rows) else vectors
-
-
 def _apply(
     session: Session,
     settings: Settings,
     emerging_id: int,
-    plan: _Plan,
+    plan: TakingPlan,
     texts: TextLabels,
+    typed_count: int | None,
     by: Actor,
 ) -> TakenTheme | None:
     """Write everything; None when the definitions changed since the plan was made."""
@@ -234,14 +242,15 @@ def _apply(
     row = get_emerging_to_change(session, emerging_id)
     refuse_decided(row)
     themes = {theme.id: theme for theme in session.scalars(sa.select(Theme))}
-    label = len(plan.owners)
-    cluster = Cluster(label, row.name, [str(word) for word in row.keywords])
+    cluster = Cluster(plan.label, row.name, [str(word) for word in row.keywords])
     theme = bear_candidate(session, None, cluster, themes, by)
     theme.is_named_by_person = True
     owners: LabelThemes = [*plan.owners, theme.id]
+    stays = {number: number for number in range(plan.label)}
+    trail = read_trail(session, before=plan.set_id, relabel=stays)
     with labels_at_hand(session, texts):
         write_owners(session, owners)
-        contacts, from_others = _count_moves(session, theme.id)
+        from_others = _count_from_others(session, theme.id)
         new = put_in_force(
             session,
             settings=settings,
@@ -250,29 +259,74 @@ def _apply(
             owners=owners,
             run_id=plan.run_id,
             reason=f"Emerging theme taken as {theme.key}",
-            changed={theme.id: [label]},
-            relabel={number: number for number in range(label)},
+            changed={theme.id: [plan.label]},
+            relabel=stays,
         )
+    taken = TakenTheme(theme.key, _count_held(session, theme.id), from_others)
+    _check_count(taken.contacts, typed_count)
+    _leave_trail(session, row, theme, plan, trail, taken.contacts, new.id, by)
     row.state, row.theme_id = EmergingState.TAKEN, theme.id
     row.decided_by, row.decided_at = by.name, utc_now()
-    taken = TakenTheme(theme.key, contacts, from_others)
     _record(session, settings, row, theme, taken, new.number, by)
     session.flush()
     return taken
 
 
-def _count_moves(session: Session, theme_id: int) -> tuple[int, int]:
-    """Return the contacts the theme gets by the labels at hand, and those from another theme."""
+def _count_from_others(session: Session, theme_id: int) -> int:
+    """Count the contacts of other themes that the theme gets by the labels at hand."""
     moves = (
-        sa.select(sa.func.count(), sa.func.count(Contact.theme_id))
+        sa.select(sa.func.count(Contact.theme_id))
         .select_from(Contact)
         .join(ContactText, ContactText.contact_id == Contact.id)
         .join(ASSIGNED, ASSIGNED.c.text_hash == ContactText.text_hash)
         .join(OWNERS, OWNERS.c.label == ASSIGNED.c.label)
         .where(JOINED, OWNERS.c.theme_id == theme_id)
     )
-    row = session.execute(moves).one()
-    return int(row[0]), int(row[1])
+    return session.scalar(moves) or 0
+
+
+def _count_held(session: Session, theme_id: int) -> int:
+    query = sa.select(sa.func.count(Contact.id)).where(Contact.theme_id == theme_id)
+    return session.scalar(query) or 0
+
+
+def _check_count(contacts: int, typed_count: int | None) -> None:
+    if typed_count is not None and typed_count != contacts:
+        raise Conflict(
+            f"{contacts:,} contacts would join by now, and {typed_count:,} were agreed to: "
+            "contacts came in, or somebody moved some. Look at the list again, then take it."
+        )
+    check_typed_count(contacts, typed_count, to_do=_TO_DO)
+
+
+def _leave_trail(
+    session: Session,
+    row: EmergingTheme,
+    theme: Theme,
+    plan: TakingPlan,
+    trail: Trail,
+    contacts: int,
+    acceptance: int,
+    by: Actor,
+) -> ThemeChange:
+    """Write down what takes it back: the theme is a part of its own that was accepted."""
+    detail: dict[str, Any] = {
+        **vars(trail),
+        "emerging": row.id,
+        "state": row.state.value,
+        "run": None,
+        "set_run": plan.run_id,
+        "parts": [],
+        "kinds": [],
+        "labels": [plan.label],
+        "old": [],
+        "acceptance": acceptance,
+        "pieces": [theme.id],
+        "absorbed": [],
+    }
+    return note_change(
+        session, theme=theme, kind=ChangeKind.PARTS, by=by, contacts=contacts, detail=detail
+    )
 
 
 def _record(

@@ -174,32 +174,49 @@ def _steps(session: Session, said: Corrections) -> list[tuple[sa.ColumnElement[b
     return steps
 
 
-def find_strays(session: Session) -> list[int]:
-    """Return the contacts about which somebody said something, and that are not where they
-    belong by that and the definitions.
-    """
-    said = read_corrections(session)
-    by_text = _by_what(said.texts), _by_what(said.barred_texts)
-    by_contact = _by_what(said.contacts), _by_what(said.barred_contacts)
-    of_texts = with_text(session, sorted({*by_text[0], *by_text[1]}))
-    of_contacts = among(session, Contact.id, sorted({*by_contact[0], *by_contact[1]}))
-    rows = session.execute(
-        sa.select(Contact.id, Contact.theme_id, owner_of_cluster(session), ContactText.text_hash)
-        .outerjoin(ContactText, sa.and_(ContactText.contact_id == Contact.id, SAYS_SOMETHING))
-        .where(sa.or_(of_texts, of_contacts))
-        .order_by(Contact.id)
-    )
-    strays = []
-    for contact, at, owner, text_hash in rows:
+class LastWords:
+    """What people said, by contact: where it is counted, whatever the definitions say."""
+
+    def __init__(self, said: Corrections) -> None:
+        self._by_text = _by_what(said.texts), _by_what(said.barred_texts)
+        self._by_contact = _by_what(said.contacts), _by_what(said.barred_contacts)
+
+    def about(self, session: Session) -> sa.ColumnElement[bool]:
+        """Return the condition on contacts that something was said about."""
+        of_texts = with_text(session, sorted({*self._by_text[0], *self._by_text[1]}))
+        known = sorted({*self._by_contact[0], *self._by_contact[1]})
+        return sa.or_(of_texts, among(session, Contact.id, known))
+
+    def place(self, contact: int, text_hash: str | None, owner: int | None) -> int | None:
+        """Return the theme a contact is counted in, given the one the definitions say."""
         place = owner or NOWHERE
-        for about, (homes, barred) in ((text_hash, by_text), (contact, by_contact)):
+        for about, (homes, barred) in (
+            (text_hash, self._by_text),
+            (contact, self._by_contact),
+        ):
             if about in homes:
                 place = homes[about][0]
             elif place in barred.get(about, ()):
                 place = NOWHERE
-        if (at or NOWHERE) != place:
-            strays.append(contact)
-    return strays
+        return place or None
+
+
+def find_strays(session: Session) -> list[int]:
+    """Return the contacts about which somebody said something, and that are not where they
+    belong by that and the definitions.
+    """
+    words = LastWords(read_corrections(session))
+    rows = session.execute(
+        sa.select(Contact.id, Contact.theme_id, owner_of_cluster(session), ContactText.text_hash)
+        .outerjoin(ContactText, sa.and_(ContactText.contact_id == Contact.id, SAYS_SOMETHING))
+        .where(words.about(session))
+        .order_by(Contact.id)
+    )
+    return [
+        contact
+        for contact, at, owner, text_hash in rows
+        if at != words.place(contact, text_hash, owner)
+    ]
 
 
 def _by_what(of_theme: Mapping[int, Sequence[Any]]) -> dict[Any, list[int]]:

@@ -28,7 +28,6 @@ from closedloop.services.assignment import (
     ASSIGNED,
     JOINED,
     OWNERS,
-    TextLabels,
     carry_over,
     count_coverage,
     renew_all_figures,
@@ -43,6 +42,7 @@ from closedloop.services.definitions import (
     define,
     relabel_changes,
 )
+from closedloop.services.labelling import TextLabels
 from closedloop.services.membership import apply_corrections
 
 _CUSTOMERS = sa.func.count(sa.distinct(Contact.customer_id)) + sa.func.sum(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.audit import Actor
 from closedloop.domain.curation import check_typed_count
-from closedloop.domain.errors import Conflict, Invalid
+from closedloop.domain.errors import Conflict, Invalid, NotFound
 from closedloop.domain.jobs import JobKind
 from closedloop.domain.runs import PartState
 from closedloop.domain.themes import check_finer
@@ -80,6 +81,21 @@ def preview_parts(session: Session, *, run_id: int, part_ids: Collection[int]) -
     return ChosenParts(found)
 
 
+def find_run_of(session: Session, part_ids: Collection[int]) -> int:
+    """Return the run that parts are of.
+
+    Raises
+    ------
+    NotFound
+        If there is none of these parts.
+    """
+    wanted = sa.select(sa.func.min(RunPart.run_id)).where(RunPart.id.in_(sorted(set(part_ids))))
+    found = session.scalar(wanted)
+    if found is None:
+        raise NotFound(f"There is no part {min(part_ids, default=0)} of a run.")
+    return found
+
+
 def queue_acceptance(
     session: Session,
     *,
@@ -87,6 +103,7 @@ def queue_acceptance(
     part_ids: Collection[int],
     typed_count: int | None,
     by: Actor,
+    exact_count: int | None = None,
 ) -> Job:
     """Queue the job that takes parts of a run over and assigns the whole history anew.
 
@@ -95,8 +112,11 @@ def queue_acceptance(
     run_id : int
     part_ids : collection of int
     typed_count : int or None
-        Contacts that will move; asked for above `COUNT_TO_TYPE_ABOVE`.
+        Contacts read that will move; asked for above `COUNT_TO_TYPE_ABOVE`.
     by : Actor
+    exact_count : int, optional
+        Contacts of the whole history that will move, as `preview_acceptance` counts them; it
+        stands for the other number, and the job moves so many or none.
 
     Raises
     ------
@@ -106,9 +126,12 @@ def queue_acceptance(
         As for `preview_parts`.
     """
     chosen = preview_parts(session, run_id=run_id, part_ids=part_ids)
-    check_typed_count(chosen.moves, typed_count, to_do="accept these parts")
-    ids = sorted(part.id for part in chosen.parts)
-    return queue_job(session, kind=JobKind.ASSIGN_THEMES, arguments={"parts": ids}, by=by)
+    arguments: dict[str, Any] = {"parts": sorted(part.id for part in chosen.parts)}
+    if exact_count is None:
+        check_typed_count(chosen.moves, typed_count, to_do="accept these parts")
+    else:
+        arguments["count"] = exact_count
+    return queue_job(session, kind=JobKind.ASSIGN_THEMES, arguments=arguments, by=by)
 
 
 def check_count_of_parts(

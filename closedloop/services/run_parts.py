@@ -8,51 +8,40 @@ and the whole history stands under the new definitions before anybody sees them.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import local_day, utc_now
-from closedloop.domain.errors import Conflict, Invalid, NotFound
+from closedloop.domain.errors import Conflict
 from closedloop.domain.jobs import Progress
 from closedloop.domain.runs import REMADE, PartKind, PartState
-from closedloop.domain.themes import GONE_STATUSES, ThemeStatus
-from closedloop.models import Contact, DefinitionSet, RunLabels, RunPart, Theme, ThemeRun
+from closedloop.domain.themes import ThemeStatus
+from closedloop.models import Contact, DefinitionSet, RunPart, Theme, ThemeRun
 from closedloop.services.assignment import (
     TRIES,
-    TextLabels,
     bring_up_to_date,
-    label_texts,
     labels_at_hand,
     write_owners,
 )
 from closedloop.services.audit import record_event, record_on_theme
-from closedloop.services.decisions import status_in_words
 from closedloop.services.definitions import (
-    LabelThemes,
-    Model,
-    Standing,
     ThemeMaker,
-    find_current_set,
     get_theme_to_change,
     own_maker,
     read_standing,
 )
 from closedloop.services.evidence import renew_evidence
+from closedloop.services.labelling import TextLabels, label_texts
 from closedloop.services.long_work import Report, Transactions, tell_nobody
+from closedloop.services.moves import agreed_to
+from closedloop.services.parts_plans import PartsPlan, plan_parts, read_parts
 from closedloop.services.parts_trail import count_movers, leave_trail, read_trail
 from closedloop.services.proposals import Cluster, bear_candidate, put_in_force
-from closedloop.services.repeats import take_turn
 from closedloop.services.triage import dismiss_candidate, merge_themes
-
-DECIDED = {
-    PartState.ACCEPTED: "accepted",
-    PartState.DECLINED: "declined",
-    PartState.SUPERSEDED: "superseded by a later run",
-}
 
 
 @dataclass(frozen=True)
@@ -75,32 +64,6 @@ class Accepted:
     new_themes: tuple[str, ...] = ()
 
 
-@dataclass
-class _Plan:
-    """A set to put in force: labels that stay, and clusters that take the place of others.
-
-    Attributes
-    ----------
-    relabel, joined : dict of int to int
-        Old labels to new: those that stay; those whose theme is made anew.
-    owners : list of int or None
-        Theme of each new label; None for a piece that becomes a theme of its own.
-    pieces : dict of int to RunPart id
-        New labels of these pieces.
-    absorbed : frozenset of int
-        Untouched candidates of which an accepted cluster holds most: they are part of it now.
-    """
-
-    standing: Standing
-    model: Model
-    encoder: str
-    owners: LabelThemes
-    relabel: dict[int, int]
-    joined: dict[int, int]
-    pieces: dict[int, int] = field(default_factory=dict)
-    absorbed: frozenset[int] = frozenset()
-
-
 def decline_parts(session: Session, *, part_ids: Collection[int], by: Actor) -> int:
     """Decide that parts of a run are not taken over; nothing else changes.
 
@@ -117,7 +80,7 @@ def decline_parts(session: Session, *, part_ids: Collection[int], by: Actor) -> 
     Conflict
         If one has been decided already, or a later run took its place.
     """
-    parts = _read_parts(session, part_ids)
+    parts = read_parts(session, part_ids)
     for part in parts:
         _settle(session, part, PartState.DECLINED, by)
     return len(parts)
@@ -129,6 +92,7 @@ def accept_parts(
     settings: Settings,
     part_ids: Collection[int],
     by: Actor,
+    exact_count: int | None = None,
     report: Report = tell_nobody,
     maker: ThemeMaker | None = None,
 ) -> Accepted:
@@ -141,6 +105,8 @@ def accept_parts(
     settings : Settings
     part_ids : collection of int
     by : Actor
+    exact_count : int, optional
+        Contacts of the whole history that move, as somebody agreed to who saw all of them.
     report : Report
     maker : ThemeMaker, optional
         Tests pass a small one.
@@ -151,150 +117,65 @@ def accept_parts(
         If none is chosen, or they are of several runs.
     NotFound
     Conflict
-        If one has been decided already, a later run took its place, its theme is gone, or
-        people kept deciding while this ran.
+        If one has been decided already, a later run took its place, its theme is gone, people
+        kept deciding while this ran, or another number of contacts would move.
     InvalidTransition
         If the life of a theme has no such step; the sentence says which.
     """
     maker = maker or own_maker()
     with transactions() as session:
-        is_remade = any(part.kind in REMADE for part in _read_parts(session, part_ids))
+        is_remade = any(part.kind in REMADE for part in read_parts(session, part_ids))
     if not is_remade:
         with transactions() as session:
-            return _finish(session, settings, _read_parts(session, part_ids), by, ())
+            parts = read_parts(session, part_ids)
+            with agreed_to(session, exact_count):
+                return _finish(session, settings, parts, by, ())
     encoder = maker.load_encoder(settings.encoder)
     bring_up_to_date(transactions, settings=settings, by=by, report=report, maker=maker)
     for _ in range(TRIES):
         with transactions() as session:
-            plan = _make_plan(session, maker, _read_parts(session, part_ids))
-        texts = label_texts(transactions, encoder=encoder.name, model=plan.model, report=report)
+            plan = plan_parts(session, maker, read_parts(session, part_ids))
+        texts = label_texts(
+            transactions,
+            encoder=encoder.name,
+            model=plan.model,
+            report=report,
+            scheduler=settings.dask_scheduler,
+        )
         report(Progress(0, 0, "Bringing all contacts under the new definitions"))
         with transactions() as session:
-            result = _apply(session, settings, part_ids, plan, texts, by)
+            result = _apply(session, settings, part_ids, plan, texts, exact_count, by)
         if result is not None:
             renew_evidence(transactions, settings=settings, report=report, maker=maker)
             return result
     raise Conflict("People kept deciding about themes while this ran. Accept the parts again.")
 
 
-def _read_parts(session: Session, part_ids: Collection[int]) -> Sequence[RunPart]:
-    """Return the parts, locked, those that make themes anew first."""
-    wanted = sorted(set(part_ids))
-    if not wanted:
-        raise Invalid("Choose at least one part.")
-    take_turn(session)
-    parts = session.scalars(
-        sa.select(RunPart)
-        .where(RunPart.id.in_(wanted))
-        .order_by(RunPart.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).all()
-    if missing := set(wanted) - {part.id for part in parts}:
-        raise NotFound(f"There is no part {min(missing)} of a run.")
-    if len({part.run_id for part in parts}) > 1:
-        raise Invalid("These parts are of several runs. Decide about one run at a time.")
-    for part in parts:
-        if part.state is not PartState.PROPOSED:
-            raise Conflict(f"Part {part.id} of run {part.run_id} is {DECIDED[part.state]} already.")
-    return sorted(parts, key=lambda part: (part.kind not in REMADE, part.id))
-
-
-def _make_plan(session: Session, maker: ThemeMaker, parts: Sequence[RunPart]) -> _Plan:
-    standing = read_standing(session)
-    current = find_current_set(session, with_model=True)
-    kept = session.scalar(
-        sa.select(RunLabels)
-        .where(RunLabels.run_id == parts[0].run_id)
-        .options(undefer(RunLabels.model))
-    )
-    run = session.get_one(ThemeRun, parts[0].run_id)
-    if current is None or kept is None or kept.model is None or run.encoder != current.encoder:
-        raise Conflict(
-            f"The clusters of run {run.id} are no longer kept. Look for themes again, and decide "
-            "about the parts of that run."
-        )
-    clusters = _choose_clusters(session, parts)
-    remade = {theme for _, theme, _ in clusters if theme is not None}
-    label_themes = current.label_themes
-    absorbed = _absorbed(parts, [cluster for cluster, _, _ in clusters]) & standing.waiting
-    goes = remade | set(absorbed)
-    stays = [label for label, theme in enumerate(label_themes) if theme not in goes]
-    models = [maker.read_model(current.model).restrict(stays)] if stays else []
-    look = maker.read_model(kept.model)
-    models.append(look.restrict([cluster for cluster, _, _ in clusters]))
-    owners = [label_themes[old] for old in stays] + [theme for _, theme, _ in clusters]
-    first = {theme: owners.index(theme) for theme in remade}
-    return _Plan(
-        standing=standing,
-        model=maker.combine(models),
-        encoder=current.encoder,
-        owners=owners,
-        relabel={old: new for new, old in enumerate(stays)},
-        joined={
-            old: first[theme]
-            for old, theme in enumerate(label_themes)
-            if theme is not None and theme in remade
-        },
-        pieces={
-            len(stays) + place: part
-            for place, (_, _, part) in enumerate(clusters)
-            if part is not None
-        },
-        absorbed=absorbed,
-    )
-
-
-def _absorbed(parts: Sequence[RunPart], clusters: Collection[int]) -> frozenset[int]:
-    return frozenset(
-        candidate
-        for part in parts
-        for cluster, candidates in part.detail.get("absorbs", {}).items()
-        if int(cluster) in clusters
-        for candidate in candidates
-    )
-
-
-def _choose_clusters(
-    session: Session, parts: Sequence[RunPart]
-) -> list[tuple[int, int | None, int | None]]:
-    """Return cluster, theme and part of what is made anew; no theme for a piece that leaves it.
-
-    Of a theme that split, pieces nobody accepted stay with it.
-    """
-    leaving = {part.detail["cluster"]: part.id for part in parts if part.kind is PartKind.SPLIT}
-    chosen: dict[int, tuple[int | None, int | None]] = {}
-    for part in parts:
-        if part.kind not in REMADE or part.theme_id is None:
-            continue
-        _check_standing(session, part)
-        for cluster in part.detail.get("pieces") or [part.detail["cluster"]]:
-            leaves = leaving.get(cluster) if part.kind is PartKind.SPLIT else None
-            chosen[cluster] = (None, leaves) if leaves else (part.theme_id, None)
-    return [(cluster, *owner) for cluster, owner in sorted(chosen.items())]
-
-
-def _check_standing(session: Session, part: RunPart) -> None:
-    theme = session.get_one(Theme, part.theme_id)
-    if theme.status in GONE_STATUSES:
-        raise Conflict(
-            f"{theme.key} is {status_in_words(theme.status)} now, so part {part.id} has nothing "
-            "to change. Decline it."
-        )
-
-
 def _apply(
     session: Session,
     settings: Settings,
     part_ids: Collection[int],
-    plan: _Plan,
+    plan: PartsPlan,
     texts: TextLabels,
+    exact_count: int | None,
     by: Actor,
 ) -> Accepted | None:
     """Write everything; None when somebody decided something since the plan was made."""
     if read_standing(session, lock=True) != plan.standing:
         return None
-    parts = _read_parts(session, part_ids)
+    with agreed_to(session, exact_count):
+        return _write(session, settings, part_ids, plan, texts, by)
+
+
+def _write(
+    session: Session,
+    settings: Settings,
+    part_ids: Collection[int],
+    plan: PartsPlan,
+    texts: TextLabels,
+    by: Actor,
+) -> Accepted:
+    parts = read_parts(session, part_ids)
     run = session.get_one(ThemeRun, parts[0].run_id)
     born = _bear_pieces(session, run, plan, parts, by)
     _retire_absorbed(session, plan, run, by)
@@ -346,7 +227,7 @@ def _apply(
 
 
 def _bear_pieces(
-    session: Session, run: ThemeRun, plan: _Plan, parts: Sequence[RunPart], by: Actor
+    session: Session, run: ThemeRun, plan: PartsPlan, parts: Sequence[RunPart], by: Actor
 ) -> dict[int, Theme]:
     """Make a candidate of each piece that leaves its theme, by its new label."""
     themes = {theme.id: theme for theme in session.scalars(sa.select(Theme))}
@@ -359,7 +240,7 @@ def _bear_pieces(
     return born
 
 
-def _retire_absorbed(session: Session, plan: _Plan, run: ThemeRun, by: Actor) -> None:
+def _retire_absorbed(session: Session, plan: PartsPlan, run: ThemeRun, by: Actor) -> None:
     for theme_id in sorted(plan.absorbed):
         theme = get_theme_to_change(session, theme_id)
         theme.status = ThemeStatus.RETIRED

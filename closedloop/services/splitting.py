@@ -16,6 +16,7 @@ from closedloop.models.curation import ThemeCorrection
 from closedloop.services.bulk import among
 from closedloop.services.definitions import Model, ThemeMaker, find_current_set, labels_of
 from closedloop.services.encoding import unpack
+from closedloop.services.labelling import assign_rows
 from closedloop.services.membership import SAYS_SOMETHING, STANDS, with_text
 
 MEMBERS_READ = 5_000
@@ -132,7 +133,7 @@ def _split_label(
     leaving: list[str] = []
     n_texts = 0
     for hashes, vectors in _walk_label(session, plan.current.encoder, label):
-        found, _ = model.assign(vectors)
+        found, _ = assign_rows(model, vectors)
         leaving += [hashes[place] for place in np.flatnonzero(np.asarray(found) == new)]
         n_texts += len(hashes)
     if n_texts and len(leaving) == n_texts:

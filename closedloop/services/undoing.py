@@ -38,7 +38,7 @@ from closedloop.services.definitions import (
     get_theme_to_change,
     own_maker,
 )
-from closedloop.services.describing import CHANGED, OWNING
+from closedloop.services.describing import OWNING, say_changed
 from closedloop.services.jobs import queue_job
 from closedloop.services.membership import STANDS, hold_corrections, settle_contacts, with_text
 from closedloop.services.repeats import take_turn
@@ -126,7 +126,7 @@ def undo_change(
     theme = get_theme_to_change(session, change.theme_id)
     _UNDO[change.kind](_Undoing(session, settings, change, theme, maker))
     hold_corrections(session, settings=settings)
-    summary = f"took back: {theme.key} {theme.name} {CHANGED[change.kind]}"
+    summary = f"took back: {theme.key} {theme.name} {say_changed(change)}"
     change.undone_by = by.name
     for theme_id in sorted(themes_of(change)):
         record_event(

@@ -57,6 +57,7 @@ from closedloop.web import (
     themes_next,
     themes_quotes,
     themes_runs,
+    themes_taking,
 )
 from closedloop.web.asked import row_id
 from closedloop.web.csv_files import csv_response
@@ -81,6 +82,7 @@ __all__ = [  # the modules add their pages to bp
     "themes_next",
     "themes_quotes",
     "themes_runs",
+    "themes_taking",
 ]
 
 Choice = TypeVar("Choice", bound=StrEnum)

@@ -10,7 +10,8 @@ from flask import Response, render_template, request
 from closedloop.domain.codes import FALSE_DISCOVERIES
 from closedloop.domain.errors import Invalid
 from closedloop.extensions import current_settings, db
-from closedloop.queries.codes import LEAST_CONTACTS, MOST_LINES, CodeMatrix, find_code_matrix
+from closedloop.queries.code_tables import MOST_LINES
+from closedloop.queries.codes import LEAST_CONTACTS, CodeMatrix, find_code_matrix
 from closedloop.web.contacts_bp import read_day
 from closedloop.web.csv_files import csv_response
 from closedloop.web.permissions import requires

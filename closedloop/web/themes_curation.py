@@ -235,7 +235,7 @@ def _move_page(key: str, asked: Any, errors: dict[str, str] | None = None) -> st
         targets=_targets(theme.id),
         no_theme=NO_THEME,
         most=MOST_CHOSEN,
-        **_preview_values(preview, asked, errors, url_for("themes.pick", key=key)),
+        **preview_values(preview, asked, errors, url_for("themes.pick", key=key)),
     )
 
 
@@ -260,7 +260,7 @@ def _split_page(key: str, asked: Any, errors: dict[str, str] | None = None) -> s
         theme=theme,
         ids=ids,
         quotes=quotes,
-        **_preview_values(preview, asked, errors, url_for("themes.split", key=key)),
+        **preview_values(preview, asked, errors, url_for("themes.split", key=key)),
     )
 
 
@@ -278,11 +278,11 @@ def _retire_page(key: str, asked: Any, errors: dict[str, str] | None = None) -> 
         "themes/retire.html",
         theme=theme,
         is_retired=theme.status == "retired",
-        **_preview_values(preview, asked, errors, url_for("themes.show", key=key)),
+        **preview_values(preview, asked, errors, url_for("themes.show", key=key)),
     )
 
 
-def _preview_values(
+def preview_values(
     preview: Any, asked: Any, errors: dict[str, str], back_url: str
 ) -> dict[str, Any]:
     """Return what every preview shows: counts, a page of the exact list, what was typed."""

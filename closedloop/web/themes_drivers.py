@@ -12,15 +12,14 @@ from werkzeug import Response as BaseResponse
 from closedloop.domain.errors import Conflict, Invalid
 from closedloop.extensions import current_settings, db
 from closedloop.queries.contact_drivers import (
-    CHANGES_SHOWN,
     DriverPage,
     DriverRow,
     find_driver,
     get_driver_page,
-    list_driver_changes,
     list_driver_names,
     list_drivers,
 )
+from closedloop.queries.driver_changes import CHANGES_SHOWN, list_driver_changes
 from closedloop.queries.site import get_data_span
 from closedloop.services.contact_drivers import (
     create_driver,

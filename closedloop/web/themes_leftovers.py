@@ -29,7 +29,6 @@ from closedloop.queries.leftovers import (
 )
 from closedloop.queries.site import get_data_span
 from closedloop.services.emerging import dismiss_emerging, restore_emerging
-from closedloop.services.emerging_taking import queue_taking
 from closedloop.services.leftovers import find_nearest, set_coverage_goal
 from closedloop.web.contacts import read_cursor, write_cursor
 from closedloop.web.contacts_asked import Asked, read_filter
@@ -194,15 +193,6 @@ def _read_goal(typed: str) -> float:
     except ValueError:
         sentence = f"“{typed}” is not a number. Give the goal in per cent, for example 80."
         raise Invalid(sentence, {"goal": sentence}) from None
-
-
-@bp.post("/emerging/<int:emerging_id>/take")
-@requires("triage.decide")
-def take_emerging_theme(emerging_id: int) -> BaseResponse:
-    """Queue the making of a candidate out of an emerging theme and show its progress."""
-    with db.transaction() as session:
-        job_id = queue_taking(session, emerging_id=emerging_id, by=current_actor()).id
-    return see_other(url_for("jobs.show", job_id=job_id))
 
 
 @bp.post("/emerging/<int:emerging_id>/dismiss")

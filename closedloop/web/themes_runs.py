@@ -23,12 +23,14 @@ from closedloop.queries.runs import (
     list_parts,
     list_runs,
 )
+from closedloop.services.parts_previews import preview_acceptance, queue_seen
 from closedloop.services.run_choices import decline_chosen, queue_acceptance
 from closedloop.web.asked import older_page, row_id, typed_count
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
 from closedloop.web.themes_bp import bp
+from closedloop.web.themes_curation import preview_values
 from closedloop.web.themes_lineage import drift_chart
 
 
@@ -87,6 +89,37 @@ def parts(run_id: int) -> str:
     return _parts_page(run_id, _chosen(request.args))
 
 
+@bp.get("/runs/<int:run_id>/parts/contacts")
+@requires("themes.curate")
+def parts_contacts(run_id: int) -> str:
+    """List every contact of the whole history that taking the chosen parts over would move."""
+    return _contacts_page(run_id, _chosen(request.args), request.args, {})
+
+
+@bp.post("/runs/<int:run_id>/parts/accept-seen")
+@requires("themes.curate")
+def accept_seen_parts(run_id: int) -> Response | tuple[str, int]:
+    """Queue the taking over of parts by somebody who saw all that moves."""
+    chosen = _chosen(request.form)
+    try:
+        with db.transaction() as session:
+            job_id = queue_seen(
+                session,
+                settings=current_settings(),
+                run_id=run_id,
+                part_ids=chosen,
+                typed_count=typed_count(),
+                by=current_actor(),
+            ).id
+    except Invalid as refusal:
+        errors = refusal.fields or {"contacts": refusal.sentence}
+        return _contacts_page(run_id, chosen, request.form, errors), 422
+    except Conflict as refusal:
+        errors = {"contacts": refusal.sentence}
+        return _contacts_page(run_id, chosen, request.form, errors), 409
+    return see_other(url_for("jobs.show", job_id=job_id))
+
+
 @bp.post("/runs/<int:run_id>/parts/accept")
 @requires("themes.curate")
 def accept_run_parts(run_id: int) -> Response | tuple[str, int]:
@@ -142,4 +175,20 @@ def _parts_page(run_id: int, chosen: list[int], errors: dict[str, str] | None = 
         moves=moves,
         asks=must_type_count(moves),
         errors=errors or {},
+    )
+
+
+def _contacts_page(run_id: int, chosen: list[int], asked: Any, errors: dict[str, str]) -> str:
+    k = current_settings().privacy_k
+    back_url = url_for("themes.parts", run_id=run_id, part=chosen)
+    preview = None
+    try:
+        preview = preview_acceptance(db.session, run_id=run_id, part_ids=chosen, k=k)
+    except (Conflict, Invalid) as refusal:
+        errors = {"contacts": refusal.sentence, **errors}
+    return render_template(
+        "themes/run_contacts.html",
+        run_id=run_id,
+        chosen=chosen,
+        **preview_values(preview, asked, errors, back_url),
     )

@@ -17,6 +17,7 @@ from closedloop.domain.themes import PRIORITY_RULE, VALUED_BY, DemandType, Quadr
 from closedloop.domain.triage import check_scenario
 from closedloop.extensions import current_settings, db
 from closedloop.queries.accounts import get_department, list_departments, list_users
+from closedloop.queries.curation import list_picked
 from closedloop.queries.theme_page import find_theme
 from closedloop.queries.triage import (
     MergePreview,
@@ -24,6 +25,7 @@ from closedloop.queries.triage import (
     get_candidate,
     list_candidates,
     list_merge_targets,
+    list_merging,
     list_parked,
     preview_merge,
 )
@@ -35,6 +37,7 @@ from closedloop.services.triage import (
     undo_decision,
 )
 from closedloop.web.asked import row_id, typed_count
+from closedloop.web.contacts_bp import redacted
 from closedloop.web.flashes import flash_done
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
@@ -46,6 +49,7 @@ bp = Blueprint("triage", __name__, url_prefix="/triage")
 Choice = TypeVar("Choice", bound=StrEnum)
 Page = str | tuple[str, int] | Response
 SHOWN_IN_QUEUE = 6
+PAGE_ROWS = 50
 
 _FIELD_NAMES = {"into_id": "into"}
 PARK_DAYS = 28
@@ -273,11 +277,26 @@ def _merge_page(key: str, into_key: str, errors: dict[str, str] | None = None) -
         into_key=into_key,
         preview=preview,
         asks_count=preview is not None and must_type_count(preview.moves),
+        **_moving(candidate.theme.id, is_shown=preview is not None),
         back_url=_back_url(key),
         typed=request.form,
         errors=errors or {},
         k=settings.privacy_k,
     )
+
+
+def _moving(theme_id: int, *, is_shown: bool) -> dict[str, Any]:
+    """Return a page of the contacts that a merge would move."""
+    ids = list_merging(db.session, theme_id) if is_shown else []
+    page = max(request.args.get("page", 1, type=row_id), 1)
+    part = ids[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
+    return {
+        "contacts": list_picked(db.session, part),
+        "page": page,
+        "page_rows": PAGE_ROWS,
+        "has_more": len(ids) > page * PAGE_ROWS,
+        "redacted": redacted,
+    }
 
 
 def _aside_page(template: str, key: str, errors: dict[str, str] | None = None) -> str:

@@ -14,8 +14,15 @@ import pytest
 
 from closedloop.adapters.cluster import open_executor
 from closedloop.domain.errors import Unavailable
+from closedloop.services.encoding import encode_texts
+from closedloop.services.labelling import label_texts
+from closedloop.services.long_work import tell_nobody
 from ml.text.embed import load_encoder
 from ml.text.spread import SpreadEncoder
+from ml.themes import ThemeModel
+from ml.themes.vectors import DenseSpace
+from tests.factories.histories import add_contacts
+from tests.factories.theme_maker import WordEncoder
 
 TEXTS = [f"my parcel number {i} has not arrived and nobody answers" for i in range(1_200)]
 
@@ -87,6 +94,36 @@ def test_vectors_are_the_same_though_a_worker_is_killed_on_the_way(cluster):
     assert workers[1].poll() is None
     assert spread.name == encoder.name
     assert np.array_equal(vectors, encoder.encode(TEXTS))
+
+
+@pytest.mark.slow
+def test_assignment_is_the_same_though_a_worker_is_killed_on_the_way(
+    cluster, database, settings, monkeypatch
+):
+    monkeypatch.setattr("closedloop.services.labelling.TEXTS_PER_TASK", 20)
+    address, workers = cluster
+    add_contacts(database, settings, {"CARD": 200, "PIN": 200})
+    encoder = WordEncoder()
+    encode_texts(database.transaction, encoder=encoder, report=tell_nobody)
+    vectors = encoder.encode([f"{topic} a{n} turn0" for topic in ("card", "pin") for n in range(9)])
+    model = ThemeModel.fit(vectors, np.repeat([0, 1], 9), DenseSpace.fit(vectors))
+    done = []
+
+    def kill(progress):
+        done.append(progress.done)
+        if len(done) == 2:
+            os.kill(workers[0].pid, signal.SIGKILL)
+
+    given = {"encoder": encoder.name, "model": model}
+    alone = label_texts(database.transaction, report=tell_nobody, **given)
+    spread = label_texts(database.transaction, report=kill, scheduler=address, **given)
+
+    assert workers[0].wait(timeout=10) == -signal.SIGKILL
+    assert workers[1].poll() is None
+    assert done == list(range(20, 801, 20))
+    assert {0, 1} <= set(alone.labels.tolist())
+    for one, other in zip(vars(alone).values(), vars(spread).values(), strict=True):
+        assert np.array_equal(one, other)
 
 
 def test_without_a_scheduler_there_is_no_executor():

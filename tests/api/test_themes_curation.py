@@ -165,6 +165,10 @@ def test_a_merge_is_counted_made_and_taken_back(api, session, themes):
     url = f"/themes/{second.key}/merge"
     seen = api.send(f"{url}/preview", {"into": first.key})
     assert (seen["contacts"], seen["contacts_after"], seen["customers_after"]) == (101, 113, 113)
+    more = api.send(f"{url}/preview?limit=200&after={seen['next']}", {"into": first.key})
+    moving = [one["id"] for one in (*seen["items"], *more["items"])]
+    assert sorted(moving) == sorted(contacts_of(session, second))
+    assert more["next"] is None
     body = {"into": first.key, "reason": "Both are about cards."}
 
     assert "Type 101 to merge" in api.problem(url, 422, "POST", json=body)["detail"]

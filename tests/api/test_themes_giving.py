@@ -12,8 +12,18 @@ from closedloop.domain.jobs import JobKind
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import AuditEvent, Contact, EmergingState, EmergingTheme, Job
 from closedloop.services.drift import refresh_weeks
+from closedloop.services.emerging import find_emerging_themes
 from tests.factories.contacts import make_batch, make_contact, make_customer
-from tests.factories.leftovers import LAST_DAY, make_emerging, noon
+from tests.factories.leftovers import (
+    LAST_DAY,
+    SPOT,
+    make_emerging,
+    make_site,
+    noise,
+    noon,
+    real_maker,
+    spot,
+)
 from tests.factories.series import make_definitions
 from tests.factories.themes import make_theme
 
@@ -97,13 +107,34 @@ def test_a_week_of_few_customers_is_null_and_no_contacts_no_coverage(api, sessio
     assert (week["contacts_with_text"], week["with_theme"], week["value"]) == (None, None, None)
 
 
-def test_what_emerges_is_taken_by_a_job_or_dismissed_and_restored(api, session, theme):
+def test_what_emerges_is_looked_at_to_the_contact_and_taken_by_a_job(
+    api, database, settings, actor, session
+):
+    session.commit()
+    make_site(database, settings, actor, real_maker(), [*noise(200), *spot(20, [*range(18), 40])])
+    find_emerging_themes(database.transaction, settings=settings, by=actor)
+    emerging_id = session.scalars(sa.select(EmergingTheme.id)).one()
+    url = f"/themes/emerging/{emerging_id}/take"
+
+    first = api.send(f"{url}/preview?limit=15&text=true")
+    second = api.send(f"{url}/preview?limit=15&after={first['next']}")
+
+    assert (first["contacts"], first["needs_expected_count"], second["next"]) == (20, False, None)
+    assert all(one["text"].startswith(SPOT) for one in first["items"])
+    assert len({one["id"] for one in (*first["items"], *second["items"])}) == 20
+    api.problem(url, 422, "POST", json={"expected_count": 21})
+    for body, arguments in ((None, {}), ({"expected_count": 20}, {"count": 20})):
+        job = api.send(url, body, status=202)
+        assert session.get(Job, job["id"]).kind is JobKind.ASSIGN_THEMES
+        assert session.get(Job, job["id"]).arguments == {"emerging_id": emerging_id, **arguments}
+    api.problem("/themes/emerging/404/take/preview", 404, "POST")
+
+
+def test_what_emerges_is_dismissed_and_restored(api, session, theme):
     row = make_emerging(session)
     url = f"/themes/emerging/{row.id}"
 
-    job = api.send(f"{url}/take", status=202)
-    assert session.get(Job, job["id"]).kind is JobKind.ASSIGN_THEMES
-    assert session.get(Job, job["id"]).arguments == {"emerging_id": row.id}
+    assert "nothing left" in api.problem(f"{url}/take", 409, "POST")["detail"]
     assert api.send(f"{url}/dismiss")["state"] == "dismissed"
     assert [one["id"] for one in api.get("/themes/emerging/dismissed")["items"]] == [row.id]
     assert api.user.name in api.problem(f"{url}/take", 409, "POST")["detail"]
@@ -114,4 +145,4 @@ def test_what_emerges_is_taken_by_a_job_or_dismissed_and_restored(api, session, 
     assert api.get("/themes/emerging/dismissed")["items"] == []
     api.problem("/themes/emerging/404/take", 404, "POST")
     verbs = session.scalars(sa.select(AuditEvent.verb).order_by(AuditEvent.id)).all()
-    assert verbs[-3:] == ["jobs.queued", "emerging.dismissed", "emerging.restored"]
+    assert verbs[-2:] == ["emerging.dismissed", "emerging.restored"]

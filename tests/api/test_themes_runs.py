@@ -9,6 +9,7 @@ from closedloop.domain.jobs import JobKind
 from closedloop.domain.runs import PartKind, PartState
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import Job, RunPart
+from tests.factories.run_sites import Site
 from tests.factories.runs import make_labels, make_part, make_run
 from tests.factories.themes import make_theme
 
@@ -66,6 +67,19 @@ def test_looking_for_themes_is_queued_and_says_where_to_ask(api, session):
     assert api.get(f"/jobs/{answer.json['id']}")["state"] == "queued"
 
 
+def test_a_body_that_could_be_empty_may_be_left_out(api, session):
+    for given in ({}, {"json": {}}, {"data": b"", "content_type": "application/json"}):
+        api.post("/themes/runs", 202, **given)
+    assert [job.arguments for job in jobs(session)] == [{}] * 3
+    api.problem("/themes/runs", 400, "POST", data=b"finer", content_type="application/json")
+    operations = api.get("/openapi.json")["paths"]
+    needed = {
+        path: operations[f"/api/v1{path}"]["post"]["requestBody"]["required"]
+        for path in ("/themes/runs", "/themes/runs/{run_id}/parts/accept")
+    }
+    assert list(needed.values()) == [False, True]
+
+
 def test_a_look_may_be_finer_or_coarser(api, session):
     api.post("/themes/runs", 202, json={"finer": 2})
     assert [job.arguments for job in jobs(session)] == [{"finer": 2}]
@@ -86,6 +100,31 @@ def test_parts_are_looked_at_and_accepted_with_their_number(api, session, run, t
 
     assert session.get(Job, job["id"]).arguments == {"parts": parts}
     assert session.get(Job, job["id"]).queued_by == api.user.name
+
+
+def test_every_contact_that_would_move_is_listed_and_accepted_by_their_number(
+    api, database, settings, actor, session
+):
+    session.commit()
+    site = Site(database, settings, actor)
+    site.add(CARD=9, LOST=6)
+    site.discover("CARD", "LOST")
+    site.keep("Card", "Lost")
+    site.discover("CARD+LOST")
+    (part,) = site.parts(kind=PartKind.MERGED)
+    url, sent = f"/themes/runs/{part.run_id}/parts", {"parts": [part.id]}
+
+    first = api.send(f"{url}/contacts?limit=8&text=true", sent)
+    rest = api.send(f"{url}/contacts?limit=8&after={first['next']}", sent)
+
+    assert (first["contacts"], first["customers"], rest["next"]) == (12, 6, None)
+    assert all(one["text"].startswith("LOST") for one in first["items"])
+    assert len({one["id"] for one in (*first["items"], *rest["items"])}) == 12
+    wrong = {**sent, "exact": True, "expected_count": 11}
+    assert "Type 12" in api.problem(f"{url}/accept", 422, "POST", json=wrong)["detail"]
+    job = api.send(f"{url}/accept", {**sent, "exact": True, "expected_count": 12}, 202)
+    assert session.get(Job, job["id"]).arguments == {"parts": [part.id], "count": 12}
+    api.problem("/themes/runs/404/parts/contacts", 404, "POST", json=sent)
 
 
 def test_declining_is_put_down_once(api, session, run, theme):

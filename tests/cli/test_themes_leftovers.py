@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 
 from closedloop.config import Settings
 from closedloop.domain.audit import COMMAND_LINE
-from tests.factories.leftovers import make_emerging, make_site, noise, real_maker, spot
+from closedloop.services.definitions import own_maker
+from ml.text.embed import load_encoder
+from tests.factories.leftovers import (
+    add_texts,
+    assign,
+    make_emerging,
+    make_site,
+    noise,
+    real_maker,
+    spot,
+)
 
 
 @pytest.fixture
@@ -64,3 +75,30 @@ def test_emerging_gives_no_number_of_fewer_customers_than_may_be_shown(run, site
 
     assert found["customers_before"] is None
     assert "fewer than 5" in found["why"]
+
+
+def test_what_emerges_is_shown_then_taken_with_its_number(run_on_new, settings):
+    encoder = load_encoder()
+    maker = dataclasses.replace(own_maker(), load_encoder=lambda _: encoder)
+    database = run_on_new.database
+    texts = [(f"The lift of our house is stuck again, floor {i}.", i % 50) for i in range(24)]
+    other = [(f"Opening hours of the branch in street {i}", i % 50) for i in range(24)]
+    make_site(database, settings, COMMAND_LINE, maker, other)
+    with database.transaction() as session:
+        contacts = add_texts(session, texts)
+        number = str(make_emerging(session, contacts).id)
+    assign(database, settings, COMMAND_LINE, maker)
+
+    seen = json.loads(run_on_new("themes", "take", number, "--json").stdout)
+    told = run_on_new("themes", "take", number).stdout
+    wrong = run_on_new("themes", "take", number, "--yes", "--count", "5", code=1)
+
+    assert {contact.id for contact in contacts} == set(seen["ids"])
+    assert "24 contacts of 24 customers would join it." in told
+    assert "Nothing was changed. Repeat with --yes to do it" in told
+    assert "24 contacts would join by now, and 5 were agreed to" in wrong.output
+    done = json.loads(run_on_new("themes", "take", number, "--yes", "--json").stdout)
+    assert done == {"key": done["key"], "contacts": 24, "from_other_themes": 0}
+    (change,) = json.loads(run_on_new("themes", "changes", done["key"], "--json").stdout)
+    back = run_on_new("themes", "undo", str(change["number"]), "--yes").stdout
+    assert f"Taken back: {done['key']} is as it was." in back

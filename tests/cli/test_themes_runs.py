@@ -6,9 +6,11 @@ import json
 
 import pytest
 
+from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.runs import PartKind, PartState
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import RunPart, Theme
+from tests.factories.run_sites import Site
 from tests.factories.runs import make_part, make_run
 from tests.factories.themes import make_theme
 
@@ -68,6 +70,26 @@ def test_more_than_a_hundred_contacts_need_their_number(run_on_new, vanished):
 
     with run_on_new.database.reading() as session:
         assert session.get_one(Theme, theme.id).status is ThemeStatus.RETIRED
+
+
+def test_what_would_move_is_looked_at_and_accepted_by_its_number(run_on_new, settings):
+    site = Site(run_on_new.database, settings, COMMAND_LINE)
+    site.add(CARD=9, LOST=6)
+    site.discover("CARD", "LOST")
+    site.keep("Card", "Lost")
+    site.discover("CARD+LOST")
+    (part,) = (str(one.id) for one in site.parts(kind=PartKind.MERGED))
+
+    seen = json.loads(run_on_new("themes", "accept", part, "--look", "--json").stdout)
+    told = run_on_new("themes", "accept", part, "--look").stdout
+    wrong = run_on_new("themes", "accept", part, "--exact", "11", code=1).output
+
+    assert (seen["contacts"], seen["customers"], len(set(seen["ids"]))) == (12, 6, 12)
+    assert "12 contacts of 6 customers would change their theme." in told
+    assert f"closedloop themes accept {part} --exact 12" in told
+    assert "12 contacts would move by now, and 11 were agreed to" in wrong
+    assert "Accepted 1" in run_on_new("themes", "accept", part, "--exact", "12").stdout
+    assert "There is no part 404" in run_on_new("themes", "accept", "404", "--look", code=1).output
 
 
 def test_what_cannot_be_done_is_one_sentence(run_on_new, vanished):

@@ -30,11 +30,19 @@ from tests.factories.run_sites import maker_of
 from tests.flows.points import Points
 
 PHASES = {
-    "reading": ("services/discovery.py", "services/constraints.py"),
-    "assigning": ("services/assignment.py", "services/encoding.py"),
+    "reading": (
+        "services/discovery.py",
+        "services/discovery_pool.py",
+        "services/constraints.py",
+    ),
+    "assigning": ("services/assignment.py", "services/labelling.py", "services/encoding.py"),
     "proposing": ("services/proposals.py", "services/run_records.py", "services/definitions.py"),
-    "accepting": ("services/run_parts.py", "services/parts_trail.py"),
-    "taking back": ("services/parts_undoing.py", "services/change_checks.py"),
+    "accepting": ("services/run_parts.py", "services/parts_plans.py", "services/parts_trail.py"),
+    "taking back": (
+        "services/parts_undoing.py",
+        "services/parts_ways.py",
+        "services/change_checks.py",
+    ),
     "counting": ("services/repeats.py", "services/rollups.py", "services/theme_stats.py"),
     "watching": ("services/drift.py", "services/membership.py"),
     "quoting": ("services/evidence.py",),

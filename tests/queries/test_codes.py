@@ -8,7 +8,8 @@ import pytest
 
 from closedloop.domain.errors import Invalid
 from closedloop.domain.themes import ThemeStatus
-from closedloop.queries.codes import MOST_LINES, find_code_matrix, get_code_matrix
+from closedloop.queries.code_tables import MOST_LINES
+from closedloop.queries.codes import find_code_matrix, get_code_matrix
 from tests.factories.contacts import make_contact
 from tests.factories.rollups import make_rollup
 from tests.factories.themes import make_stats, make_theme

@@ -28,13 +28,12 @@ from closedloop.services.emerging import (
     find_emerging_themes,
     restore_emerging,
 )
-from closedloop.services.emerging_taking import queue_taking, take_emerging
+from closedloop.services.emerging_taking import take_emerging
 from tests.factories.leftovers import (
     LAST_DAY,
     SPOT,
     add_texts,
     assign,
-    make_emerging,
     make_site,
     noise,
     real_maker,
@@ -202,19 +201,6 @@ def test_deciding_twice_is_refused_with_who_decided(database, site, night, actor
         decide(database, dismiss_emerging, row.id, actor)
     with pytest.raises(NotFound):
         decide(database, dismiss_emerging, row.id + 99, actor)
-
-
-def test_taking_is_queued_only_while_nobody_has_decided(session, actor):
-    row = make_emerging(session)
-
-    job = queue_taking(session, emerging_id=row.id, by=actor)
-    dismiss_emerging(session, emerging_id=row.id, by=actor)
-
-    assert job.arguments == {"emerging_id": row.id}
-    with pytest.raises(Conflict, match="dismissed already, by Priya Nair"):
-        queue_taking(session, emerging_id=row.id, by=actor)
-    with pytest.raises(NotFound):
-        queue_taking(session, emerging_id=404, by=actor)
 
 
 @pytest.fixture

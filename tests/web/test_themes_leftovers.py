@@ -12,10 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from closedloop.domain.accounts import Role
-from closedloop.domain.jobs import JobKind
 from closedloop.domain.leftovers import COVERAGE_GOAL
 from closedloop.domain.themes import ThemeStatus
-from closedloop.models import AuditEvent, EmergingState, EmergingTheme, Job, MetricGoal
+from closedloop.models import AuditEvent, EmergingState, EmergingTheme, MetricGoal
 from closedloop.services.definitions import find_current_set
 from closedloop.services.drift import refresh_weeks
 from tests.factories.contacts import make_batch, make_contact, make_customer
@@ -248,16 +247,6 @@ def test_fewer_than_k_customers_are_neither_quoted_nor_counted(manager, session,
     assert "Too small" not in text
 
 
-def test_taking_one_queues_a_job_that_says_which(manager, session, held):
-    row = make_emerging(session)
-
-    response = manager.post(f"/themes/emerging/{row.id}/take")
-
-    job = session.scalars(sa.select(Job)).one()
-    assert (job.kind, job.arguments) == (JobKind.ASSIGN_THEMES, {"emerging_id": row.id})
-    assert response.location == f"/jobs/{job.id}"
-
-
 def test_dismissing_one_can_be_taken_back(manager, session, held):
     add(session, 1)
     row = make_emerging(session)
@@ -292,6 +281,7 @@ def test_roles_see_what_they_may(sign_in_as, session, held):
     assert "Lift stuck" in html
     assert "/take" not in html
     assert "/goal" not in html
+    reader.get(f"/themes/emerging/{row.id}/take", status=403)
     for path in (f"emerging/{row.id}/take", f"emerging/{row.id}/dismiss", "unassigned/goal"):
         reader.post(f"/themes/{path}", status=403)
     executive = sign_in_as(Role.EXECUTIVE)

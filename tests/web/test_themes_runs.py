@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pytest
@@ -13,6 +14,7 @@ from closedloop.domain.runs import PartKind, PartState
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import Job, RunPart, ThemeCorrection
 from tests.factories.contacts import make_contact
+from tests.factories.run_sites import Site, fitting_maker_of
 from tests.factories.runs import make_labels, make_part, make_run
 from tests.factories.themes import make_theme
 from tests.pages import text_of
@@ -197,6 +199,53 @@ def test_more_than_a_hundred_contacts_need_their_number_typed(manager, session, 
         assert "Type 101 to accept these parts" in response.text
     manager.post(url, {"part": part.id, "typed_count": "101"})
     assert session.scalar(sa.select(sa.func.count(Job.id))) == 1
+
+
+@pytest.fixture
+def grown(database, settings, actor):
+    """A theme that a run found grown by sixty contacts, with models fitted to texts."""
+    site = Site(database, settings, actor, fitting_maker_of)
+    site.add(CARD=40, LOST=30, PIN=7)
+    site.discover("CARD", "PIN")
+    site.keep("Card")
+    site.discover("CARD+LOST", "PIN")
+    return site.parts(kind=PartKind.GREW)[0]
+
+
+def test_every_contact_that_would_move_is_listed_and_accepted_by_its_number(
+    manager, session, grown, monkeypatch
+):
+    monkeypatch.setattr("closedloop.domain.curation.COUNT_TO_TYPE_ABOVE", 59)
+    url = f"/themes/runs/{grown.run_id}/parts"
+    seen = f"{url}/contacts?part={grown.id}"
+    assert f'href="{seen}"' in manager.get(f"{url}?part={grown.id}")
+
+    pages = [manager.get(seen), manager.get(f"{seen}&page=2")]
+
+    assert "60 contacts would change their theme" in text_of(pages[0])
+    listed = [set(re.findall(r"LOST t\d+ turn\d", text_of(html))) for html in pages]
+    assert [len(texts) for texts in listed] == [50, 10]
+    assert len(listed[0] | listed[1]) == 60
+    for typed in ("", "61"):
+        form = {"part": grown.id, "typed_count": typed}
+        answer = manager.post(f"{url}/accept-seen", form, status=422)
+        assert "Type 60 to accept these parts" in answer.text
+    manager.post(f"{url}/accept-seen", {"part": grown.id, "typed_count": "60"})
+    job = session.scalars(sa.select(Job)).one()
+    assert job.arguments == {"parts": [grown.id], "count": 60}
+
+
+def test_what_cannot_be_listed_says_why(manager, session, run):
+    theme = make_theme(session, ThemeStatus.TRIAGED)
+    part = make_part(session, run, theme=theme)
+    url = f"/themes/runs/{run.id}/parts"
+
+    html = manager.get(f"{url}/contacts?part={part.id}")
+    answer = manager.post(f"{url}/accept-seen", {"part": part.id}, status=409)
+
+    assert "no longer kept" in html
+    assert "no longer kept" in answer.text
+    assert "Choose at least one part" in manager.get(f"{url}/contacts")
 
 
 def test_declining_is_put_down_and_changes_nothing(manager, session, run):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -247,6 +248,22 @@ def test_merge_without_a_reason_asks_why(manager, session):
     assert "a merge needs a reason" in response.text
 
 
+def test_merge_lists_every_contact_that_would_move_page_by_page(manager, session):
+    theme, into = make_pair(session, 60)
+    url = f"/triage/{theme.key}/merge?into={into.key}"
+
+    pages = [manager.get(url), manager.get(f"{url}&page=2")]
+
+    listed = [re.findall(r'href="/contacts/(\d+)" data-open', html) for html in pages]
+    moving = session.scalars(sa.select(Contact).where(Contact.theme_id == theme.id)).all()
+    newest = sorted(moving, key=lambda one: (one.started_at, one.id), reverse=True)
+    assert [len(ids) for ids in listed] == [50, 10]
+    assert [int(one) for ids in listed for one in ids] == [one.id for one in newest]
+    assert "1 to 50 of 60" in text_of(pages[0])
+    assert "listed among the contacts only" not in text_of(pages[0])
+    assert "1 to" not in text_of(manager.get(f"/triage/{theme.key}/merge"))
+
+
 def test_merge_hides_the_size_of_a_theme_with_few_customers(manager, session):
     theme, into = make_pair(session, 4)
 
@@ -255,6 +272,8 @@ def test_merge_hides_the_size_of_a_theme_with_few_customers(manager, session):
     assert "A few contacts would move" in text
     assert "4 contacts" not in text
     assert "9 contacts" not in text, "the sum would tell it"
+    assert "are listed among the contacts only" in text
+    assert "1 to 4" not in text
 
 
 def test_park_sets_aside_until_a_day(manager, session):

@@ -1,0 +1,172 @@
+"""What accepting parts of a run would move is listed to the contact, and no other number moves."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from closedloop.domain.errors import Conflict, Invalid, NotFound
+from closedloop.domain.runs import PartKind, PartState
+from closedloop.domain.themes import ThemeStatus
+from closedloop.models import Contact, ContactText, RunPart
+from closedloop.services.curation import move_contacts
+from closedloop.services.parts_previews import preview_acceptance, queue_seen
+from closedloop.services.text_removal import remove_texts
+from tests.factories.histories import add_contacts, theme_named
+from tests.factories.run_sites import Site, fitting_maker_of
+
+
+@pytest.fixture(params=["words", "real models"])
+def site(request, database, settings, actor):
+    if request.param == "words":
+        return Site(database, settings, actor)
+    return Site(database, settings, actor, fitting_maker_of)
+
+
+def look(site, *parts):
+    with site.database.reading() as session:
+        return preview_acceptance(
+            session,
+            run_id=parts[0].run_id,
+            part_ids=[part.id for part in parts],
+            k=site.settings.privacy_k,
+            maker=site.maker_of(),
+        )
+
+
+def places(site):
+    query = sa.select(Contact.id, Contact.theme_id)
+    with site.database.reading() as session:
+        return dict(session.execute(query).all())
+
+
+def moved_by(site, *parts, **values):
+    """Accept parts; return the contacts whose theme is another now."""
+    before = places(site)
+    site.accept(*parts, **values)
+    after = places(site)
+    return {contact for contact in before if before[contact] != after[contact]}
+
+
+def saying(session, word):
+    query = sa.select(ContactText.contact_id).where(ContactText.issue_text.contains(word))
+    return list(session.scalars(query.order_by(ContactText.contact_id)))
+
+
+def grow(site):
+    site.add(CARD=9, LOST=6, PIN=7)
+    site.discover("CARD", "PIN")
+    site.keep("Card")
+    site.discover("CARD+LOST", "PIN")
+    (grew,) = site.parts(kind=PartKind.GREW)
+    return grew
+
+
+def test_what_would_join_a_theme_is_listed_to_the_contact(site):
+    grew = grow(site)
+    before = places(site)
+
+    preview = look(site, grew)
+
+    assert places(site) == before
+    assert (preview.contacts, preview.customers, preview.stays) == (12, 6, 18)
+    assert moved_by(site, grew, exact_count=12) == set(preview.ids)
+
+
+def test_what_people_put_right_and_contacts_without_words_are_reckoned_with(site):
+    grew = grow(site)
+    pin = theme_named(site.database, "Pin")
+    with site.database.transaction() as session:
+        lost, card = saying(session, "LOST"), saying(session, "CARD")
+        card_theme = session.get_one(Contact, card[0]).theme_id
+        move_contacts(
+            session,
+            settings=site.settings,
+            theme_id=card_theme,
+            contact_ids=card[:1],
+            to_id=pin.id,
+            by=site.actor,
+        )
+        remove_texts(session, [lost[3], card[2]])
+
+    preview = look(site, grew)
+
+    assert card[0] not in preview.ids  # it stays where somebody put it
+    assert card[2] not in preview.ids  # nobody knows what it said, and its theme goes on
+    assert lost[3] in preview.ids  # its candidate is gone, and it has no words to join by
+    assert lost[5] in preview.ids
+    assert moved_by(site, grew, exact_count=preview.contacts) == set(preview.ids)
+
+
+def test_a_piece_that_leaves_and_a_merger_are_listed_together(site):
+    site.add(CARD=9, LOST=6, PIN=7, CODE=6)
+    site.discover("CARD+LOST", "PIN", "CODE")
+    site.keep("Card+Lost", "Pin", "Code")
+    site.discover("CARD", "LOST", "PIN+CODE")
+    parts = [part for part in site.parts() if part.state is PartState.PROPOSED]
+    assert {part.kind for part in parts} == {PartKind.SPLIT, PartKind.MERGED}
+
+    preview = look(site, *parts)
+
+    with site.database.reading() as session:
+        assert set(preview.ids) == {*saying(session, "LOST"), *saying(session, "CODE")}
+    assert moved_by(site, *parts, exact_count=preview.contacts) == set(preview.ids)
+
+
+def test_a_merger_alone_moves_the_contacts_of_one_and_what_vanished_moves_none(site):
+    site.add(CARD=9, LOST=6, PIN=7)
+    site.discover("CARD", "LOST", "PIN")
+    site.keep("Card", "Lost", "Pin")
+    site.discover("CARD+LOST")
+    merged, vanished = (site.parts(kind=k)[0] for k in (PartKind.MERGED, PartKind.VANISHED))
+
+    assert look(site, vanished).contacts == 0
+    preview = look(site, merged, vanished)
+
+    with site.database.reading() as session:
+        assert set(preview.ids) == set(saying(session, "LOST"))
+    assert moved_by(site, merged, vanished, exact_count=12) == set(preview.ids)
+
+
+def test_another_number_than_the_one_agreed_to_changes_nothing(site):
+    grew = grow(site)
+    add_contacts(site.database, site.settings, {"LOST": 2}, tag="later")
+    preview = look(site, grew)
+    assert preview.notes[-1].startswith("4 contacts have come in")
+    before = {contact: theme for contact, theme in places(site).items() if theme is not None}
+
+    with pytest.raises(Conflict, match="were agreed to"):
+        site.accept(grew, exact_count=preview.contacts + 1)
+
+    after = places(site)
+    assert {contact: after[contact] for contact in before} == before
+    assert site.parts(id=grew.id)[0].state is PartState.PROPOSED
+    assert theme_named(site.database, "Card+Lost").status is ThemeStatus.CANDIDATE
+
+
+def test_who_saw_all_of_them_types_their_number_above_a_hundred(site, monkeypatch):
+    monkeypatch.setattr("closedloop.domain.curation.COUNT_TO_TYPE_ABOVE", 11)
+    grew = grow(site)
+
+    def queue(typed, **values):
+        with site.database.transaction() as session:
+            given = {"run_id": grew.run_id, "part_ids": [grew.id], **values}
+            return queue_seen(
+                session,
+                settings=site.settings,
+                typed_count=typed,
+                by=site.actor,
+                maker=site.maker_of(),
+                **given,
+            ).arguments
+
+    for typed in (None, grew.would_move + 1):
+        with pytest.raises(Invalid, match="Type 12 to accept these parts"):
+            queue(typed)
+    assert queue(12) == {"parts": [grew.id], "count": 12}
+    with pytest.raises(NotFound):
+        queue(12, run_id=404)
+    with site.database.transaction() as session:
+        session.get_one(RunPart, grew.id).state = PartState.DECLINED
+    with pytest.raises(Conflict):
+        queue(12)
