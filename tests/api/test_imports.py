@@ -15,7 +15,7 @@ from closedloop.domain.clock import utc_now
 from closedloop.domain.jobs import JobKind, JobState
 from closedloop.jobs.work import import_contacts, roll_back, try_import
 from closedloop.models import Contact, ImportBatch, Job
-from closedloop.services import contact_files
+from closedloop.services import contact_files, rollback
 from closedloop.services.long_work import tell_nobody
 from closedloop.services.mappings import save_mapping
 
@@ -59,7 +59,7 @@ def test_a_dry_run_counts_the_whole_file_and_stores_nothing(api, session, work):
     assert session.scalar(sa.select(sa.func.count(ImportBatch.id))) == 0
 
 
-def test_an_import_is_read_looked_at_and_taken_out(api, session, work):
+def test_an_import_is_read_looked_at_and_taken_out(api, session, work, monkeypatch):
     api.post("/imports", 202, **form())
     work()
     found = api.get("/imports/1")
@@ -74,6 +74,10 @@ def test_an_import_is_read_looked_at_and_taken_out(api, session, work):
 
     preview = api.get("/imports/1/roll-back")
     assert (preview["contacts"], preview["customers"], preview["refusal"]) == (2, 0, "")
+    monkeypatch.setattr(rollback, "LOOKED_AT", 0)
+    preview = api.get("/imports/1/roll-back")
+    assert (preview["contacts"], preview["customers"], preview["is_exact"]) == (2, None, False)
+    assert api.get("/imports/1/roll-back?count=1")["customers"] == 0
     wrong = api.problem("/imports/1/roll-back", 422, "POST", json={"expected_count": 5})
     assert "2 contacts would go, not 5" in wrong["errors"]["expected_count"]
     answer = api.post("/imports/1/roll-back", 202, json={"expected_count": 2})

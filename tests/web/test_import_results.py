@@ -18,7 +18,7 @@ from closedloop.domain.jobs import JobKind, JobState
 from closedloop.jobs.work import import_contacts, roll_back, try_import
 from closedloop.models import Contact, ImportBatch, ImportReject, Job
 from closedloop.models.contacts import BatchState
-from closedloop.services import contact_files
+from closedloop.services import contact_files, rollback
 from closedloop.services.long_work import tell_nobody
 from tests.pages import text_of
 from tests.web.test_contacts_import import fields_of, token_of, upload
@@ -228,6 +228,23 @@ def test_more_than_a_hundred_contacts_go_only_when_their_number_is_typed(
     manager.post(url, {"typed_count": "101"})
     session.expire_all()
     assert session.get_one(ImportBatch, first).rolled_back_by != ""
+
+
+def test_a_large_import_is_looked_through_before_it_is_taken_out_when_that_is_asked_for(
+    manager, read_in, monkeypatch
+) -> None:
+    first = read_in()
+    url = f"/contacts/imports/{first}/roll-back"
+    assert "Count what would go" not in manager.get(url)
+    monkeypatch.setattr(rollback, "LOOKED_AT", 0)
+
+    html = manager.get(url)
+
+    words = text_of(html)
+    assert "Contacts that go 2" in words
+    assert "Customers that go not counted" in words
+    assert f'href="{url}?count=now"' in html
+    assert "Customers that go 1" in text_of(manager.get(f"{url}?count=now"))
 
 
 def test_an_upload_whose_import_was_taken_out_can_be_read_in_anew(
