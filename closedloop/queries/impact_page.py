@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from closedloop.domain.comebacks import ComebackOutcome
 from closedloop.domain.errors import NotFound
 from closedloop.models import Action, Comeback, ImpactMeasurement, Intervention
 from closedloop.queries.impact import ShippedAction, list_shipped
@@ -24,13 +25,21 @@ class ComebackNote:
     """An alarm of the comeback watch.
 
     `excess` are the contacts above the level that the fix had reached, from `since_on` to
-    `alarm_on`.
+    `alarm_on`; `outcome` is what the case review said, None before it.
     """
 
     alarm_on: date
     since_on: date
     excess: float
     reasons: tuple[str, ...]
+    outcome: ComebackOutcome | None = None
+    reviewed_by: str = ""
+    review_note: str = ""
+
+    @property
+    def stands(self) -> bool:
+        """Whether the rise is taken for a comeback: not reviewed yet, or found to be real."""
+        return self.outcome in (None, ComebackOutcome.REAL)
 
 
 @dataclass(frozen=True)
@@ -207,12 +216,20 @@ def get_measurement(session: Session, measurement_id: int) -> tuple[str, FullMea
 
 
 def _comebacks(session: Session, intervention_id: int) -> tuple[ComebackNote, ...]:
-    rows = session.execute(
-        sa.select(Comeback.alarm_on, Comeback.since_on, Comeback.excess, Comeback.reasons)
+    rows = session.scalars(
+        sa.select(Comeback)
         .where(Comeback.intervention_id == intervention_id)
         .order_by(Comeback.alarm_on.desc(), Comeback.id.desc())
     )
     return tuple(
-        ComebackNote(alarm_on, since_on, excess, tuple(reasons))
-        for alarm_on, since_on, excess, reasons in rows
+        ComebackNote(
+            alarm_on=row.alarm_on,
+            since_on=row.since_on,
+            excess=row.excess,
+            reasons=tuple(row.reasons),
+            outcome=ComebackOutcome(row.outcome) if row.outcome else None,
+            reviewed_by=row.reviewed_by,
+            review_note=row.review_note,
+        )
+        for row in rows
     )

@@ -287,6 +287,23 @@ def test_a_comeback_stands_first(manager, session):
     assert text.index("It came back") < text.index("At least 310")
 
 
+def test_a_comeback_that_was_explained_is_no_alarm_any_more(manager, session):
+    intervention = make_intervention(session)
+    make_measurement(session, intervention)
+    comeback = make_comeback(session, intervention)
+    address = f"/impact/{key_of(intervention)}"
+    assert f"/themes/{intervention.theme.key}/comebacks" in manager.get(address)
+
+    comeback.outcome, comeback.reviewed_by = "explained", "Priya Nair"
+    comeback.review_note = "An outage of the app."
+    text = text_of(manager.get(address))
+
+    assert "An alarm was looked into." in text
+    assert "Explained by something else." in text
+    assert "Reviewed by Priya Nair: An outage of the app." in text
+    assert "It came back" not in text
+
+
 def test_a_fall_that_moved_is_not_praised(manager, session):
     intervention = make_intervention(session)
     make_measurement(session, intervention, detail=MOVED)
