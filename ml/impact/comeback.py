@@ -10,6 +10,7 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ml.impact.answer import spelt
 from ml.impact.control import control_index
 from ml.impact.design import build_design
 from ml.impact.grid import fit_and_forecast
@@ -52,6 +53,8 @@ def watch_for_comeback(
     *,
     skip: Iterable[int] = (),
     watch_from: int = 0,
+    driver: ArrayLike | None = None,
+    prior: ArrayLike | None = None,
 ) -> ComebackWatch:
     """Look for a lasting rise above the level that a fix had reached.
 
@@ -76,6 +79,11 @@ def watch_for_comeback(
     watch_from : int
         Index into counts before which no rise is looked for: the day after an earlier
         alarm that was looked into.
+    driver : float array, shape (n_days,), optional
+        A daily volume that contacts scale with, as for `estimate_impact`: then a rise of the
+        rate is looked for, and days without a volume are not counted.
+    prior : float array, shape (56,), optional
+        Weights of the model's settings; None takes those delivered.
 
     Returns
     -------
@@ -86,7 +94,15 @@ def watch_for_comeback(
     ValueError
         When the input cannot be meant; the message is a sentence.
     """
-    series = read_series(counts, n_pre, first_day, controls=controls, holidays=holidays, skip=skip)
+    series = read_series(
+        counts,
+        n_pre,
+        first_day,
+        controls=controls,
+        holidays=holidays,
+        skip=skip,
+        driver=driver,
+    )
     after = int(series.counted_after.sum())
     if after <= LEARNING_DAYS:
         return _silent(
@@ -94,7 +110,7 @@ def watch_for_comeback(
             f"Too early to watch: {after} days counted since the fix, the watch starts after "
             f"{LEARNING_DAYS}.",
         )
-    days = _days_after_fix(series)
+    days = _days_after_fix(series, prior)
     alarms, began = _cusum(days.score, _threshold(series), start=_first_watched(days, watch_from))
     if not alarms:
         return _silent(
@@ -123,22 +139,18 @@ def _alarmed(days: _Days, alarms: list[int], began: int, first_day: date) -> Com
         excess=excess,
         days_watched=len(days.counts) - LEARNING_DAYS,
         reasons=(
-            f"Contacts have been rising since about {_spelt(since_date)}: {excess:,.0f} more "
+            f"Contacts have been rising since about {spelt(since_date)}: {excess:,.0f} more "
             "have come since then than at the level the fix had reached.",
-            f"The rise became too steady to be chance on {_spelt(alarm_date)}.",
+            f"The rise became too steady to be chance on {spelt(alarm_date)}.",
         ),
     )
 
 
-def _spelt(day: date) -> str:
-    return f"{day.day} {day:%B %Y}"
-
-
-def _days_after_fix(series: Series) -> _Days:
+def _days_after_fix(series: Series, prior: ArrayLike | None) -> _Days:
     index = control_index(series)
     design = build_design(series, index)
     response = working_response(series, design)
-    forecast = fit_and_forecast(series, design, response)
+    forecast = fit_and_forecast(series, design, response, prior=prior)
     counted = series.counted_after
     expected = np.maximum(average(forecast.weights, forecast.after), LOWEST_MEAN)[counted]
     counts = series.counts[series.n_pre :][counted]

@@ -106,3 +106,20 @@ def test_an_empty_theme_is_watched_without_complaint():
 def test_bad_input_is_refused_in_a_sentence():
     with pytest.raises(ValueError, match="day 3 holds -2"):
         watch_for_comeback([1, 1, 1, -2], 2)
+
+
+def test_contacts_that_come_back_with_the_orders_are_no_comeback():
+    orders = 1_000.0 * np.resize(WEEK, 270)
+    orders[RETURN:] *= 2
+    rate = np.where(np.arange(270) >= FIX, 0.01, 0.02)
+    counts = np.random.default_rng(3).poisson(orders * rate)
+    assert watch_for_comeback(counts, FIX, FIRST).alarm
+    assert not watch_for_comeback(counts, FIX, FIRST, driver=orders).alarm
+    rate[RETURN:] = 0.02
+    back = np.random.default_rng(4).poisson(orders * rate)
+    assert watch_for_comeback(back, FIX, FIRST, driver=orders).alarm
+
+
+def test_a_prior_that_is_none_is_refused_by_the_watch_as_well():
+    with pytest.raises(ValueError, match="one weight for each of the 56 settings"):
+        watch_for_comeback(counts_with(), FIX, FIRST, prior=[1.0])
