@@ -24,6 +24,7 @@ from closedloop.domain.themes import (
 from closedloop.extensions import current_settings, db
 from closedloop.queries.accounts import list_departments, list_users
 from closedloop.queries.checks import Precision, get_precisions
+from closedloop.queries.comebacks import list_comeback_cases
 from closedloop.queries.contacts import has_words
 from closedloop.queries.drift import list_aged
 from closedloop.queries.naming import get_machine_words
@@ -45,6 +46,7 @@ from closedloop.services.themes import describe_cause, describe_scenario, rename
 from closedloop.web import (
     themes_check,
     themes_codes,
+    themes_comeback,
     themes_curation,
     themes_driver_moves,
     themes_drivers,
@@ -70,6 +72,7 @@ __all__ = [  # the modules add their pages to bp
     "bp",
     "themes_check",
     "themes_codes",
+    "themes_comeback",
     "themes_curation",
     "themes_driver_moves",
     "themes_drivers",
@@ -242,6 +245,7 @@ def _show(
         chart_data=_trend_data(page),
         k=current_settings().privacy_k,
         aged=list_aged(db.session, [page.theme.id], k=current_settings().privacy_k),
+        comebacks=list_comeback_cases(db.session, theme_id),
         typed=typed or {},
         errors=errors or {},
         rules=RULES,
