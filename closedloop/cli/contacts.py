@@ -15,6 +15,7 @@ import click
 
 from closedloop.adapters.mapping import DEFAULT_SOURCE, ON_CHANGE, Mapping, source_from
 from closedloop.adapters.types import BadMapping
+from closedloop.cli.import_words import print_preview, print_sample, say_result
 from closedloop.cli.options import (
     Site,
     Ticker,
@@ -28,7 +29,7 @@ from closedloop.cli.options import (
 from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.errors import Invalid
 from closedloop.domain.jobs import Progress
-from closedloop.queries.imports import BatchContacts, count_batch_contacts, count_rejects, get_batch
+from closedloop.queries.imports import count_batch_contacts, count_rejects, get_batch
 from closedloop.queries.mappings import find_mappings_for, get_mapping
 from closedloop.services.contact_files import RecognisedFile, measure_extent
 from closedloop.services.contacts import import_file, preview_file, recognise_file
@@ -148,7 +149,7 @@ def import_contacts(
         _show_sample(site, wanted, as_json)
         return
     if dry_run:
-        _print_preview(_try_out(site, wanted), as_json)
+        print_preview(_try_out(site, wanted), as_json)
         return
     is_sure = yes or as_json or mapping_name or wanted.found.has_own_mapping
     if not is_sure and sys.stdin.isatty():
@@ -331,18 +332,7 @@ def _show_sample(site: Site, wanted: _Wanted, as_json: bool) -> None:
     click.echo(_recognised(wanted.found))
     _print_columns(wanted.mapping)
     _name_fitting(wanted)
-    for row in found.sample:
-        cells = "  ".join(f"{name}={value[:60]}" for name, value in row.raw.items() if value)
-        click.echo(f"\n{row.place}: {cells}")
-        if (contact := row.contact) is None:
-            click.echo(f"  no contact: {row.reason}")
-            continue
-        said = " / ".join(f"{speaker}: {text[:160]}" for speaker, text in contact.turns[:2])
-        who = f"customer {contact.customer_key[:6]}" if contact.customer_key else "unidentified"
-        parts = [contact.contact_id, f"{contact.started_at:%Y-%m-%d %H:%M} UTC", contact.channel]
-        click.echo(f"  contact {', '.join(filter(None, parts))}, {who}")
-        if said:
-            click.echo(f"  {said}")
+    print_sample(found.sample)
 
 
 def _read_in(site: Site, wanted: _Wanted, *, no_assign: bool, as_json: bool) -> None:
@@ -373,39 +363,7 @@ def _read_in(site: Site, wanted: _Wanted, *, no_assign: bool, as_json: bool) -> 
         print_json({**facts, "contacts": opened.contacts, "customers": opened.customers})
         return
     print_table(["", "rows"], [[name, value] for name, value in list(facts.items())[2:9]])
-    _say_result(batch, opened, kept, wanted.mapping)
-
-
-def _say_result(batch: Any, opened: BatchContacts, kept: int, mapping: Mapping) -> None:
-    if batch.added:
-        is_messages = bool(mapping.session_gap_seconds or mapping.session_gaps)
-        click.echo(_say_opened(opened, is_messages=is_messages))
-    if not batch.rows_read:
-        click.echo(batch.message)
-    if batch.rejected:
-        click.echo(
-            f"Quarantine holds {_rows(batch.rejected)} of it, each with its line and reason: "
-            f"closedloop imports show {batch.id}. As a file to correct: closedloop imports rejects "
-            f"{batch.id} OUT.csv --to-correct FILE. To try them again: "
-            f"closedloop import FILE --replay-of {batch.id}"
-        )
-    if batch.renewed:
-        contacts = "1 contact" if batch.renewed == 1 else f"{batch.renewed:,} contacts"
-        click.echo(
-            f"Replaced {contacts} that “{batch.source}” brings with other content; taking the "
-            "import out puts the earlier content back."
-        )
-    if kept:
-        click.echo(
-            f"In {_rows(kept)} “{batch.source}” brings a known id with other content; "
-            f"the first version stays. See closedloop imports show {batch.id}. To have the later "
-            f"one: closedloop import FILE --replay-of {batch.id} --on-change replace. If the file "
-            "comes from elsewhere, import it with another --source."
-        )
-
-
-def _rows(number: int) -> str:
-    return "1 row" if number == 1 else f"{number:,} rows"
+    say_result(batch, opened, kept, wanted.mapping)
 
 
 def _gap_seconds(hours: float) -> int:
@@ -425,42 +383,3 @@ def _pause(text: str) -> tuple[str, int]:
     if not channel.strip() or not math.isfinite(found):
         raise Invalid(f"“{text}” is no pause. Write a channel and hours, such as email=24.")
     return channel.strip().lower(), round(found * 3600)
-
-
-def _say_opened(opened: BatchContacts, *, is_messages: bool) -> str:
-    """Say in one line what the new rows are: contacts, of whom, and who came again."""
-    known = "1 known customer" if opened.customers == 1 else f"{opened.customers:,} known customers"
-    said = f"New: {opened.contacts:,} contacts" + (f" of {known}" if opened.customers else "")
-    if opened.unidentified:
-        said += f", {opened.unidentified:,} of them without a customer"
-    if opened.again_share is not None:
-        said += f"; {opened.again_share:.1%} of the customers came again within 7 days"
-    if is_messages and opened.again_share_in_messages is not None:
-        said += f" ({opened.again_share_in_messages:.1%} if each message were a contact)"
-    return f"{said}."
-
-
-def _print_preview(preview: ImportPreview, as_json: bool) -> None:
-    names = ("rows_read", "would_add", "unchanged", "changed", "rejected", "skipped")
-    facts = {name: getattr(preview, name) for name in (*names, "unidentified", "is_whole")}
-    rejects = [dataclasses.asdict(reason) for reason in preview.reasons]
-    if as_json:
-        more = ("first_at", "last_at", "channels", "languages")
-        print_json(facts | {n: getattr(preview, n) for n in more} | {"rejects": rejects})
-        return
-    share = preview.unidentified_rate
-    nobody = "" if share is None else f", no identity {share:.1%}"
-    click.echo(
-        f"Would add {preview.would_add:,}, change {preview.changed:,}, "
-        f"reject {preview.rejected:,}{nobody}. Nothing was changed."
-    )
-    if preview.first_at and preview.last_at:
-        days = sorted({f"{at:%Y-%m-%d}" for at in (preview.first_at, preview.last_at)})
-        click.echo(f"The new contacts are of {' to '.join(days)} (UTC).")
-    print_table(["what", "rows"], [[k.replace("_", " "), v] for k, v in facts.items()])
-    for title, counts in (("channel", preview.channels), ("language", preview.languages)):
-        if set(counts) - {""}:
-            ranked = sorted(counts.items(), key=lambda item: -item[1])
-            print_table([title, "rows"], [[value or "not known", n] for value, n in ranked[:12]])
-    for reason in preview.reasons:
-        click.echo(f"{_rows(reason.rows)}: {reason.example}")
