@@ -19,7 +19,8 @@ from closedloop.domain.themes import ThemeStatus
 from closedloop.models import Action, Comeback, ImpactMeasurement, Intervention, Theme
 from closedloop.services.audit import record_event
 from closedloop.services.impact_packing import MeasurementInputs
-from closedloop.services.impact_readings import read_for_measuring
+from closedloop.services.impact_readings import read_for_measuring, read_once
+from closedloop.services.impact_shared import SharedReads
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.theme_moves import move_theme
 from ml.impact import ComebackWatch, watch_for_comeback
@@ -54,12 +55,13 @@ def watch_comebacks(
     """
     with transactions() as session:
         watched = _list_watched(session)
+        shared = read_once(session, watched, as_of)
     raised = 0
     for number, intervention_id in enumerate(watched):
         report(Progress(number, len(watched), "watching for comebacks"))
         try:
             with transactions() as session:
-                raised += _watch_one(session, settings, intervention_id, as_of, by)
+                raised += _watch_one(session, settings, shared, intervention_id, as_of, by)
         except Refusal as refusal:
             logger.info(
                 "Intervention %s is not watched: %s", intervention_id, type(refusal).__name__
@@ -103,7 +105,12 @@ def _list_watched(session: Session) -> list[int]:
 
 
 def _watch_one(
-    session: Session, settings: Settings, intervention_id: int, as_of: date, by: Actor
+    session: Session,
+    settings: Settings,
+    shared: SharedReads | None,
+    intervention_id: int,
+    as_of: date,
+    by: Actor,
 ) -> int:
     intervention = session.get_one(Intervention, intervention_id, with_for_update=True)
     theme = session.get_one(
@@ -111,7 +118,7 @@ def _watch_one(
     )
     if theme.status not in _WATCHED:
         return 0  # somebody was faster
-    inputs = read_for_measuring(session, settings, intervention, as_of).inputs
+    inputs = read_for_measuring(session, settings, intervention, as_of, shared).inputs
     watch = _watch(inputs, _last_alarm(session, intervention_id))
     if not watch.alarm or watch.alarm_date is None or watch.since_date is None:
         return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -169,7 +169,7 @@ def _read_scope(
 ) -> _Scope:
     theme, ruler = intervention.theme, get_ruler(session)
     span_start, last_day = _check_span(session, intervention, as_of)
-    first_day = earliest_day(intervention.went_live_on, span_start)
+    first_day = _earliest_day(intervention.went_live_on, span_start)
     if (
         shared is None
         or shared.definition_set_id != ruler.id
@@ -300,7 +300,29 @@ def _check_span(session: Session, intervention: Intervention, as_of: date) -> tu
     return span.first_day, last_day
 
 
-def earliest_day(went_live_on: date, first_data_day: date) -> date:
+def read_once(
+    session: Session, intervention_ids: Collection[int], as_of: date
+) -> SharedReads | None:
+    """Read the days that many measurements need with data to a day; None where there are none.
+
+    Where they cannot be read each measurement will say why.
+    """
+    span = get_series_span(session)
+    first_live = session.scalar(
+        sa.select(sa.func.min(Intervention.went_live_on)).where(
+            Intervention.id.in_(sorted(set(intervention_ids)))
+        )
+    )
+    if first_live is None or span.first_day is None or span.last_day is None:
+        return None
+    first_day = _earliest_day(first_live, span.first_day)
+    try:
+        return read_shared(session, get_ruler(session), first_day, min(as_of, span.last_day))
+    except NotMeasurable:
+        return None
+
+
+def _earliest_day(went_live_on: date, first_data_day: date) -> date:
     """Return the first day that measuring a change may read, joined with earlier ones or not."""
     return max(first_data_day, went_live_on - timedelta(days=PRE_DAYS_MAX + MOST_JOINED_DAYS))
 

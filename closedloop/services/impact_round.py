@@ -8,7 +8,7 @@ may compute in several processes, with the same bits.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from closedloop.adapters.cluster import open_executor
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
-from closedloop.domain.errors import NotMeasurable, Refusal
+from closedloop.domain.errors import Refusal
 from closedloop.domain.impact import FOLLOW_UP_DAYS, RUNNING_EVERY_DAYS, looks
 from closedloop.domain.impact_judging import TESTED, remeasure_days
 from closedloop.domain.impact_overlap import superseded_on
@@ -31,8 +31,8 @@ from closedloop.queries.series import get_series_span
 from closedloop.services.impact_estimates import Estimates, judge_among
 from closedloop.services.impact_packing import MeasurementInputs
 from closedloop.services.impact_pool import Estimators, open_estimators
-from closedloop.services.impact_readings import earliest_day, read_for_measuring
-from closedloop.services.impact_shared import SharedReads, get_ruler, read_shared
+from closedloop.services.impact_readings import read_for_measuring, read_once
+from closedloop.services.impact_shared import SharedReads
 from closedloop.services.impact_writing import (
     Prepared,
     find_held_on,
@@ -135,7 +135,7 @@ def measure_due(
     """
     with transactions() as session:
         due, interventions = _list_due(session, as_of)
-        shared = _read_once(session, due)
+        shared = read_once(session, [one.intervention_id for one in due], as_of)
     with ExitStack() as ending:
         cluster = ending.enter_context(open_executor(settings.dask_scheduler if due else ""))
         estimators = ending.enter_context(open_estimators(len(due), cluster))
@@ -228,26 +228,6 @@ def _is_running(go_live: date, last_look: date, cut: date, newest: date | None) 
     if cut > last_look:
         return False
     return newest is None or newest == cut or (cut - newest).days >= RUNNING_EVERY_DAYS
-
-
-def _read_once(session: Session, due: Iterable[_Due]) -> SharedReads | None:
-    """Read the days that the round needs, None where they cannot be read (each will say why)."""
-    days = [one.as_of for one in due]
-    span = get_series_span(session)
-    if not days or span.first_day is None or span.last_day is None:
-        return None
-    first_live = session.scalar(
-        sa.select(sa.func.min(Intervention.went_live_on)).where(
-            Intervention.id.in_({one.intervention_id for one in due})
-        )
-    )
-    if first_live is None or first_live <= span.first_day:
-        first_live = span.first_day
-    try:
-        first_day = earliest_day(first_live, span.first_day)
-        return read_shared(session, get_ruler(session), first_day, max(days))
-    except NotMeasurable:
-        return None
 
 
 # measuring

@@ -947,7 +947,8 @@ def test_a_roll_out_in_stages_counts_its_days_by_who_was_reached(session, settin
     assert (found.look, found.is_look) == (2, True)  # looks count from the last stage
     assert found.n_post == ROLLOUT + 28
     assert found.detail["window"]["counted_from"] == LIVE.isoformat()
-    assert check(found, "stages")["state"] == "ok"
+    assert 0.5 < found.detail["reached"]["share"] < 1
+    assert "of customers; of their contacts" in check(found, "stages")["sentence"]
     again = reproduce_measurement(session, measurement_id=found.id)
     assert again.same, again.differences
 
@@ -973,6 +974,7 @@ def test_with_a_driver_fewer_orders_are_no_success_of_the_fix(session, settings)
     add_driver(site, change=-0.45)
     found = measure(site, settings)
     assert found.verdict is Verdict.NO_CHANGE
+    assert found.detail["rate"]["observed"] == pytest.approx(found.observed / (550 * 28))
     assert check(found, "driver_volume")["state"] == "ok"
     again = reproduce_measurement(session, measurement_id=found.id)
     assert again.same, again.differences
@@ -987,7 +989,7 @@ def test_a_driver_with_holes_is_said_or_not_used(session, settings):
     session.execute(sa.delete(DriverDay).where(DriverDay.day < FIRST + timedelta(days=60)))
     found = measure(site, settings)
     assert "not held against it" in check(found, "driver_volume")["sentence"]
-    assert found.n_pre == N_PRE
+    assert (found.n_pre, found.detail["rate"]) == (N_PRE, None)
 
 
 def test_the_prior_in_force_is_kept_with_the_measurement(session, settings):
