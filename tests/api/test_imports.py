@@ -307,3 +307,36 @@ def test_customers_of_an_import_are_counted_when_asked_for_and_few_are_not_told(
     assert found == {"contacts": 12, "unidentified": 0, "customers": 6, "came_again_share": 1.0}
     found = api.get("/imports/2?customers=1")["opened"]
     assert (found["contacts"], found["customers"], found["came_again_share"]) == (4, None, None)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"mapping": "[" * 3_000},
+        {"mapping": '{"columns": []}'},
+        {"mapping": '{"columns": {"contact_id": 7}}'},
+        {"mapping": '{"columns": {"contact_id": "id\\u0000"}}'},
+        {"mapping": '{"columns": {}, "pauses": {"chat": 1e400}}'},
+        {"mapping": "x" * 90},
+        {"mapping": "", "on_change": "perhaps"},
+        {"mapping": "", "replay_of": str(2**40)},
+        {"mapping": "", "replay_of": "7"},
+        {"mapping": "", "colour": "red"},
+        {"content": b""},
+        {"content": bytes(range(256)) * 9},
+    ],
+)
+def test_nonsense_in_a_form_is_told_and_keeps_no_file(api, settings, values):
+    for path in ("/imports/preview", "/imports"):
+        answer = api.page.raw(f"/api/v1{path}", "POST", headers=api.headers, **form(**values))
+        assert answer.status_code in (404, 422), answer.text
+        assert answer.json["detail"]
+    assert not settings.uploads.exists() or list(settings.uploads.iterdir()) == []
+
+
+@pytest.mark.parametrize("upload", ["../closedloop", "0" * 32, "Ω" * 32, "x" * 50])
+def test_an_upload_that_is_none_is_refused(api, upload):
+    for path in ("/imports/preview", "/imports"):
+        sent = {"data": {"upload": upload, "mapping": json.dumps(MAPPING)}}
+        answer = api.page.raw(f"/api/v1{path}", "POST", headers=api.headers, **sent)
+        assert answer.status_code in (404, 422), answer.text
