@@ -109,23 +109,6 @@ def precautions(detail: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def still_needed(detail: Mapping[str, Any]) -> str:
-    """Say how much more it takes until something can be told; empty when nothing is known.
-
-    Parameters
-    ----------
-    detail : mapping
-        Of the measurement: `days_needed` and `contacts_needed`, None where nothing is missing.
-    """
-    days, contacts = detail.get("days_needed"), detail.get("contacts_needed")
-    parts = [
-        f"{value:,} more {one if value == 1 else one + 's'}"
-        for value, one in ((days and round(days), "day"), (contacts and round(contacts), "contact"))
-        if value
-    ]
-    return f"It needs about {' and '.join(parts)}." if parts else ""
-
-
 def stands_behind(verdicts: Mapping[Verdict, int], without_range: int) -> str:
     """Say which verdicts a total is made of, and how many shipped actions are not in it."""
     words = {

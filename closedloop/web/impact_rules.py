@@ -41,6 +41,8 @@ RULES = {
     "change: zero is in the range. Inconclusive: something else may explain it. The other two "
     "wait for days or contacts.",
     "signed": "People other than the owner who have read the verdict and stand by it.",
+    "where": "The same method for every theme and channel by itself. Single ranges are wider than "
+    "the one of the whole, and the middles add up only about.",
     "residual": "What came less what was expected. Before the change it should lie around zero, "
     "with about 1 day in 20 outside the band; what stays below since then is the effect.",
 }

@@ -12,7 +12,6 @@ from closedloop.domain.impact_page_words import (
     held_against,
     precautions,
     stands_behind,
-    still_needed,
 )
 from closedloop.domain.impact_words import CHECK_TITLES
 
@@ -58,20 +57,6 @@ def test_days_left_out_and_ranges_widened_are_told_in_words():
 @pytest.mark.parametrize("detail", [{}, {"gap_days": 0, "widened_by": 1.0}, {"gap_days": None}])
 def test_nothing_is_told_of_what_was_not_done(detail):
     assert precautions(detail) == []
-
-
-@pytest.mark.parametrize(
-    ("detail", "words"),
-    [
-        ({"days_needed": 9, "contacts_needed": None}, "It needs about 9 more days."),
-        ({"days_needed": 1, "contacts_needed": 1}, "It needs about 1 more day and 1 more contact."),
-        ({"days_needed": None, "contacts_needed": 1200.4}, "It needs about 1,200 more contacts."),
-        ({"days_needed": None, "contacts_needed": None}, ""),
-        ({}, ""),
-    ],
-)
-def test_what_is_still_missing_is_counted(detail, words):
-    assert still_needed(detail) == words
 
 
 def test_a_total_says_which_verdicts_stand_behind_it_and_what_is_not_in_it():

@@ -221,6 +221,48 @@ def test_the_plan_stands_beside_what_happened(manager, session):
         assert words in text, words
 
 
+def figures(low, middle, high, verdict="fell"):
+    span = {"low": low, "avoided": middle, "high": high}
+    return {"observed": 900, "expected": 900 + middle, "p_value": 0.01, "verdict": verdict, **span}
+
+
+def test_where_it_happened_shows_what_was_touched_what_is_beside_it_and_the_net(manager, session):
+    intervention, twin = make_intervention(session), make_intervention(session)
+    detail = {
+        "parts": [
+            {"id": 1, "key": "T-901", "name": "Card lost", **figures(200.0, 300.0, 400.0)},
+            {"id": 2, "key": "T-902", "name": "Card stolen", **figures(40.0, 120.0, 200.0)},
+        ],
+        "siblings": [
+            {"id": 3, "key": "T-903", "name": "Card broken", **figures(-90.0, -60.0, -30.0, "rose")}
+        ],
+        "net": figures(210.0, 360.0, 510.0),
+        "channel_figures": [{"channel": "phone", **figures(301.0, 400.0, 501.0)}],
+        "joint": [
+            {"id": 1, "key": key_of(intervention), "title": "This one", "day": "2026-03-03"},
+            {"id": 2, "key": key_of(twin), "title": "Its twin", "day": "2026-03-10"},
+        ],
+    }
+    make_measurement(session, intervention, detail=detail)
+
+    html = manager.get(f"/impact/{key_of(intervention)}")
+    text = text_of(html.split('id="where-title"')[1].split("</section>")[0])
+
+    for words in (
+        "T-901 Card lost touched by the change 900 1,200",
+        "What it touched, together the headline 1,640 2,060",
+        "T-903 Card broken watched beside it 900 840",
+        "−90 to −30",
+        "With what is beside it net",
+        "210 to 510",
+        "Phone channel",
+        "301 to 501",
+        f"Measured as one change with {key_of(twin)} Its twin",
+    ):
+        assert words in text, words
+    assert "This one" not in text
+
+
 def test_what_was_left_out_or_widened_is_told_beside_the_answer(manager, session):
     intervention = make_intervention(session)
     make_measurement(session, intervention, detail={"gap_days": 14, "widened_by": 1.3})
