@@ -15,7 +15,7 @@ from closedloop.adapters.cluster import open_executor
 from closedloop.domain.jobs import Progress
 from closedloop.models import ContactText, EncodedText
 from closedloop.services.long_work import Report, Transactions
-from ml.text.clean import normalise
+from ml.text.clean import wording
 from ml.text.embed import Encoder
 from ml.text.spread import SpreadEncoder
 
@@ -89,11 +89,13 @@ def _encode_missing(
 
 
 def encode_plain(encoder: Encoder, texts: Sequence[str]) -> Vectors:
-    """Encode the texts in their plain form; where no word is left the vector is zero.
+    """Encode what the texts say, whatever their case, punctuation and spacing (`wording`).
 
-    A zero vector is like nothing, so no theme claims the contact.
+    So texts that say the same word for word have one vector, and one label under any definition:
+    a label stays a function of the definition and of the text alone. Where no word is left the
+    vector is zero; it is like nothing, so no theme claims the contact.
     """
-    plain = [normalise(text) for text in texts]
+    plain = [wording(text) for text in texts]
     vectors = np.zeros((len(texts), encoder.dimensions), np.float32)
     places = [place for place, text in enumerate(plain) if text]
     if places:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -14,10 +15,16 @@ from closedloop.services.definitions import ThemeMaker
 from ml.themes.branches import Branch, grow_branch, pack, unpack
 
 DIMENSIONS = 64
+_TOPIC = re.compile(r"[a-z]+\d*")
 
 
 class WordEncoder:
-    """Each word is a direction; counts how often each text was encoded."""
+    """Each word is a direction; remembers what was encoded.
+
+    The first word of a text, where it is letters and then digits, is its topic, and so is a word in
+    capitals: they weigh five times as much. Case makes no other difference, for texts are encoded
+    without it.
+    """
 
     dimensions = DIMENSIONS
 
@@ -27,13 +34,20 @@ class WordEncoder:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         self.encoded += texts
-        rows = np.array([sum(word_vector(word) for word in text.split()) for text in texts])
+        rows = np.array([sum(_weighed(text.split())) for text in texts])
         return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def _weighed(words: list[str]) -> list[np.ndarray]:
+    return [
+        word_vector(word) * (5 if place == 0 and _TOPIC.fullmatch(word) else 1)
+        for place, word in enumerate(words)
+    ]
 
 
 def word_vector(word: str) -> np.ndarray:
     """A fixed random direction; a word in capitals is a topic and weighs five times as much."""
-    seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4], "big")
+    seed = int.from_bytes(hashlib.sha256(word.lower().encode()).digest()[:4], "big")
     vector = np.random.default_rng(seed).normal(size=DIMENSIONS)
     return vector * (5 if word.isupper() else 1)
 

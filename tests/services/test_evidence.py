@@ -133,7 +133,7 @@ def test_a_merged_theme_is_quoted_by_the_words_of_what_was_merged_into_it(
 def test_a_rejected_quote_makes_room_at_once_and_stays_away_when_quotes_are_picked_anew(
     database, settings, session, card, actor
 ):
-    for number in range(20):
+    for number in range(26):
         say(session, card, f"CARD {words(number)}")
     session.commit()
     assert pick(database, settings) == 2 * (3 + SPARE)

@@ -232,7 +232,7 @@ def test_each_distinct_text_is_encoded_once_over_all_runs(database, settings, ac
             database.transaction, settings=settings, by=actor, maker=make_maker(encoder)
         )
 
-    assert sorted(encoder.encoded) == sorted(f"CARD a{n} turn{t}" for n in range(6) for t in (0, 1))
+    assert sorted(encoder.encoded) == sorted(f"card a{n} turn{t}" for n in range(6) for t in (0, 1))
 
 
 def test_untouched_candidate_keeps_id_and_name_when_found_again(

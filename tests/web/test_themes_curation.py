@@ -45,7 +45,7 @@ def fill(session, theme, batch, number, label, text="card"):
         theme_confidence=0.8,
         customer=make_customer(session),
         started_at=START + timedelta(hours=number),
-        text=f"my {text} number {number} <b>",
+        text=f"{text if text[0].isupper() else f'my {text}'} number {number} <b>",
     )
 
 
