@@ -81,7 +81,7 @@ def alarm(found: PlaceboFigures) -> str:
         return (
             f"The ranges are too narrow on this site: they would have to be {found.sd_z:.2f} "
             "times as wide. Read every verdict with care, look for days without an import and "
-            "for holidays that no calendar knows, and let the site learn its own prior."
+            "for holidays that no calendar knows, and let the site learn its own prior if it can."
         )
     if found.interval[0] > PROMISED_RATE:
         return (
