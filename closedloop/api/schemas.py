@@ -241,6 +241,9 @@ class ThemeQuery(Page):
     contact_driver: Key = Field(
         "", description="Key of a contact driver, D-004; `none` for themes under none."
     )
+    next_theme: Key = Field(
+        "", description="Key of a theme: only those after which customers come back about it."
+    )
 
 
 class ThemeFigures(Out):

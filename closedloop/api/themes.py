@@ -21,6 +21,7 @@ from closedloop.queries.checks import Precision, get_precisions
 from closedloop.queries.contact_drivers import find_driver
 from closedloop.queries.site import get_data_span
 from closedloop.queries.theme_figures import Figures
+from closedloop.queries.theme_page import find_theme
 from closedloop.queries.themes import (
     ThemeFilter,
     ThemePage,
@@ -49,6 +50,7 @@ def list_themes_view(asked: ThemeQuery) -> ThemeList:
         q=asked.q,
         status=asked.status,
         driver_id=_driver_id(asked.contact_driver),
+        next_key=find_theme(db.session, asked.next_theme).key if asked.next_theme else "",
         after=asked.after[:20],
     )
     found = list_themes(db.session, wanted, k=current_settings().privacy_k, limit=asked.limit)

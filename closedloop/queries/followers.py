@@ -197,3 +197,44 @@ def find_next_issues(session: Session, key: str, *, k: int, most: int = 5) -> Ne
     after = found.after(key)
     again = next((row for row in after if row.is_same), None)
     return NextIssues(again, tuple(r for r in after if not r.is_same)[:most], found.as_of)
+
+
+def themes_before(key: str, *, k: int) -> sa.Select[int]:
+    """Return the ids of the themes after which customers come back about another one.
+
+    Parameters
+    ----------
+    key : str
+        Of the theme that comes next.
+    k : int
+        Fewest distinct customers of a pair that may be shown, and of either theme.
+    """
+    pairs: sa.Select[int] = _shown_pairs(sa.select(ThemeFollower.theme_id), k)
+    return pairs.where(Theme.key == key)
+
+
+def list_next_themes(session: Session, *, k: int) -> list[tuple[str, str]]:
+    """Return key and name of the themes that come after another one, by name."""
+    pairs = _shown_pairs(sa.select(Theme.key, Theme.name), k).distinct()
+    rows = session.execute(pairs.order_by(Theme.name, Theme.key))
+    return [(row[0], row[1]) for row in rows]
+
+
+def _shown_pairs(statement: Any, k: int) -> Any:
+    """Return a statement over pairs of two themes that may be shown; `Theme` is what comes next."""
+    first, stats, next_stats = aliased(Theme), aliased(ThemeStats), aliased(ThemeStats)
+    return (
+        statement.select_from(ThemeFollower)
+        .join(Theme, Theme.id == ThemeFollower.next_id)
+        .join(first, first.id == ThemeFollower.theme_id)
+        .outerjoin(stats, stats.theme_id == ThemeFollower.theme_id)
+        .outerjoin(next_stats, next_stats.theme_id == ThemeFollower.next_id)
+        .where(
+            ThemeFollower.theme_id != ThemeFollower.next_id,
+            ThemeFollower.customers >= k,
+            first.status.not_in(GONE_STATUSES),
+            Theme.status.not_in(GONE_STATUSES),
+            sa.func.coalesce(stats.people, k) >= k,
+            sa.func.coalesce(next_stats.people, k) >= k,
+        )
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,8 +13,6 @@ from sqlalchemy.orm import Session, joinedload
 from closedloop.domain.contacts import share
 from closedloop.domain.impact import Verdict
 from closedloop.domain.themes import (
-    OPEN_STATUSES,
-    VALUED_BY,
     DemandType,
     Quadrant,
     ThemeStatus,
@@ -25,7 +22,15 @@ from closedloop.models import ImpactMeasurement, Intervention, Theme, ThemeStats
 from closedloop.queries.contact_drivers import DriverList, list_drivers
 from closedloop.queries.summaries import list_summaries
 from closedloop.queries.theme_figures import Figures, figures_of, is_small, quadrant_of
-from closedloop.queries.theme_groups import SUMMED, ThemeGroup, list_groups, place_of_group
+from closedloop.queries.theme_filter import (
+    ThemeFilter,
+    ThemeSort,
+    ThemeView,
+    comes_after,
+    keys_of,
+    narrowed,
+)
+from closedloop.queries.theme_groups import SUMMED, ThemeGroup, list_groups
 from closedloop.queries.theme_page import ThemePage, get_theme_page
 
 __all__ = [
@@ -42,68 +47,6 @@ __all__ = [
 ]
 
 PAGE_ROWS = 100
-
-
-class ThemeView(StrEnum):
-    """Saved views of the list."""
-
-    OPEN = "open"
-    CANDIDATES = "candidates"
-    PARKED = "parked"
-    CLOSED = "closed"
-    ALL = "all"
-
-    @property
-    def label(self) -> str:
-        """As shown."""
-        return self.value.capitalize()
-
-    @property
-    def statuses(self) -> tuple[ThemeStatus, ...]:
-        """What the view holds."""
-        return _STATUSES[self]
-
-
-_STATUSES: dict[ThemeView, tuple[ThemeStatus, ...]] = {
-    ThemeView.OPEN: OPEN_STATUSES,
-    ThemeView.CANDIDATES: (ThemeStatus.CANDIDATE,),
-    ThemeView.PARKED: (ThemeStatus.PARKED,),
-    ThemeView.CLOSED: (ThemeStatus.CLOSED, ThemeStatus.ACCEPTED),
-    ThemeView.ALL: tuple(ThemeStatus),
-}
-
-
-class ThemeSort(StrEnum):
-    """What the list can be ordered by."""
-
-    NAME = "name"
-    CONTACTS = "contacts"
-    CUSTOMERS = "customers"
-    REPEATS = "repeats"
-    MINUTES = "minutes"
-    PRIORITY = "priority"
-    RISING = "rising"
-
-
-@dataclass(frozen=True)
-class ThemeFilter:
-    """What is asked for; owner 0, department 0 and contact driver 0 mean "none".
-
-    With `by_driver` the themes of one contact driver stand together, in the order asked for.
-    """
-
-    view: ThemeView = ThemeView.OPEN
-    q: str = ""
-    department_id: int | None = None
-    owner_id: int | None = None
-    driver_id: int | None = None
-    demand_type: DemandType | None = None
-    quadrant: Quadrant | None = None
-    status: ThemeStatus | None = None
-    sort: ThemeSort = ThemeSort.CONTACTS
-    descending: bool = True
-    by_driver: bool = False
-    after: str = ""
 
 
 @dataclass(frozen=True)
@@ -233,15 +176,15 @@ def list_themes(
         Rows of a page; None gives all of them.
     """
     drivers = list_drivers(session, k=k) if wanted.by_driver else None
-    keys = _keys(wanted, k, drivers)
-    statement = _narrowed(sa.select(Theme), wanted).options(
+    keys = keys_of(wanted, k, drivers)
+    statement = narrowed(sa.select(Theme), wanted, k).options(
         joinedload(Theme.stats),
         joinedload(Theme.department),
         joinedload(Theme.owner),
         joinedload(Theme.driver),
     )
     if wanted.after:
-        statement = statement.where(_comes_after(session, wanted, keys))
+        statement = statement.where(comes_after(session, wanted, keys))
     statement = statement.order_by(*(key.desc() if falls else key.asc() for key, falls in keys))
     themes = list(session.scalars(statement.limit(limit + 1 if limit else None)))
     page = themes[:limit] if limit else themes
@@ -279,91 +222,18 @@ def _with_summaries(session: Session, rows: Sequence[ThemeRow]) -> list[ThemeRow
     return [replace(row, summary=said.get(row.id, row.summary)) for row in rows]
 
 
-def _narrowed(statement: sa.Select[Any], wanted: ThemeFilter) -> sa.Select[Any]:
-    statement = statement.outerjoin(ThemeStats, ThemeStats.theme_id == Theme.id).where(
-        Theme.status.in_(wanted.view.statuses)
-    )
-    if wanted.status:
-        statement = statement.where(Theme.status == wanted.status)
-    if wanted.demand_type:
-        statement = statement.where(Theme.demand_type == wanted.demand_type)
-    if wanted.quadrant:
-        customer, company = VALUED_BY[wanted.quadrant]
-        statement = statement.where(
-            Theme.customer_values.is_(customer), Theme.company_values.is_(company)
-        )
-    for column, chosen in (
-        (Theme.department_id, wanted.department_id),
-        (Theme.owner_id, wanted.owner_id),
-        (Theme.driver_id, wanted.driver_id),
-    ):
-        if chosen is not None:
-            statement = statement.where(column == chosen if chosen else column.is_(None))
-    for word in wanted.q.split():
-        statement = statement.where(_holds(word))
-    return statement
-
-
-def _holds(word: str) -> sa.ColumnElement[bool]:
-    places = (Theme.name, Theme.key, Theme.scenario, sa.cast(Theme.keywords, sa.Text))
-    return sa.or_(*(place.icontains(word, autoescape=True) for place in places))
-
-
-def _order(sort: ThemeSort, k: int) -> sa.ColumnElement[Any]:
-    """Return what to order by; small and uncounted themes stand at the low end."""
-    if sort is ThemeSort.NAME:
-        return sa.func.lower(Theme.name)
-    before = ThemeStats.contacts_4_weeks_before
-    values: dict[ThemeSort, Any] = {
-        ThemeSort.CONTACTS: ThemeStats.contacts,
-        ThemeSort.CUSTOMERS: ThemeStats.customers,
-        ThemeSort.REPEATS: ThemeStats.repeats_same * 1.0 / sa.func.nullif(ThemeStats.mature, 0),
-        ThemeSort.MINUTES: ThemeStats.handle_seconds,
-        ThemeSort.PRIORITY: ThemeStats.priority,
-        ThemeSort.RISING: (ThemeStats.contacts_4_weeks - before) * 1.0 / sa.func.nullif(before, 0),
-    }
-    shown = sa.case((ThemeStats.people >= k, values[sort]), else_=None)
-    return sa.cast(sa.func.coalesce(shown, -1e9), sa.Float(53))
-
-
-def _keys(
-    wanted: ThemeFilter, k: int, drivers: DriverList | None
-) -> list[tuple[sa.ColumnElement[Any], bool]]:
-    """Return what the list is ordered by, and whether it falls; no two themes share it all."""
-    keys: list[tuple[Any, bool]] = [(_order(wanted.sort, k), wanted.descending), (Theme.id, False)]
-    return keys if drivers is None else [(place_of_group(drivers), False), *keys]
-
-
-def _comes_after(
-    session: Session, wanted: ThemeFilter, keys: Sequence[tuple[sa.ColumnElement[Any], bool]]
-) -> sa.ColumnElement[bool]:
-    last = session.execute(
-        sa.select(*(key for key, _ in keys))
-        .select_from(Theme)
-        .outerjoin(ThemeStats, ThemeStats.theme_id == Theme.id)
-        .where(Theme.key == wanted.after)
-    ).one_or_none()
-    if last is None:
-        return sa.true()
-    further: sa.ColumnElement[bool] = sa.false()
-    for (key, falls), value in zip(reversed(keys), reversed(last), strict=True):
-        beyond = key < value if falls else key > value
-        further = sa.or_(beyond, sa.and_(key == value, further))
-    return further
-
-
 def _groups(
     session: Session, wanted: ThemeFilter, drivers: DriverList, k: int
 ) -> tuple[ThemeGroup, ...]:
     themes = sa.select(Theme.driver_id).select_from(Theme)
-    return list_groups(session, _narrowed(themes, wanted), drivers, k=k)
+    return list_groups(session, narrowed(themes, wanted, k), drivers, k=k)
 
 
 def _totals(session: Session, wanted: ThemeFilter, k: int) -> tuple[QuadrantTotal, ...]:
     sums = [sa.func.sum(column) for column in SUMMED]
     cells: Any = sa.select(Theme.customer_values, Theme.company_values, sa.func.count(), *sums)
     rows: Sequence[Any] = session.execute(
-        _narrowed(cells.select_from(Theme), wanted)
+        narrowed(cells.select_from(Theme), wanted, k)
         .where(ThemeStats.people >= k)
         .group_by(Theme.customer_values, Theme.company_values)
     ).all()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from flask import Response, flash, render_template, request, url_for
 from werkzeug import Response as BaseResponse
@@ -27,16 +26,14 @@ from closedloop.queries.checks import Precision, get_precisions
 from closedloop.queries.comebacks import list_comeback_cases
 from closedloop.queries.contacts import has_words
 from closedloop.queries.drift import list_aged
+from closedloop.queries.followers import list_next_themes
 from closedloop.queries.naming import get_machine_words
 from closedloop.queries.site import get_data_span
 from closedloop.queries.theme_figures import list_rejected_quotes
 from closedloop.queries.theme_page import ThemePage, find_theme
 from closedloop.queries.themes import (
-    ThemeFilter,
     ThemeList,
     ThemeRow,
-    ThemeSort,
-    ThemeView,
     count_views,
     get_theme_page,
     list_themes,
@@ -61,11 +58,11 @@ from closedloop.web import (
     themes_runs,
     themes_taking,
 )
-from closedloop.web.asked import row_id
 from closedloop.web.csv_files import csv_response
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires, user_may
 from closedloop.web.session import current_actor
+from closedloop.web.themes_asked import heading_maker, linker, read_filter, statuses_of
 from closedloop.web.themes_bp import bp
 
 __all__ = [  # the modules add their pages to bp
@@ -88,7 +85,6 @@ __all__ = [  # the modules add their pages to bp
     "themes_taking",
 ]
 
-Choice = TypeVar("Choice", bound=StrEnum)
 RULES = {
     "contacts": f"Contacts of the last {STATS_DAYS} days that belong to this theme.",
     "customers": f"Different known customers among the contacts of the last {STATS_DAYS} days.",
@@ -102,7 +98,6 @@ RULES = {
     ),
     "priority": PRIORITY_RULE,
 }
-FIRST_ASCENDING = frozenset({ThemeSort.NAME})
 
 
 @bp.get("/", strict_slashes=False)
@@ -110,7 +105,7 @@ FIRST_ASCENDING = frozenset({ThemeSort.NAME})
 def index() -> str:
     """Show the themes of a saved view."""
     k = current_settings().privacy_k
-    wanted = _wanted()
+    wanted = read_filter()
     found = list_themes(db.session, wanted, k=k)
     return render_template(
         "themes/index.html",
@@ -120,11 +115,12 @@ def index() -> str:
         views=count_views(db.session),
         departments=list_departments(db.session),
         owners=list_users(db.session, active_only=True),
-        statuses=_statuses(wanted.view),
+        statuses=statuses_of(wanted.view),
         demand_types=tuple(DemandType),
         quadrants=tuple(Quadrant),
-        link=_linker(wanted),
-        heading=_heading_maker(wanted),
+        next_themes=list_next_themes(db.session, k=k),
+        link=linker(wanted),
+        heading=heading_maker(wanted),
         chart_data=_map_data(found),
         busiest=_busiest(found),
         precisions=get_precisions(db.session, [row.id for row in found.rows if row.figures]),
@@ -140,7 +136,7 @@ def index() -> str:
 def export() -> Response:
     """Give the themes that the filters let through as CSV."""
     k = current_settings().privacy_k
-    found = list_themes(db.session, replace(_wanted(), after=""), k=k, limit=None)
+    found = list_themes(db.session, replace(read_filter(), after=""), k=k, limit=None)
     checked = get_precisions(db.session, [row.id for row in found.rows if row.figures])
     rows = (_csv_row(row, k, checked.get(row.id)) for row in found.rows)
     return csv_response("themes.csv", CSV_HEADINGS, rows)
@@ -250,80 +246,6 @@ def _show(
         errors=errors or {},
         rules=RULES,
     )
-
-
-def _choice(kind: type[Choice], name: str) -> Choice | None:
-    value = request.args.get(name, "")
-    return kind(value) if value in set(kind) else None
-
-
-def _wanted() -> ThemeFilter:
-    """Read the filters from the address; what is not understood is left out."""
-    sort = _choice(ThemeSort, "sort") or ThemeSort.CONTACTS
-    order = request.args.get("order", "")
-    view = _choice(ThemeView, "view")
-    q = request.args.get("q", "").strip()[:100]
-    return ThemeFilter(
-        view=view or (ThemeView.ALL if q else ThemeView.OPEN),
-        q=q,
-        department_id=request.args.get("department", type=row_id),
-        owner_id=request.args.get("owner", type=row_id),
-        driver_id=request.args.get("driver", type=row_id),
-        demand_type=_choice(DemandType, "demand"),
-        quadrant=_choice(Quadrant, "quadrant"),
-        status=_choice(ThemeStatus, "status"),
-        sort=sort,
-        descending=order == "down" or (order != "up" and sort not in FIRST_ASCENDING),
-        by_driver=request.args.get("group") == "driver",
-        after=request.args.get("after", "")[:20],
-    )
-
-
-def _statuses(view: ThemeView) -> Sequence[ThemeStatus]:
-    return view.statuses if len(view.statuses) > 1 else ()
-
-
-def _arguments(wanted: ThemeFilter) -> dict[str, Any]:
-    """Return the filters as they stand in the address, short ones left out."""
-    values = {
-        "view": wanted.view.value,
-        "q": wanted.q or None,
-        "department": wanted.department_id,
-        "owner": wanted.owner_id,
-        "driver": wanted.driver_id,
-        "demand": wanted.demand_type,
-        "quadrant": wanted.quadrant,
-        "status": wanted.status,
-        "group": "driver" if wanted.by_driver else None,
-        "sort": None if wanted.sort is ThemeSort.CONTACTS else wanted.sort.value,
-        "order": None if wanted.descending is (wanted.sort not in FIRST_ASCENDING) else "down",
-    }
-    if not wanted.descending and wanted.sort not in FIRST_ASCENDING:
-        values["order"] = "up"
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _linker(wanted: ThemeFilter) -> Callable[..., str]:
-    """Return a function that gives the address of this list with some filters changed."""
-
-    def link(endpoint: str = "themes.index", **changes: Any) -> str:
-        values = {**_arguments(wanted), **changes}
-        return url_for(endpoint, **{k: v for k, v in values.items() if v is not None})
-
-    return link
-
-
-def _heading_maker(wanted: ThemeFilter) -> Callable[..., dict[str, Any]]:
-    """Return a function that makes the heading of a column by which the list can be sorted."""
-
-    def heading(text: str, sort: str, **more: Any) -> dict[str, Any]:
-        here = wanted.sort.value == sort
-        down = (not wanted.descending) if here else ThemeSort(sort) not in FIRST_ASCENDING
-        asked = replace(wanted, sort=ThemeSort(sort), descending=down)
-        shown = ("descending" if wanted.descending else "ascending") if here else ""
-        return {"text": text, "url": _linker(asked)(), "sort": shown, **more}
-
-    return heading
 
 
 def _map_data(found: ThemeList) -> dict[str, Any]:

@@ -64,3 +64,13 @@ def test_next_gives_all_but_what_would_describe_few(api, pairs):
     ]
     assert api.get(f"/themes/next?all=1&after={app.key}")["items"] == []
     assert len(api.get(f"/themes/next?all=1&after={refund.key}")["items"]) == 1
+
+
+def test_themes_are_kept_to_those_before_a_theme(api, pairs):
+    card, refund, _ = pairs
+
+    items = api.get(f"/themes?view=all&next_theme={refund.key}")["items"]
+
+    assert [one["key"] for one in items] == [card.key]
+    assert api.get(f"/themes?view=all&next_theme={card.key}")["items"] == []  # of four customers
+    api.problem("/themes?view=all&next_theme=T-404", 404)

@@ -85,6 +85,24 @@ def test_drivers_are_listed_with_counts_share_and_trend_and_small_themes_are_in_
     assert "457" not in html
 
 
+def test_drivers_without_themes_are_folded_away(manager, session, money, parcels):
+    make_driver(session, name="Nothing here")
+    make_driver(session, name="Nothing there")
+
+    html = manager.get("/themes/drivers")
+    table, rest = html.split("2 without themes</summary>")
+
+    assert "Parcels" in table
+    assert "Nothing here" not in table
+    assert "Nothing here" in rest
+    assert "Nothing there" in rest
+    assert "2 contact drivers hold them" in text_of(html)
+    for theme in session.scalars(sa.select(Theme)):
+        theme.driver_id = None
+    bare = manager.get("/themes/drivers")
+    assert re.search(r"<details [^>]*open[^>]*><summary>4 without themes", bare)
+
+
 def test_csv_says_the_same(manager, money, parcels):
     rows = list(csv.DictReader(io.StringIO(manager.raw("/themes/drivers.csv").text)))
     assert [row["name"] for row in rows] == ["Money & bills", "Parcels"]

@@ -54,6 +54,29 @@ def pairs(session):
     return card, refund, app
 
 
+def test_the_list_of_themes_is_kept_to_those_before_a_theme(manager, session, pairs):
+    card, refund, app = pairs
+    gone = make_theme(session, ThemeStatus.RETIRED, name="Gone")
+    make_pair(session, gone, refund)
+
+    def listed(query):
+        html = manager.get(f"/themes/?view=all{query}")
+        return set(re.findall(r'<a href="/themes/(T-\d+)" data-open', html)), html
+
+    # the pair from the app to refunds is of four customers
+    keys, html = listed(f"&next={refund.key}")
+    assert keys == {card.key}
+    assert f'<option value="{refund.key}" selected>' in html
+    assert listed(f"&next={app.key}")[0] == {card.key}
+    assert f'<option value="{card.key}"' not in html, "it only follows itself"
+    assert listed(f"&next={card.key}")[0] == set()
+    assert "No theme fits these filters" in listed("&next=T-404")[1]
+    assert f"next={refund.key}" in re.search(r'href="(/themes/export[^"]*)"', html)[1]
+    rows = manager.raw(f"/themes/export.csv?view=all&next={refund.key}").text.splitlines()
+    assert len(rows) == 2
+    assert len(listed("")[0]) > 2
+
+
 def test_next_says_in_a_sentence_what_follows_what(manager, pairs):
     text = text_of(manager.get("/themes/next"))
 
