@@ -1,0 +1,37 @@
+"""Estimates come out the same wherever they are computed."""
+
+from __future__ import annotations
+
+from closedloop.services.impact_estimates import list_figures, make_estimates
+from closedloop.services.impact_pool import Estimators, Helper
+from closedloop.services.impact_readings import read_for_measuring
+from tests.factories.series import (
+    make_definitions,
+)
+from tests.services.test_impact import (
+    LOOKS,
+    Site,
+    add_second_site,
+)
+
+
+def test_many_measurements_come_out_the_same_wherever_they_are_computed(session, settings):
+    site = Site(session)
+    second = add_second_site(site)
+    make_definitions(session, [site.theme, second.theme], number=2)
+    inputs = [
+        read_for_measuring(session, settings, one, day).inputs
+        for one in (site.intervention, second)
+        for day in (LOOKS[0], LOOKS[1])
+    ]
+    plain = Estimators().estimate(inputs)
+    beside = [Helper(), Helper()]
+    try:
+        spread = Estimators(helpers=beside).estimate(inputs)
+    finally:
+        for helper in beside:
+            helper.close()
+    for here, there, one in zip(plain, spread, inputs, strict=True):
+        alone = make_estimates(one)
+        figures = [list_figures(made, one) for made in (alone, here, there)]
+        assert figures[0] == figures[1] == figures[2]
