@@ -16,6 +16,7 @@ from closedloop.api.impact_schemas import (
     MeasurementList,
     MeasurementOut,
     MeasurementQuery,
+    PlaceOut,
     SignOffIn,
     SignOffOut,
 )
@@ -26,6 +27,7 @@ from closedloop.extensions import current_settings, db
 from closedloop.queries.impact import ShippedAction, list_shipped
 from closedloop.queries.impact_measured import Measured, list_measurements
 from closedloop.queries.impact_page import find_shipped, get_measurement
+from closedloop.queries.impact_places import Place, list_places
 from closedloop.queries.impact_total import get_portfolio
 from closedloop.queries.sign_offs import list_sign_offs
 from closedloop.queries.site import get_pence_per_minute
@@ -126,6 +128,7 @@ def get_measurement_view(measurement_id: int) -> MeasurementDetail:
         checks=[CheckOut(**check) for check in detail.get("checks") or ()],
         gap_days=detail.get("gap_days") or 0,
         widened_by=detail.get("widened_by") or 1.0,
+        places=[_place(one) for one in list_places(full)],
         path=detail.get("path") or {},
         cumulative=detail.get("cumulative") or {},
         input_sha256=full.input_sha256,
@@ -149,6 +152,17 @@ def sign_off_view(measurement_id: int, asked: SignOffIn) -> SignOffOut:
             session, measurement_id=measurement_id, note=asked.note, by=by
         )
         return SignOffOut(name=by.name, note=signed.note, signed_at=signed.signed_at)
+
+
+def _place(one: Place) -> PlaceOut:
+    return PlaceOut(
+        theme=one.key,
+        name=one.name,
+        role=one.role,
+        observed=one.observed,
+        expected=one.expected,
+        avoided=_range(one.avoided),
+    )
 
 
 def _impact(row: ShippedAction) -> ImpactOut:
@@ -176,6 +190,8 @@ def _measurement(row: ShippedAction, measured: Measured) -> dict[str, Any]:
         "n_pre": measured.n_pre,
         "n_post": measured.n_post,
         "could_have_seen": measured.could_have_seen,
+        "q_value": measured.q_value,
+        "remeasured_after": measured.remeasured_after,
         "sign_offs": measured.sign_offs,
     }
 

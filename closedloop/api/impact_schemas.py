@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from closedloop.api.schemas import Estimate, In, Out, Page, RangeOut
+from closedloop.api.schemas import Estimate, In, Number, Out, Page, RangeOut, Rate
 from closedloop.domain.impact import CheckState, Displacement, Verdict
 from closedloop.queries.impact import Standing
 
@@ -60,6 +60,12 @@ class MeasurementOut(Estimate):
     could_have_seen: float | None = Field(
         description="Share of expected that would have been noticed in four cases of five."
     )
+    q_value: Rate | None = Field(
+        description="Of a look: share of chance among what was claimed down to it that night."
+    )
+    remeasured_after: int | None = Field(
+        description="Days since the theme held, where it was measured again for that."
+    )
     sign_offs: int
 
 
@@ -76,6 +82,17 @@ class CheckOut(Out):
     name: str
     state: CheckState
     sentence: str
+
+
+class PlaceOut(Out):
+    """A theme or a channel with a range of its own, or a net over several."""
+
+    theme: str = Field(description="Key of a theme, empty for anything else.")
+    name: str
+    role: str
+    observed: int
+    expected: Number
+    avoided: RangeOut
 
 
 class SignOffOut(Out):
@@ -95,6 +112,7 @@ class MeasurementDetail(MeasurementOut):
     checks: list[CheckOut]
     gap_days: int = Field(description="Busy days before the change that are left out of the level.")
     widened_by: float = Field(description="Factor by which the ranges were made wider, 1 and up.")
+    places: list[PlaceOut] = Field(description="Touched themes, those beside them, channels.")
     path: dict[str, Any] = Field(description="Columns by day: observed, expected, low, high.")
     cumulative: dict[str, Any] = Field(description="Running totals by day: avoided, low, high.")
     input_sha256: str

@@ -34,6 +34,8 @@ class Measured:
         First counted day as it was measured; None of rows that did not write it down.
     joint : frozenset of int
         Interventions that were measured as one change, its own among them; empty when alone.
+    remeasured_after : int or None
+        30, 60, 90 or 180 on the day that lies so many days after the theme held.
     """
 
     id: int
@@ -61,6 +63,7 @@ class Measured:
     q_value: float | None = None
     counted_from: date | None = None
     joint: frozenset[int] = frozenset()
+    remeasured_after: int | None = None
 
     @property
     def credited(self) -> Range:
@@ -113,6 +116,7 @@ def select_measured() -> sa.Select[*tuple[Any, ...]]:
         detail["displacement"].as_string().label("displacement"),
         detail[("window", "counted_from")].as_string().label("counted_from"),
         detail["joint"].label("joint"),
+        detail["remeasured_after"].as_integer().label("remeasured_after"),
         detail["could_have_seen"].as_float().label("could_have_seen"),
         detail[("net", "low")].as_float().label("net_low"),
         detail[("net", "avoided")].as_float().label("net_middle"),
@@ -144,6 +148,7 @@ def measured_of(row: Any) -> Measured:
         net=Range(row.net_low, row.net_middle, row.net_high) if has_net else None,
         could_have_seen=row.could_have_seen,
         sign_offs=row.sign_offs,
+        remeasured_after=row.remeasured_after,
         counted_from=date.fromisoformat(row.counted_from) if row.counted_from else None,
         joint=frozenset(one["id"] for one in row.joint or ()),
     )

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from closedloop.config import Settings
 from closedloop.domain.impact import (
     CONTROL_LEAST_MEAN,
+    FIRST_LOOKS,
     FOLLOW_UP_DAYS,
     LOOK_ALPHA,
     LOOK_DAYS,
+    LOOK_Q,
     MOST_CONTROLS,
     PRE_DAYS_MAX,
+    QUARTER_ALPHA,
     RECENT_DAYS,
+    REMEASURE_DAYS,
+    RUNNING_EVERY_DAYS,
     SIBLING_LIKENESS,
 )
-from closedloop.web.filters import pct, plural
+from closedloop.web.filters import pct, plural, share
 
 RULES = {
     "avoided": "Contacts expected without the change minus contacts that came, from the end of the "
@@ -61,19 +67,27 @@ class SettingInForce:
 
 def settings_in_force(settings: Settings) -> tuple[SettingInForce, ...]:
     """Return what measurements of this site are made with, in words."""
-    days = ", ".join(str(number) for number in LOOK_DAYS[:-1]) + f" and {LOOK_DAYS[-1]}"
     return (
         SettingInForce(
             "Looks",
-            f"after {days} counted days",
-            "On these days a verdict is spoken. They are set when an action is shipped, so that "
+            f"after {_listed(LOOK_DAYS)} counted days",
+            f"On these days a verdict is spoken: {FIRST_LOOKS} looks decide, those of each quarter "
+            "after them confirm or question. They are set when an action is shipped, so that "
             "nobody can wait for a day that suits.",
             "fixed by the method",
         ),
         SettingInForce(
             "Proof asked of a look",
             f"chance below {pct(LOOK_ALPHA)}",
-            "Stricter than the usual 5 %, because several looks have several chances to be wrong.",
+            "Stricter than the usual 5 %, because several looks have several chances to be wrong. "
+            f"The first claim of a quarterly look needs less than {pct(QUARTER_ALPHA)}.",
+            "fixed by the method",
+        ),
+        SettingInForce(
+            "Many looks in one night",
+            f"at most {share(LOOK_Q)} by chance",
+            "Of everything that is claimed in one night so much may be chance (Benjamini and "
+            "Hochberg); what goes beyond it is not claimed.",
             "fixed by the method",
         ),
         SettingInForce(
@@ -85,14 +99,15 @@ def settings_in_force(settings: Settings) -> tuple[SettingInForce, ...]:
         SettingInForce(
             "Followed up",
             f"every night for {plural(FOLLOW_UP_DAYS, 'day')}",
-            "So long the running estimate is renewed; the watch for comebacks goes on after it.",
+            f"Then every {RUNNING_EVERY_DAYS} days to the last look. What held is measured again "
+            f"{_listed(REMEASURE_DAYS)} days later, and watched for a comeback every night.",
             "fixed by the method",
         ),
         SettingInForce(
             "Roll-out",
             "as entered when shipped",
-            "Days on which only part of the customers had the change. They are drawn hatched and "
-            "not counted.",
+            "Days until everybody had the change are drawn hatched and not counted. Of a roll-out "
+            "in stages every day counts, with the share of customers it had reached.",
             "asked when an action is shipped",
         ),
         SettingInForce(
@@ -122,3 +137,7 @@ def settings_in_force(settings: Settings) -> tuple[SettingInForce, ...]:
             "CLOSEDLOOP_REPORTING_ZONE",
         ),
     )
+
+
+def _listed(days: Sequence[int]) -> str:
+    return ", ".join(str(number) for number in days[:-1]) + f" and {days[-1]}"

@@ -87,6 +87,31 @@ def test_measurements_are_paged_and_parted_into_looks_and_running(api, session, 
     api.problem("/impact/measurements/99999", 404)
 
 
+def test_a_measurement_says_where_it_happened(api, session, look):
+    beside = {"id": 3, "key": "T-903", "name": "Card broken", "observed": 90, "expected": 60.0}
+    siblings = [{**beside, "avoided": -30.0, "low": -40.0, "high": -20.0, "verdict": "rose"}]
+    later = make_measurement(
+        session,
+        look.intervention,
+        as_of=LOOK_1 + timedelta(days=1),
+        detail={"siblings": siblings, "remeasured_after": 60},
+    )
+
+    found = api.get(f"/impact/measurements/{later.id}")
+
+    assert found["places"] == [
+        {
+            "theme": "T-903",
+            "name": "Card broken",
+            "role": "watched beside it",
+            "observed": 90,
+            "expected": 60.0,
+            "avoided": {"low": -40.0, "middle": -30.0, "high": -20.0},
+        }
+    ]
+    assert (found["remeasured_after"], found["q_value"]) == (60, None)
+
+
 def test_the_owner_is_refused_and_a_running_estimate_too(session, page):
     owner = Caller(page, session, Role.STAKEHOLDER)
     action = make_action(session, owner_id=owner.user.id)

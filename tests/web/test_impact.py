@@ -449,6 +449,31 @@ def test_a_stored_measurement_has_a_page_of_its_own(manager, session):
         manager.get(f"/impact/{key_of(intervention)}?measurement={nonsense}", status=404)
 
 
+def test_a_look_says_how_it_stands_among_those_of_its_night_and_what_was_measured_again(
+    manager, session
+):
+    intervention = make_intervention(session)
+    make_measurement(session, intervention, as_of=LOOK_1, q_value=0.0312)
+    again = {"remeasured_after": 30}
+    make_measurement(session, intervention, as_of=date(2026, 4, 15), detail=again)
+
+    text = text_of(manager.get(f"/impact/{key_of(intervention)}"))
+
+    assert "q = 0.0312 among the looks of that night" in text
+    assert "Running 30 days after it held 15 Apr 2026" in text
+
+
+def test_the_settings_are_explained_where_they_can_be_changed(manager, session):
+    make_intervention(session)
+
+    text = text_of(manager.get("/impact/")).split("How it is measured")[1]
+
+    assert "after 14, 28, 56, 84, 175, 266 and 357 counted days" in text
+    assert "Public holidays GB-ENG" in text
+    assert "CLOSEDLOOP_HOLIDAY_COUNTRY" in text
+    assert "Cost of a minute £0.62" in text
+
+
 def test_running_estimates_are_listed_page_by_page_and_each_can_be_opened(manager, session):
     intervention = make_intervention(session)
     make_measurement(session, intervention, as_of=LOOK_1)
