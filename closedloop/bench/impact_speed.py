@@ -92,13 +92,15 @@ def speed_lines(
 def fit_lines(python: Path | None, said: list[str]) -> list[Line]:
     """Return what one fit takes, on one thread, beside the peer's on the same cases."""
     cases = _fit_cases()
-    single = [_milliseconds(partial(_fit_once, case)) for case in cases]
+    single = [_milliseconds(partial(_fit_once, case, calibrate=False)) for case in cases]
+    alone = [_milliseconds(partial(_fit_once, case)) for case in cases[:4]]
     both = [_milliseconds(partial(_fit_twice, case, *ask([case]))) for case in cases[:4]]
     whole = [_milliseconds(partial(ask, [case])) for case in cases[:4]]
     days = f"{FIT_PRE} days before and {FIT_POST} after"
     found = [
         median(f"single fit, {days}: ms of processor time", single, most=MOST_MS),
-        median("own history and other themes, two fits: ms", both),
+        median("own history, with a look at the last fortnight before: ms", alone),
+        median("own history and beside other themes, with that look: ms", both),
         median(f"whole estimate, {N_OTHERS} other themes tried too: ms", whole),
     ]
     times = None
@@ -124,8 +126,10 @@ def _fit_cases() -> list[Case]:
     ]
 
 
-def _fit_once(case: Case) -> None:
-    estimate_impact(case.counts, case.n_pre, case.first_day, holidays=case.holidays)
+def _fit_once(case: Case, *, calibrate: bool = True) -> None:
+    estimate_impact(
+        case.counts, case.n_pre, case.first_day, holidays=case.holidays, calibrate=calibrate
+    )
 
 
 def _fit_twice(case: Case, known: ImpactEstimate) -> None:
