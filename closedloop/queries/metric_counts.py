@@ -62,6 +62,9 @@ class MetricFilter:
     contact_driver_id: int | None = None
 
 
+SPANS_PER_STATEMENT = 100
+"""How many stretches of days customers are counted over at once; SQLite joins 500 at most."""
+
 Daily = dict[date, Counts]
 LONGEST = max(length for _, length, _ in STRETCHES)
 
@@ -355,13 +358,14 @@ def count_customers(
 ) -> list[Counts]:
     """Return contacts, identified and distinct customers of each span of days.
 
-    One or two spans take a statement each, which reads its days straight from the index; more of
-    them take one together.
+    Each span is read straight from the index of days: one or two take a statement each, more of
+    them are parts of one. Telling for each contact in which of a hundred spans it lies would take
+    many times as long.
 
     Parameters
     ----------
     spans : sequence of (first day, last day)
-        Both inclusive, not overlapping: a contact is counted in the first span it lies in.
+        Both inclusive.
     """
     nothing: Counts = {"contacts": 0, "identified": 0, "customers": 0}
     if not spans:
@@ -373,13 +377,14 @@ def count_customers(
         asked = _Asked(Scope.CUSTOMERS, [], wanted, terms, days[0], days[-1])
         daily = {key[0]: counts for key, counts in _rows(session, asked, by=None, daily=True)}
         return [daily.get(first, nothing) for first, _ in spans]
-    number = sa.case(
-        *((Contact.local_day.between(first, last), i) for i, (first, last) in enumerate(spans)),
-        else_=-1,
-    )
-    first_day, last_day = min(s[0] for s in spans), max(s[1] for s in spans)
-    asked = _Asked(Scope.CUSTOMERS, [], wanted, terms, first_day, last_day)
-    statement, names = _customers(asked, None, daily=False)
-    rows = session.execute(statement.add_columns(number).group_by(number)).all()
-    found = {row[-1]: {n: _number(v) for n, v in zip(names, row[:-1], strict=True)} for row in rows}
-    return [found.get(i, nothing) for i in range(len(spans))]
+    found: dict[int, Counts] = {}
+    for begin in range(0, len(spans), SPANS_PER_STATEMENT):
+        parts = []
+        for number, span in enumerate(spans[begin : begin + SPANS_PER_STATEMENT], begin):
+            asked = _Asked(Scope.CUSTOMERS, [], wanted, terms, *span)
+            statement, names = _customers(asked, None, daily=False)
+            parts.append(statement.add_columns(sa.literal_column(str(number))))
+        for row in session.execute(sa.union_all(*parts)):
+            pairs = zip(names, row[:-1], strict=True)
+            found[row[-1]] = {name: _number(value) for name, value in pairs}
+    return [found[number] for number in range(len(spans))]

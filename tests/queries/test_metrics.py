@@ -14,6 +14,7 @@ from closedloop.domain.home import Change
 from closedloop.domain.metric_table import METRICS, get_metric
 from closedloop.domain.themes import DemandType
 from closedloop.models import ChannelCost, Contact, DriverDay, MetricGoal, MetricList
+from closedloop.queries import metric_counts
 from closedloop.queries.metric_counts import MetricFilter
 from closedloop.queries.metric_terms import Terms, get_terms, list_drivers
 from closedloop.queries.metric_trend import Step, get_metric_page
@@ -321,6 +322,24 @@ def test_customers_of_a_week_are_counted_once(session, centre):
     assert [piece.cell.value for piece in page.pieces] == expected
     assert page.reading.cell.value == distinct(date(2026, 3, 9), date(2026, 3, 22))
     assert page.reading.cell.value < sum(expected)
+
+
+def test_customers_of_many_weeks_are_each_read_from_its_days(
+    session, database, centre, monkeypatch
+):
+    monkeypatch.setattr(metric_counts, "SPANS_PER_STATEMENT", 2)
+    wanted, terms = asked(channel="phone"), Terms()
+    weeks = [FIRST + timedelta(days=days) for days in (0, 7, 14, 21, 3000)]
+    spans = [(week, week + timedelta(days=6)) for week in weeks]
+    alone = [metric_counts.count_customers(session, wanted, terms, [span])[0] for span in spans]
+
+    with count_statements(database.engine) as seen:
+        together = metric_counts.count_customers(session, wanted, terms, spans)
+
+    assert together == alone
+    assert together[-1] == {"contacts": 0, "identified": 0, "customers": 0}
+    assert len(seen) == 3
+    assert not any("CASE" in statement for statement in seen)
 
 
 def test_seven_days_roll_only_where_seven_days_are_there(session, centre):
