@@ -82,7 +82,7 @@ def impact_chart(action: ShippedAction, full: FullMeasurement, verdict: str) -> 
         "weeks": None,
         "go_live": action.went_live_on,
         "go_live_label": f"Live {day_words(action.went_live_on, year=False)}",
-        "counted_from": action.counted_from,
+        "counted_from": _counted_from(action, full),
         "holidays": paths.holidays,
         "marks": [
             *_stages(full),
@@ -91,6 +91,11 @@ def impact_chart(action: ShippedAction, full: FullMeasurement, verdict: str) -> 
         "looks": _spoken_looks(action, full),
         "verdict": verdict,
     }
+
+
+def _counted_from(action: ShippedAction, full: FullMeasurement) -> date:
+    """Return the first counted day as it was measured, else as the action has it now."""
+    return full.measured.counted_from or action.counted_from
 
 
 def _stages(full: FullMeasurement) -> list[dict[str, Any]]:
@@ -119,14 +124,14 @@ def _first_shown(action: ShippedAction, paths: Paths) -> int:
 
 def impact_sentence(action: ShippedAction, full: FullMeasurement) -> str:
     """Return the chart in a sentence for those who cannot see it."""
-    paths = paths_of(full)
+    paths, counted_from = paths_of(full), _counted_from(action, full)
     before = [
         v for on, v in zip(paths.days, paths.observed, strict=True) if on < action.went_live_on
     ]
     after = [
         (came, expected)
         for on, came, expected in zip(paths.days, paths.observed, paths.expected, strict=True)
-        if on >= action.counted_from
+        if on >= counted_from
     ]
     if not before or not after:
         return "No day has been counted since the change."
@@ -134,7 +139,7 @@ def impact_sentence(action: ShippedAction, full: FullMeasurement) -> str:
     expected = sum(one for _, one in after) / len(after)
     return (
         f"Before the change {sum(before) / len(before):.1f} contacts came a day. Since "
-        f"{day_words(action.counted_from)} {came:.1f} came a day, where {expected:.1f} were "
+        f"{day_words(counted_from)} {came:.1f} came a day, where {expected:.1f} were "
         f"expected without the change, with data to {day_words(full.measured.as_of)}."
     )
 
@@ -155,7 +160,7 @@ def week_rows(action: ShippedAction, full: FullMeasurement) -> list[list[str]]:
 def running_chart(action: ShippedAction, full: FullMeasurement, verdict: str) -> dict[str, Any]:
     """Return the data of the chart of what was avoided so far, from the first counted day on."""
     paths = paths_of(full)
-    start = sum(on < action.counted_from for on in paths.running_days)
+    start = sum(on < _counted_from(action, full) for on in paths.running_days)
     as_of = full.measured.as_of
     all_looks = looks(action.went_live_on, action.rollout_days)
     spoken = _spoken_looks(action, full)
@@ -194,7 +199,7 @@ def running_rows(action: ShippedAction, full: FullMeasurement) -> list[list[str]
     last = len(paths.running_days) - 1
     rows = []
     for i, on in enumerate(paths.running_days):
-        counted = (on - action.counted_from).days + 1
+        counted = (on - _counted_from(action, full)).days + 1
         if counted > 0 and (counted % WEEK == 0 or i == last):
             low, high = paths.avoided_low[i], paths.avoided_high[i]
             rows.append([day_words(on), n(low), n(paths.avoided[i]), n(high)])
@@ -217,7 +222,7 @@ def residual_chart(action: ShippedAction, full: FullMeasurement) -> dict[str, An
         "high": less_expected(paths.high),
         "go_live": action.went_live_on,
         "go_live_label": f"Live {day_words(action.went_live_on, year=False)}",
-        "counted_from": action.counted_from,
+        "counted_from": _counted_from(action, full),
     }
 
 
@@ -230,7 +235,7 @@ def residual_sentence(action: ShippedAction, full: FullMeasurement) -> str:
     for on, came, low, high in list(columns)[first:]:
         if on < action.went_live_on:
             before.append(not low <= came <= high)
-        elif on >= action.counted_from:
+        elif on >= _counted_from(action, full):
             after.append(not low <= came <= high)
     said = f"Of the {len(before)} days shown before the change {sum(before)} lay outside the band"
     return f"{said}, where chance allows 1 in 20; since then {sum(after)} of {len(after)}."
@@ -262,15 +267,15 @@ def day_cells(action: ShippedAction, full: FullMeasurement) -> list[list[Any]]:
     paths = paths_of(full)
     columns = zip(paths.days, paths.observed, paths.expected, paths.low, paths.high, strict=True)
     return [
-        [on, came, expected, low, high, round(came - expected, 3), _stretch(action, on)]
+        [on, came, expected, low, high, round(came - expected, 3), _stretch(action, full, on)]
         for on, came, expected, low, high in columns
     ]
 
 
-def _stretch(action: ShippedAction, on: date) -> str:
+def _stretch(action: ShippedAction, full: FullMeasurement, on: date) -> str:
     if on < action.went_live_on:
         return "before"
-    return "after" if on >= action.counted_from else "roll-out, not counted"
+    return "after" if on >= _counted_from(action, full) else "roll-out, not counted"
 
 
 def running_cells(full: FullMeasurement) -> list[list[Any]]:

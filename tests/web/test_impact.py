@@ -297,6 +297,18 @@ def test_between_looks_the_estimate_runs_and_the_verdict_stays(manager, session)
     assert "It reads data to 30 Mar 2026, 10 more days." in text
 
 
+def test_a_later_change_to_the_theme_takes_over_and_the_page_says_when(manager, session):
+    intervention = make_intervention(session)
+    make_measurement(session, intervention, as_of=LOOK_2)
+    later = make_action(session, intervention.theme, ActionStatus.SHIPPED)
+    make_intervention(session, later, went_live_on=LOOK_2 + timedelta(days=13))
+
+    text = text_of(manager.get(f"/impact/{key_of(intervention)}"))
+
+    assert "A later change took over" in text
+    assert "From 12 Apr 2026 on a later change to the same theme is measured instead." in text
+
+
 def test_before_the_first_look_nothing_is_called_a_fall(manager, session):
     intervention = make_intervention(session)
     make_measurement(session, intervention, as_of=date(2026, 3, 10), verdict=Verdict.TOO_EARLY)
