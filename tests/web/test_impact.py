@@ -299,14 +299,14 @@ def test_between_looks_the_estimate_runs_and_the_verdict_stays(manager, session)
 
 def test_a_later_change_to_the_theme_takes_over_and_the_page_says_when(manager, session):
     intervention = make_intervention(session)
-    make_measurement(session, intervention, as_of=LOOK_2)
+    make_measurement(session, intervention, as_of=LIVE + timedelta(days=83))  # look 4
     later = make_action(session, intervention.theme, ActionStatus.SHIPPED)
-    make_intervention(session, later, went_live_on=LOOK_2 + timedelta(days=13))
+    make_intervention(session, later, went_live_on=LIVE + timedelta(days=100))
 
     text = text_of(manager.get(f"/impact/{key_of(intervention)}"))
 
     assert "A later change took over" in text
-    assert "From 12 Apr 2026 on a later change to the same theme is measured instead." in text
+    assert "From 11 Jun 2026 on a later change to the same theme is measured instead." in text
 
 
 def test_before_the_first_look_nothing_is_called_a_fall(manager, session):
