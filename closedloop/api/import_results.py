@@ -26,6 +26,7 @@ from closedloop.api.import_schemas import (
 )
 from closedloop.api.jobs import job_out
 from closedloop.api.schemas import JobOut
+from closedloop.domain.errors import Invalid
 from closedloop.domain.jobs import JobKind
 from closedloop.extensions import current_settings, db
 from closedloop.queries.imports import (
@@ -191,6 +192,21 @@ def roll_back_import_view(import_id: int, sent: RollBackForm) -> tuple[JobOut, i
             by=by,
         )
         answer = job_out(job)
+    return answer, 202, {"Location": flask.url_for("api.get_job_view", job_id=answer.id)}
+
+
+@bp.post("/imports/pick-up")
+@bp.doc(
+    summary="Read what lies in the watched folder now", responses={422: "No folder is watched."}
+)
+@bp.output(JobOut, status_code=202)
+@needs("contacts.import", WRITE)
+def pick_up_view() -> tuple[JobOut, int, dict[str, str]]:
+    """Queue the job that reads its files, as the nightly round does."""
+    if not current_settings().watched_folder:
+        raise Invalid("No folder is watched. Set CLOSEDLOOP_WATCHED_FOLDER to one.")
+    with db.transaction() as session:
+        answer = job_out(queue_job(session, kind=JobKind.PICK_UP_FILES, by=api_actor()))
     return answer, 202, {"Location": flask.url_for("api.get_job_view", job_id=answer.id)}
 
 

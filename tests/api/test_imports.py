@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from datetime import timedelta
@@ -125,6 +126,14 @@ def test_refused_rows_are_tried_again(api, work):
     assert api.get("/imports/1")["rejects_settled"] == 1
     assert [row["settled_by_id"] for row in api.get("/imports/1/rejects")["items"]] == [2, None]
     api.problem("/imports", 404, "POST", **form(replay_of="77"))
+
+
+def test_the_watched_folder_is_read_when_there_is_one(api, session, app, settings, tmp_path):
+    assert "No folder is watched" in api.problem("/imports/pick-up", 422, "POST")["detail"]
+    app.config["SETTINGS"] = dataclasses.replace(settings, watched_folder=str(tmp_path))
+    api.post("/imports/pick-up", 202)
+
+    assert session.scalars(sa.select(Job.kind)).all() == [JobKind.PICK_UP_FILES]
 
 
 def test_imports_are_paged_and_each_comes_once(api):
