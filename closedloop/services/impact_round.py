@@ -20,7 +20,12 @@ from closedloop.adapters.cluster import open_executor
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.errors import Refusal
-from closedloop.domain.impact import FOLLOW_UP_DAYS, RUNNING_EVERY_DAYS, looks
+from closedloop.domain.impact import (
+    FOLLOW_UP_DAYS,
+    REMEASURE_DAYS,
+    RUNNING_EVERY_DAYS,
+    looks,
+)
 from closedloop.domain.impact_judging import TESTED, remeasure_days
 from closedloop.domain.impact_overlap import superseded_on
 from closedloop.domain.jobs import Progress
@@ -185,7 +190,8 @@ def _list_due(session: Session, as_of: date) -> tuple[list[_Due], int]:
             for number, day in enumerate(days, 1)
             if day <= cut and (intervention_id, number) not in spoken
         ]
-        between = set(_remeasure_days(session, intervention_id, cut))
+        is_followed = cut <= days[-1] + timedelta(days=max(REMEASURE_DAYS))
+        between = set(_remeasure_days(session, intervention_id, cut)) if is_followed else set()
         if _is_running(go_live, days[-1], cut, newest.get(intervention_id)):
             between.add(cut)
         mine += [_Due(intervention_id, day, False) for day in sorted(between - set(days))]
