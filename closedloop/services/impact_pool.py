@@ -6,6 +6,7 @@ together, because what one finds out about an unaffected theme holds for all of 
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import signal
@@ -13,10 +14,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from closedloop.services.impact_estimates import Estimates, make_estimates, make_many
 from closedloop.services.impact_packing import MeasurementInputs, pack_inputs, unpack_inputs
+
+logger = logging.getLogger(__name__)
 
 FEWEST_TO_SPREAD = 24
 """Measurements of a round from which processes of their own are worth their start."""
@@ -61,8 +64,13 @@ class Estimators:
         if self._executor is not None:
             return list(self._executor.map(estimate_packed, tasks))
         shares = [tasks[start :: len(self._helpers)] for start in range(len(self._helpers))]
-        with ThreadPoolExecutor(len(self._helpers)) as threads:
-            done = list(threads.map(Helper.estimate, self._helpers, shares))
+        try:
+            with ThreadPoolExecutor(len(self._helpers)) as threads:
+                done = list(threads.map(Helper.estimate, self._helpers, shares))
+        except (EOFError, OSError):  # a process beside was stopped: this one does its work, too
+            logger.warning("A process that measures was stopped; its work is done here.")
+            self._helpers = ()
+            return [estimate_packed(task) for task in tasks]
         return [done[n % len(done)][n // len(done)] for n in range(len(tasks))]
 
 
@@ -102,10 +110,18 @@ class Helper:
         answers: list[list[Answer]] = pickle.load(stdout)  # noqa: S301 - from our own process
         return answers
 
+    def stop(self) -> None:
+        """End the process at once, whatever it is doing."""
+        self._process.kill()
+        self._process.wait()
+
     def close(self) -> None:
         """End it; what it was doing is of no use any more."""
-        self._process.kill()
-        self._process.communicate()
+        self.stop()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(OSError):  # what was not sent any more
+                    pipe.close()
 
 
 def serve() -> None:

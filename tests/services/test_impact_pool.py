@@ -35,3 +35,16 @@ def test_many_measurements_come_out_the_same_wherever_they_are_computed(session,
         alone = make_estimates(one)
         figures = [list_figures(made, one) for made in (alone, here, there)]
         assert figures[0] == figures[1] == figures[2]
+
+
+def test_when_a_process_beside_is_stopped_its_work_is_done_here(session, settings, caplog):
+    site = Site(session, n_controls=0)
+    inputs = [read_for_measuring(session, settings, site.intervention, LOOKS[0]).inputs]
+    beside = Helper()
+    beside.stop()
+    estimators = Estimators(helpers=[beside])
+    for _ in range(2):
+        (found,) = estimators.estimate(inputs)
+        assert list_figures(found, inputs[0]) == list_figures(make_estimates(inputs[0]), inputs[0])
+    assert caplog.text.count("was stopped") == 1
+    beside.close()
