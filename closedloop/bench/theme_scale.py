@@ -1,5 +1,9 @@
 """A million contacts re-themed: time, memory, growth; what sampling loses; how fast texts encode.
 
+Measured twice over: what finds themes in all texts at once, and what the service does with a site
+of so many contacts (`theme_site`), which reads a fair draw and assigns the whole history. The bars
+are held against the service.
+
 The million is made up from a seed: 200 themes and a tenth of texts without one, some 20 words
 each, no two alike (equal texts would be themed once, so that life is kinder), with vectors of 384
 numbers around a centre for each theme, in a file.
@@ -24,7 +28,8 @@ from sklearn.metrics import adjusted_mutual_info_score
 
 from closedloop.bench.theme_bars import bar
 from closedloop.bench.theme_sets import made_up_set, read_clinc
-from ml.text.clean import normalise
+from closedloop.bench.theme_site import retheme
+from closedloop.services.encoding import encode_plain
 from ml.text.embed import DEFAULT_DIR, MAX_TOKENS, load_encoder
 
 SEED = 20260402
@@ -41,6 +46,8 @@ MOST_SECONDS, MOST_MB, MOST_EXPONENT = 240.0, 4_096.0, 1.1
 MOST_LOSS, LEAST_SHARE = 0.02, 0.9
 BATCH, TOKENS_PER_BATCH, THREADS, TIMES = 64, 4_096, 2, 3
 _SECONDS = 3_600
+PASSES = ("first", "again")
+"""A run over a site where nothing is in force, and one over what that left."""
 
 Report = dict[str, Any]
 Tell = Callable[[str], None]
@@ -62,10 +69,12 @@ def scale_proof(*, small: bool, data: Path | None, tell: Tell) -> Report:
         directory = Path(name)
         tell(f"making {sizes[-1]:,} texts")
         truth = make_many(directory, sizes[-1], seed=SEED)
-        runs = []
+        runs, site = [], []
         for n in sizes:
             tell(f"finding themes in {n:,} texts")
             runs.append(discover_many(directory, n, truth))
+            tell(f"theming a site of {n:,} contacts, twice")
+            site.append(retheme(directory, n, truth))
     tell("what sampling loses")
     loss = None if data is None or not (data / "clinc150").is_dir() else sampling_loss(data)
     tell("encoding")
@@ -73,6 +82,11 @@ def scale_proof(*, small: bool, data: Path | None, tell: Tell) -> Report:
         "runs": runs,
         "exponent": _exponent(runs, "seconds"),
         "cpu_exponent": _exponent(runs, "cpu_seconds"),
+        "site": site,
+        "site_exponents": {
+            name: _exponent([{"texts": one["contacts"], **one[name]} for one in site], "seconds")
+            for name in PASSES
+        },
         "sampling": loss,
         "encoding": encoding_rate(N_ENCODED[small]),
     }
@@ -138,6 +152,7 @@ def discover_many(directory: Path, n: int, truth: NDArray[np.int64]) -> Report:
 
 
 def _exponent(runs: Sequence[Report], key: str) -> float:
+    """Return the p for which a value grows like n^p between the first and the last run."""
     first, last = runs[0], runs[-1]
     return math.log(last[key] / first[key]) / math.log(last["texts"] / first["texts"])
 
@@ -147,7 +162,7 @@ def sampling_loss(data: Path) -> Report:
     from ml.themes import discover_themes
 
     whole = read_clinc(data)
-    vectors = load_encoder().encode([normalise(text) for text in whole.texts])
+    vectors = encode_plain(load_encoder(), whole.texts)
     ami = {}
     for name, n in (("all", len(whole.texts)), ("sampled", SAMPLED)):
         found = discover_themes(whole.texts, embeddings=vectors, max_fit=n)
@@ -233,16 +248,22 @@ def _encode_padded(session: Any, tokenizer: Any, texts: Sequence[str]) -> None:
 
 
 def scale_bars(scale: Report) -> list[Report]:
-    """Return the bars of scale; seconds and memory only count at a million texts."""
-    last = scale["runs"][-1]
-    is_whole = last["texts"] >= SIZES[False][-1]
+    """Return the bars of scale; seconds, memory and growth only count at a million contacts.
+
+    Of the two passes of the service the slower one counts.
+    """
+    last = scale["site"][-1]
+    is_whole = last["contacts"] >= SIZES[False][-1]
     loss = None if scale["sampling"] is None else scale["sampling"]["loss"]
+
+    def worst(key: str) -> float | None:
+        return max(last[name][key] for name in PASSES) if is_whole else None
+
+    growth = max(scale["site_exponents"].values()) if is_whole else None
     return [
-        bar("a million texts: seconds", last["seconds"] if is_whole else None, None, MOST_SECONDS),
-        bar("a million texts: peak MB", last["peak_mb"] if is_whole else None, None, MOST_MB),
-        bar(
-            "growth of time, exponent", scale["exponent"] if is_whole else None, None, MOST_EXPONENT
-        ),
+        bar("a million contacts: seconds", worst("seconds"), None, MOST_SECONDS),
+        bar("a million contacts: peak MB", worst("peak_mb"), None, MOST_MB),
+        bar("growth of time, exponent", growth, None, MOST_EXPONENT),
         bar("AMI lost by sampling, clinc150", loss, None, MOST_LOSS),
         bar(
             "encoding, share of bare onnxruntime",
@@ -255,7 +276,23 @@ def scale_bars(scale: Report) -> list[Report]:
 
 def scale_lines(scale: Report) -> list[str]:
     """Return what was measured as lines of text."""
-    lines = ["scale"]
+    lines = ["scale, the service on a site of contacts that have their vectors"]
+    for one in scale["site"]:
+        lines += [
+            f"  {one['contacts']:>9,} contacts, {_PASS_WORDS[name]}: {one[name]['seconds']:.0f} s "
+            f"({one[name]['cpu_seconds']:.0f} s of processor), peak {one[name]['peak_mb']:.0f} MB, "
+            f"{one[name]['read']:,} read, {one[name]['themes']} themes"
+            for name in PASSES
+        ]
+        lines.append(
+            f"            AMI {one['ami']:.3f} against {N_CENTRES} kinds, "
+            f"{one['left_over']:.1%} in no theme"
+        )
+    lines.append(
+        "  time grows like "
+        + ", ".join(f"n^{scale['site_exponents'][name]:.2f} {_PASS_WORDS[name]}" for name in PASSES)
+    )
+    lines.append("scale, themes found in all texts at once")
     lines += [
         f"  {r['texts']:>9,} texts: {r['seconds']:.0f} s ({r['cpu_seconds']:.0f} s of processor), "
         f"peak {r['peak_mb']:.0f} MB, {r['themes']} themes of {N_CENTRES}, AMI {r['ami']:.3f}"
@@ -269,9 +306,13 @@ def scale_lines(scale: Report) -> list[str]:
             f"  clinc150 fitted on all: AMI {sampling['all']:.3f}; on {sampling['n_sampled']:,}, "
             f"the rest assigned: {sampling['sampled']:.3f}"
         )
-    rates = scale["encoding"]["per_second"]
+    rates, of_bare = scale["encoding"]["per_second"], scale["encoding"]["share_of_bare"]
     lines.append(
-        f"  encoding {rates['ours']:.0f} texts a second; the model alone "
-        f"{rates['model_alone']:.0f}, padded batches {rates['padded']:.0f}"
+        f"  encoding {rates['ours']:.0f} texts a second, {of_bare:.0%} of "
+        f"the faster of the model alone ({rates['model_alone']:.0f}) and padded batches "
+        f"({rates['padded']:.0f})"
     )
     return lines
+
+
+_PASS_WORDS = {"first": "for the first time", "again": "once more"}

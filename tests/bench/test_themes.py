@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from closedloop.bench.theme_bars import set_bars
-from closedloop.bench.theme_scale import discover_many, make_many, scale_bars
+from closedloop.bench.theme_scale import discover_many, make_many, scale_bars, scale_lines
 from closedloop.bench.theme_scores import (
     matched_stability,
     name_quality,
@@ -23,6 +23,7 @@ from closedloop.bench.theme_sets import (
     read_sets,
     uneven_sample,
 )
+from closedloop.bench.theme_site import retheme
 from closedloop.bench.themes import as_table, run
 
 
@@ -158,10 +159,53 @@ def test_many_texts_differ_and_their_themes_are_found_in_a_process_of_its_own(tm
     assert report["peak_mb"] > report["mb_before"]
 
 
-def test_seconds_and_memory_of_fewer_than_a_million_are_no_bar():
-    run = {"texts": 40_000, "seconds": 1.0, "peak_mb": 1.0}
-    scale = {"runs": [run], "exponent": 0.5, "sampling": None, "encoding": {"share_of_bare": 0.89}}
+def scale_of(contacts, **values):
+    """Return a report whose site took so long, the second time longer."""
+    run = {"seconds": 100.0, "peak_mb": 900.0, "cpu_seconds": 90.0, "read": 20_000, "themes": 9}
+    again = {**run, "seconds": 239.0, **values}
+    site = [{"contacts": contacts, "first": run, "again": again, "ami": 0.9, "left_over": 0.1}]
+    texts = {"texts": contacts, "seconds": 1.0, "cpu_seconds": 1.0, "peak_mb": 1.0}
+    return {
+        "runs": [{**texts, "themes": 200, "ami": 0.9}],
+        "exponent": 0.5,
+        "cpu_exponent": 0.5,
+        "site": site,
+        "site_exponents": {"first": 0.9, "again": 1.12},
+        "sampling": None,
+        "encoding": {
+            "share_of_bare": 0.89,
+            "per_second": {"ours": 89.0, "model_alone": 100.0, "padded": 50.0},
+        },
+    }
 
-    holds = [bar["holds"] for bar in scale_bars(scale)]
+
+def test_seconds_and_memory_of_fewer_than_a_million_are_no_bar():
+    holds = [bar["holds"] for bar in scale_bars(scale_of(40_000))]
 
     assert holds == [None, None, None, None, False]
+
+
+def test_the_bars_of_scale_are_held_against_the_slower_pass_of_the_service():
+    scale = scale_of(1_000_000, peak_mb=5_000.0)
+
+    measured = {bar["name"]: (bar["measured"], bar["holds"]) for bar in scale_bars(scale)}
+    lines = "\n".join(scale_lines(scale))
+
+    assert measured["a million contacts: seconds"] == (239.0, True)
+    assert measured["a million contacts: peak MB"] == (5_000.0, False)
+    assert measured["growth of time, exponent"] == (1.12, False)
+    assert "n^0.90 for the first time, n^1.12 once more" in lines
+    assert "encoding 89 texts a second, 89% of" in lines
+
+
+@pytest.mark.slow
+def test_a_site_of_contacts_with_vectors_is_themed_twice_as_the_service_does_it(tmp_path):
+    truth = make_many(tmp_path, 1_600, seed=1)
+
+    report = retheme(tmp_path, 1_600, truth)
+
+    assert (report["contacts"], report["first"]["read"], report["again"]["read"]) == (1_600,) * 3
+    assert report["ami"] > 0.6
+    assert 0 < report["left_over"] < 0.5
+    assert report["again"]["peak_mb"] >= report["first"]["peak_mb"] > report["mb_before"]
+    assert not list(tmp_path.glob("*.sqlite3"))
