@@ -14,6 +14,8 @@ LEAST_DAYS_FOR_GAP = 74  # counted days before the change: 60 to forecast the la
 MOST_TRIED = 20
 MOVED_Z = 1.96
 WIDEN_FROM = 0.10  # share of unaffected themes beyond 1.96 sd that the model need not explain
+LEAVE_OUT_MOST = 0.50  # share moved from which it is not some themes but everything that moved
+LARGEST_Z = 4.0  # a theme further out tells of something else than ranges that are too narrow
 SHRINK = 8.0  # pseudo-themes saying that the model's ranges are right
 
 
@@ -27,24 +29,35 @@ class Strays:
         Themes looked at, and those of them beyond 1.96 sd of their own history.
     widened_by : float
         Factor on every sd, from 1 up.
+    left_out : tuple of int
+        Columns of the themes that moved, where they are too many for chance and too few for
+        something that touched everything: they were hit by the change, or by another one.
     """
 
     tried: int = 0
     moved: int = 0
     widened_by: float = 1.0
+    left_out: tuple[int, ...] = ()
 
 
-def judge_strays(scores: Sequence[float]) -> Strays:
-    """Turn the unaffected themes' z into a count and a factor on the sd.
+def judge_strays(scores: Sequence[float], columns: Sequence[int]) -> Strays:
+    """Turn the z of unaffected themes, and their columns, into what is made of them.
 
     When more than one in ten lie beyond 1.96 sd, ranges are widened to what was seen: the root
-    mean square of z, with eight pseudo-themes of 1 beside it so that a few themes say little.
+    mean square of z (4 at most), with eight pseudo-themes of 1 beside it so that a few themes
+    say little.
     """
     tried, moved = len(scores), sum(abs(score) > MOVED_Z for score in scores)
     if moved <= WIDEN_FROM * tried:
         return Strays(tried, moved)
-    mean_square = (sum(score * score for score in scores) + SHRINK) / (tried + SHRINK)
-    return Strays(tried, moved, max(1.0, sqrt(mean_square)))
+    left_out = [
+        column for column, score in zip(columns, scores, strict=True) if abs(score) > MOVED_Z
+    ]
+    if moved > LEAVE_OUT_MOST * tried:
+        left_out = []
+    squares = sum(min(abs(score), LARGEST_Z) ** 2 for score in scores)
+    mean_square = (squares + SHRINK) / (tried + SHRINK)
+    return Strays(tried, moved, max(1.0, sqrt(mean_square)), tuple(sorted(left_out)))
 
 
 def days_before_gap(series: Series) -> Series | None:

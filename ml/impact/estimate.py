@@ -8,6 +8,7 @@ from datetime import date
 from hashlib import blake2b
 from typing import Protocol
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from ml.impact.answer import decide, list_needs
@@ -200,6 +201,11 @@ class _Task:
         """The comparisons it is measured with: none, and the themes' if there are enough."""
         return [None] if self.index is None else [None, self.index]
 
+    def without(self, strays: Strays) -> Series:
+        """Return the days without the themes that are left out."""
+        kept = np.delete(self.series.controls, strays.left_out, axis=1)
+        return replace(self.series, controls=kept)
+
     def problem(self, series: Series, index: Floats | None = None) -> Problem:
         design = build_design(series, index)
         response = working_response(series, design)
@@ -216,17 +222,18 @@ def _estimate_chunk(cases: Sequence[ImpactCase]) -> list[ImpactEstimate]:
         total.z(count_observed(problem.series))
         for total, problem in zip(totals, [*earlier.values(), *tried.values()], strict=True)
     ]
-    high = [place for place, score in zip(earlier, scores, strict=False) if is_high(score)]
-    again = forecast_many([_without_gap(flat[place]) for place in high])
-    gap_days = [0] * len(flat)
-    for place, forecast in zip(high, again, strict=True):
-        forecasts[place], gap_days[place] = forecast, GAP_DAYS
     found = dict(zip(tried, scores[len(earlier) :], strict=True))
     strays = [
-        _judge(task.case, [found[key] for key in keys])
-        for task, keys in zip(tasks, wanted, strict=True)
+        _judge(task, [found[key] for key in keys]) for task, keys in zip(tasks, wanted, strict=True)
     ]
-    fits = iter(zip(forecasts, gap_days, strict=True))
+    again = _problems_without_strays(tasks, strays)
+    high = {place for place, score in zip(earlier, scores, strict=False) if is_high(score)}
+    again |= {place: _without_gap(again.get(place, flat[place])) for place in high}
+    for place, forecast in zip(again, forecast_many(list(again.values())), strict=True):
+        forecasts[place] = forecast
+    fits = iter(
+        (forecast, GAP_DAYS if place in high else 0) for place, forecast in enumerate(forecasts)
+    )
     return [
         _answer(task, [_measured(task, stray, *next(fits)) for _ in task.indexes], stray)
         for task, stray in zip(tasks, strays, strict=True)
@@ -263,6 +270,18 @@ def _problems_before_gap(tasks: Sequence[_Task]) -> dict[int, Problem]:
             if earlier is not None:
                 problems[place] = task.problem(earlier, control_index(earlier) if number else None)
             place += 1
+    return problems
+
+
+def _problems_without_strays(
+    tasks: Sequence[_Task], strays: Sequence[Strays]
+) -> dict[int, Problem]:
+    """Lay out anew the comparisons from which themes that moved are left out; keys as above."""
+    problems, place = {}, -1
+    for task, stray in zip(tasks, strays, strict=True):
+        place += len(task.indexes)  # the last is the comparison with other themes
+        if stray.left_out:
+            problems[place] = task.problem(task.series, control_index(task.without(stray)))
     return problems
 
 
@@ -304,14 +323,17 @@ def _fingerprint(series: Series, log_prior: Floats) -> bytes:
     return digest.digest()
 
 
-def _judge(case: ImpactCase, scores: Sequence[float]) -> Strays:
-    known = case.same_controls_as
+def _judge(task: _Task, scores: Sequence[float]) -> Strays:
+    known = task.case.same_controls_as
     if known is None:
-        found = judge_strays(scores)
+        found = judge_strays(scores, _columns_to_try(task.series))
     else:
         moved = round((known.share_of_controls_moved or 0) * known.controls_tried)
-        found = Strays(known.controls_tried, moved, known.widened_by)
-    return found if case.calibrate else replace(found, widened_by=1.0)
+        found = Strays(known.controls_tried, moved, known.widened_by, known.controls_left_out)
+    if not task.case.calibrate:
+        return replace(found, widened_by=1.0, left_out=())
+    enough = task.index is not None and control_index(task.without(found)) is not None
+    return found if enough else replace(found, left_out=())
 
 
 def _measured(task: _Task, strays: Strays, forecast: Forecast, gap_days: int) -> Measured:
@@ -352,7 +374,7 @@ def _answer(task: _Task, measured: Sequence[Measured], strays: Strays) -> Impact
         n_post=finding.n_post,
         share_of_controls_moved=strays.moved / strays.tried if strays.tried else None,
         controls_tried=strays.tried,
-        controls_used=0 if task.index is None else int(donors(series).sum()),
+        controls_used=0 if task.index is None else int(donors(task.without(strays)).sum()),
         own_history=own,
         level=best.level,
         expected_per_day=best.per_day[1],
@@ -369,6 +391,7 @@ def _answer(task: _Task, measured: Sequence[Measured], strays: Strays) -> Impact
         history_needed=needs.history,
         rate=rate,
         reached=reached,
+        controls_left_out=strays.left_out,
     )
 
 

@@ -28,7 +28,7 @@ def give_reasons(
         *explain(finding),
         *_held_against(rate, series),
         *_customers_reached(reached),
-        *_comparison(own, series),
+        *_comparison(own, series, len(strays.left_out)),
         *_peak(gap_days),
         *_widening(strays),
         *_disagreement(finding, own),
@@ -68,8 +68,13 @@ def _share(share: float) -> str:
     return f"−{text}" if share < 0 and text != "0%" else text
 
 
-def _comparison(own: OwnHistory | None, series: Series) -> tuple[str, ...]:
+def _comparison(own: OwnHistory | None, series: Series, left_out: int) -> tuple[str, ...]:
     usable = int(donors(series).sum())
+    if own is not None and left_out:
+        return (
+            f"Compared with {usable - left_out} themes that the change does not touch. "
+            f"{left_out} more moved on the same date and are left out.",
+        )
     if own is not None:
         return (f"Compared with {usable} themes that the change does not touch.",)
     return (

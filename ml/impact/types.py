@@ -160,6 +160,9 @@ class ImpactEstimate:
         Contacts a unit of the driver; None without one.
     reached : Reached or None
         Of a staged roll-out; None without stages.
+    controls_left_out : tuple of int
+        Columns of the controls that were left out of the comparison, because they moved on the
+        same date; see `share_of_controls_moved`.
     """
 
     observed: int
@@ -193,6 +196,7 @@ class ImpactEstimate:
     history_needed: int | None = None
     rate: Rate | None = None
     reached: Reached | None = None
+    controls_left_out: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

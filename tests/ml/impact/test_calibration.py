@@ -104,25 +104,26 @@ def test_the_days_before_a_gap_end_where_the_change_begins():
         ([3.0, -3.0, 3.0] + [0.0] * 17, 3, np.sqrt((27 + 8) / 28)),
         ([2.0, -2.0, 2.0] + [0.0] * 17, 3, 1.0),  # never narrower
         ([4.0], 1, np.sqrt((16 + 8) / 9)),  # one theme says little
+        ([40.0, 4.0, -5.0] + [0.0] * 17, 3, np.sqrt((3 * 16 + 8) / 28)),  # however far one strays
     ],
 )
 def test_ranges_widen_to_what_more_than_one_in_ten_themes_did(scores, moved, factor):
-    strays = judge_strays(scores)
+    strays = judge_strays(scores, range(len(scores)))
     assert (strays.tried, strays.moved) == (len(scores), moved)
     assert strays.widened_by == pytest.approx(factor)
 
 
 @pytest.fixture(scope="module")
 def strayed():
-    """The same theme with and without calibration, beside 3 of 20 themes that moved."""
+    """The same theme without and with widened ranges, beside 3 of 20 themes that moved."""
     rng = np.random.default_rng(11)
     controls = rng.poisson(30, (N_PRE + 28, 20))
     controls[N_PRE:, :3] = rng.poisson(60, (28, 3))
     counts = quiet(25, N_PRE + 28, 12)
     counts[N_PRE:] = quiet(19, 28, 13)
-    return tuple(
-        estimate_impact(counts, N_PRE, MONDAY, controls, calibrate=c) for c in (False, True)
-    )
+    wide = estimate_impact(counts, N_PRE, MONDAY, controls)
+    known = replace(wide, widened_by=1.0)
+    return estimate_impact(counts, N_PRE, MONDAY, controls, same_controls_as=known), wide
 
 
 def test_widening_moves_every_range_by_the_same_factor(strayed):
@@ -153,6 +154,43 @@ def test_widening_moves_every_range_by_the_same_factor(strayed):
         for one in strayed
     ]
     assert (running[1] > running[0]).all()  # the wider, the more lopsided
+
+
+def test_themes_that_moved_are_left_out_where_they_are_some_and_not_most():
+    some = judge_strays([3.0, 0.1, -3.0, 0.2, 0.0, 2.0], [7, 2, 0, 4, 5, 9])
+    assert some.left_out == (0, 7, 9)
+    assert judge_strays([3.0, 3.0, -3.0, 0.2], range(4)).left_out == ()
+    assert judge_strays([3.0] + [0.0] * 19, range(20)).left_out == ()  # chance alone
+
+
+def test_a_comparison_without_the_themes_that_moved_is_what_it_is_without_their_columns(strayed):
+    _, wide = strayed
+    assert (wide.controls_left_out, wide.controls_used) == ((0, 1, 2), 17)
+    rng = np.random.default_rng(11)
+    controls = rng.poisson(30, (N_PRE + 28, 20))
+    counts = quiet(25, N_PRE + 28, 12)
+    counts[N_PRE:] = quiet(19, 28, 13)
+    without = estimate_impact(
+        counts,
+        N_PRE,
+        MONDAY,
+        controls[:, 3:],
+        same_controls_as=replace(wide, controls_left_out=()),
+    )
+    assert without.avoided_low == wide.avoided_low
+    controls[N_PRE:, :3] = rng.poisson(60, (28, 3))
+    believed = estimate_impact(counts, N_PRE, MONDAY, controls, calibrate=False)
+    assert (believed.controls_left_out, believed.controls_used) == ((), 20)
+    assert "Compared with 17 themes" in " ".join(wide.reasons)
+    assert "3 more moved on the same date and are left out" in " ".join(wide.reasons)
+
+
+def test_five_themes_stay_in_the_comparison_even_if_one_of_them_moved():
+    controls = np.random.default_rng(11).poisson(30, (N_PRE + 28, 5))
+    controls[N_PRE:, 4] *= 3
+    estimate = estimate_impact(quiet(20, N_PRE + 28, 3), N_PRE, MONDAY, controls)
+    assert estimate.share_of_controls_moved == 0.2
+    assert (estimate.controls_used, estimate.controls_left_out) == (5, ())
 
 
 def test_widening_weakens_p_and_z_and_what_could_have_been_seen(strayed):
