@@ -10,6 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.models import Contact, DailyRollup
+from closedloop.models.base import day_number
+
+EPOCH = date(1970, 1, 1)
 
 SAMPLE = 500
 """Contacts of a channel that are looked at for how many people stand behind it."""
@@ -47,24 +50,24 @@ def list_channel_weeks(
 ) -> dict[str, ChannelWeeks]:
     """Return the contacts of themes by channel; both days inclusive, weeks end on the last."""
     r = DailyRollup
+    # named, so that both databases group by the very expression that is selected
+    week = ((sa.literal((last_day - EPOCH).days) - day_number(r.day)) // 7).label("week")
     rows = session.execute(
         sa.select(
-            r.day,
+            week,
             r.channel,
             sa.func.sum(r.contacts),
             sa.func.sum(r.handled),
             sa.func.sum(r.handle_seconds),
         )
         .where(r.theme_id.in_(sorted(theme_ids)), r.day.between(first_day, last_day))
-        .group_by(r.day, r.channel)
-        .order_by(r.channel, r.day)
+        .group_by(week, r.channel)
+        .order_by(r.channel, week)
     )
     found: dict[str, ChannelWeeks] = {}
-    for day, channel, contacts, handled, seconds in rows:
-        week = (last_day - day).days // 7
-        found.setdefault(channel, ChannelWeeks()).add(
-            week, int(contacts), int(handled), int(seconds)
-        )
+    for back, channel, contacts, handled, seconds in rows:
+        of_channel = found.setdefault(channel, ChannelWeeks())
+        of_channel.add(int(back), int(contacts), int(handled), int(seconds))
     return found
 
 
