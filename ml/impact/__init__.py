@@ -1,7 +1,8 @@
 """How many contacts a change avoided, and whether they come back."""
 
+from ml.impact.cases import ImpactCase
 from ml.impact.comeback import watch_for_comeback
-from ml.impact.estimate import METHOD_VERSION, ImpactCase, estimate_impact, estimate_many
+from ml.impact.estimate import METHOD_VERSION, estimate_impact, estimate_many
 from ml.impact.types import ComebackWatch, ImpactEstimate, OwnHistory, Rate, Reached, Verdict
 
 __all__ = [

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from hashlib import blake2b
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,6 +19,7 @@ from ml.impact.calibration import (
     is_high,
     judge_strays,
 )
+from ml.impact.cases import ImpactCase, Spread
 from ml.impact.control import control_index, donors, largest_donors
 from ml.impact.design import build_design
 from ml.impact.grid import Forecast, Problem, fit_all, forecast_many, grid_with_prior
@@ -31,37 +31,6 @@ from ml.impact.types import Floats, ImpactEstimate, OwnHistory
 
 METHOD_VERSION = "2.0"
 CHUNK = 32  # cases estimated together
-
-
-@dataclass(frozen=True, eq=False)
-class ImpactCase:
-    """The arguments of `estimate_impact` for one theme; their meaning is told there."""
-
-    counts: ArrayLike
-    n_pre: int
-    first_day: date = date(2026, 1, 1)
-    controls: ArrayLike | None = None
-    holidays: Collection[date] = ()
-    skip: Collection[int] = ()
-    level: float = 0.95
-    alpha: float = 0.05
-    same_controls_as: ImpactEstimate | None = None
-    driver: ArrayLike | None = None
-    stages: ArrayLike | None = None
-    prior: ArrayLike | None = None
-    calibrate: bool = True
-
-
-class Spread(Protocol):
-    """Anything that calls a function on each of many things, in their order, like map."""
-
-    def __call__(
-        self,
-        function: Callable[[Sequence[ImpactCase]], list[ImpactEstimate]],
-        chunks: Iterable[Sequence[ImpactCase]],
-        /,
-    ) -> Iterable[list[ImpactEstimate]]:
-        """Return what the function says of each chunk, in the order of the chunks."""
 
 
 def estimate_impact(
