@@ -192,8 +192,11 @@ def _repeat_error(
 
 
 def two_figures(value: float, *, up: bool) -> float:
-    """Round to two significant figures, up or down: 2,143 is 2,100 or 2,200."""
-    if value == 0:
+    """Round to two significant figures, up or down: 2,143 is 2,100 or 2,200.
+
+    Less than a billionth is nothing.
+    """
+    if abs(value) < 1e-9:
         return 0.0
     step = 10.0 ** (math.floor(math.log10(abs(value))) - 1)
     steps = value / step
