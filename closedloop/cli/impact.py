@@ -23,9 +23,13 @@ from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.errors import Refusal
 from closedloop.domain.impact import LOOK_DAYS
 from closedloop.domain.impact_words import answer, plain, support
+from closedloop.domain.money_words import worth_in_words
+from closedloop.domain.payback import payback_words
 from closedloop.jobs.work import data_cut
 from closedloop.queries.impact import Measured, list_measured
+from closedloop.queries.impact_money import ActionMoney, get_action_money
 from closedloop.queries.impact_page import find_shipped
+from closedloop.queries.site import get_pence_per_minute
 from closedloop.services.impact import (
     measure_due,
     measure_intervention,
@@ -92,8 +96,10 @@ def _measure_one(site: Site, key: str, day: date, as_json: bool) -> None:
             )
         measured = list_measured(session, [made.id])[made.id]
         action = find_shipped(session, key)
+        pence = get_pence_per_minute(session, site.settings.pence_per_minute)
+        money = get_action_money(session, measured, pence_now=pence)
     if as_json:
-        print_json(_facts(key, measured))
+        print_json({**_facts(key, measured), **_money_facts(money, site)})
         return
     found = action.finding(measured)
     look = f"look {measured.look} of {len(LOOK_DAYS)}"
@@ -102,6 +108,9 @@ def _measure_one(site: Site, key: str, day: date, as_json: bool) -> None:
     click.echo(plain(answer(found)))
     for sentence in support(found):
         click.echo(sentence)
+    if said := worth_in_words(money.minutes, money.people, money.pence, site.settings.currency):
+        click.echo(said)
+        click.echo(f"Paid back: {payback_words(money.payback)}")
     if action.next_look:
         click.echo(f"The next look reads data to {action.next_look.isoformat()}.")
 
@@ -123,6 +132,20 @@ def _facts(key: str, measured: Measured) -> dict[str, Any]:
         "displacement": measured.displacement.value,
         "net": dataclasses.asdict(measured.net) if measured.net else None,
         "method_version": measured.method_version,
+    }
+
+
+def _money_facts(money: ActionMoney, site: Site) -> dict[str, Any]:
+    ranges = {
+        "agent_minutes": money.minutes,
+        "full_time_people": money.people,
+        "pence": money.pence,
+        "repeats_avoided": money.repeats,
+    }
+    return {
+        **{name: dataclasses.asdict(one) if one else None for name, one in ranges.items()},
+        "currency": site.settings.currency,
+        "payback": dataclasses.asdict(money.payback),
     }
 
 

@@ -23,8 +23,7 @@ from closedloop.domain.contacts import WINDOWS, window_for
 from closedloop.domain.errors import Invalid, Refusal
 from closedloop.domain.impact import LOOK_DAYS, Range, Verdict
 from closedloop.domain.impact_words import spelt, to_words
-from closedloop.domain.money import minor_units
-from closedloop.domain.payback import round_out
+from closedloop.domain.money_words import worth_in_words
 from closedloop.domain.placebos import say_all
 from closedloop.domain.report_words import headline, rates_sentence, what_did_not
 from closedloop.jobs.work import data_cut
@@ -140,8 +139,10 @@ def _print(found: Report, cut: date, site: Site) -> None:
     back = sum(row.came_back_since is not None for row in found.shipped)
     click.echo(headline(total.avoided, came_back=back, rose=rose))
     click.echo(f"{spelt(found.first_day)} to {spelt(found.last_day)}, data to {spelt(cut)}\n")
-    if found.money.minutes and found.money.people:
-        click.echo(_worth(found.money.minutes, found.money.people, found.money.pence, site))
+    if said := worth_in_words(
+        found.money.minutes, found.money.people, found.money.pence, site.settings.currency
+    ):
+        click.echo(said)
     if found.at_first and found.at_last:
         first, last = found.at_first, found.at_last
         click.echo(
@@ -157,19 +158,6 @@ def _print(found: Report, cut: date, site: Site) -> None:
         f"\nOpen actions: {len(found.open_actions)}. Themes that came back: "
         f"{len(found.back_again)}. Candidates waiting for a decision: {found.waiting.candidates}."
     )
-
-
-def _worth(minutes: Range, people: Range, pence: Range | None, site: Site) -> str:
-    """Say capacity first, then money; rounded outwards to two figures."""
-    hours = to_words(minutes.low / 60, minutes.high / 60)
-    full_time = round_out(people)
-    people_words = f"{full_time.low:.6g} to {full_time.high:.6g} full-time people"
-    said = f"Agent time: {hours} hours, {people_words}"
-    if pence is None:
-        return f"{said}; finance has not set what a minute costs."
-    worth = round_out(pence).scaled(1 / minor_units(site.settings.currency))
-    money = to_words(worth.low, worth.high)
-    return f"{said}; worth {site.settings.currency} {money}, capacity and not cash."
 
 
 def _print_rows(found: Report) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from closedloop.domain.impact_words import per_cent
-from closedloop.domain.money import ChannelFacts, MoneyFacts, Price
-from closedloop.domain.payback import FEWEST_IDENTIFIED, RepeatShare
+from closedloop.domain.impact import Range
+from closedloop.domain.impact_words import per_cent, to_words
+from closedloop.domain.money import ChannelFacts, MoneyFacts, Price, minor_units
+from closedloop.domain.payback import FEWEST_IDENTIFIED, RepeatShare, round_out
 
 RULES = {
     "minutes": "Avoided contacts times the mean handle time of the theme before the change, "
@@ -94,6 +95,30 @@ def _unpriced(facts: MoneyFacts) -> list[str]:
 def _listed(channels: list[ChannelFacts]) -> str:
     *first, last = [channel_name(c.channel) for c in channels]
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def worth_in_words(
+    minutes: Range | None, people: Range | None, pence: Range | None, currency: str
+) -> str:
+    """Say capacity first, then money, rounded outwards to two figures; empty if neither is known.
+
+    Parameters
+    ----------
+    minutes, people, pence : Range or None
+        Agent minutes, full-time people, minor units of `currency`.
+    """
+    if minutes is None or people is None:
+        return ""
+    full_time = round_out(people)
+    said = (
+        f"Agent time: {to_words(minutes.low / 60, minutes.high / 60)} hours, "
+        f"{full_time.low:.6g} to {full_time.high:.6g} full-time people"
+    )
+    if pence is None:
+        return f"{said}; finance has not set what a minute costs."
+    worth = round_out(pence).scaled(1 / minor_units(currency))
+    money = to_words(worth.low, worth.high)
+    return f"{said}; worth {currency} {money}, capacity and not cash."
 
 
 def why_no_repeats(before: RepeatShare, after: RepeatShare, *, has_moved: bool) -> str:

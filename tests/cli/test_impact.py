@@ -64,6 +64,8 @@ def test_measuring_one_action_prints_the_answer_and_what_it_is(run, session, shi
 
     assert "running, not yet a verdict" in running
     assert "contacts avoided since 3 March 2026" in running
+    assert "Agent time: " in running
+    assert "Paid back: Nobody has said what the fix cost." in running
     assert "fell (look 1 of 7)" in look
     assert days(session) == [LOOK_1, LOOK_2, CUT]
 
@@ -73,6 +75,9 @@ def test_one_action_as_json_has_range_and_verdict(run, shipped):
 
     assert (found["verdict"], found["look"], found["is_look"]) == ("fell", 2, True)
     assert 0 < found["low"] < found["avoided"] < found["high"]
+    minutes = found["agent_minutes"]
+    assert 0 < minutes["low"] < minutes["middle"] < minutes["high"]
+    assert (found["currency"], found["payback"]["state"]) == ("GBP", "no_cost")
 
 
 def test_a_day_past_the_data_is_read_as_the_last_day(run, session, shipped):
