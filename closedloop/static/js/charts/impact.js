@@ -123,7 +123,7 @@
 
   /* cum: contacts avoided so far, as a range; what lies after the last look is hatched.
      { days, middle, low, high, looks: [{ day, label }], next_look: { day, label } | null,
-       target: number | null } */
+       target: number | null, verdict } */
   kinds.cum = function (d, ctx) {
     var days = d.days.slice();
     var end = d.next_look ? d.next_look.day : days[days.length - 1];
@@ -164,7 +164,7 @@
       return Math.ceil((d.target * 1.05) / step) * step;
     };
     o.xAxis.axisLine.onZero = false;
-    var tone = { rose: "rose" }[d.verdict] || "fell";
+    var tone = { fell: "fell", rose: "rose" }[d.verdict] || "none"; // no colour without a verdict
     var path = plain("Most likely", d.middle, { color: token(tone), width: 2.25 });
     var lastLook = d.looks.length ? d.looks[d.looks.length - 1].day : days[0];
     if (snap(days, lastLook) && lastLook < end)
