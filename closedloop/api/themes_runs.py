@@ -240,9 +240,7 @@ def preview_parts_view(run_id: int, sent: PartsAsked) -> PartsPreview:
 
 
 @bp.post(f"{_RUN}/parts/contacts")
-@bp.doc(
-    summary="Every contact that taking parts over would move", responses=_PARTS_REFUSED
-)
+@bp.doc(summary="Every contact that taking parts over would move", responses=_PARTS_REFUSED)
 @bp.input(PartsAsked, location="json", arg_name="sent")
 @bp.input(ListedQuery, location="query", arg_name="asked")
 @bp.output(PreviewOut)
