@@ -281,8 +281,11 @@ def test_a_measurement_before_there_is_enough_data_says_what_is_missing(
     (measurement,) = session.scalars(sa.select(ImpactMeasurement))
     assert measurement.verdict is Verdict.TOO_EARLY
     assert measurement.reasons[:2] == [
-        "Too early to say: 1 day counted since the change, 14 are needed.",
-        "Not enough history: 2 days counted before the change, 60 are needed.",
+        "Too early to say: 1 day counted since the change, 14 are needed: 13 more, until about "
+        "18 March 2026. At 1 contact a day, the 29 that are still needed take about 29 more days, "
+        "until about 3 April 2026.",
+        "Not enough history: 2 days counted before the change, 60 are needed. Waiting does not "
+        "help: contacts of 58 more days before 3 March 2026 have to be imported.",
     ]
     assert "Too early to say. 1 day is counted since the roll-out; the first look needs" in words
     assert session.get(Action, action.id).status is ActionStatus.SHIPPED
