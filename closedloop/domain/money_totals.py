@@ -25,6 +25,13 @@ from closedloop.domain.money import ChannelFacts, Claim
 
 DAYS_A_YEAR = 365
 
+SHARED = 0.25
+"""Share of the variance of a count's error that themes of one contact centre have in common.
+
+Measured on 240 made-up contact centres whose themes were judged on one date against the same
+others: their errors were correlated by .14, with a standard error of .05; this is the upper end.
+"""
+
 
 class Worth(StrEnum):
     """What avoided contacts are turned into."""
@@ -119,13 +126,24 @@ def _added(each: Sequence[tuple[Claim, float]], handle_error: float) -> Range:
 def _together(errors: Sequence[tuple[Claim, float]]) -> float:
     """Return the error of a sum of counts, from the error of each.
 
+    Most of an error is the theme's own. The part `SHARED` of its variance is what themes of
+    one contact centre have in common: of two actions it is the same as far as they were counted
+    over the same days and compared with the same themes.
+    """
+    if len(errors) == 1:
+        return abs(errors[0][1])
+    own = math.fsum(error * error for _, error in errors)
+    return math.sqrt((1 - SHARED) * own + SHARED * _square_in_common(errors))
+
+
+def _square_in_common(errors: Sequence[tuple[Claim, float]]) -> float:
+    """Return the square of the error of a sum, were all of each error in common.
+
     Two errors are correlated by the share of days they have in common times the share of
     themes compared with: |A ∩ B| / √(|A| |B|) each. That is as if each error were spread
     evenly over its days and themes and those of one day and theme were the same, so it is
     summed up day by day, for all themes at once that the same actions were compared with.
     """
-    if len(errors) == 1:
-        return abs(errors[0][1])
     members: dict[str, list[int]] = defaultdict(list)
     pieces = []
     for number, (claim, error) in enumerate(errors):
@@ -140,7 +158,7 @@ def _together(errors: Sequence[tuple[Claim, float]]) -> float:
         times * _square_over_days([pieces[number] for number in numbers])
         for numbers, times in groups.items()
     )
-    return math.sqrt(math.fsum(squares))
+    return math.fsum(squares)
 
 
 def _square_over_days(pieces: Iterable[tuple[int, int, float]]) -> float:

@@ -61,10 +61,10 @@ def test_the_report_says_how_often_the_method_cried_wolf(run, site, session):
 def test_the_report_prints_title_time_rates_and_rows(run, site):
     text = run("report").stdout.replace("\u202f", " ")
 
-    assert text.startswith("250 to 600 contacts avoided; one fix came back\n")
+    assert text.startswith("282 to 567 contacts avoided; one fix came back\n")
     assert "10 November 2025 to 11 May 2026" in text
     assert (
-        "33 to 80 hours, 0.54 to 1.4 full-time people; worth GBP 1,200 to 3,000, capacity" in text
+        "38 to 76 hours, 0.61 to 1.3 full-time people; worth GBP 1,300 to 2,900, capacity" in text
     )
     assert "any reason 20.0 % and 20.0 %" in text
     assert "310 to 540" in text

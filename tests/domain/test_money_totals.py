@@ -233,10 +233,22 @@ def test_a_total_of_one_is_its_own_range():
         assert total_worth([claim()], worth_in) == worth_of(claim(), worth_in)
 
 
-def test_the_same_days_and_themes_err_alike_in_full():
+def together(one, other, shared):
+    """The error of a sum of two counts whose themes share a quarter of their variance."""
+    return math.sqrt(one**2 + other**2 + 2 * 0.25 * shared * one * other)
+
+
+def test_on_the_same_days_and_themes_a_quarter_of_the_error_is_in_common():
     found = total_contacts([claim(), claim((90.0, 100.0, 115.0))])
 
-    assert found == Range(pytest.approx(400), 520, pytest.approx(655))
+    assert 520 - found.low == pytest.approx(together(110, 10, 1))
+    assert found.high - 520 == pytest.approx(together(120, 15, 1))
+
+
+def test_many_alike_fixes_keep_what_they_have_in_common():
+    found = total_contacts([claim((90.0, 100.0, 110.0)) for _ in range(100)])
+
+    assert 10_000 - found.low == pytest.approx(10 * math.sqrt(0.75 * 100 + 0.25 * 100**2))
 
 
 @pytest.mark.parametrize(
@@ -256,13 +268,13 @@ def test_in_between_the_correlation_is_days_and_themes_in_common():
 
     found = total_contacts([one, other])
 
-    assert 520 - found.low == pytest.approx(math.sqrt(110**2 + 10**2 + 2 * shared * 110 * 10))
+    assert 520 - found.low == pytest.approx(together(110, 10, shared))
 
 
 def test_two_without_a_comparison_are_held_to_share_their_days():
     found = total_contacts([claim(themes=""), claim((90.0, 100.0, 115.0), themes="")])
 
-    assert found.low == pytest.approx(400)
+    assert 520 - found.low == pytest.approx(together(110, 10, 1))
 
 
 def test_handle_times_of_one_channel_are_added_in_full_and_of_two_as_squares():
