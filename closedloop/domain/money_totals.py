@@ -5,9 +5,9 @@ The rules, in plain words with a worked example in docs/impact/money.md:
 - The error of the count and that of the handle time are independent, and are put together as
   the errors of a product are: V(xy) = x²V(y) + y²V(x) + V(x)V(y). An end of the range never
   crosses zero when the count alone does not.
-- Over several actions, the errors of the handle time of one channel are added in full. Errors
-  of counts are added as far as two actions were counted over the same days and compared with
-  the same themes, and as independent errors are for the rest.
+- Over several actions, the errors of the handle time of one channel are added in full. Of the
+  errors of counts a part is in common, as far as two actions were counted over the same days
+  and compared with the same themes; the rest is each theme's own.
 """
 
 from __future__ import annotations
