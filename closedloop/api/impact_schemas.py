@@ -44,7 +44,7 @@ class ImpactTotal(Out):
     without_range: int = Field(description="Shipped actions that are not in it.")
     moved: int = Field(description="Counted with the themes that their contacts moved to.")
     avoided: RangeOut | None = Field(
-        description="Contacts; errors added as far as two actions share days and themes."
+        description="Contacts; a quarter of errors is in common for the same days and themes."
     )
     minutes: RangeOut | None
     verdicts: dict[Verdict, int]

@@ -23,9 +23,9 @@ RULES = {
     "payback": "The day on which what is freed has reached what the fix cost, if it goes on at "
     "the pace of the counted days: the lowest cost with the upper end of the range to the "
     "highest cost with the lower end.",
-    "total": "Errors of the handle time of a channel are added in full over the actions. Errors "
-    "of the counts are added as far as two actions were counted over the same days and compared "
-    "with the same themes, and as independent ones for the rest.",
+    "total": "Errors of the handle time of a channel are added in full over the actions. Of the "
+    "errors of counts a quarter is taken to be in common as far as two actions were counted over "
+    "the same days and compared with the same themes.",
     "channels": "Share of the theme's contacts before the change. The contacts avoided are taken "
     "to be spread over the channels alike.",
 }

@@ -28,8 +28,8 @@ RULES = {
     "roll-out to the newest look. The range holds the truth in 95 of 100 cases; below zero, "
     "more came than expected.",
     "total": "Middles are added up; ends are not, as not every estimate is wrong in the same "
-    "direction at once. Errors are added as far as two actions were counted over the same days and "
-    "compared with the same themes, and as independent ones for the rest. Only actions with a "
+    "direction at once. A quarter of an error is taken to be in common as far as two actions were "
+    "counted over the same days and compared with the same themes. Only actions with a "
     "verdict at a look are in it, those that made things worse included; where contacts moved to "
     "a theme beside it, the range over both counts.",
     "time": "Avoided contacts times the mean handle time of the theme before the change.",
