@@ -145,10 +145,8 @@ def _too_early(finding: Finding) -> str:
     contacts = list_needs(finding).contacts
     if contacts and (whole > days or finding.expected_a_day <= 0):
         pace = _pace(finding)
-        found += (
-            f" At {pace} {'contact' if pace == '1' else 'contacts'} a day, the {contacts} that are still needed "
-            f"{_wait(finding)}."
-        )
+        unit = "contact" if pace == "1" else "contacts"
+        found += f" At {pace} {unit} a day, the {contacts} that are still needed {_wait(finding)}."
     return found
 
 
