@@ -143,6 +143,8 @@ def rejects(number: int, out: Path, instance: Path | None, file: Path | None, ke
 
     Corrected rows come in with `closedloop import OUT --replay-of NUMBER`.
     """
+    if file and out.resolve() == file.resolve():
+        raise Invalid("OUT must be another file than FILE, whose rows are read from it.")
     site = open_site(instance)
     with site.database.reading() as session:
         if file or kept:

@@ -7,7 +7,7 @@ import re
 from closedloop.domain.money import minor_units
 
 _GROUPED = re.compile(r"-?[1-9]\d{0,2}([, ]\d{3})+(\.\d{1,15})?")
-_PLAIN = re.compile(r"-?\d{1,15}([.,]\d{1,15})?")
+_PLAIN = re.compile(r"-?(\d{1,15}([.,]\d{1,15})?|[.,]\d{1,15})")
 
 
 def read_number(typed: str) -> float:

@@ -49,6 +49,7 @@ def answer_values(action: ShippedAction, full: FullMeasurement) -> dict[str, Any
         "against": "" if measured.has_moved else against,
         "support": support(found),
         "places": list_places(full),
+        "joined": _joined(action, full),
         "precautions": precautions(detail),
         "target": worth * measured.expected if worth and measured.expected > 0 else None,
         "has_range": measured.verdict in COUNTED_VERDICTS,
@@ -154,6 +155,8 @@ def _rolled_out_in(plan: dict[str, Any]) -> str:
 def _rolled_out(action: ShippedAction) -> str:
     if not action.rollout_days:
         return "everybody had it at once"
+    if action.is_staged:
+        return f"in stages over {plural(action.rollout_days, 'day')}, all of them counted"
     return (
         f"{plural(action.rollout_days, 'day')} of roll-out, counted from "
         f"{day_words(action.counted_from)}"
@@ -219,6 +222,16 @@ def _handle_times(plan: dict[str, Any], spoken: FullMeasurement | None) -> tuple
         f"{minutes(then)} a contact" if then else "",
         f"{minutes(now)} a contact before the change, as measured" if now else "",
     )
+
+
+def _joined(action: ShippedAction, full: FullMeasurement) -> list[tuple[str, str, date]]:
+    """Return key, title and go-live of the other actions that were measured as one with it."""
+    joint = full.detail.get("joint") or []
+    return [
+        (one["key"], one["title"], date.fromisoformat(one["day"]))
+        for one in joint
+        if one["key"] != action.key
+    ]
 
 
 def _day(text: str | None) -> date | None:

@@ -164,7 +164,8 @@ def running_chart(action: ShippedAction, full: FullMeasurement, verdict: str) ->
     as_of = full.measured.as_of
     all_looks = looks(action.went_live_on, action.rollout_days)
     spoken = _spoken_looks(action, full)
-    following = next((look for look in all_looks if look > as_of), None)
+    end = action.superseded_on or date.max
+    following = next((look for look in all_looks if as_of < look < end), None)
     worth = action.smallest_drop
     return {
         "days": paths.running_days[start:],

@@ -127,6 +127,10 @@ def test_refused_rows_are_written_to_a_file_corrected_and_brought_again(
     refused = ready("imports", "rejects", "1", str(out), "--to-correct", str(other), code=1)
     assert "other.csv is not the file that import 1 read" in refused.output
 
+    same = ready("imports", "rejects", "1", str(file), "--to-correct", str(file), code=1)
+    assert "OUT must be another file" in same.output
+    assert "Line" not in file.read_text()
+
     ready("imports", "rejects", "1", str(out), "--to-correct", str(file))
     assert out.read_text().splitlines()[1].startswith('4,"Line 4')
     out.write_text(out.read_text().replace("soon", "2026-03-03 10:00"))

@@ -303,10 +303,28 @@ def test_a_later_change_to_the_theme_takes_over_and_the_page_says_when(manager, 
     later = make_action(session, intervention.theme, ActionStatus.SHIPPED)
     make_intervention(session, later, went_live_on=LIVE + timedelta(days=100))
 
-    text = text_of(manager.get(f"/impact/{key_of(intervention)}"))
+    html = manager.get(f"/impact/{key_of(intervention)}")
+    text = text_of(html)
 
     assert "A later change took over" in text
+    assert "Look 5, 24 Aug" not in html  # nor does a chart wait for it
     assert "From 11 Jun 2026 on a later change to the same theme is measured instead." in text
+
+
+def test_a_roll_out_in_stages_is_told_as_counted(manager, session):
+    stages = [{"day": LIVE.isoformat(), "share": 0.5}]
+    staged = make_intervention(session, rollout_days=14, stages=stages)
+    at_once = make_intervention(session, rollout_days=14)
+    for one in (staged, at_once):
+        make_measurement(session, one, as_of=LIVE + timedelta(days=20), verdict=Verdict.TOO_EARLY)
+
+    text = text_of(manager.get(f"/impact/{key_of(staged)}"))
+    other = text_of(manager.get(f"/impact/{key_of(at_once)}"))
+
+    assert "in stages over 14 days, all of them counted" in text
+    assert "Roll-out, not counted" not in text
+    assert "14 days of roll-out, counted from 17 March 2026" in other or "17 Mar 2026" in other
+    assert "Roll-out, not counted" in other
 
 
 def test_before_the_first_look_nothing_is_called_a_fall(manager, session):

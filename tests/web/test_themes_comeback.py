@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+import sqlalchemy as sa
 
 from closedloop.domain.accounts import Role
 from closedloop.domain.themes import ThemeStatus
-from closedloop.models import Comeback, Theme
+from closedloop.models import Comeback, Intervention, Theme
 from tests.factories.impact import make_comeback, make_measurement
 from tests.factories.themes import make_action, make_intervention, make_theme
 from tests.pages import text_of
@@ -28,6 +29,22 @@ def test_the_theme_says_that_it_came_back_and_leads_to_the_case(manager, theme):
     html = manager.get(f"/themes/{theme.key}")
     assert "It came back, since 28 Apr 2026" in text_of(html)
     assert f'href="/themes/{theme.key}/comebacks"' in html
+
+
+def test_the_alarm_that_waits_is_told_though_a_newer_one_was_explained(manager, session, theme):
+    (intervention,) = session.scalars(sa.select(Intervention))
+    make_comeback(
+        session,
+        intervention,
+        alarm_on=date(2026, 5, 10),
+        since_on=date(2026, 5, 8),
+        outcome="explained",
+        reviewed_by="Priya",
+    )
+
+    text = text_of(manager.get(f"/themes/{theme.key}"))
+
+    assert "It came back, since 28 Apr 2026" in text
 
 
 def test_the_case_shows_the_old_evidence_and_is_reviewed(manager, session, theme):
