@@ -161,29 +161,6 @@ class Range:
         return Range(ends[0], self.middle * factor, ends[1])
 
 
-def minutes_avoided(avoided: Range, handle_seconds: float) -> Range:
-    """Return agent minutes for a range of avoided contacts, at the mean handle time."""
-    return avoided.scaled(handle_seconds / 60)
-
-
-def cost_avoided(minutes: Range, pence_per_minute: float) -> Range:
-    """Return the cost in pence of a range of minutes: capacity freed, not cash."""
-    return minutes.scaled(pence_per_minute)
-
-
-def total_range(ranges: list[Range]) -> Range:
-    """Return the 95 % range of a sum of independent estimates.
-
-    Half-widths below and above the middle are added in quadrature: the error of a sum of
-    independent errors. Themes share controls, so this is slightly optimistic; the report says
-    that the estimates are taken as independent.
-    """
-    middle = sum(r.middle for r in ranges)
-    below = sum((r.middle - r.low) ** 2 for r in ranges) ** 0.5
-    above = sum((r.high - r.middle) ** 2 for r in ranges) ** 0.5
-    return Range(middle - below, middle, middle + above)
-
-
 def look_on(go_live: date, rollout_days: int, as_of: date) -> int | None:
     """Return the number of the look (1 to 7) whose last data day is `as_of`, None between looks."""
     days = looks(go_live, rollout_days)

@@ -24,10 +24,10 @@ from closedloop.domain.impact import (
     Verdict,
     counted_from,
     looks,
-    total_range,
 )
 from closedloop.domain.impact_overlap import superseded_on
 from closedloop.domain.impact_words import Finding
+from closedloop.domain.money_totals import TotalMoney
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import (
     Action,
@@ -47,7 +47,6 @@ __all__ = [
     "ShippedAction",
     "Standing",
     "Total",
-    "get_total",
     "list_departments_that_shipped",
     "list_looks_in_force",
     "list_measured",
@@ -184,7 +183,7 @@ class Total:
     actions : int
         Actions whose newest look gave a range.
     avoided : Range or None
-        Contacts, 95 %, single estimates taken as independent; None without an action.
+        Contacts, 95 %, put together as `domain/money_totals.py` does; None without an action.
     minutes : Range or None
         Agent minutes, likewise.
     moved : int
@@ -203,59 +202,16 @@ class Total:
     verdicts: Mapping[Verdict, int] = field(default_factory=dict)
 
 
-def total_of(looks: Collection[Measured | None]) -> Total:
-    """Return the total of the looks in force; None stands for an action without one.
-
-    What several changes did as one is credited to each of them, and counted once.
-    """
+def total_of(looks: Collection[Measured | None], money: TotalMoney) -> Total:
+    """Return the total of the looks in force, None an action without one, and of their money."""
     counted = [look for look in looks if look is not None and look.verdict in COUNTED_VERDICTS]
-    once = _each_once(counted)
     return Total(
         actions=len(counted),
-        avoided=total_range([look.credited for look in once]) if counted else None,
-        minutes=total_range([look.minutes for look in once]) if counted else None,
+        avoided=money.contacts,
+        minutes=money.minutes,
         moved=sum(look.has_moved for look in counted),
         without_range=len(looks) - len(counted),
         verdicts=Counter(look.verdict if look else Verdict.TOO_EARLY for look in looks),
-    )
-
-
-def _each_once(looks: Sequence[Measured]) -> list[Measured]:
-    """Return looks that speak of different contacts, of those measured as one the newest."""
-    told: set[int] = set()
-    kept = []
-    for look in sorted(looks, key=lambda one: (one.as_of, one.id), reverse=True):
-        if look.intervention_id not in told:
-            kept.append(look)
-            told |= look.joint
-    return kept
-
-
-def get_total(
-    session: Session,
-    *,
-    department_id: int | None = None,
-    until: date | None = None,
-    live_from: date | None = None,
-    live_until: date | None = None,
-    standing: Standing | None = None,
-) -> Total:
-    """Return what all shipped actions avoided together, by their newest looks.
-
-    Parameters
-    ----------
-    department_id, until, live_from, live_until, standing
-        As for `list_looks_in_force`.
-    """
-    return total_of(
-        list_looks_in_force(
-            session,
-            department_id=department_id,
-            until=until,
-            live_from=live_from,
-            live_until=live_until,
-            standing=standing,
-        )
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from closedloop.domain.impact import Displacement, Range, Verdict, minutes_avoided
+from closedloop.domain.impact import Displacement, Range, Verdict
 from closedloop.models import ImpactMeasurement, SignOff
 
 
@@ -71,11 +71,6 @@ class Measured:
         if self.displacement is Displacement.MOVED and self.net is not None:
             return self.net
         return self.avoided
-
-    @property
-    def minutes(self) -> Range:
-        """Agent minutes for the credited contacts, at the mean handle time before go-live."""
-        return minutes_avoided(self.credited, self.handle_seconds)
 
     @property
     def has_moved(self) -> bool:

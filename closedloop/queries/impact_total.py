@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import date
 
 from sqlalchemy.orm import Session
 
 from closedloop.domain.money_totals import TotalMoney
 from closedloop.queries.impact import Standing, Total, list_looks_in_force, total_of
+from closedloop.queries.impact_measured import Measured
 from closedloop.queries.impact_money import get_total_money
 
 
@@ -42,9 +44,7 @@ def get_portfolio(
     Returns
     -------
     Portfolio
-        `total.avoided` and `total.minutes` carry the errors as `domain/money_totals.py` adds
-        them: as far as two actions were counted over the same days and compared with the same
-        themes, and as independent ones for the rest.
+        With the errors put together as `domain/money_totals.py` does.
     """
     looks = list_looks_in_force(
         session,
@@ -53,6 +53,12 @@ def get_portfolio(
         live_until=live_until,
         standing=standing,
     )
+    return portfolio_of(session, looks, pence_now=pence_now)
+
+
+def portfolio_of(
+    session: Session, looks: Collection[Measured | None], *, pence_now: float
+) -> Portfolio:
+    """Return what actions avoided together, by looks that were read before; None has none yet."""
     money = get_total_money(session, looks, pence_now=pence_now)
-    total = replace(total_of(looks), avoided=money.contacts, minutes=money.minutes)
-    return Portfolio(total, money)
+    return Portfolio(total_of(looks, money), money)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -26,8 +26,8 @@ from closedloop.models import (
     ThemeStats,
 )
 from closedloop.queries.actions import ActionFilter, ActionRow, list_actions
-from closedloop.queries.impact import ShippedAction, Total, list_shipped, total_of
-from closedloop.queries.impact_money import get_total_money
+from closedloop.queries.impact import ShippedAction, Total, list_shipped
+from closedloop.queries.impact_total import portfolio_of
 from closedloop.queries.repeats import ROLLING_DAYS, Day, RepeatFilter, Trend, get_trend
 
 COMPARED_DAYS = 28
@@ -193,15 +193,15 @@ def get_report(
     )
     at_first, at_last = _compare(trend)
     looks = [row.look for row in shipped]
-    money = get_total_money(session, looks, pence_now=pence_now)
+    portfolio = portfolio_of(session, looks, pence_now=pence_now)
     wanted = ActionFilter(statuses=OPEN_ACTIONS)
     return Report(
         first_day=first_day,
         last_day=last_day,
         shipped=tuple(shipped),
         earlier=len(everything) - len(shipped),
-        total=replace(total_of(looks), avoided=money.contacts, minutes=money.minutes),
-        money=money,
+        total=portfolio.total,
+        money=portfolio.money,
         trend=trend,
         at_first=at_first,
         at_last=at_last,

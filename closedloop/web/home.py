@@ -31,9 +31,9 @@ from closedloop.queries.home import (
     list_due_actions,
     list_reopened,
 )
-from closedloop.queries.impact import ShippedAction, total_of
+from closedloop.queries.impact import ShippedAction
 from closedloop.queries.impact import list_shipped as list_shipped_actions
-from closedloop.queries.impact_money import get_total_money
+from closedloop.queries.impact_total import portfolio_of
 from closedloop.queries.jobs import last_runs
 from closedloop.queries.leftovers import list_emerging
 from closedloop.queries.repeats import Day, Trend
@@ -73,8 +73,8 @@ def index() -> str:
     reopened = list_reopened(db.session)
     pence = get_pence_per_minute(db.session, settings.pence_per_minute)
     looks = [one.look for one in shipped]
-    money = get_total_money(db.session, looks, pence_now=pence)
-    total = replace(total_of(looks), avoided=money.contacts, minutes=money.minutes)
+    portfolio = portfolio_of(db.session, looks, pence_now=pence)
+    total, money = portfolio.total, portfolio.money
     since = _since()
     facts = Facts(
         role=Role(current_user.role),

@@ -41,7 +41,7 @@ class Asked:
 
     @property
     def filters(self) -> dict[str, Any]:
-        """The filters as `list_shipped` and `get_total` take them."""
+        """The filters as `list_shipped` and `get_portfolio` take them."""
         return {
             "department_id": self.department_id,
             "standing": self.standing,

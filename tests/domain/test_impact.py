@@ -17,17 +17,14 @@ from closedloop.domain.impact import (
     Range,
     Verdict,
     action_status_after_look,
-    cost_avoided,
     counted_from,
     judge_displacement,
     look_number,
     look_on,
     looks,
     measurement_window,
-    minutes_avoided,
     next_look,
     theme_status_after_look,
-    total_range,
 )
 from closedloop.domain.themes import ThemeStatus
 
@@ -66,16 +63,9 @@ def test_a_baseline_starts_with_the_data():
     assert (window.first_day, window.n_pre, window.n_post) == (date(2026, 1, 1), 33, 1)
 
 
-def test_a_range_turns_into_minutes_and_pence_and_keeps_its_order():
-    minutes = minutes_avoided(Range(-10, 20, 50), 90)
-    assert minutes == Range(-15, 30, 75)
-    assert cost_avoided(minutes, 62) == Range(-930, 1860, 4650)
+def test_a_range_in_another_unit_keeps_its_order():
+    assert Range(-10, 20, 50).scaled(1.5) == Range(-15, 30, 75)
     assert Range(1, 2, 4).scaled(-1) == Range(-4, -2, -1)
-
-
-def test_errors_of_a_sum_add_in_quadrature():
-    assert total_range([Range(7, 10, 14), Range(16, 20, 23)]) == Range(25, 30, 35)
-    assert total_range([]) == Range(0, 0, 0)
 
 
 @pytest.mark.parametrize(

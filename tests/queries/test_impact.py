@@ -10,7 +10,7 @@ from closedloop.domain.actions import ActionStatus
 from closedloop.domain.errors import NotFound
 from closedloop.domain.impact import LOOK_DAYS, Range, Verdict
 from closedloop.domain.themes import ThemeStatus
-from closedloop.queries.impact import Standing, get_total, list_shipped
+from closedloop.queries.impact import Standing, Total, list_shipped
 from closedloop.queries.impact_measured import list_measurements
 from closedloop.queries.impact_page import (
     RUNNING_ROWS,
@@ -18,6 +18,7 @@ from closedloop.queries.impact_page import (
     get_impact_page,
     get_measurement,
 )
+from closedloop.queries.impact_total import get_portfolio
 from tests.factories.accounts import make_user
 from tests.factories.impact import make_comeback, make_measurement, make_sign_off
 from tests.factories.themes import make_action, make_intervention, make_theme
@@ -107,13 +108,17 @@ def test_paging_neither_skips_nor_repeats_actions_of_one_day(session):
     assert len(seen) == 5
 
 
-def test_the_total_adds_middles_and_errors_in_quadrature(session):
+def get_total(session, **asked) -> Total:
+    return get_portfolio(session, pence_now=0.0, **asked).total
+
+
+def test_the_total_adds_middles_and_a_quarter_of_the_errors_in_common(session):
     for low, middle, high in ((300, 400, 500), (0, 100, 200)):
         make_measurement(session, make_intervention(session), avoided=(low, middle, high))
 
     total = get_total(session)
 
-    width = (100**2 + 100**2) ** 0.5
+    width = (0.75 * (100**2 + 100**2) + 0.25 * 200**2) ** 0.5  # the same days and themes
     assert total.avoided is not None
     assert total.avoided.middle == pytest.approx(500)
     assert total.avoided.low == pytest.approx(500 - width)
