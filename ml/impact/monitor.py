@@ -10,6 +10,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ml.impact.calibration import MOST_TRIED
 from ml.impact.estimate import estimate_impact
 from ml.impact.types import Bools, ImpactEstimate, Verdict
 
@@ -220,16 +221,12 @@ def run_placebos(
     """
     reading = _Reading(alpha, pre_days, most_controls, prior)
     for day, group in groupby(chosen, key=lambda one: one[0]):
-        shared: list[ImpactEstimate | None] = [None] * len(look_days)
-        found = []
-        for _, theme in group:
-            estimates = [
-                _estimate(panel, reading, day, theme, days, before)
-                for days, before in zip(look_days, shared, strict=True)
-            ]
-            shared = [before or now for before, now in zip(shared, estimates, strict=True)]
-            found.append(_placebo(theme, day, estimates))
-        yield found
+        themes = [theme for _, theme in group]
+        looks = [_estimate_date(panel, reading, day, themes, days) for days in look_days]
+        yield [
+            _placebo(theme, day, estimates)
+            for theme, *estimates in zip(themes, *looks, strict=True)
+        ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,11 +239,40 @@ class _Reading:
     prior: ArrayLike | None
 
 
+def _estimate_date(
+    panel: Panel, how: _Reading, day: int, themes: Sequence[int], days: int
+) -> list[ImpactEstimate]:
+    """Estimate one look of the themes of a date.
+
+    They are compared with the same others, so that what is found out about these holds for all
+    of them; where that would leave too few to look around, each with its own.
+    """
+    first, last = max(0, day - how.pre_days), day + days
+    aside = frozenset(themes).union(*(panel.families[theme] for theme in themes))
+    common = _eligible(panel, aside, day, last - 1, first, how.most_controls)
+    found: list[ImpactEstimate] = []
+    for theme in themes:
+        is_common = len(common) >= MOST_TRIED
+        columns = (
+            common
+            if is_common
+            else controls_of(panel, day, theme, last - 1, first, how.most_controls)
+        )
+        shared = found[0] if is_common and found else None
+        found.append(_estimate(panel, how, day, theme, days, columns, shared))
+    return found
+
+
 def _estimate(
-    panel: Panel, how: _Reading, day: int, theme: int, days: int, shared: ImpactEstimate | None
+    panel: Panel,
+    how: _Reading,
+    day: int,
+    theme: int,
+    days: int,
+    columns: list[int],
+    shared: ImpactEstimate | None,
 ) -> ImpactEstimate:
     first, last = max(0, day - how.pre_days), day + days
-    columns = controls_of(panel, day, theme, last - 1, first, how.most_controls)
     controls = panel.counts[first:last][:, columns] if columns else None
     return estimate_impact(
         panel.counts[first:last, theme],
@@ -274,7 +300,13 @@ def controls_of(
     most : int
         Columns at most, the largest before the date; given in order.
     """
-    aside = panel.families[theme] | {theme}
+    return _eligible(panel, panel.families[theme] | {theme}, day, last, first, most)
+
+
+def _eligible(
+    panel: Panel, aside: frozenset[int], day: int, last: int, first: int, most: int
+) -> list[int]:
+    """Return the columns compared with, without those aside; see `controls_of`."""
     means = panel.counts[first:day].mean(axis=0)
     eligible = [
         column

@@ -164,3 +164,24 @@ def test_numbers_are_counted_a_date_and_a_look():
 def test_nothing_told_is_no_number():
     found = sum_up([], LOOKS)
     assert (found.n_placebos, found.n_false, found.sd_z, found.mean_z) == (0, 0, None, None)
+
+
+@pytest.mark.parametrize("n_themes", [12, 40])
+def test_themes_of_one_date_leave_out_the_themes_that_moved_each_from_its_own(n_themes):
+    day, moved = 150, (1, 2, 11)
+    families = [frozenset()] * n_themes
+    families[5] = frozenset({6, 7})
+    panel = steady(n_themes, mean=20.0, seed=1, families=tuple(families))
+    rng = np.random.default_rng(2)
+    for column in moved:
+        panel.counts[day:, column] = rng.poisson(45, len(panel.counts) - day)
+    chosen = [(day, theme) for theme in (0, 3, 5)]
+
+    together = next(run_placebos(panel, chosen, look_days=(28,)))
+
+    # apart there is nothing to share, so nobody's columns can be taken for another's
+    for (_, theme), found in zip(chosen, together, strict=True):
+        (alone,) = next(run_placebos(panel, [(day, theme)], look_days=(28,)))
+        assert found.theme == theme
+        assert found.z[0] == pytest.approx(alone.z[0], abs=0.5)
+        assert abs(found.z[0]) < 3, "compared with themes that moved"
