@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -98,7 +99,12 @@ def find_overlap(mine: GoLive, others: Collection[GoLive], *, as_of: date) -> Ov
     as_of : date
         Last data day, inclusive.
     """
-    known = [one for one in _related(mine, others) if one.went_live_on <= as_of or one is mine]
+    return _overlap(mine, _related(mine, others), as_of)
+
+
+def _overlap(mine: GoLive, related: Sequence[GoLive], as_of: date) -> Overlap:
+    """Return what `find_overlap` does, of changes that are related, by go-live."""
+    known = [one for one in related if one.went_live_on <= as_of or one is mine]
     members = _joined(mine, known)
     themes = frozenset[int]().union(*(one.theme_ids for one in members))
     first, last = members[0].went_live_on, members[-1].went_live_on
@@ -106,7 +112,7 @@ def find_overlap(mine: GoLive, others: Collection[GoLive], *, as_of: date) -> Ov
     earlier = [one for one in beside if one.went_live_on < first]
     later = [one for one in beside if one.went_live_on > last]
     settled = max(earlier, key=lambda one: (one.settled_on, one.id), default=None)
-    refusal = _too_few_days(mine, first, settled) or _is_over(mine, members, later)
+    refusal = _too_few_days(mine, first, settled) or _is_over(mine, members, later, known)
     return Overlap(
         members=members,
         theme_ids=themes,
@@ -131,14 +137,17 @@ def _related(mine: GoLive, others: Collection[GoLive]) -> list[GoLive]:
     return sorted(found.values(), key=lambda one: (one.went_live_on, one.id))
 
 
-def _joined(mine: GoLive, known: Collection[GoLive]) -> tuple[GoLive, ...]:
-    """Return the changes that are one with `mine`, in order of go-live."""
+def _joined(mine: GoLive, known: Sequence[GoLive]) -> tuple[GoLive, ...]:
+    """Return the changes that are one with `mine`; both in order of go-live."""
+    days = [one.went_live_on for one in known]
+    near = timedelta(days=JOINT_DAYS)
     joined, waiting = {mine.id}, [mine]
     while waiting:
         one = waiting.pop()
-        for other in known:
-            apart = abs((other.went_live_on - one.went_live_on).days)
-            if other.id not in joined and apart <= JOINT_DAYS and other.theme_ids & one.theme_ids:
+        first = bisect_left(days, one.went_live_on - near)
+        last = bisect_right(days, one.went_live_on + near)
+        for other in known[first:last]:
+            if other.id not in joined and other.theme_ids & one.theme_ids:
                 joined.add(other.id)
                 waiting.append(other)
     return tuple(one for one in known if one.id in joined)
@@ -159,11 +168,15 @@ def _too_few_days(mine: GoLive, first: date, settled: GoLive | None) -> str:
     )
 
 
-def _is_over(mine: GoLive, members: tuple[GoLive, ...], later: list[GoLive]) -> str:
+def _is_over(
+    mine: GoLive, members: tuple[GoLive, ...], later: list[GoLive], known: Sequence[GoLive]
+) -> str:
     """Say that a later change has taken over, an empty string when none has."""
     settled_on = max(one.settled_on for one in members)
+    soonest = settled_on + timedelta(days=LEAST_BASELINE_DAYS)
     for one in later:
-        if (one.went_live_on - settled_on).days >= LEAST_BASELINE_DAYS:
+        # what it is measured with has to lie as far away, too
+        if one.went_live_on >= soonest and _joined(one, known)[0].went_live_on >= soonest:
             return (
                 f"Since {one.went_live_on.isoformat()} {one.key} “{one.title}” is live on the "
                 f"same theme and is measured by itself, so what {mine.key} did can be told up to "
@@ -177,8 +190,16 @@ def superseded_on(mine: GoLive, others: Collection[GoLive]) -> date | None:
 
     A change that cannot be measured at all is taken over by none.
     """
-    related = _related(mine, others)
-    later = sorted({one.went_live_on for one in related if one.went_live_on > mine.went_live_on})
-    if not later or find_overlap(mine, related, as_of=mine.went_live_on).refusal:
+    if all(one.went_live_on <= mine.went_live_on for one in others):
         return None
-    return next((day for day in later if find_overlap(mine, related, as_of=day).refusal), None)
+    related = _related(mine, others)
+    # only what touches a theme of those it is measured with can take over
+    now = _overlap(mine, related, date.max)
+    if not now.refusal:
+        return None  # the usual case, told by one look at how things stand
+    themes = now.theme_ids
+    beside = {one.went_live_on for one in related if one.theme_ids & themes}
+    later = sorted(day for day in beside if day > mine.went_live_on)
+    if not later or _overlap(mine, related, mine.went_live_on).refusal:
+        return None
+    return next((day for day in later if _overlap(mine, related, day).refusal), None)

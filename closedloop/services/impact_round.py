@@ -179,7 +179,7 @@ def _list_due(session: Session, as_of: date) -> tuple[list[_Due], int]:
         .order_by(Intervention.id)
     ).all()
     known = list_go_lives(session)
-    ends = {one.id: superseded_on(one, known) for one in known}
+    by_id = {one.id: one for one in known}
     spoken, newest = _what_stands(session)
     due: list[_Due] = []
     interventions = 0
@@ -195,7 +195,7 @@ def _list_due(session: Session, as_of: date) -> tuple[list[_Due], int]:
         if _is_running(go_live, days[-1], cut, newest.get(intervention_id)):
             between.add(cut)
         mine += [_Due(intervention_id, day, False) for day in sorted(between - set(days))]
-        end = ends.get(intervention_id)
+        end = superseded_on(by_id[intervention_id], known) if mine else None
         mine = [one for one in mine if end is None or one.as_of < end]
         interventions += bool(mine)
         due += mine

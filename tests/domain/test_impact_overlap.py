@@ -102,3 +102,16 @@ def test_one_that_cannot_be_measured_is_taken_over_by_none():
     assert find_overlap(second, [first, third], as_of=second.went_live_on).refusal
     assert superseded_on(second, [first, second, third]) is None
     assert superseded_on(first, [first, second, third]) == third.went_live_on
+
+
+def test_two_later_ones_that_are_refused_together_take_nothing_over():
+    # the third lies far enough from the first, but is one change with the second, which does not
+    first, second, third = live(1, 0), live(2, 64), live(3, 84)
+    everything = [first, second, third]
+
+    assert find_overlap(third, everything, as_of=LATER).refusal
+    goes_on = find_overlap(first, everything, as_of=LATER)
+
+    assert goes_on.refusal == ""
+    assert goes_on.blurs == (second, third)
+    assert superseded_on(first, everything) is None
