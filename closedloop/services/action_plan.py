@@ -14,6 +14,7 @@ from closedloop.domain.audit import Actor
 from closedloop.domain.errors import Invalid
 from closedloop.domain.impact import counted_from, looks, measurement_window
 from closedloop.domain.impact_stages import Stage, stages_problem, stages_to_json
+from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import Action, DefinitionSet, Theme, ThemeDefinition
 from closedloop.queries.series import (
     daily_counts,
@@ -26,6 +27,7 @@ from closedloop.services.impact_inputs import choose_comparison, find_family
 
 def check_go_live(
     session: Session,
+    action: Action,
     theme: Theme,
     went_live_on: date,
     rollout_days: int,
@@ -50,6 +52,11 @@ def check_go_live(
         fields["went_live_on"] = problem
     if not 0 <= rollout_days <= MOST_ROLLOUT_DAYS:
         fields["rollout_days"] = f"The roll-out takes 0 to {MOST_ROLLOUT_DAYS} days."
+    if gone := [one.theme for one in action.also if one.theme.status in GONE_STATUSES]:
+        fields["also"] = (
+            f"{gone[0].key} {gone[0].name} is not in use any more. Change the action: leave out "
+            "of the themes that it touches those that were retired or merged."
+        )
     if problem := stages_problem(stages, went_live_on):
         fields["stages"] = problem
     elif stages and rollout_days:

@@ -367,7 +367,7 @@ def ship_action(
     theme = action.theme
     check_theme_takes_actions(theme.key, theme.status)
     today = today or clock.today(settings.reporting_zone if settings else "UTC")
-    check_go_live(session, theme, went_live_on, rollout_days, today, stages)
+    check_go_live(session, action, theme, went_live_on, rollout_days, today, stages)
     rollout_days = stages_last(stages) if stages else rollout_days
     chosen = choose_family(session, theme, family, [one.theme_id for one in action.also])
     _move(action, ActionStatus.SHIPPED)

@@ -154,6 +154,8 @@ def _watch(inputs: MeasurementInputs, last_alarm: date | None) -> ComebackWatch:
         inputs.holidays,
         inputs.controls if inputs.controls.shape[1] else None,
         skip=inputs.skip,
+        driver=inputs.driver,
+        prior=inputs.prior,
         watch_from=max(0, (after - inputs.first_day).days),
     )
 

@@ -92,8 +92,3 @@ def listed(names: Sequence[str]) -> str:
     """Write names as a list: "a, b and c"."""
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def spelt(day: date) -> str:
-    """Write a day: "3 March 2026"."""
-    return f"{day.day} {day:%B %Y}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from closedloop.domain.impact import LATELY_DAYS, LOOK_Q, Check, CheckState, Verdict
 from closedloop.domain.impact_judging import Lately
 from closedloop.domain.impact_stages import stages_in_words
-from closedloop.services.impact_around import Surroundings, signed, spelt
+from closedloop.domain.impact_words import spelt
+from closedloop.services.impact_around import Surroundings, signed
 from closedloop.services.impact_estimates import Estimates
 from closedloop.services.impact_moves import (
     check_channels,

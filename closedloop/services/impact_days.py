@@ -9,7 +9,8 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from closedloop.domain.contacts import HEADLINE_WINDOW, last_mature_day
-from closedloop.domain.impact import LATELY_DAYS, MeasurementWindow, counted_from
+from closedloop.domain.errors import NotMeasurable
+from closedloop.domain.impact import LATELY_DAYS, LOOK_DAYS, MeasurementWindow
 from closedloop.domain.impact_overlap import GoLive
 from closedloop.domain.impact_stages import Stage, share_reached
 from closedloop.models import Intervention
@@ -21,6 +22,7 @@ from closedloop.services.impact_shared import read_driver
 MOST_DAYS_WITHOUT_DRIVER = 0.10  # share of the days read; a driver with more holes is not used
 LEAST_CHANNEL_MEAN = 0.5  # contacts a day before the change; sparser channels say too little
 MOST_CHANNELS = 5  # the largest before the change; the others are one together
+LEAST_DAYS = min(LOOK_DAYS)  # counted days that the first look reads
 REPEAT_DAYS = 84  # mature days before go-live that the repeat rate is held against
 
 
@@ -33,8 +35,21 @@ def read_driver_used(
     volumes = read_driver(session, intervention.driver, window.first_day, n_days)
     missing = int((volumes <= 0).sum())
     enough = missing <= MOST_DAYS_WITHOUT_DRIVER * n_days and bool((volumes[: window.n_pre]).any())
+    if enough:
+        _check_driver_since(intervention.driver, volumes[window.n_pre :])
     used = DriverUsed(intervention.driver, missing, n_days, is_used=enough)
     return used, volumes if enough else None
+
+
+def _check_driver_since(driver: str, volumes: Floats) -> None:
+    """Refuse to speak of days since the change whose volumes are still to come."""
+    missing, days = int((volumes <= 0).sum()), len(volumes)
+    is_short = days >= LEAST_DAYS > days - missing
+    if days >= LEAST_DAYS and (is_short or missing > MOST_DAYS_WITHOUT_DRIVER * days):
+        raise NotMeasurable(
+            f"{missing} of the {days} days since the change have no volume of “{driver}” yet. "
+            "Import them, then it is measured."
+        )
 
 
 def shares_of(stages: list[Stage], window: MeasurementWindow, n_days: int) -> Floats | None:
@@ -51,8 +66,9 @@ def read_channels(
     found = channel_counts(session, theme_ids, window.first_day, window.as_of)
     usual = {name: sum(series[: window.n_pre]) for name, series in found.items()}
     ranked = sorted(found, key=lambda name: (-usual[name], name))
+    named = [name for name in ranked if name]  # without a name are the others, together
     kept = [
-        name for name in ranked[:MOST_CHANNELS] if usual[name] >= LEAST_CHANNEL_MEAN * window.n_pre
+        name for name in named[:MOST_CHANNELS] if usual[name] >= LEAST_CHANNEL_MEAN * window.n_pre
     ]
     rest = [name for name in ranked if name not in kept]
     columns = {name: np.array(found[name], dtype=np.int32) for name in kept}
@@ -92,12 +108,16 @@ def repeats_before(
 
 
 def repeats_after(
-    session: Session, theme_ids: Collection[int], window: MeasurementWindow, zone: str
+    session: Session,
+    theme_ids: Collection[int],
+    window: MeasurementWindow,
+    zone: str,
+    *,
+    counted_from: date,
 ) -> SameThemeRepeats:
-    """Return the repeats of days after the roll-out whose window closed by the last day read."""
-    first_day = counted_from(window.go_live, window.rollout_days)
+    """Return the repeats of the counted days whose window closed by the last day read."""
     last_day = last_mature_day(window.as_of, HEADLINE_WINDOW, zone)
-    return _repeats(session, theme_ids, first_day, last_day)
+    return _repeats(session, theme_ids, counted_from, last_day)
 
 
 def _repeats(

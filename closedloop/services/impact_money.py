@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from closedloop.domain.impact import MeasurementWindow, counted_from
+from closedloop.domain.impact import MeasurementWindow
 from closedloop.domain.means import Mean, mean_of_weeks
 from closedloop.domain.money import ChannelFacts, MoneyFacts, Price
 from closedloop.queries.handle_times import (
@@ -36,6 +36,7 @@ def money_facts(
     *,
     theme_ids: Collection[int],
     window: MeasurementWindow,
+    first_counted: date,
     site_pence: float,
     k: int,
 ) -> dict[str, Any]:
@@ -69,9 +70,8 @@ def money_facts(
         session, theme_ids, large, first_day=window.first_day, last_day=last_day, k=k
     )
     costs = list_costs(session)
-    first = counted_from(window.go_live, window.rollout_days)
-    last = max(first, window.as_of)  # while the roll-out lasts, the day after it
-    prices = {name: price_over(costs, name, first, last, site_pence) for name in channels}
+    last = max(first_counted, window.as_of)  # while the roll-out lasts, the day after it
+    prices = {name: price_over(costs, name, first_counted, last, site_pence) for name in channels}
     facts = MoneyFacts(
         tuple(_facts_of(channels, shown, prices)), person_minutes=get_person_minutes(session)
     )

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from closedloop.domain.impact import SHARE_MOVED, Check, CheckState, Displacement, Verdict
 from closedloop.domain.impact_overlap import GoLive
-from closedloop.services.impact_around import Surroundings, listed, signed, spelt
+from closedloop.domain.impact_words import spelt
+from closedloop.services.impact_around import Surroundings, listed, signed
 from closedloop.services.impact_estimates import Estimates
 from closedloop.services.impact_inputs import ThemeName
 

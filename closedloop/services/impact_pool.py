@@ -67,7 +67,11 @@ class Estimators:
         try:
             with ThreadPoolExecutor(len(self._helpers)) as threads:
                 done = list(threads.map(Helper.estimate, self._helpers, shares))
-        except (EOFError, OSError):  # a process beside was stopped: this one does its work, too
+        except (
+            EOFError,
+            OSError,
+            pickle.UnpicklingError,
+        ):  # a process beside was stopped: this one does its work, too
             logger.warning("A process that measures was stopped; its work is done here.")
             self._helpers = ()
             return [estimate_packed(task) for task in tasks]

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import zip_longest
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -131,7 +132,8 @@ def measure_due(
 
     Each has a transaction of its own, so a round that dies keeps what it did, and one that
     breaks does not stop the rest. A look is measured with data to its own day, even when the
-    night comes late, and so is what is measured again some days after a theme held.
+    night comes late, and so is what is measured again some days after a theme held. Of several
+    looks of one intervention each is written before the next is read, which asks what it said.
 
     Parameters
     ----------
@@ -146,7 +148,8 @@ def measure_due(
         estimators = ending.enter_context(open_estimators(len(due), cluster))
         round_ = _Round(transactions, settings, by, report, estimators, shared, len(due))
         round_.tell()
-        _measure_looks(round_, [one for one in due if one.is_look])
+        for wave in _waves([one for one in due if one.is_look]):
+            _measure_looks(round_, wave)
         for chunk in _chunks([one for one in due if not one.is_look]):
             _measure_running(round_, chunk)
         round_.done = round_.total
@@ -158,6 +161,15 @@ def measure_due(
         tuple(Refused(one, sentence) for one, sentence in sorted(round_.refused.items())),
         tuple(sorted(round_.failed)),
     )
+
+
+def _waves(due: list[_Due]) -> Iterator[list[_Due]]:
+    """Yield the first look of each intervention, then the second of those that have one, ..."""
+    of_each: dict[int, list[_Due]] = {}
+    for one in due:
+        of_each.setdefault(one.intervention_id, []).append(one)
+    for wave in zip_longest(*of_each.values()):
+        yield [one for one in wave if one is not None]
 
 
 def _chunks(due: list[_Due]) -> Iterator[list[_Due]]:

@@ -147,6 +147,7 @@ def write_measurement(
         session,
         theme_ids=[theme.id for theme in prepared.reading.around.touched],
         window=prepared.reading.window,
+        first_counted=prepared.reading.around.counted_from,
         site_pence=pence,
         k=settings.privacy_k,
     )

@@ -14,6 +14,8 @@ DRIVER = "Driver volume that effects are held against; or none."
 
 
 def upgrade() -> None:
+    # texts are encoded without case and punctuation from here on: vectors of both kinds would mix
+    op.execute("DELETE FROM encoded_texts")
     for column in (
         sa.Column("cost_low", sa.Double(), comment="Pence the fix costs, at least."),
         sa.Column("cost_high", sa.Double(), comment="Pence the fix costs, at most."),

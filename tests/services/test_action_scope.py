@@ -101,6 +101,18 @@ def test_shipping_freezes_what_it_touches_and_its_likes_are_watched(session, act
     assert touched.key not in {one["key"] for one in found.plan["left_out"]}
 
 
+def test_a_theme_that_is_gone_by_the_time_it_ships_is_named(session, action):
+    touched = make_theme(session)
+    state(session, action, [touched], "")
+    touched.status = ThemeStatus.RETIRED
+
+    with pytest.raises(Invalid) as refused:
+        ship(session, action)
+
+    assert f"{touched.key} {touched.name} is not in use any more" in refused.value.fields["also"]
+    assert action.status is not ActionStatus.SHIPPED
+
+
 def test_stages_set_the_looks_from_the_last_and_count_from_the_first(session, action):
     last = LIVE + timedelta(days=20)
     found = ship(session, action, stages=[Stage(LIVE, 0.2), Stage(last, 1.0)])

@@ -21,7 +21,8 @@ from tests.factories.themes import make_action, make_intervention, make_theme
 
 FIRST, LIVE = date(2025, 12, 1), date(2026, 2, 23)
 N_PRE = (LIVE - FIRST).days  # 84: twelve weeks
-WINDOW = MeasurementWindow(FIRST, LIVE, 2, LIVE + timedelta(days=15))  # counted: 25 Feb to 10 Mar
+WINDOW = MeasurementWindow(FIRST, LIVE, 2, LIVE + timedelta(days=15))
+FIRST_COUNTED = LIVE + timedelta(days=2)  # to 10 March
 K = 5
 
 
@@ -47,7 +48,14 @@ def add_people(session, theme, channel: str, number: int, *, customers: int | No
 
 
 def facts(session, theme, *, site_pence: float = 62.0):
-    kept = money_facts(session, theme_ids=[theme.id], window=WINDOW, site_pence=site_pence, k=K)
+    kept = money_facts(
+        session,
+        theme_ids=[theme.id],
+        window=WINDOW,
+        first_counted=FIRST_COUNTED,
+        site_pence=site_pence,
+        k=K,
+    )
     return read_facts(kept, handle_seconds=0, pence_per_minute=0)
 
 
@@ -215,7 +223,14 @@ def test_themes_that_a_fix_touches_are_counted_together(session, theme):
     other = make_theme(session)
     add_days(session, theme, FIRST, [3] * N_PRE, handle_seconds=300)
     add_days(session, other, FIRST, [1] * N_PRE, handle_seconds=700)
-    kept = money_facts(session, theme_ids=[theme.id, other.id], window=WINDOW, site_pence=62, k=K)
+    kept = money_facts(
+        session,
+        theme_ids=[theme.id, other.id],
+        window=WINDOW,
+        first_counted=FIRST_COUNTED,
+        site_pence=62,
+        k=K,
+    )
 
     assert read_facts(kept, handle_seconds=0, pence_per_minute=0).mean_seconds == 400
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 from closedloop.services.impact_estimates import list_figures, make_estimates
 from closedloop.services.impact_pool import Estimators, Helper
 from closedloop.services.impact_readings import read_for_measuring
@@ -48,3 +50,19 @@ def test_when_a_process_beside_is_stopped_its_work_is_done_here(session, setting
         assert list_figures(found, inputs[0]) == list_figures(make_estimates(inputs[0]), inputs[0])
     assert caplog.text.count("was stopped") == 1
     beside.close()
+
+
+def test_an_answer_that_breaks_off_is_made_here(session, settings, caplog, monkeypatch):
+    site = Site(session, n_controls=0)
+    inputs = [read_for_measuring(session, settings, site.intervention, LOOKS[0]).inputs]
+
+    def cut_off(*_args):
+        return pickle.loads(pickle.dumps(["cut off"])[:-4])  # as of one that is killed
+
+    monkeypatch.setattr(Helper, "estimate", cut_off)
+    beside = Helper()
+    (found,) = Estimators(helpers=[beside]).estimate(inputs)
+    beside.close()
+
+    assert list_figures(found, inputs[0]) == list_figures(make_estimates(inputs[0]), inputs[0])
+    assert "was stopped" in caplog.text

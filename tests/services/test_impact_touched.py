@@ -9,17 +9,17 @@ import sqlalchemy as sa
 
 from closedloop.domain.actions import ActionStatus
 from closedloop.domain.errors import NotMeasurable
-from closedloop.domain.impact import (
-    Verdict,
-)
+from closedloop.domain.impact import MeasurementWindow, Verdict
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import (
     DriverDay,
 )
+from closedloop.queries.series import channel_counts
 from closedloop.services.impact import (
     measure_intervention,
     reproduce_measurement,
 )
+from closedloop.services.impact_days import read_channels
 from tests.factories.series import (
     make_alike,
     make_definitions,
@@ -239,3 +239,33 @@ def test_a_driver_with_holes_is_said_or_not_used(session, settings):
     found = measure(site, settings)
     assert "not held against it" in check(found, "driver_volume")["sentence"]
     assert (found.n_pre, found.detail["rate"]) == (N_PRE, None)
+
+
+def test_days_since_the_change_whose_volumes_are_still_to_come_are_waited_for(session, settings):
+    site = Site(session)
+    add_driver(site)
+    late = DriverDay.day.between(LOOKS[0] - timedelta(days=3), LOOKS[0])
+    session.execute(sa.delete(DriverDay).where(late))
+
+    with pytest.raises(NotMeasurable, match="4 of the 18 days since the change have no volume"):
+        measure(site, settings, LOOKS[0])  # a look would be spent on “too early”
+
+    session.add_all(
+        DriverDay(driver="orders", day=LOOKS[0] - timedelta(days=n), volume=1_000.0)
+        for n in range(4)
+    )
+    assert measure(site, settings, LOOKS[0]).n_post == 14
+
+
+def test_contacts_of_no_channel_are_with_the_rest_and_not_lost(session):
+    site = Site(session, n_controls=0, after=30)
+    for channel, mean in (("", 9.0), ("fax", 0.01), ("phone", 20.0)):
+        site.write(site.theme, mean=mean, channel=channel)
+    window = MeasurementWindow(FIRST, LIVE, ROLLOUT, FIRST + timedelta(days=site.n_days - 1))
+
+    counts, names = read_channels(session, [site.theme.id], window)
+
+    everything = channel_counts(session, [site.theme.id], window.first_day, window.as_of)
+    assert "" in everything
+    assert names[-1] == ""
+    assert counts.sum() == sum(map(sum, everything.values()))
