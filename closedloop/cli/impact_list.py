@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from closedloop.cli.options import (
     print_table,
     speaks_plainly,
 )
+from closedloop.domain.errors import NotFound
 from closedloop.domain.impact import Verdict
 from closedloop.domain.impact_page_words import stands_behind
 from closedloop.domain.impact_words import to_words
@@ -25,6 +27,7 @@ from closedloop.queries.impact import (
     ShippedAction,
     Standing,
     Total,
+    list_departments_that_shipped,
     list_shipped,
 )
 from closedloop.queries.impact_measured import Measured, list_measurements
@@ -37,6 +40,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 
 @click.command("list")
 @instance_option
+@click.option("--department", help="Only actions of the department of this name.")
 @click.option(
     "--verdict",
     type=click.Choice([one.value for one in Standing]),
@@ -48,6 +52,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @speaks_plainly
 def list_impact(
     instance: Path | None,
+    department: str | None,
     verdict: str | None,
     first: datetime | None,
     last: datetime | None,
@@ -56,11 +61,16 @@ def list_impact(
     """Print every shipped action with its verdict, its range and its next look, and the total."""
     site = open_site(instance)
     filters: dict[str, Any] = {
+        "department_id": None,
         "standing": Standing(verdict) if verdict else None,
         "live_from": first.date() if first else None,
         "live_until": last.date() if last else None,
     }
     with site.database.reading() as session:
+        if department:
+            filters["department_id"] = _department_id(
+                department, list_departments_that_shipped(session)
+            )
         rows = list_shipped(session, **filters)
         pence = get_pence_per_minute(session, site.settings.pence_per_minute)
         total = get_portfolio(session, pence_now=pence, **filters).total
@@ -101,6 +111,18 @@ def measurements(
         click.echo(f"closedloop measure --reproduce {rows[0].id} computes the first one again.")
     else:
         click.echo("Nothing has been measured yet; the nightly round does it.")
+
+
+def _department_id(name: str, shipped: Sequence[tuple[int, str]]) -> int:
+    """Return the department of a name that has shipped something, whatever its capitals."""
+    for department_id, known in shipped:
+        if known.casefold() == name.strip().casefold():
+            return department_id
+    names = ", ".join(known for _, known in shipped)
+    raise NotFound(
+        f"No department “{name}” has shipped anything. "
+        + (f"Those that have: {names}." if names else "Nobody has shipped anything yet.")
+    )
 
 
 def _range(measured: Measured | None) -> str:

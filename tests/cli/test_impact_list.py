@@ -62,6 +62,21 @@ def test_the_list_is_filtered_and_what_runs_is_no_verdict(run_here, shipped):
     }
 
 
+def test_the_list_is_filtered_by_department_whose_names_are_told_when_there_is_none(
+    run_here, shipped
+):
+    fell, early, _ = shipped
+    name = fell.action.department.name
+    assert name != early.action.department.name
+    found = json.loads(run_here("impact", "list", "--department", name.upper(), "--json").stdout)
+
+    assert [one["action"] for one in found["shipped"]] == [fell.action.key]
+    assert found["total"]["actions"] == 1
+    told = run_here("impact", "list", "--department", "Moon", code=1).output
+    assert "No department “Moon” has shipped anything." in told
+    assert early.action.department.name in told
+
+
 def test_measurements_are_listed_newest_first_with_the_command_that_makes_one_again(
     run_here, shipped
 ):
