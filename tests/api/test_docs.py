@@ -136,14 +136,45 @@ def test_every_change_leaves_an_event_with_a_name_and_looking_leaves_none(api, s
     assert changes >= 9
 
 
-def test_every_address_of_themes_is_on_the_page_and_none_that_is_not_there(app):
-    text = (DOCS / "themes.md").read_text()
-    said = {(method, path) for method, path in re.findall(r"\| `(GET|POST|PATCH) (/\S+)`", text)}
-    there = {
-        (method, re.sub(r"<(?:[^<>]+:)?(\w+)>", r"{\1}", rule.rule).removeprefix("/api/v1"))
-        for rule in app.url_map.iter_rules()
-        if rule.rule.startswith(("/api/v1/themes", "/api/v1/contact-drivers"))
-        for method in rule.methods - {"HEAD", "OPTIONS"}
-    }
+ROW = re.compile(r"^\| `(GET|POST|PUT|PATCH|DELETE) (/\S+)` \| (.+) \|$", re.MULTILINE)
+PAGES = sorted(DOCS.glob("*.md"))
+SAID_OF_VALUES = {"none", "true", "false"}
 
-    assert said == there
+
+def rows() -> list[tuple[str, str]]:
+    """Return address and description of each row of the tables of all pages."""
+    return [(f"{m[1]} {m[2]}", m[3]) for page in PAGES for m in ROW.finditer(page.read_text())]
+
+
+def test_every_address_of_the_api_stands_once_on_the_pages_and_none_that_is_not_there(app):
+    there = sorted(
+        f"{method} " + re.sub(r"<(?:[^<>]+:)?(\w+)>", r"{\1}", rule.rule).removeprefix("/api/v1")
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/api/v1/")
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    )
+
+    assert len(there) > 100
+    assert sorted(address for address, _ in rows()) == there
+
+
+def names_taken(document: Any, address: str) -> set[str]:
+    """Return what an address takes in its query and its body, by the description of the API."""
+    method, path = address.split()
+    operation = document["paths"][f"/api/v1{path}"][method.lower()]
+    taken = {one["name"] for one in operation.get("parameters", ())}
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        schema = content["schema"]
+        name = schema.get("$ref", "").rpartition("/")[2]
+        taken |= (document["components"]["schemas"][name] if name else schema)["properties"].keys()
+    return taken
+
+
+def test_every_parameter_that_the_pages_name_is_taken_there(page):
+    document = page.raw("/api/v1/openapi.json").json
+    named = 0
+    for address, told in rows():
+        said = set(re.findall(r"`([a-z_]+)(?:=\w+)?`", told)) - SAID_OF_VALUES
+        assert said <= names_taken(document, address), (address, told)
+        named += len(said)
+    assert named > 50

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -43,17 +42,6 @@ def test_the_examples_do_what_the_page_says(api, session, look):
         assert fits(told, answer.json), (method, path, answer.text)
         asked += 1
     assert asked == 7
-
-
-def test_every_address_of_impact_is_on_the_page_and_none_that_is_not_there(app):
-    said = set(re.findall(r"\| `(GET|POST) (/\S+)`", PAGE.read_text()))
-    there = {
-        (method, re.sub(r"<(?:[^<>]+:)?(\w+)>", r"{\1}", rule.rule).removeprefix("/api/v1"))
-        for rule in app.url_map.iter_rules()
-        if rule.rule.startswith("/api/v1/impact")
-        for method in rule.methods - {"HEAD", "OPTIONS"}
-    }
-    assert said == there
 
 
 def test_impact_is_filtered_by_department_verdict_and_period(api, session, look):
