@@ -84,7 +84,7 @@ class Settings:
     )
     dask_scheduler: str = _setting(
         "",
-        "Dask scheduler whose workers encode texts and assign them to themes, e.g. "
+        "Dask scheduler whose workers encode texts, assign them to themes and compute impact, e.g. "
         "tcp://host:8786; empty is this process.",
     )
     naming_url: str = _setting(

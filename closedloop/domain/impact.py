@@ -254,8 +254,9 @@ class Check:
     Attributes
     ----------
     name : str
-        controls, family, spill, channels, repeat_rate, together, other_fixes, own_history,
-        lately, smallest_drop, holidays, driver_volume, data_gaps.
+        controls, many_looks, family, spill, channels, repeat_rate, together, other_fixes,
+        own_history, regression_to_mean, lately, smallest_drop, stages, holidays, driver_volume,
+        data_gaps.
     state : CheckState
     sentence : str
     """
