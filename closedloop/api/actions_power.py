@@ -9,19 +9,17 @@ from pydantic import Field
 from closedloop.api.auth import needs
 from closedloop.api.blueprint import bp
 from closedloop.api.schemas import In, Number, Out, Rate
-from closedloop.domain.actions import MOST_ROLLOUT_DAYS
+from closedloop.domain.actions import EARLIEST_GO_LIVE, LATEST_GO_LIVE, MOST_ROLLOUT_DAYS
 from closedloop.domain.power import Foresight, LookAhead, advise, foresee
 from closedloop.extensions import current_settings, db
 from closedloop.queries.action_page import find_action
 from closedloop.services.impact_power import foresee_power
 
-EARLIEST, LATEST = date(2000, 1, 1), date(2100, 1, 1)
-
 
 class PowerQuery(In):
     """When the change would go live; without a day, when it is due or after the last data."""
 
-    live_on: date | None = Field(None, ge=EARLIEST, le=LATEST)
+    live_on: date | None = Field(None, ge=EARLIEST_GO_LIVE, le=LATEST_GO_LIVE)
     rollout_days: int = Field(
         0, ge=0, le=MOST_ROLLOUT_DAYS, description="Days from then on that are not counted."
     )

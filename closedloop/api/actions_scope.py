@@ -9,7 +9,12 @@ from pydantic import Field
 from closedloop.api.auth import WRITE, api_actor, needs
 from closedloop.api.blueprint import bp
 from closedloop.api.schemas import In, Key, Out, Short, ThemeRef, Words
-from closedloop.domain.actions import MOST_ALSO, MOST_ROLLOUT_DAYS
+from closedloop.domain.actions import (
+    EARLIEST_GO_LIVE,
+    LATEST_GO_LIVE,
+    MOST_ALSO,
+    MOST_ROLLOUT_DAYS,
+)
 from closedloop.domain.comebacks import MOST_NOTE, ComebackOutcome
 from closedloop.domain.impact import looks
 from closedloop.domain.impact_stages import MOST_STAGES, Stage
@@ -19,8 +24,6 @@ from closedloop.queries.action_scope import Scope, find_theme_ids, get_scope
 from closedloop.services.action_scope import state_scope
 from closedloop.services.actions import ship_action
 from closedloop.services.comeback_reviews import review_comeback
-
-EARLIEST, LATEST = date(2000, 1, 1), date(2100, 1, 1)
 
 
 class ScopeIn(In):
@@ -41,14 +44,16 @@ class ScopeOut(Out):
 class StageIn(In):
     """From a day on, that day included, a share of customers meets the change."""
 
-    day: date = Field(ge=EARLIEST, le=LATEST)
+    day: date = Field(ge=EARLIEST_GO_LIVE, le=LATEST_GO_LIVE)
     share: float = Field(gt=0, le=1)
 
 
 class ShipIn(In):
     """Since when customers meet the change."""
 
-    went_live_on: date = Field(ge=EARLIEST, le=LATEST, description="First day of the roll-out.")
+    went_live_on: date = Field(
+        ge=EARLIEST_GO_LIVE, le=LATEST_GO_LIVE, description="First day of the roll-out."
+    )
     rollout_days: int = Field(
         0, ge=0, le=MOST_ROLLOUT_DAYS, description="Days from then on that are not counted."
     )

@@ -14,7 +14,7 @@ from closedloop.domain.impact import Range, Verdict
 from closedloop.domain.money_words import money_notes
 from closedloop.domain.payback import PaybackState, payback_words
 from closedloop.extensions import current_settings, db
-from closedloop.queries.impact import list_shipped
+from closedloop.queries.impact import list_looks_in_force
 from closedloop.queries.impact_money import ActionMoney, get_action_money, get_total_money
 from closedloop.queries.impact_page import find_shipped
 from closedloop.queries.site import get_pence_per_minute
@@ -42,12 +42,17 @@ class MoneyOut(Out):
     pence: RangeOut | None = Field(description="Minor units of the currency: capacity, not cash.")
     repeats_avoided: RangeOut | None = Field(description="Among the contacts, not on top.")
     handle_seconds: Number | None = Field(description="Mean before the change.")
+    handle_seconds_range: RangeOut | None = Field(
+        description="The same with its 95 % range; null where its error is not known."
+    )
     pence_per_minute: Number | None = Field(description="Mean over channels and counted days.")
     is_priced_now: bool = Field(description="At the rate of today: none was set when measured.")
     cost_low: Number | None = Field(description="Minor units that the fix costs, at least.")
     cost_high: Number | None = Field(description="At most.")
     payback: PaybackOut
-    notes: list[str] = Field(description="Where a number is weaker than it looks.")
+    notes: list[str] = Field(
+        description="Where a range is weaker than it looks; none where there is no range."
+    )
 
 
 class TotalMoneyOut(Out):
@@ -70,8 +75,7 @@ class TotalMoneyOut(Out):
 @needs("impact.view")
 def get_total_money_view() -> TotalMoneyOut:
     """Give minutes, people and money of all looks in force, with the range of their sum."""
-    looks = [row.look for row in list_shipped(db.session)]
-    found = get_total_money(db.session, looks, pence_now=_pence_now())
+    found = get_total_money(db.session, list_looks_in_force(db.session), pence_now=_pence_now())
     return TotalMoneyOut(
         actions=found.actions,
         timed=found.timed,
@@ -120,6 +124,7 @@ def _money(key: str, verdict: Verdict, found: ActionMoney, *, is_verdict: bool) 
         pence=_range(found.pence),
         repeats_avoided=_range(found.repeats),
         handle_seconds=facts.mean_seconds,
+        handle_seconds_range=_range(facts.seconds_range),
         pence_per_minute=facts.mean_pence,
         is_priced_now=facts.is_priced_now,
         cost_low=low,
@@ -130,7 +135,7 @@ def _money(key: str, verdict: Verdict, found: ActionMoney, *, is_verdict: bool) 
             latest=payback.latest,
             sentence=payback_words(payback),
         ),
-        notes=money_notes(facts),
+        notes=money_notes(facts) if found.has_range else [],
     )
 
 

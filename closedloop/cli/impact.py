@@ -20,19 +20,19 @@ from closedloop.cli.options import (
     speaks_plainly,
 )
 from closedloop.domain.audit import COMMAND_LINE
-from closedloop.domain.errors import Refusal
+from closedloop.domain.errors import NotMeasurable, Refusal
 from closedloop.domain.impact import LOOK_DAYS
 from closedloop.domain.impact_words import answer, plain, support
 from closedloop.domain.money_words import worth_in_words
 from closedloop.domain.payback import payback_words
 from closedloop.jobs.work import data_cut
-from closedloop.queries.impact import Measured, list_measured
+from closedloop.queries.impact_measured import Measured, list_measured
 from closedloop.queries.impact_money import ActionMoney, get_action_money
 from closedloop.queries.impact_page import find_shipped
 from closedloop.queries.site import get_pence_per_minute
 from closedloop.services.impact import (
+    measure_days,
     measure_due,
-    measure_intervention,
     reproduce_measurement,
     watch_comebacks,
 )
@@ -86,27 +86,30 @@ def _measure_one(site: Site, key: str, day: date, as_json: bool) -> None:
     """Measure one action: the looks that are due first, then the day asked for."""
     with site.database.transaction() as session:
         action = find_shipped(session, key)
-        for as_of in [*action.unspoken_looks(day), day]:
-            made = measure_intervention(
-                session,
-                settings=site.settings,
-                intervention_id=action.intervention_id,
-                as_of=as_of,
-                by=COMMAND_LINE,
-            )
-        measured = list_measured(session, [made.id])[made.id]
+    found = measure_days(
+        site.database.transaction,
+        settings=site.settings,
+        intervention_id=action.intervention_id,
+        days=[*action.unspoken_looks(day), day],
+        by=COMMAND_LINE,
+    )
+    if found.refusal:
+        raise NotMeasurable(found.refusal)
+    newest = found.made[-1].id
+    with site.database.transaction() as session:
+        measured = list_measured(session, [newest])[newest]
         action = find_shipped(session, key)
         pence = get_pence_per_minute(session, site.settings.pence_per_minute)
         money = get_action_money(session, measured, pence_now=pence)
     if as_json:
         print_json({**_facts(key, measured), **_money_facts(money, site)})
         return
-    found = action.finding(measured)
+    finding = action.finding(measured)
     look = f"look {measured.look} of {len(LOOK_DAYS)}"
     what = look if measured.is_look else "running, not yet a verdict"
     click.echo(f"{key} {action.title}: {measured.verdict.label.lower()} ({what})")
-    click.echo(plain(answer(found)))
-    for sentence in support(found):
+    click.echo(plain(answer(finding)))
+    for sentence in support(finding):
         click.echo(sentence)
     if said := worth_in_words(money.minutes, money.people, money.pence, site.settings.currency):
         click.echo(said)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
+from typing import Protocol
 
 from closedloop.domain.accounts import Role, may
-from closedloop.domain.errors import InvalidTransition
+from closedloop.domain.errors import InvalidTransition, NotAllowed
 from closedloop.domain.themes import ThemeStatus
+
+EARLIEST_GO_LIVE, LATEST_GO_LIVE = date(2000, 1, 1), date(2100, 1, 1)
+"""Days outside of these are slips of the hand."""
 
 
 class ActionStatus(StrEnum):
@@ -125,23 +129,74 @@ def theme_left_without_actions(still_measuring: bool) -> ThemeStatus:
     return _T.MEASURING if still_measuring else _T.TRIAGED
 
 
-def may_work_on(
-    role: Role,
-    *,
-    user_id: int,
-    user_department_id: int | None,
-    owner_id: int | None,
-    department_id: int,
-) -> bool:
+class Named(Protocol):
+    """What has a name."""
+
+    @property
+    def name(self) -> str:
+        """As shown."""
+
+
+class Worker(Protocol):
+    """Somebody who may be allowed to work on an action."""
+
+    @property
+    def id(self) -> int:
+        """Of the user."""
+
+    @property
+    def role(self) -> Role:
+        """What they are here for."""
+
+    @property
+    def department_id(self) -> int | None:
+        """Department they speak for."""
+
+
+class Owned(Protocol):
+    """An action, as far as it says whose it is."""
+
+    @property
+    def key(self) -> str:
+        """As people call it."""
+
+    @property
+    def owner_id(self) -> int | None:
+        """User answerable for it."""
+
+    @property
+    def department_id(self) -> int:
+        """Department that it is the work of."""
+
+    @property
+    def department(self) -> Named:
+        """The same department, by name."""
+
+
+def may_work_on(user: Worker, action: Owned) -> bool:
     """Return whether a user may work on an action.
 
     Managers work on any; a stakeholder on those of the own department and on those owned.
     """
-    if not may(role, "actions.work"):
+    if not may(user.role, "actions.work"):
         return False
-    if role is not Role.STAKEHOLDER:
+    if user.role is not Role.STAKEHOLDER:
         return True
-    return user_id == owner_id or user_department_id == department_id
+    return user.id == action.owner_id or user.department_id == action.department_id
+
+
+def check_may_work_on(user: Worker, action: Owned) -> None:
+    """Refuse whoever may not work on an action, and say who may.
+
+    Raises
+    ------
+    NotAllowed
+    """
+    if not may_work_on(user, action):
+        raise NotAllowed(
+            f"{action.key} belongs to {action.department.name}. Only that department, its owner "
+            "and the CX managers work on it."
+        )
 
 
 def may_own(role: Role, *, user_department_id: int | None, department_id: int) -> bool:

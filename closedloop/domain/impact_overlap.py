@@ -12,6 +12,9 @@ from closedloop.domain.impact import counted_from
 JOINT_DAYS = 28
 """Go-lives on the same themes at most so many days apart are one change."""
 
+MOST_JOINED_DAYS = 364
+"""Days from the first go-live to the last of changes measured as one."""
+
 SETTLING_DAYS = 14
 """Days after an earlier change's roll-out until its new level may be compared with."""
 
@@ -89,7 +92,8 @@ def find_overlap(mine: GoLive, others: Collection[GoLive], *, as_of: date) -> Ov
     Changes touch each other when they share a theme. Those at most `JOINT_DAYS` apart, also by
     way of others in between, are one change from the first go-live on. A later one is measured
     against the days since the earlier had settled, and ends the measuring of that one; where
-    those days are too few, it is refused, and the earlier goes on with both effects in it.
+    those days are too few, it is refused, and the earlier goes on with both effects in it. So is
+    one that lies more than `MOST_JOINED_DAYS` behind the first it would be measured with.
 
     Parameters
     ----------
@@ -112,7 +116,11 @@ def _overlap(mine: GoLive, related: Sequence[GoLive], as_of: date) -> Overlap:
     earlier = [one for one in beside if one.went_live_on < first]
     later = [one for one in beside if one.went_live_on > last]
     settled = max(earlier, key=lambda one: (one.settled_on, one.id), default=None)
-    refusal = _too_few_days(mine, first, settled) or _is_over(mine, members, later, known)
+    refusal = (
+        _too_long_a_chain(mine, members)
+        or _too_few_days(mine, first, settled)
+        or _is_over(mine, members, later, known)
+    )
     return Overlap(
         members=members,
         theme_ids=themes,
@@ -151,6 +159,21 @@ def _joined(mine: GoLive, known: Sequence[GoLive]) -> tuple[GoLive, ...]:
                 joined.add(other.id)
                 waiting.append(other)
     return tuple(one for one in known if one.id in joined)
+
+
+def _too_long_a_chain(mine: GoLive, members: tuple[GoLive, ...]) -> str:
+    """Say that the first of the changes measured as one is too long ago, or nothing."""
+    first = members[0]
+    days = (mine.went_live_on - first.went_live_on).days
+    if days <= MOST_JOINED_DAYS:
+        return ""
+    return (
+        f"{mine.key} is one of {len(members)} changes to the same themes, each at most "
+        f"{JOINT_DAYS} days after another, that would be measured as one. The first of them, "
+        f"{first.key} “{first.title}”, went live {days} days before it, and days so long before "
+        f"a change tell nothing of it; the limit is {MOST_JOINED_DAYS}. What they did together "
+        f"is measured with {first.key}."
+    )
 
 
 def _too_few_days(mine: GoLive, first: date, settled: GoLive | None) -> str:

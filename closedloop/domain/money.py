@@ -7,6 +7,7 @@ and what their ranges carry is in `money_totals`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -125,6 +126,16 @@ class MoneyFacts:
         timed = [c for c in self.channels if c.handle_seconds is not None]
         total = sum(c.share * (c.handle_seconds or 0.0) for c in timed)
         return total / self.timed_share if self.timed_share else None
+
+    @property
+    def seconds_range(self) -> Range | None:
+        """That mean with its 95 % range; None where the error of a handle time is not known."""
+        mean = self.mean_seconds
+        if mean is None or not self.knows_error:
+            return None
+        timed = [c for c in self.channels if c.handle_seconds is not None]
+        half = math.hypot(*(c.share * c.half_width for c in timed)) / self.timed_share
+        return Range(max(0.0, mean - half), mean, mean + half)
 
     @property
     def mean_pence(self) -> float | None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from closedloop.domain.comebacks import ComebackOutcome
 from closedloop.models import Action, Comeback, ImpactMeasurement, Intervention
-from closedloop.queries.impact import Measured, list_measured
+from closedloop.queries.impact_measured import Measured, list_measured
 
 
 @dataclass(frozen=True)

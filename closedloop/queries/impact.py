@@ -41,19 +41,6 @@ from closedloop.models import (
 from closedloop.queries.go_lives import list_go_lives
 from closedloop.queries.impact_measured import Measured, list_measured
 
-__all__ = [
-    "COUNTED_VERDICTS",
-    "Measured",
-    "ShippedAction",
-    "Standing",
-    "Total",
-    "list_departments_that_shipped",
-    "list_looks_in_force",
-    "list_measured",
-    "list_shipped",
-    "total_of",
-]
-
 COUNTED_VERDICTS: frozenset[Verdict] = frozenset(
     {Verdict.FELL, Verdict.ROSE, Verdict.NO_CHANGE, Verdict.INCONCLUSIVE}
 )

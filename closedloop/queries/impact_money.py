@@ -15,7 +15,9 @@ from closedloop.domain.money import Claim, read_facts
 from closedloop.domain.money_totals import TotalMoney, Worth, total_money, worth_of
 from closedloop.domain.payback import Payback, RepeatShare, pay_back, repeats_avoided
 from closedloop.models import Action, ImpactMeasurement, Intervention
-from closedloop.queries.impact import COUNTED_VERDICTS, Measured
+from closedloop.queries.impact import COUNTED_VERDICTS
+from closedloop.queries.impact_measured import Measured
+from closedloop.queries.impact_page import FullMeasurement
 
 
 @dataclass(frozen=True)
@@ -60,15 +62,23 @@ def get_action_money(session: Session, measured: Measured, *, pence_now: float) 
     pence_now : float
         The site's cost of a minute today; used only where none was set when it was measured.
     """
-    return list_action_money(session, [measured], pence_now=pence_now)[measured.id]
+    return _money_of(measured, _list_kept(session, [measured])[measured.id], pence_now)
 
 
-def list_action_money(
-    session: Session, measured: Collection[Measured], *, pence_now: float
-) -> dict[int, ActionMoney]:
-    """Return what each measurement is worth, by its id; one statement for all."""
-    kept = _list_kept(session, measured)
-    return {one.id: _money_of(one, kept[one.id], pence_now) for one in measured}
+def money_of(
+    full: FullMeasurement, cost: tuple[float, float] | None, *, pence_now: float
+) -> ActionMoney:
+    """Return the same of a measurement that was read in full, with what the fix cost."""
+    detail = full.detail
+    kept = _Kept(
+        money=detail.get("money"),
+        controls=detail.get("controls"),
+        repeats=detail.get("repeats"),
+        joint=detail.get("joint"),
+        counted_from=(detail.get("window") or {}).get("counted_from"),
+        cost=cost,
+    )
+    return _money_of(full.measured, kept, pence_now)
 
 
 def get_total_money(
@@ -83,7 +93,19 @@ def get_total_money(
     return total_money([_claim(look, kept[look.id], pence_now) for look in counted])
 
 
-def _list_kept(session: Session, measured: Collection[Measured]) -> dict[int, Any]:
+@dataclass(frozen=True)
+class _Kept:
+    """What a measurement wrote down of time and money, and what the fix cost."""
+
+    money: Mapping[str, Any] | None
+    controls: Collection[Any] | None
+    repeats: Mapping[str, Any] | None
+    joint: Collection[Mapping[str, Any]] | None
+    counted_from: str | None
+    cost: tuple[float, float] | None
+
+
+def _list_kept(session: Session, measured: Collection[Measured]) -> dict[int, _Kept]:
     if not measured:
         return {}
     m = ImpactMeasurement
@@ -102,18 +124,28 @@ def _list_kept(session: Session, measured: Collection[Measured]) -> dict[int, An
         .join(Action, Action.id == Intervention.action_id)
         .where(m.id.in_(sorted(one.id for one in measured)))
     )
-    return {row.id: row for row in rows}
+    return {
+        row.id: _Kept(
+            money=row.money,
+            controls=row.controls,
+            repeats=row.repeats,
+            joint=row.joint,
+            counted_from=row.counted_from,
+            cost=None
+            if row.cost_low is None or row.cost_high is None
+            else (row.cost_low, row.cost_high),
+        )
+        for row in rows
+    }
 
 
-def _money_of(measured: Measured, kept: Any, pence_now: float) -> ActionMoney:
+def _money_of(measured: Measured, kept: _Kept, pence_now: float) -> ActionMoney:
     claim = _claim(measured, kept, pence_now)
     has_range = measured.verdict in COUNTED_VERDICTS
     minutes, people, pence = (
         worth_of(claim, worth_in) if has_range else None
         for worth_in in (Worth.MINUTES, Worth.PEOPLE, Worth.PENCE)
     )
-    stated = kept.cost_low is not None and kept.cost_high is not None
-    cost = (kept.cost_low, kept.cost_high) if stated else None
     before, after = (_repeat_share(kept.repeats, when) for when in ("before", "after"))
     repeats = None
     if has_range and not measured.has_moved:
@@ -127,8 +159,8 @@ def _money_of(measured: Measured, kept: Any, pence_now: float) -> ActionMoney:
         repeats=repeats,
         repeats_before=before,
         repeats_after=after,
-        cost=cost,
-        payback=pay_back(cost, pence, claim.first_day, claim.n_days),
+        cost=kept.cost,
+        payback=pay_back(kept.cost, pence, claim.first_day, claim.n_days),
     )
 
 
@@ -137,7 +169,7 @@ def _repeat_share(repeats: Mapping[str, Any] | None, when: str) -> RepeatShare:
     return RepeatShare(found.get("identified", 0), found.get("repeats", 0))
 
 
-def _claim(measured: Measured, kept: Any, pence_now: float) -> Claim:
+def _claim(measured: Measured, kept: _Kept, pence_now: float) -> Claim:
     facts = read_facts(
         kept.money,
         handle_seconds=measured.handle_seconds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -70,6 +71,8 @@ class ImpactPage:
     ----------
     plan : dict
         Frozen at ship; see services/action_plan.py.
+    cost : (float, float) or None
+        Minor units that the fix cost, at least and at most; None where nobody has said.
     look : FullMeasurement or None
         The newest look, whose verdict is in force.
     newest : FullMeasurement or None
@@ -89,6 +92,7 @@ class ImpactPage:
 
     action: ShippedAction
     plan: dict[str, Any]
+    cost: tuple[float, float] | None
     look: FullMeasurement | None
     newest: FullMeasurement | None
     stood: FullMeasurement | None
@@ -131,9 +135,12 @@ def get_impact_page(
         When there is no such action or measurement, or the action was not shipped.
     """
     action = find_shipped(session, key)
-    stood = None if measurement_id is None else _find_stood(session, action, measurement_id)
-    look = get_detail(session, action.look) if action.look else None
-    newest = get_detail(session, action.running) if action.running else look
+    asked = None if measurement_id is None else _find_stood(session, action, measurement_id)
+    full = _list_full(session, [one for one in (asked, action.look, action.running) if one])
+    stood = full[asked.id] if asked else None
+    look = full[action.look.id] if action.look else None
+    newest = full[action.running.id] if action.running else look
+    plan, cost = _read_plan(session, action)
     running = list_measurements(
         session,
         action.intervention_id,
@@ -144,7 +151,8 @@ def get_impact_page(
     spoken = stood or look or newest
     return ImpactPage(
         action=action,
-        plan=get_plan(session, action),
+        plan=plan,
+        cost=cost,
         look=look,
         newest=newest,
         stood=stood,
@@ -156,20 +164,27 @@ def get_impact_page(
     )
 
 
-def _find_stood(session: Session, action: ShippedAction, measurement_id: int) -> FullMeasurement:
+def _find_stood(session: Session, action: ShippedAction, measurement_id: int) -> Measured:
     """Return one measurement of this action; that of another is not found here."""
+    for known in (action.look, action.running):
+        if known is not None and known.id == measurement_id:
+            return known
     found = list_measured(session, [measurement_id]).get(measurement_id)
     if found is None or found.intervention_id != action.intervention_id:
         raise NotFound(f"{action.key} has no measurement {measurement_id}.")
-    return get_detail(session, found)
+    return found
 
 
-def get_plan(session: Session, action: ShippedAction) -> dict[str, Any]:
-    """Return the plan of a shipped action, as frozen on the day it was shipped."""
-    plan = session.scalar(
-        sa.select(Intervention.plan).where(Intervention.id == action.intervention_id)
-    )
-    return plan or {}
+def _read_plan(
+    session: Session, action: ShippedAction
+) -> tuple[dict[str, Any], tuple[float, float] | None]:
+    """Return the plan as frozen on the day the action was shipped, and what the fix costs."""
+    plan, low, high = session.execute(
+        sa.select(Intervention.plan, Action.cost_low, Action.cost_high)
+        .join(Action, Action.id == Intervention.action_id)
+        .where(Intervention.id == action.intervention_id)
+    ).one()
+    return plan or {}, None if low is None or high is None else (low, high)
 
 
 def find_shipped(session: Session, key: str) -> ShippedAction:
@@ -188,17 +203,27 @@ def find_shipped(session: Session, key: str) -> ShippedAction:
     raise NotFound(f"{key} has not been shipped yet, so there is nothing to measure.")
 
 
-def get_detail(session: Session, measured: Measured) -> FullMeasurement:
-    """Return a measurement with its paths, checks and neighbours."""
+def _list_full(session: Session, measured: Collection[Measured]) -> dict[int, FullMeasurement]:
+    """Return measurements with their paths, checks and neighbours, by id."""
+    by_id = {one.id: one for one in measured}
+    if not by_id:
+        return {}
     m = ImpactMeasurement
-    row = session.execute(
-        sa.select(m.detail, m.definition_set_id, m.input_sha256).where(m.id == measured.id)
-    ).one()
-    return FullMeasurement(measured, row.detail or {}, row.definition_set_id, row.input_sha256)
+    rows = session.execute(
+        sa.select(m.id, m.detail, m.definition_set_id, m.input_sha256).where(
+            m.id.in_(sorted(by_id))
+        )
+    )
+    return {
+        row.id: FullMeasurement(
+            by_id[row.id], row.detail or {}, row.definition_set_id, row.input_sha256
+        )
+        for row in rows
+    }
 
 
-def get_measurement(session: Session, measurement_id: int) -> tuple[str, FullMeasurement]:
-    """Return the key of the action that a measurement is of, and the measurement.
+def get_measured_key(session: Session, measurement_id: int) -> str:
+    """Return the key of the action that a measurement is of.
 
     Raises
     ------
@@ -212,7 +237,19 @@ def get_measurement(session: Session, measurement_id: int) -> tuple[str, FullMea
     )
     if key is None:
         raise NotFound(f"There is no measurement {measurement_id}.")
-    return key, get_detail(session, list_measured(session, [measurement_id])[measurement_id])
+    return key
+
+
+def get_measurement(session: Session, measurement_id: int) -> tuple[str, FullMeasurement]:
+    """Return the key of the action that a measurement is of, and the measurement.
+
+    Raises
+    ------
+    NotFound
+    """
+    key = get_measured_key(session, measurement_id)
+    measured = list_measured(session, [measurement_id])
+    return key, _list_full(session, measured.values())[measurement_id]
 
 
 def _comebacks(session: Session, intervention_id: int) -> tuple[ComebackNote, ...]:

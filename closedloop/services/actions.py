@@ -18,13 +18,13 @@ from closedloop.domain.actions import (
     ActionStatus,
     check_action_move,
     check_can_change,
+    check_may_work_on,
     check_theme_takes_actions,
-    may_work_on,
     theme_left_without_actions,
 )
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
-from closedloop.domain.errors import Conflict, Invalid, InvalidTransition, NotAllowed, NotFound
+from closedloop.domain.errors import Conflict, Invalid, InvalidTransition, NotFound
 from closedloop.domain.impact_stages import Stage, stages_last, stages_to_json
 from closedloop.domain.impact_words import spelt
 from closedloop.domain.payback import cost_problems
@@ -130,7 +130,7 @@ def change_action(
         Also when a stakeholder moves it to another department: that is handing back.
     NotFound
     """
-    action = _get_action(session, action_id, by)
+    action = get_workable_action(session, action_id, by)
     check_can_change(action.key, action.status)
     if department_id != action.department_id:
         require_permission(
@@ -190,7 +190,7 @@ def state_cost(
         With a sentence per field.
     NotAllowed, NotFound
     """
-    action = _get_action(session, action_id, by)
+    action = get_workable_action(session, action_id, by)
     if fields := cost_problems(cost_low, cost_high):
         raise Invalid("The cost was not saved. " + " ".join(fields.values()), fields)
     before, after = (action.cost_low, action.cost_high), (cost_low, cost_high)
@@ -215,7 +215,7 @@ def agree_action(session: Session, *, action_id: int, by: Actor) -> Action:
         If nobody owns it, or no day is set.
     InvalidTransition, NotAllowed, NotFound
     """
-    action = _get_action(session, action_id, by)
+    action = get_workable_action(session, action_id, by)
     if action.status is ActionStatus.AGREED:
         return action
     check_action_move(action.status, ActionStatus.AGREED)
@@ -238,7 +238,7 @@ def start_action(session: Session, *, action_id: int, by: Actor) -> Action:
     ------
     InvalidTransition, NotAllowed, NotFound
     """
-    action = _get_action(session, action_id, by)
+    action = get_workable_action(session, action_id, by)
     if action.status is not ActionStatus.IN_PROGRESS:
         _move(action, ActionStatus.IN_PROGRESS)
         _record(session, action, by, "started", f"started {action.key}")
@@ -255,7 +255,7 @@ def cancel_action(session: Session, *, action_id: int, reason: str, by: Actor) -
         Without a reason.
     InvalidTransition, NotAllowed, NotFound
     """
-    action = _get_action(session, action_id, by)
+    action = get_workable_action(session, action_id, by)
     if action.status is ActionStatus.CANCELLED:
         return action
     reason = check_reason(reason, what="cancelling an action")
@@ -278,7 +278,7 @@ def hand_back_action(session: Session, *, action_id: int, reason: str, by: Actor
         Without a reason.
     InvalidTransition, NotAllowed, NotFound
     """
-    action = _get_action(session, action_id, by)
+    action = get_workable_action(session, action_id, by)
     if action.status is ActionStatus.HANDED_BACK:
         return action
     reason = check_reason(reason, what="handing back an action")
@@ -303,7 +303,7 @@ def reopen_action(session: Session, *, action_id: int, by: Actor) -> Action:
     ------
     InvalidTransition, NotAllowed, NotFound
     """
-    action = _get_action(session, action_id, by)
+    action = get_workable_action(session, action_id, by)
     if action.status is ActionStatus.PROPOSED:
         return action
     check_action_move(action.status, ActionStatus.PROPOSED)
@@ -360,7 +360,7 @@ def ship_action(
         With a sentence per field.
     InvalidTransition, NotAllowed, NotFound
     """
-    action = _get_action(session, action_id, by)
+    action = get_workable_action(session, action_id, by)
     if action.status is ActionStatus.SHIPPED:
         raise InvalidTransition(f"{action.key} is shipped already.")
     check_action_move(action.status, ActionStatus.SHIPPED)
@@ -421,11 +421,6 @@ def get_workable_action(session: Session, action_id: int, by: Actor) -> Action:
     ------
     NotAllowed, NotFound
     """
-    return _get_action(session, action_id, by)
-
-
-def _get_action(session: Session, action_id: int, by: Actor) -> Action:
-    """Return the action, locked with its theme, if the asker may work on it."""
     action = session.scalar(
         sa.select(Action)
         .where(Action.id == action_id)
@@ -435,18 +430,8 @@ def _get_action(session: Session, action_id: int, by: Actor) -> Action:
     if action is None:
         raise NotFound(f"There is no action {action_id}.")
     _get_theme(session, action.theme_id)
-    user = find_asker(session, by)
-    if user is not None and not may_work_on(
-        user.role,
-        user_id=user.id,
-        user_department_id=user.department_id,
-        owner_id=action.owner_id,
-        department_id=action.department_id,
-    ):
-        raise NotAllowed(
-            f"{action.key} belongs to {action.department.name}. Only that department, its owner "
-            "and the CX managers work on it."
-        )
+    if user := find_asker(session, by):
+        check_may_work_on(user, action)
     return action
 
 

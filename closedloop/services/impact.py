@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
-from closedloop.domain.errors import NotFound
+from closedloop.domain.errors import NotFound, NotMeasurable
+from closedloop.domain.impact_words import spelt
 from closedloop.domain.themes import ThemeStatus, check_theme_move
 from closedloop.models import ImpactMeasurement, Theme
 from closedloop.services.askers import require_permission
 from closedloop.services.comebacks import watch_comebacks
 from closedloop.services.impact_readings import read_for_measuring
-from closedloop.services.impact_round import MeasureSummary, Refused, measure_due
-from closedloop.services.impact_rows import Reproduction, reproduce_measurement
+from closedloop.services.impact_round import measure_due
+from closedloop.services.impact_rows import reproduce_measurement
 from closedloop.services.impact_writing import lock_intervention, measure_alone
+from closedloop.services.long_work import Transactions
 from closedloop.services.theme_moves import move_theme
 from ml.impact import METHOD_VERSION
 
 __all__ = [
     "METHOD_VERSION",
-    "MeasureSummary",
-    "Refused",
-    "Reproduction",
+    "Measuring",
     "close_theme",
+    "measure_days",
     "measure_due",
     "measure_intervention",
     "reproduce_measurement",
@@ -66,6 +69,65 @@ def measure_intervention(
     intervention = lock_intervention(session, intervention_id)
     reading = read_for_measuring(session, settings, intervention, as_of)
     return measure_alone(session, settings, intervention, reading, by)
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """What came of measuring with data to several days.
+
+    Attributes
+    ----------
+    made : tuple of ImpactMeasurement
+        The row of each day that could be measured, in their order, whether new or there before.
+    refusal : str
+        Why the others could not, and what is kept; empty when all could.
+    """
+
+    made: tuple[ImpactMeasurement, ...]
+    refusal: str
+
+
+def measure_days(
+    transactions: Transactions,
+    *,
+    settings: Settings,
+    intervention_id: int,
+    days: Sequence[date],
+    by: Actor,
+) -> Measuring:
+    """Measure with data to one day after the other, each in a transaction of its own.
+
+    A look that was read stays read, whatever a later day is refused for.
+
+    Parameters
+    ----------
+    settings : Settings
+    days : sequence of date
+        Last reporting days to read, inclusive and rising: each asks what those before it said.
+
+    Raises
+    ------
+    NotFound
+    """
+    made: list[ImpactMeasurement] = []
+    refusal = ""
+    for as_of in days:
+        try:
+            with transactions() as session:
+                row = measure_intervention(
+                    session,
+                    settings=settings,
+                    intervention_id=intervention_id,
+                    as_of=as_of,
+                    by=by,
+                )
+        except NotMeasurable as refused:
+            refusal = refusal or refused.sentence
+        else:
+            made.append(row)
+    if refusal and made:
+        refusal += f" What was measured with data to {spelt(made[-1].as_of)} is kept."
+    return Measuring(tuple(made), refusal)
 
 
 def close_theme(session: Session, *, theme_id: int, by: Actor) -> Theme:

@@ -203,7 +203,9 @@ def _other_fixes(
 
 
 @lru_cache(maxsize=32)
-def list_holidays(country: str, first_day: date, last_day: date) -> tuple[tuple[date, str], ...]:
+def find_holidays(
+    country: str, first_day: date, last_day: date
+) -> tuple[tuple[date, str], ...] | None:
     """Return the public holidays of a country between two days, both inclusive.
 
     Parameters
@@ -211,10 +213,10 @@ def list_holidays(country: str, first_day: date, last_day: date) -> tuple[tuple[
     country : str
         "GB", or with a part of the country "GB-ENG"; empty is none.
 
-    Raises
-    ------
-    LookupError
-        If there is no calendar of that name.
+    Returns
+    -------
+    tuple of (date, str) or None
+        By day, each with its name; None if there is no calendar of that name.
     """
     if not country:
         return ()
@@ -225,7 +227,12 @@ def list_holidays(country: str, first_day: date, last_day: date) -> tuple[tuple[
     try:
         calendar = holidays.country_holidays(code, subdiv=part or None, years=years)
     except NotImplementedError:
-        raise LookupError(country) from None
+        return None
     return tuple(
         (day, str(name)) for day, name in sorted(calendar.items()) if first_day <= day <= last_day
     )
+
+
+def list_holidays(country: str, first_day: date, last_day: date) -> tuple[date, ...]:
+    """Return the days of `find_holidays` alone; none where there is no such calendar."""
+    return tuple(day for day, _ in find_holidays(country, first_day, last_day) or ())

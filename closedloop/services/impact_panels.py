@@ -64,7 +64,7 @@ def read_panel(session: Session, *, settings: Settings, as_of: date, days: int) 
         first_day=first_day,
         fixes=_list_fixes(session, column_of, first_day),
         families=_list_families(session, column_of),
-        holidays=_list_holidays(settings.holiday_country, first_day, as_of),
+        holidays=list_holidays(settings.holiday_country, first_day, as_of),
     )
     return SitePanel(panel, theme_ids)
 
@@ -96,13 +96,6 @@ def _list_families(session: Session, column_of: Mapping[int, int]) -> tuple[froz
             found[column_of[one]].add(column_of[other])
             found[column_of[other]].add(column_of[one])
     return tuple(frozenset(columns) for columns in found)
-
-
-def _list_holidays(country: str, first_day: date, last_day: date) -> tuple[date, ...]:
-    try:
-        return tuple(day for day, _ in list_holidays(country, first_day, last_day))
-    except LookupError:
-        return ()
 
 
 def first_contact_days(panel: Panel) -> list[int]:

@@ -172,16 +172,9 @@ def _read(
         n_family=len(touched) + len(siblings),
         controls=stack_counts(counts, controls, len(days)),
         first_day=window.first_day,
-        holidays=_holidays(settings.holiday_country, window.first_day, reach),
+        holidays=list_holidays(settings.holiday_country, window.first_day, reach),
         prior=current_prior(session),
     )
-
-
-def _holidays(country: str, first_day: date, last_day: date) -> tuple[date, ...]:
-    try:
-        return tuple(day for day, _ in list_holidays(country, first_day, last_day))
-    except LookupError:
-        return ()
 
 
 def _prove(

@@ -22,7 +22,7 @@ from closedloop.domain.impact import (
     measurement_window,
 )
 from closedloop.domain.impact_judging import CLAIMS, look_alpha
-from closedloop.domain.impact_overlap import Overlap
+from closedloop.domain.impact_overlap import MOST_JOINED_DAYS, Overlap
 from closedloop.domain.impact_stages import Stage, stages_from_json
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import ImpactMeasurement, Intervention
@@ -45,7 +45,7 @@ from closedloop.services.impact_inputs import (
     Comparison,
     ThemeName,
     choose_comparison,
-    list_holidays,
+    find_holidays,
     stack_counts,
 )
 from closedloop.services.impact_packing import Counts, MeasurementInputs
@@ -64,7 +64,6 @@ from closedloop.services.impact_touched import (
 from ml.impact import METHOD_VERSION
 
 MOST_UNASSIGNED = 0.01  # share of contacts since go-live that may wait for a theme
-MOST_JOINED_DAYS = 364  # from the first go-live to the last of changes measured as one
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +199,7 @@ def _read_scope(
         days=days,
         counts=counts,
         beside=beside,
-        holidays=_holidays(settings.holiday_country, window),
+        holidays=find_holidays(settings.holiday_country, window.first_day, window.as_of),
         # of changes measured as one each reached its customers by itself: no share fits all
         stages=[] if overlap.is_joint else stages_from_json(intervention.stages),
     )
@@ -371,10 +370,3 @@ def _check_assigned(session: Session, shared: SharedReads, window: MeasurementWi
             f"{waiting:,} contacts since the change have not been assigned to themes yet, so it "
             "would look better than it is. Assign contacts, then measure."
         )
-
-
-def _holidays(country: str, window: MeasurementWindow) -> tuple[tuple[date, str], ...] | None:
-    try:
-        return list_holidays(country, window.first_day, window.as_of)
-    except LookupError:
-        return None

@@ -15,7 +15,6 @@ from closedloop.config import Settings
 from closedloop.extensions import csrf, current_settings, db
 from closedloop.queries.site import (
     DataSpan,
-    get_data_span,
     get_definition_set_number,
     get_nav_counts,
 )
@@ -25,6 +24,7 @@ from closedloop.web.errors import init_errors
 from closedloop.web.filters import register_filters
 from closedloop.web.permissions import guard_pages, refuse_unmarked_routes, user_may
 from closedloop.web.session import init_sessions
+from closedloop.web.spans import data_span
 
 BLUEPRINTS = (
     "home",
@@ -103,7 +103,7 @@ def _frame(settings: Settings) -> Frame:
         method_version=METHOD_VERSION,
         may=user_may,
         nav_counts=get_nav_counts(db.session) if known else {},
-        span=get_data_span(db.session) if known else DataSpan(None, None),
+        span=data_span() if known else DataSpan(None, None),
         definition_set=get_definition_set_number(db.session) if known else None,
     )
     return flask.g.frame  # type: ignore[no-any-return]

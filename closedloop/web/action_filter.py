@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -16,8 +15,8 @@ from closedloop.domain.clock import today
 from closedloop.extensions import current_settings, db
 from closedloop.queries.accounts import list_departments
 from closedloop.queries.actions import ActionFilter, ActionRow, cursor_of, list_owners
+from closedloop.web.asked import short_number, write_day_cursor
 
-_CURSOR = re.compile(r"(\d{4}-\d\d-\d\d)\.(\d{1,9})")
 _VIEWS = {
     "open": OPEN_ACTIONS,
     "shipped": SHIPPED_ACTIONS,
@@ -47,9 +46,9 @@ class Asked:
 def read_filter() -> Asked:
     """Read the filter of the address; what makes no sense is left out."""
     values = {name: request.args[name] for name in _ASKED if request.args.get(name)}
-    owner = _number(values.get("owner", ""))
+    owner = short_number(values.get("owner", ""))
     wanted = ActionFilter(
-        department_id=_number(values.get("department", "")),
+        department_id=short_number(values.get("department", "")),
         owner_id=current_user.id if values.get("mine") else owner,
         overdue_on=this_day() if values.get("overdue") else None,
         statuses=_VIEWS.get(values.get("show", ""), ()),
@@ -57,25 +56,10 @@ def read_filter() -> Asked:
     return Asked(wanted, values)
 
 
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
-
-
-def read_cursor(text: str) -> tuple[date, int] | None:
-    """Return where the list goes on, None for its start."""
-    found = _CURSOR.fullmatch(text)
-    if found is None:
-        return None
-    try:
-        return date.fromisoformat(found[1]), int(found[2])
-    except ValueError:
-        return None
-
-
 def more_url(asked: Asked, last: ActionRow) -> str:
     """Return the address of what comes after a row."""
-    day, last_id = cursor_of(last)
-    return url_for("actions.index", **asked.values, after=f"{day.isoformat()}.{last_id}")
+    after = write_day_cursor(*cursor_of(last))
+    return url_for("actions.index", **asked.values, after=after)
 
 
 def linker(asked: Asked) -> Callable[..., str]:

@@ -17,10 +17,11 @@ from closedloop.domain.actions import (
     OPEN_ACTIONS,
     ActionStatus,
     check_can_change,
+    check_may_work_on,
     go_live_problem,
     may_work_on,
 )
-from closedloop.domain.errors import Invalid, NotAllowed
+from closedloop.domain.errors import Invalid
 from closedloop.domain.impact import counted_from, looks
 from closedloop.domain.impact_stages import (
     Stage,
@@ -60,7 +61,6 @@ from closedloop.web.action_filter import (
     filter_choices,
     linker,
     more_url,
-    read_cursor,
     read_filter,
     this_day,
 )
@@ -75,6 +75,7 @@ from closedloop.web.action_form import (
 )
 from closedloop.web.actions_bp import bp
 from closedloop.web.actions_scope import read_scope, scope_choices, scope_values, typed_scope
+from closedloop.web.asked import read_day_cursor
 from closedloop.web.csv_files import csv_response
 from closedloop.web.flashes import flash_done
 from closedloop.web.htmx import see_other
@@ -106,7 +107,7 @@ def index() -> str:
         return render_template(
             "actions/index.html", board=get_board(db.session, asked.wanted), **shared
         )
-    after = read_cursor(request.args.get("after", ""))
+    after = read_day_cursor(request.args.get("after", ""))
     rows = list_actions(db.session, asked.wanted, after=after, limit=PAGE_ROWS + 1)
     shown = rows[:PAGE_ROWS]
     return render_template(
@@ -178,7 +179,7 @@ def show(key: str) -> str:
 def edit(key: str) -> str:
     """Show the form of an open action."""
     action = find_action(db.session, key)
-    _refuse_others(action)
+    check_may_work_on(current_user, action)
     check_can_change(key, action.status)
     values = {
         "title": action.title,
@@ -300,8 +301,8 @@ def _action_page(key: str, *, errors: dict[str, str] | None = None) -> str:
         errors=errors or {},
         typed=request.form,
         today=this_day(),
-        moves=_moves(page) if _may_work(action) else frozenset(),
-        may_work=_may_work(action),
+        moves=_moves(page) if may_work_on(current_user, action) else frozenset(),
+        may_work=may_work_on(current_user, action),
         is_open=action.status in OPEN_ACTIONS,
     )
 
@@ -314,7 +315,7 @@ def _ship_page(
     key: str, values: dict[str, str], *, asked: bool = False, errors: dict[str, str] | None = None
 ) -> str:
     action = find_action(db.session, key)
-    _refuse_others(action)
+    check_may_work_on(current_user, action)
     problems = dict(errors or {})
     preview: dict[str, Any] | None = None
     if asked:
@@ -412,24 +413,6 @@ def _with_reason(key: str, verb: Callable[..., Any], field: str, done: str) -> P
         return _action_page(key, errors={field: refusal.sentence}), 422
     flash_done(done, url_for("actions.reopen", key=key), "Propose it again")
     return see_other(url_for("actions.show", key=key))
-
-
-def _may_work(action: Any) -> bool:
-    return may_work_on(
-        current_user.role,
-        user_id=current_user.id,
-        user_department_id=current_user.department_id,
-        owner_id=action.owner_id,
-        department_id=action.department_id,
-    )
-
-
-def _refuse_others(action: Any) -> None:
-    if not _may_work(action):
-        raise NotAllowed(
-            f"{action.key} belongs to {action.department.name}. Only that department, its owner "
-            "and the CX managers work on it."
-        )
 
 
 def _errors(refusal: Invalid, field: str) -> dict[str, str]:

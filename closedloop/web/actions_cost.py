@@ -6,8 +6,8 @@ from flask import flash, render_template, request, url_for
 from flask_login import current_user
 from werkzeug import Response
 
-from closedloop.domain.actions import may_work_on
-from closedloop.domain.errors import Invalid, NotAllowed
+from closedloop.domain.actions import check_may_work_on
+from closedloop.domain.errors import Invalid
 from closedloop.extensions import current_settings, db
 from closedloop.queries.action_page import find_action
 from closedloop.services.actions import state_cost
@@ -25,17 +25,7 @@ FIELDS = ("cost_low", "cost_high")
 def cost(key: str) -> str:
     """Ask what a fix costs."""
     action = find_action(db.session, key)
-    if not may_work_on(
-        current_user.role,
-        user_id=current_user.id,
-        user_department_id=current_user.department_id,
-        owner_id=action.owner_id,
-        department_id=action.department_id,
-    ):
-        raise NotAllowed(
-            f"{key} belongs to {action.department.name}. Only that department, its owner and the "
-            "CX managers say what it costs."
-        )
+    check_may_work_on(current_user, action)
     return _page(key, {name: cost_field(getattr(action, name)) for name in FIELDS}, {})
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import render_template, request
 
-from closedloop.domain.actions import MOST_ROLLOUT_DAYS
+from closedloop.domain.actions import EARLIEST_GO_LIVE, LATEST_GO_LIVE, MOST_ROLLOUT_DAYS
 from closedloop.domain.errors import Invalid, NotMeasurable
 from closedloop.domain.power import SURE, Foresight, advise, foresee
 from closedloop.extensions import current_settings, db
@@ -68,7 +68,7 @@ def _read(values: dict[str, str]) -> tuple[date | None, int]:
     rollout_days = read_count(values, "rollout_days", "the days of the roll-out", problems)
     if rollout_days > MOST_ROLLOUT_DAYS:
         problems["rollout_days"] = f"The roll-out takes 0 to {MOST_ROLLOUT_DAYS} days."
-    if live_on is not None and not date(2000, 1, 1) <= live_on <= date(2100, 1, 1):
+    if live_on is not None and not EARLIEST_GO_LIVE <= live_on <= LATEST_GO_LIVE:
         problems["went_live_on"] = "Write a day of this century, as 2026-03-31."
     if problems:
         raise Invalid("It was not reckoned.", problems)

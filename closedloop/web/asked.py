@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from datetime import date
 from typing import Any, TypeVar
 
 import flask
@@ -14,6 +15,8 @@ from closedloop.domain.errors import Invalid
 Row = TypeVar("Row")
 LARGEST_ID = 2**31 - 1
 """Of the tables with short ids; no other table comes near it either."""
+
+_DAY_CURSOR = re.compile(r"(\d{4}-\d\d-\d\d)\.(\d{1,9})")
 
 
 class IdConverter(IntegerConverter):
@@ -52,6 +55,27 @@ def older_page(
     page = found[:rows]
     older = number_of(page[-1]) if len(found) > rows else None
     return {"rows": page, "older": older, "is_first": before is None}
+
+
+def read_day_cursor(text: str) -> tuple[date, int] | None:
+    """Return day and id below which a list goes on; None at its start, or where they are none."""
+    found = _DAY_CURSOR.fullmatch(text)
+    if found is None:
+        return None
+    try:
+        return date.fromisoformat(found[1]), int(found[2])
+    except ValueError:
+        return None
+
+
+def write_day_cursor(day: date, last_id: int) -> str:
+    """Return what makes a list go on below a row, as addresses have it."""
+    return f"{day.isoformat()}.{last_id}"
+
+
+def short_number(text: str) -> int | None:
+    """Return a whole number of up to nine digits; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def row_id(text: str) -> int:

@@ -37,13 +37,14 @@ from closedloop.queries.impact_total import portfolio_of
 from closedloop.queries.jobs import last_runs
 from closedloop.queries.leftovers import list_emerging
 from closedloop.queries.repeats import Day, Trend
-from closedloop.queries.site import DataSpan, get_data_span, get_pence_per_minute
+from closedloop.queries.site import DataSpan, get_pence_per_minute
 from closedloop.services.accounts import note_look_at_home
 from closedloop.web.asked import row_id
 from closedloop.web.csv_files import csv_response
 from closedloop.web.filters import day as day_words
 from closedloop.web.filters import pct, plural
 from closedloop.web.permissions import requires, user_may
+from closedloop.web.spans import data_span
 from closedloop.web.todo import Facts, todo_items
 
 bp = Blueprint("home", __name__)
@@ -61,7 +62,7 @@ def index() -> str:
     """Show where the loop stands, what waits for the user, and what changed."""
     settings = current_settings()
     running = today(settings.reporting_zone)
-    span = get_data_span(db.session)
+    span = data_span()
     cut = span.cut(settings.reporting_zone)
     trend = _trend(span, settings.reporting_zone)
     headline = headline_of(trend, fewest=settings.privacy_k)
@@ -154,7 +155,7 @@ def _trend(span: DataSpan, zone: str) -> Trend:
 def trend_csv() -> Response:
     """Send the days of the chart on home."""
     settings = current_settings()
-    span = get_data_span(db.session)
+    span = data_span()
     trend = _trend(span, settings.reporting_zone)
     headings = (
         *("Day", "Contacts with a known customer", "Any reason, day", "Same theme, day"),

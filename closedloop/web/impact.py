@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from flask import flash, render_template, request, url_for
 from flask_login import current_user
 from werkzeug import Response
 
-from closedloop.domain.errors import Invalid, NotFound, NotMeasurable
+from closedloop.domain.errors import Invalid, NotFound
 from closedloop.domain.impact_page_words import stands_behind
 from closedloop.domain.impact_words import spelt
 from closedloop.domain.money_words import RULES as MONEY_RULES
@@ -23,18 +24,19 @@ from closedloop.queries.impact_page import (
     ImpactPage,
     find_shipped,
     get_impact_page,
-    get_measurement,
+    get_measured_key,
 )
 from closedloop.queries.impact_total import get_portfolio
 from closedloop.queries.sign_offs import owner_ids
-from closedloop.queries.site import get_data_span, get_pence_per_minute
-from closedloop.services.impact import measure_intervention, reproduce_measurement
+from closedloop.queries.site import get_pence_per_minute
+from closedloop.services.impact import measure_days, reproduce_measurement
 from closedloop.services.sign_offs import MOST_NOTE, sign_off_measurement
 from closedloop.web import impact_settings
+from closedloop.web.asked import read_day_cursor
 from closedloop.web.csv_files import csv_response
 from closedloop.web.htmx import see_other
 from closedloop.web.impact_answer import answer_values, chart_values, plan_beside
-from closedloop.web.impact_asked import cursor_after, read_asked, read_cursor
+from closedloop.web.impact_asked import cursor_after, read_asked
 from closedloop.web.impact_bp import bp
 from closedloop.web.impact_charts import DAY_HEADINGS, RUNNING_HEADINGS, day_cells, running_cells
 from closedloop.web.impact_files import SHIPPED_HEADINGS, shipped_cells
@@ -42,6 +44,7 @@ from closedloop.web.impact_money import money_context
 from closedloop.web.impact_rules import RULES, settings_in_force
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
+from closedloop.web.spans import data_cut
 
 __all__ = ["bp", "impact_settings"]  # its pages belong to the blueprint
 
@@ -54,7 +57,7 @@ PAGE_ROWS = 60
 def index() -> str:
     """Show every shipped action, its verdict and its range."""
     asked = read_asked(request.args)
-    after = read_cursor(request.args.get("after", ""))
+    after = read_day_cursor(request.args.get("after", ""))
     rows = list_shipped(db.session, **asked.filters, after=after, limit=PAGE_ROWS + 1)
     shown = rows[:PAGE_ROWS]
     rate = _minute_rate()
@@ -115,16 +118,16 @@ def _page(
     errors: dict[str, str] | None = None,
     note: str = "",
 ) -> str:
-    older = read_cursor(request.args.get("older", ""))
+    older = read_day_cursor(request.args.get("older", ""))
     page = get_impact_page(db.session, key, measurement_id=measurement_id, older_than=older)
-    spoken, charted = page.spoken, page.charted
+    spoken, charted, rate = page.spoken, page.charted, _minute_rate()
     return render_template(
         "impact/show.html",
         page=page,
         action=page.action,
         plan=page.plan,
         beside=plan_beside(page),
-        days_to_look=_days_to_look(page),
+        days_to_look=_days_to_look(page.action.next_look),
         older_url=_older_url(page),
         has_skipped=bool(older),
         owns_it=current_user.id in owner_ids(page.plan, page.action.owner_id),
@@ -134,18 +137,22 @@ def _page(
         note=note,
         rules=RULES,
         counted=COUNTED_VERDICTS,
-        rate=_minute_rate(),
+        rate=rate,
         in_force=settings_in_force(current_settings()),
         **(answer_values(page.action, spoken) if spoken else {}),
-        **(money_context(spoken.measured) if spoken else {}),
+        **(money_context(page, spoken, pence_now=rate) if spoken else {}),
         **(chart_values(page.action, charted) if charted else {}),
     )
 
 
-def _days_to_look(page: ImpactPage) -> int | None:
-    """Return how many more days of data the next look needs; None after the last."""
-    newest, look = page.newest, page.action.next_look
-    return max(0, (look - newest.measured.as_of).days) if newest and look else None
+def _days_to_look(look: date | None) -> int | None:
+    """Return how many days of data the next look still needs; None after the last, or without any.
+
+    Counted from the data, not from the newest measurement, which half a year after go-live is
+    made once a week only.
+    """
+    cut = data_cut()
+    return max(0, (look - cut).days) if look and cut else None
 
 
 def _older_url(page: ImpactPage) -> str:
@@ -161,7 +168,7 @@ def _older_url(page: ImpactPage) -> str:
 @requires("impact.view")
 def measurement(measurement_id: int) -> str:
     """Show the page of the action as it stood at one stored measurement."""
-    key, _ = get_measurement(db.session, measurement_id)
+    key = get_measured_key(db.session, measurement_id)
     return _page(key, measurement_id)
 
 
@@ -170,31 +177,29 @@ def measurement(measurement_id: int) -> str:
 def measure(key: str) -> Response:
     """Measure now instead of waiting for the night: looks that are due first."""
     action = find_shipped(db.session, key)
-    cut = get_data_span(db.session).cut(current_settings().reporting_zone)
+    cut = data_cut()
     back = see_other(url_for("impact.show", key=key))
     if cut is None:
         flash("There are no contacts of a complete day yet. Import some first.", "warn")
         return back
-    try:
-        with db.transaction() as session:
-            for as_of in [*action.unspoken_looks(cut), cut]:
-                made = measure_intervention(
-                    session,
-                    settings=current_settings(),
-                    intervention_id=action.intervention_id,
-                    as_of=as_of,
-                    by=current_actor(),
-                )
-            is_new = action.newest is None or made.id != action.newest.id
-    except NotMeasurable as refusal:
-        flash(refusal.sentence, "warn")
-        return back
-    flash(
-        f"{key} is measured with data to {spelt(made.as_of)}."
-        if is_new
-        else f"Nothing has changed since the measurement with data to {spelt(made.as_of)}.",
-        "done",
+    found = measure_days(
+        db.transaction,
+        settings=current_settings(),
+        intervention_id=action.intervention_id,
+        days=[*action.unspoken_looks(cut), cut],
+        by=current_actor(),
     )
+    if found.refusal:
+        flash(found.refusal, "warn")
+    else:
+        newest = found.made[-1]
+        is_new = action.newest is None or newest.id != action.newest.id
+        flash(
+            f"{key} is measured with data to {spelt(newest.as_of)}."
+            if is_new
+            else f"Nothing has changed since the measurement with data to {spelt(newest.as_of)}.",
+            "done",
+        )
     return back
 
 
@@ -202,7 +207,7 @@ def measure(key: str) -> Response:
 @requires("impact.measure")
 def reproduce(measurement_id: int) -> Response:
     """Compute a measurement again from its stored inputs and say whether every digit agrees."""
-    key, _ = get_measurement(db.session, measurement_id)
+    key = get_measured_key(db.session, measurement_id)
     found = reproduce_measurement(db.session, measurement_id=measurement_id)
     if found.same:
         flash(f"Measurement {measurement_id} came out the same, digit for digit.", "done")
@@ -216,7 +221,7 @@ def reproduce(measurement_id: int) -> Response:
 @requires("impact.sign_off")
 def sign_off(measurement_id: int) -> Page:
     """Put down that somebody other than the owner stands by a verdict."""
-    key, _ = get_measurement(db.session, measurement_id)
+    key = get_measured_key(db.session, measurement_id)
     note = request.form.get("note", "")
     try:
         with db.transaction() as session:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -12,8 +11,8 @@ from flask import url_for
 
 from closedloop.queries.impact import ShippedAction, Standing
 from closedloop.queries.impact_measured import Measured
+from closedloop.web.asked import short_number, write_day_cursor
 
-_CURSOR = re.compile(r"(\d{4}-\d\d-\d\d)\.(\d{1,9})")
 _NAMES = ("department", "verdict", "from", "to")
 
 
@@ -75,11 +74,10 @@ def read_asked(args: Mapping[str, str]) -> Asked:
 
 
 def _read_number(values: dict[str, str]) -> int | None:
-    text = values.get("department", "")
-    if text.isascii() and text.isdigit() and len(text) < 10:
-        return int(text)
-    values.pop("department", None)
-    return None
+    found = short_number(values.get("department", ""))
+    if found is None:
+        values.pop("department", None)
+    return found
 
 
 def _read_standing(values: dict[str, str], problems: list[str]) -> Standing | None:
@@ -104,19 +102,8 @@ def _read_day(values: dict[str, str], name: str, problems: list[str]) -> date | 
         return None
 
 
-def read_cursor(text: str) -> tuple[date, int] | None:
-    """Return where a list goes on, None for its start."""
-    found = _CURSOR.fullmatch(text)
-    if found is None:
-        return None
-    try:
-        return date.fromisoformat(found[1]), int(found[2])
-    except ValueError:
-        return None
-
-
 def cursor_after(last: ShippedAction | Measured) -> str:
     """Return where a list goes on after a row, as addresses have it."""
     if isinstance(last, ShippedAction):
-        return f"{last.went_live_on.isoformat()}.{last.intervention_id}"
-    return f"{last.as_of.isoformat()}.{last.id}"
+        return write_day_cursor(last.went_live_on, last.intervention_id)
+    return write_day_cursor(last.as_of, last.id)

@@ -28,7 +28,6 @@ from closedloop.queries.contacts import has_words
 from closedloop.queries.drift import list_aged
 from closedloop.queries.followers import list_next_themes
 from closedloop.queries.naming import get_machine_words
-from closedloop.queries.site import get_data_span
 from closedloop.queries.theme_figures import list_rejected_quotes
 from closedloop.queries.theme_page import ThemePage, find_theme
 from closedloop.queries.themes import (
@@ -62,6 +61,7 @@ from closedloop.web.csv_files import csv_response
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires, user_may
 from closedloop.web.session import current_actor
+from closedloop.web.spans import data_span
 from closedloop.web.themes_asked import heading_maker, linker, read_filter, statuses_of
 from closedloop.web.themes_bp import bp
 
@@ -126,7 +126,7 @@ def index() -> str:
         precisions=get_precisions(db.session, [row.id for row in found.rows if row.figures]),
         aged=list_aged(db.session, [row.id for row in found.rows if row.figures], k=k),
         rules=RULES,
-        has_data=get_data_span(db.session).last_day is not None,
+        has_data=data_span().last_day is not None,
         has_words=has_words(db.session),
     )
 
@@ -220,7 +220,7 @@ def _curate(
 
 
 def _page(key: str) -> ThemePage:
-    first_day = get_data_span(db.session).first_day
+    first_day = data_span().first_day
     k = current_settings().privacy_k
     return get_theme_page(db.session, key, k=k, first_day=first_day)
 

@@ -27,7 +27,6 @@ from closedloop.queries.leftovers import (
     list_dismissed,
     list_emerging,
 )
-from closedloop.queries.site import get_data_span
 from closedloop.services.emerging import dismiss_emerging, restore_emerging
 from closedloop.services.leftovers import find_nearest, set_coverage_goal
 from closedloop.web.contacts import read_cursor, write_cursor
@@ -40,6 +39,7 @@ from closedloop.web.flashes import flash_done
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
+from closedloop.web.spans import data_span
 from closedloop.web.themes_bp import bp
 
 Page = str | BaseResponse | tuple[str, int]
@@ -66,7 +66,7 @@ def unassigned() -> str:
 
 
 def _page(errors: dict[str, str], typed: str = "") -> str:
-    span = get_data_span(db.session)
+    span = data_span()
     k = current_settings().privacy_k
     asked = _asked()
     wanted = replace(asked.wanted, theme_id=None, without_theme=True, with_words=True)
@@ -156,7 +156,7 @@ def _weeks(coverage: Coverage, k: int) -> list[tuple[str, ...]]:
 @requires("contacts.view")
 def coverage_csv() -> Response:
     """Give coverage by week as CSV."""
-    last_day = get_data_span(db.session).last_day
+    last_day = data_span().last_day
     k = current_settings().privacy_k
     weeks = get_coverage(db.session, last_day=last_day).weeks if last_day else ()
     rows: list[list[Any]] = [

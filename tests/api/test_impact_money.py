@@ -9,6 +9,8 @@ import pytest
 
 from closedloop.domain.accounts import Role
 from closedloop.domain.actions import ActionStatus
+from closedloop.domain.impact import Verdict
+from closedloop.domain.money import ChannelFacts, MoneyFacts, Price
 from closedloop.models import Action
 from tests.api.caller import Caller
 from tests.factories.impact import make_measurement
@@ -39,6 +41,39 @@ def test_the_money_of_an_action_comes_with_its_ranges_and_its_notes(api, session
     assert found["payback"]["sentence"].startswith("Between 8 March 2026 and ")
     assert "error of the count alone" in found["notes"][0]
     assert found["repeats_avoided"] is None
+    assert (found["handle_seconds"], found["handle_seconds_range"]) == (480, None)
+
+
+def test_without_a_range_there_is_no_note_about_one(api, session):
+    action = make_action(session, status=ActionStatus.SHIPPED)
+    intervention = make_intervention(session, action, went_live_on=date(2026, 3, 3))
+    make_measurement(session, intervention, verdict=Verdict.NOT_ENOUGH_DATA)
+
+    found = api.get(f"/impact/{action.key}/money")
+
+    assert (found["minutes"], found["pence"], found["notes"]) == (None, None, [])
+
+
+def test_every_figure_comes_with_its_range_where_its_error_is_known(api, session):
+    action = make_action(session, status=ActionStatus.SHIPPED)
+    known = {"contacts": 500, "handled": 500, "weeks": 52, "price": Price.OWN}
+    known["pence_per_minute"] = 50.0
+    phone = ChannelFacts("phone", 0.75, handle_seconds=480.0, handle_error=12.0, **known)
+    chat = ChannelFacts("chat", 0.25, handle_seconds=240.0, handle_error=30.0, **known)
+    facts = MoneyFacts((phone, chat))
+    intervention = make_intervention(session, action, went_live_on=date(2026, 3, 3))
+    make_measurement(session, intervention, detail={"money": facts.as_detail()})
+
+    found = api.get(f"/impact/{action.key}/money")
+
+    half = math.hypot(0.75 * phone.half_width, 0.25 * chat.half_width)
+    assert found["handle_seconds_range"] == {
+        "low": pytest.approx(420 - half, abs=0.01),
+        "middle": 420,
+        "high": pytest.approx(420 + half, abs=0.01),
+    }
+    for name in ("minutes", "people", "pence"):
+        assert found[name]["low"] < found[name]["middle"] < found[name]["high"], name
 
 
 def test_the_money_of_all_actions_is_their_sum(api, session):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +16,7 @@ from closedloop.domain.actions import (
     THEMES_TO_ACT_ON,
     ActionStatus,
     check_action_move,
+    check_may_work_on,
     check_theme_takes_actions,
     drop_problems,
     go_live_problem,
@@ -23,7 +25,7 @@ from closedloop.domain.actions import (
     may_work_on,
     theme_left_without_actions,
 )
-from closedloop.domain.errors import InvalidTransition
+from closedloop.domain.errors import InvalidTransition, NotAllowed
 from closedloop.domain.themes import ThemeStatus, check_theme_move
 
 DAY = date(2026, 3, 3)
@@ -112,10 +114,16 @@ def test_a_go_live_lies_after_the_first_contacts_and_not_in_the_future():
     ],
 )
 def test_who_may_work_on_an_action(role, user_id, department, may):
-    found = may_work_on(
-        role, user_id=user_id, user_department_id=department, owner_id=7, department_id=5
+    user = SimpleNamespace(id=user_id, role=role, department_id=department)
+    action = SimpleNamespace(
+        key="A-1", owner_id=7, department_id=5, department=SimpleNamespace(name="Stock")
     )
-    assert found is may
+    assert may_work_on(user, action) is may
+    if may:
+        check_may_work_on(user, action)
+    else:
+        with pytest.raises(NotAllowed, match="A-1 belongs to Stock"):
+            check_may_work_on(user, action)
 
 
 def test_an_owner_is_of_the_department_or_a_manager():

@@ -9,6 +9,7 @@ import pytest
 from closedloop.domain.impact_overlap import (
     JOINT_DAYS,
     LEAST_BASELINE_DAYS,
+    MOST_JOINED_DAYS,
     SETTLING_DAYS,
     GoLive,
     find_overlap,
@@ -115,3 +116,17 @@ def test_two_later_ones_that_are_refused_together_take_nothing_over():
     assert goes_on.refusal == ""
     assert goes_on.blurs == (second, third)
     assert superseded_on(first, everything) is None
+
+
+def test_a_chain_of_changes_that_began_too_long_ago_is_refused_with_the_first_named():
+    chain = [live(number, number * JOINT_DAYS) for number in range(15)]
+    last = chain[MOST_JOINED_DAYS // JOINT_DAYS]  # as far from the first as may be
+    one_more = chain[-1]
+
+    assert find_overlap(last, chain, as_of=LATER + timedelta(days=99)).refusal == ""
+    refusal = find_overlap(one_more, chain, as_of=LATER + timedelta(days=99)).refusal
+    assert "A-000 “Fix 0”, went live 392 days before it" in refusal
+    assert "measured with A-000" in refusal
+    assert find_overlap(chain[0], chain, as_of=LATER + timedelta(days=99)).refusal == ""
+    assert superseded_on(chain[0], chain) is None
+    assert superseded_on(one_more, chain) is None

@@ -22,6 +22,7 @@ from closedloop.queries.impact_total import get_portfolio
 from tests.factories.accounts import make_user
 from tests.factories.impact import make_comeback, make_measurement, make_sign_off
 from tests.factories.themes import make_action, make_intervention, make_theme
+from tests.statements import count_statements
 
 LIVE = date(2026, 3, 3)
 LOOK_1, LOOK_2 = date(2026, 3, 16), date(2026, 3, 30)
@@ -218,6 +219,19 @@ def test_a_measurement_asked_for_is_spoken_of_and_charted_as_it_stood(session):
     assert [one.note for one in page.sign_offs] == ["Fits."]
     assert get_impact_page(session, intervention.action.key).sign_offs == ()
     assert [one.sign_offs for one in page.looks] == [0, 1]
+
+
+def test_measurements_of_the_page_are_read_in_full_at_once(session, database):
+    intervention = make_intervention(session)
+    look = make_measurement(session, intervention, as_of=LOOK_1)
+    running = make_measurement(session, intervention, as_of=date(2026, 3, 20))
+    key = intervention.action.key
+
+    for asked in (None, look.id, running.id):
+        with count_statements(database.engine) as seen:
+            page = get_impact_page(session, key, measurement_id=asked)
+        assert (page.look.measured.id, page.newest.measured.id) == (look.id, running.id)
+        assert sum("input_sha256" in statement for statement in seen) == 1
 
 
 def test_a_measurement_of_another_action_is_not_found_on_this_page(session):

@@ -9,12 +9,13 @@ import pytest
 from closedloop.domain.impact import Range, Verdict
 from closedloop.domain.money import ChannelFacts, MoneyFacts, Price
 from closedloop.domain.payback import PaybackState
-from closedloop.queries.impact import list_measured
+from closedloop.queries.impact_measured import list_measured
 from closedloop.queries.impact_money import (
     get_action_money,
     get_total_money,
-    list_action_money,
+    money_of,
 )
+from closedloop.queries.impact_page import get_impact_page
 from tests.factories.impact import make_measurement
 from tests.factories.themes import make_action, make_intervention
 from tests.statements import count_statements
@@ -113,21 +114,37 @@ def test_repeats_are_told_apart_and_not_where_contacts_moved(session):
     assert beside.minutes.middle == pytest.approx(10 * 8)  # net, as it is credited
 
 
-def test_many_are_read_in_one_statement(session, database):
+def test_what_was_read_in_full_is_worth_the_same_without_a_statement(session, database):
+    action = make_action(session, cost_low=100_000.0, cost_high=150_000.0)
+    detail = {
+        "repeats": REPEATS,
+        "controls": ["T-7"],
+        "joint": [{"id": 7}],
+        "window": {"counted_from": "2026-02-25"},  # before the first day of the count
+    }
+    row = measured(session, action=action, detail=detail)
+    page = get_impact_page(session, action.key)
+
+    with count_statements(database.engine) as seen:
+        found = money_of(page.spoken, page.cost, pence_now=70)
+
+    assert seen == []
+    assert found == get_action_money(session, row, pence_now=70)
+    assert found.cost == (100_000, 150_000)
+    assert found.claim.first_day == date(2026, 2, 25)
+
+
+def test_a_total_reads_what_was_kept_in_one_statement(session, database):
     rows = [measured(session) for _ in range(3)]
     session.commit()
 
-    with count_statements(database.engine) as of_one:
-        list_action_money(session, rows[:1], pence_now=0)
-    session.commit()
     with count_statements(database.engine) as of_three:
-        found = list_action_money(session, rows, pence_now=0)
+        get_total_money(session, rows, pence_now=0)
+    with count_statements(database.engine) as of_none:
+        get_total_money(session, [None], pence_now=0)
 
-    assert len(found) == 3
-    assert len(of_one) == len(of_three)
-    with count_statements(database.engine) as seen:
-        assert list_action_money(session, [], pence_now=0) == {}
-    assert seen == []
+    read = [sum("detail" in statement for statement in seen) for seen in (of_three, of_none)]
+    assert read == [1, 0]
 
 
 def test_a_total_leaves_out_what_has_no_range_and_counts_one_change_once(session):

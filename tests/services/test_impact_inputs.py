@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 
-import pytest
-
 from closedloop.domain.impact import MOST_CONTROLS, MeasurementWindow
 from closedloop.services.impact_inputs import (
     choose_comparison,
     find_family,
+    find_holidays,
     list_holidays,
     stack_counts,
 )
@@ -54,10 +53,14 @@ def test_the_largest_themes_are_compared_with_and_the_rest_is_named(session):
 
 def test_holidays_are_those_of_the_part_of_the_country_and_of_the_days():
     first, last = date(2025, 12, 25), date(2026, 1, 2)
-    england = [day for day, _ in list_holidays("GB-ENG", first, last)]
-    scotland = [day for day, _ in list_holidays("GB-SCT", first, last)]
-    assert england == [date(2025, 12, 25), date(2025, 12, 26), date(2026, 1, 1)]
-    assert scotland == [*england, date(2026, 1, 2)]
+    england = list_holidays("GB-ENG", first, last)
+    assert england == (date(2025, 12, 25), date(2025, 12, 26), date(2026, 1, 1))
+    assert list_holidays("GB-SCT", first, last) == (*england, date(2026, 1, 2))
     assert list_holidays("", first, last) == ()
-    with pytest.raises(LookupError):
-        list_holidays("XX", first, last)
+
+
+def test_a_country_without_a_calendar_is_told_apart_from_one_without_holidays():
+    first, last = date(2025, 12, 25), date(2026, 1, 2)
+    assert find_holidays("", first, last) == ()
+    assert find_holidays("XX", first, last) is None
+    assert list_holidays("XX", first, last) == ()

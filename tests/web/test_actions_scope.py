@@ -82,8 +82,12 @@ def test_stages_are_read_shown_and_shipped(manager, session, action):
     stages = f"{live} 25 %\n{later} 100"
     address = f"/actions/{action.key}/ship"
     query = f"went_live_on={live}&rollout_days=0&stages={live}+25+%25%0A{later}+100"
-    shown = text_of(manager.get(f"{address}?{query}"))
+    html = manager.get(f"{address}?{query}")
+    shown = text_of(html)
     assert "each day counts by the share of customers reached" in shown
+    assert "reckoned for changes that reach everybody at once" in shown
+    assert f"/actions/{action.key}/power?went_live_on={live}" in html
+    assert "rollout_days" not in html.split("/power?")[1].split('"')[0]
     asked = {"went_live_on": live.isoformat(), "rollout_days": "0", "stages": stages}
     manager.post(address, asked)
     found = session.query(Intervention).one()
