@@ -155,7 +155,10 @@ def preview_merge_view(key: str, sent: MergeAsked, asked: ListedQuery) -> MergeP
         contacts_after=found.contacts_after,
         customers_after=found.customers_after,
         needs_expected_count=must_type_count(found.moves),
-        **_listed(list_merging(db.session, theme.id), asked),
+        **_listed(
+            list_merging(db.session, theme.id, after=read_id(asked.after), limit=asked.limit + 1),
+            asked,
+        ),
     )
 
 
@@ -325,15 +328,17 @@ def preview_out(preview: Any, asked: ListedQuery) -> PreviewOut:
         stay=preview.stays,
         notes=list(preview.notes),
         needs_expected_count=must_type_count(preview.contacts),
-        **_listed(preview.ids, asked),
+        **_listed(_below(preview.ids, read_id(asked.after)), asked),
     )
 
 
+def _below(ids: Sequence[int], after: int | None) -> Sequence[int]:
+    return ids[ids.index(after) + 1 :] if after in ids else ids
+
+
 def _listed(ids: Sequence[int], asked: ListedQuery) -> dict[str, Any]:
-    """Return a page of the contacts that would move, and where it goes on."""
-    after = read_id(asked.after)
-    start = ids.index(after) + 1 if after in ids else 0
-    page = ids[start : start + asked.limit]
+    """Return a page of the contacts that would move, from the first of `ids`, and what is next."""
+    page = ids[: asked.limit]
     items = [
         MovingContact(
             id=one.id,
@@ -344,7 +349,7 @@ def _listed(ids: Sequence[int], asked: ListedQuery) -> dict[str, Any]:
         )
         for one in list_picked(db.session, page)
     ]
-    return {"items": items, "next": str(page[-1]) if len(ids) > start + asked.limit else None}
+    return {"items": items, "next": str(page[-1]) if len(ids) > asked.limit else None}
 
 
 def _preview_whole(key: str, asked: ListedQuery, look: Callable[..., Any]) -> PreviewOut:

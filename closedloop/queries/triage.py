@@ -302,10 +302,29 @@ def preview_merge(session: Session, theme_id: int, into_id: int, *, k: int = 5) 
     )
 
 
-def list_merging(session: Session, theme_id: int) -> list[int]:
-    """Return the contacts that a merge of the theme would move, newest first."""
+def list_merging(
+    session: Session, theme_id: int, *, after: int | None = None, limit: int
+) -> list[int]:
+    """Return the contacts that a merge of the theme would move, newest first.
+
+    Parameters
+    ----------
+    after : int, optional
+        The last contact seen; where it is none of the theme's, the list begins anew.
+    limit : int
+        Contacts at most; ask for one more than a page to know whether there is another.
+    """
     held = sa.select(Contact.id).where(Contact.theme_id == theme_id)
-    return list(session.scalars(held.order_by(Contact.started_at.desc(), Contact.id.desc())))
+    seen_at = after and session.scalar(
+        sa.select(Contact.started_at).where(Contact.id == after, Contact.theme_id == theme_id)
+    )
+    if seen_at:
+        held = held.where(
+            Contact.started_at <= seen_at,  # where the index is to begin
+            sa.or_(Contact.started_at < seen_at, Contact.id < after),
+        )
+    newest_first = held.order_by(Contact.started_at.desc(), Contact.id.desc())
+    return list(session.scalars(newest_first.limit(limit)))
 
 
 def _count_both(session: Session, theme_id: int, into_id: int) -> dict[int | None, _Counts]:

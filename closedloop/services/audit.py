@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -51,6 +51,27 @@ def record_event(
     return event
 
 
+def record_on_themes(
+    session: Session,
+    by: Actor,
+    theme_ids: Iterable[int],
+    verb: str,
+    summary: str,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Put one change down in the history of each theme that it touched; see `record_event`."""
+    for theme_id in sorted(theme_ids):
+        record_event(
+            session,
+            by=by,
+            verb=verb,
+            target_kind="theme",
+            target_id=theme_id,
+            summary=summary,
+            detail=detail,
+        )
+
+
 def record_on_theme(
     session: Session,
     by: Actor,
@@ -60,12 +81,4 @@ def record_on_theme(
     detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Put one change down in the history of a theme; see `record_event`."""
-    record_event(
-        session,
-        by=by,
-        verb=verb,
-        target_kind="theme",
-        target_id=theme.id,
-        summary=summary,
-        detail=detail,
-    )
+    record_on_themes(session, by, [theme.id], verb, summary, detail)

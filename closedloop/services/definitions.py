@@ -108,7 +108,7 @@ class ThemeMaker:
 
 def own_maker() -> ThemeMaker:
     """Return the maker that real data meet."""
-    # Imported here: web workers that never discover need not load scikit-learn.
+    # Imported here: web workers that never discover need not load scipy.
     from ml.themes import ThemeModel, discover_themes
 
     return ThemeMaker(load_encoder, discover_themes, ThemeModel.from_bytes, ThemeModel.combine)

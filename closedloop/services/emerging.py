@@ -116,7 +116,7 @@ def find_emerging_themes(
         pile = _read_pile(session, most_read)
     if pile is None:
         return EmergingResult()
-    # Imported here: it brings scikit-learn, which web workers need not load.
+    # Imported here: it brings scipy, which web workers need not load.
     from ml.themes.emerging import find_emerging
 
     spots = find_emerging(

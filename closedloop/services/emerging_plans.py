@@ -68,7 +68,7 @@ def plan_taking(session: Session, row: EmergingTheme, maker: ThemeMaker) -> Taki
             f"The contacts of “{row.name}” are in a theme by now, or their texts are gone. "
             "There is nothing left to take."
         )
-    # Imported here: it brings scikit-learn, which web workers need not load.
+    # Imported here: it brings scipy, which web workers need not load.
     from ml.themes.emerging import fit_spot
 
     spot = fit_spot(members, _read_strangers(session, row, current.encoder))

@@ -13,7 +13,7 @@ from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
 from closedloop.domain.curation import check_typed_count
 from closedloop.domain.errors import Conflict, NotFound
-from closedloop.domain.jobs import JobKind, Progress
+from closedloop.domain.jobs import JobKind
 from closedloop.domain.leftovers import rise_in_words
 from closedloop.models import (
     AuditEvent,
@@ -30,8 +30,6 @@ from closedloop.services.assignment import (
     ASSIGNED,
     JOINED,
     OWNERS,
-    TRIES,
-    bring_up_to_date,
     labels_at_hand,
     write_owners,
 )
@@ -41,12 +39,12 @@ from closedloop.services.definitions import LabelThemes, ThemeMaker, own_maker, 
 from closedloop.services.describing import note_change
 from closedloop.services.emerging import get_emerging_to_change, refuse_decided
 from closedloop.services.emerging_plans import TakingPlan, find_joining, plan_taking
-from closedloop.services.evidence import renew_evidence
 from closedloop.services.jobs import queue_job
-from closedloop.services.labelling import TextLabels, label_texts
+from closedloop.services.labelling import TextLabels
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.parts_trail import Trail, read_trail
 from closedloop.services.proposals import Cluster, bear_candidate, put_in_force
+from closedloop.services.remaking import remake_history
 
 TAKEN = "emerging.taken"
 _TO_DO = "take it"
@@ -186,26 +184,25 @@ def take_emerging(
         if done := _find_done(session, emerging_id, by):
             return done
         refuse_decided(get_emerging_to_change(session, emerging_id))
-    bring_up_to_date(transactions, settings=settings, by=by, report=report, maker=maker)
-    for _ in range(TRIES):
-        with transactions() as session:
-            row = get_emerging_to_change(session, emerging_id)
-            refuse_decided(row)
-            plan = plan_taking(session, row, maker)
-        texts = label_texts(
-            transactions,
-            encoder=plan.encoder,
-            model=plan.model,
-            report=report,
-            scheduler=settings.dask_scheduler,
-        )
-        report(Progress(0, 0, "Bringing all contacts under the new theme"))
-        with transactions() as session:
-            taken = _apply(session, settings, emerging_id, plan, texts, typed_count, by)
-        if taken is not None:
-            renew_evidence(transactions, settings=settings, report=report, maker=maker)
-            return taken
-    raise Conflict("The themes kept changing while this ran. Take the emerging theme again.")
+
+    def plan(session: Session) -> TakingPlan:
+        row = get_emerging_to_change(session, emerging_id)
+        refuse_decided(row)
+        return plan_taking(session, row, maker)
+
+    return remake_history(
+        transactions,
+        settings=settings,
+        plan=plan,
+        apply=lambda session, planned, texts: _apply(
+            session, settings, emerging_id, planned, texts, typed_count, by
+        ),
+        doing="Bringing all contacts under the new theme",
+        refusal="The themes kept changing while this ran. Take the emerging theme again.",
+        by=by,
+        report=report,
+        maker=maker,
+    )
 
 
 def _find_done(session: Session, emerging_id: int, by: Actor) -> TakenTheme | None:

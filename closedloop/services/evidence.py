@@ -102,7 +102,7 @@ class _Quotes:
         self._take(EvidenceKind.CONTRARY, sample, found.contrary, nearness)
 
     def _pick(self, sample: _Sample, *, is_member: bool, n_each: int) -> Evidence:
-        # Imported here: it brings scikit-learn, which web workers need not load.
+        # Imported here: it brings scipy, which web workers need not load.
         from ml.themes.evidence import pick_evidence
 
         return pick_evidence(
@@ -241,7 +241,7 @@ def _read_rejected(session: Session) -> dict[int, set[int]]:
 
 def _fit(texts: Sequence[str], keywords: Sequence[Sequence[str]]) -> NDArray[np.float64]:
     """Return how much of the keywords of the theme each text holds, or of one merged into it."""
-    # Imported here: it brings scikit-learn, which web workers need not load.
+    # Imported here: it brings scipy, which web workers need not load.
     from ml.themes.evidence import keyword_fit
 
     best = (max((keyword_fit(text, words) for words in keywords), default=0.0) for text in texts)

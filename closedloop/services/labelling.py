@@ -98,7 +98,7 @@ def _assign_each(
     if executor is None:
         yield from ((chunk, assign_rows(model, vectors)) for chunk, vectors in blocks)
         return
-    # Imported here: it brings scikit-learn, which web workers need not load.
+    # Imported here: it brings scipy, which web workers need not load.
     from ml.themes.spread import assign_spread
 
     whole = ((chunk, _whole_tiles(vectors)) for chunk, vectors in blocks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.curation import check_typed_count
 from closedloop.domain.runs import REMADE, PartKind
-from closedloop.models import Contact, ContactText, Job, RunPart
+from closedloop.models import AuditEvent, Contact, ContactText, Job, RunPart
 from closedloop.services.assignment import HAS_TEXT
 from closedloop.services.change_previews import (
     ChangePreview,
@@ -31,6 +32,10 @@ from closedloop.services.run_choices import preview_parts, queue_acceptance
 _BORN = -1
 """Stands for every theme that is not there yet."""
 
+LOOKS_KEPT = 4
+_LOOKS: dict[tuple[Any, ...], ChangePreview] = {}
+"""What this process found lately, the newest last."""
+
 
 def preview_acceptance(
     session: Session,
@@ -43,7 +48,8 @@ def preview_acceptance(
     """Return which contacts would change their theme, were parts accepted; changes nothing.
 
     Every text is looked at under the definitions that accepting would put in force: some
-    seconds for each hundred thousand.
+    seconds for each hundred thousand. What was found is kept for the next pages of the list and
+    for the confirmation, until anything changes on the site.
 
     Parameters
     ----------
@@ -60,7 +66,31 @@ def preview_acceptance(
         As for `preview_parts`, and if the clusters of the run are no longer kept.
     """
     chosen = preview_parts(session, run_id=run_id, part_ids=part_ids)
-    wanted = sa.select(RunPart).where(RunPart.id.in_([part.id for part in chosen.parts]))
+    ids = tuple(sorted(part.id for part in chosen.parts))
+    key = (session.get_bind().engine.url, *_stamp(session), ids, k, maker)
+    found = _LOOKS.get(key)
+    if found is None:
+        found = _look(session, ids, k, maker)
+        while len(_LOOKS) >= LOOKS_KEPT:
+            _LOOKS.pop(next(iter(_LOOKS)), None)
+        _LOOKS[key] = found
+    return found
+
+
+def _stamp(session: Session) -> tuple[Any, ...]:
+    """Return what changes with all that a look depends on: events, contacts, finished jobs.
+
+    Should it miss something, the job still moves the contacts that were seen, or none.
+    """
+    newest = (AuditEvent.id, AuditEvent.at, Contact.id, Job.finished_at)
+    asked = (sa.select(sa.func.max(column)).scalar_subquery() for column in newest)
+    return tuple(session.execute(sa.select(*asked)).one())
+
+
+def _look(
+    session: Session, part_ids: Sequence[int], k: int, maker: ThemeMaker | None
+) -> ChangePreview:
+    wanted = sa.select(RunPart).where(RunPart.id.in_(part_ids))
     parts = session.scalars(wanted.order_by(RunPart.id)).all()
     mergers = {
         part.theme_id: int(part.detail["into"])

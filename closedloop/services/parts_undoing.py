@@ -20,7 +20,6 @@ from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict, NotFound
-from closedloop.domain.jobs import Progress
 from closedloop.domain.runs import PartState
 from closedloop.domain.themes import GONE_STATUSES, ThemeStatus
 from closedloop.models import (
@@ -35,8 +34,6 @@ from closedloop.models import (
 from closedloop.models.curation import ChangeKind
 from closedloop.services.assignment import (
     HAS_TEXT,
-    TRIES,
-    bring_up_to_date,
     labels_at_hand,
     write_owners,
 )
@@ -56,11 +53,11 @@ from closedloop.services.definitions import (
     read_standing,
 )
 from closedloop.services.describing import OWNING, say_changed
-from closedloop.services.evidence import renew_evidence
-from closedloop.services.labelling import TextLabels, label_texts
+from closedloop.services.labelling import TextLabels
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.parts_ways import Way, find_way, themes_by_id
 from closedloop.services.proposals import put_in_force, standing_merges
+from closedloop.services.remaking import remake_history
 from closedloop.services.repeats import take_turn
 
 _MADE = ("before", "after", "became", "held")
@@ -101,25 +98,17 @@ def undo_parts(
     maker = maker or own_maker()
     with transactions() as session:
         _read_changes(session, change_id)
-    encoder = maker.load_encoder(settings.encoder)
-    bring_up_to_date(transactions, settings=settings, by=by, report=report, maker=maker)
-    for _ in range(TRIES):
-        with transactions() as session:
-            way = find_way(session, maker, _read_changes(session, change_id))
-        texts = label_texts(
-            transactions,
-            encoder=encoder.name,
-            model=way.model,
-            report=report,
-            scheduler=settings.dask_scheduler,
-        )
-        report(Progress(0, 0, "Bringing all contacts under the definitions of before"))
-        with transactions() as session:
-            change = _apply(session, settings, change_id, way, texts, by)
-        if change is not None:
-            renew_evidence(transactions, settings=settings, report=report, maker=maker)
-            return change
-    raise Conflict("People kept deciding about themes while this ran. Take it back again.")
+    return remake_history(
+        transactions,
+        settings=settings,
+        plan=lambda session: find_way(session, maker, _read_changes(session, change_id)),
+        apply=lambda session, way, texts: _apply(session, settings, change_id, way, texts, by),
+        doing="Bringing all contacts under the definitions of before",
+        refusal="People kept deciding about themes while this ran. Take it back again.",
+        by=by,
+        report=report,
+        maker=maker,
+    )
 
 
 def _read_changes(session: Session, change_id: int) -> list[ThemeChange]:

@@ -16,14 +16,10 @@ from sqlalchemy.orm import Session
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import local_day, utc_now
-from closedloop.domain.errors import Conflict
-from closedloop.domain.jobs import Progress
 from closedloop.domain.runs import REMADE, PartKind, PartState
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import Contact, DefinitionSet, RunPart, Theme, ThemeRun
 from closedloop.services.assignment import (
-    TRIES,
-    bring_up_to_date,
     labels_at_hand,
     write_owners,
 )
@@ -34,13 +30,13 @@ from closedloop.services.definitions import (
     own_maker,
     read_standing,
 )
-from closedloop.services.evidence import renew_evidence
-from closedloop.services.labelling import TextLabels, label_texts
+from closedloop.services.labelling import TextLabels
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.moves import agreed_to
 from closedloop.services.parts_plans import PartsPlan, plan_parts, read_parts
 from closedloop.services.parts_trail import count_movers, leave_trail, read_trail
 from closedloop.services.proposals import Cluster, bear_candidate, put_in_force
+from closedloop.services.remaking import remake_history
 from closedloop.services.triage import dismiss_candidate, merge_themes
 
 
@@ -130,25 +126,19 @@ def accept_parts(
             parts = read_parts(session, part_ids)
             with agreed_to(session, exact_count):
                 return _finish(session, settings, parts, by, ())
-    encoder = maker.load_encoder(settings.encoder)
-    bring_up_to_date(transactions, settings=settings, by=by, report=report, maker=maker)
-    for _ in range(TRIES):
-        with transactions() as session:
-            plan = plan_parts(session, maker, read_parts(session, part_ids))
-        texts = label_texts(
-            transactions,
-            encoder=encoder.name,
-            model=plan.model,
-            report=report,
-            scheduler=settings.dask_scheduler,
-        )
-        report(Progress(0, 0, "Bringing all contacts under the new definitions"))
-        with transactions() as session:
-            result = _apply(session, settings, part_ids, plan, texts, exact_count, by)
-        if result is not None:
-            renew_evidence(transactions, settings=settings, report=report, maker=maker)
-            return result
-    raise Conflict("People kept deciding about themes while this ran. Accept the parts again.")
+    return remake_history(
+        transactions,
+        settings=settings,
+        plan=lambda session: plan_parts(session, maker, read_parts(session, part_ids)),
+        apply=lambda session, plan, texts: _apply(
+            session, settings, part_ids, plan, texts, exact_count, by
+        ),
+        doing="Bringing all contacts under the new definitions",
+        refusal="People kept deciding about themes while this ran. Accept the parts again.",
+        by=by,
+        report=report,
+        maker=maker,
+    )
 
 
 def _apply(

@@ -23,7 +23,7 @@ from closedloop.domain.themes import (
 )
 from closedloop.domain.triage import Decision, check_reason, check_scenario
 from closedloop.models import Action, Contact, Department, Theme, TriageDecision, User
-from closedloop.services.audit import record_event, record_on_theme
+from closedloop.services.audit import record_on_theme, record_on_themes
 from closedloop.services.decisions import (
     DONE,
     check_nothing_built_on,
@@ -291,16 +291,14 @@ def undo_decision(
     if decision.decision is Decision.MERGE:
         hold_corrections(session, settings=settings)
     summary = f"took back: {DONE[decision.decision]} {theme.key} {theme.name}"
-    for theme_id in sorted(theme_ids(decision)):
-        record_event(
-            session,
-            by=by,
-            verb="themes.decision_undone",
-            target_kind="theme",
-            target_id=theme_id,
-            summary=summary,
-            detail={"decision": decision.id},
-        )
+    record_on_themes(
+        session,
+        by,
+        theme_ids(decision),
+        "themes.decision_undone",
+        summary,
+        {"decision": decision.id},
+    )
     renew_stats_of_last_day(session)
     session.flush()
     return decision

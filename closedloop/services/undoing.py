@@ -22,7 +22,7 @@ from closedloop.models import (
     ThemeCorrection,
 )
 from closedloop.models.curation import ChangeKind
-from closedloop.services.audit import record_event
+from closedloop.services.audit import record_on_themes
 from closedloop.services.bulk import among
 from closedloop.services.change_checks import (
     check_no_action,
@@ -128,16 +128,8 @@ def undo_change(
     hold_corrections(session, settings=settings)
     summary = f"took back: {theme.key} {theme.name} {say_changed(change)}"
     change.undone_by = by.name
-    for theme_id in sorted(themes_of(change)):
-        record_event(
-            session,
-            by=by,
-            verb="themes.change_undone",
-            target_kind="theme",
-            target_id=theme_id,
-            summary=summary,
-            detail={"change": change.id},
-        )
+    detail = {"change": change.id}
+    record_on_themes(session, by, themes_of(change), "themes.change_undone", summary, detail)
     renew_stats_of_last_day(session)
     session.flush()
     return change

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any, TypeVar
 
 from flask import Blueprint, flash, render_template, request, url_for
@@ -277,7 +278,7 @@ def _merge_page(key: str, into_key: str, errors: dict[str, str] | None = None) -
         into_key=into_key,
         preview=preview,
         asks_count=preview is not None and must_type_count(preview.moves),
-        **_moving(candidate.theme.id, is_shown=preview is not None),
+        **_moving(candidate.theme, preview),
         back_url=_back_url(key),
         typed=request.form,
         errors=errors or {},
@@ -285,16 +286,19 @@ def _merge_page(key: str, into_key: str, errors: dict[str, str] | None = None) -
     )
 
 
-def _moving(theme_id: int, *, is_shown: bool) -> dict[str, Any]:
+def _moving(theme: Any, preview: MergePreview | None) -> dict[str, Any]:
     """Return a page of the contacts that a merge would move."""
-    ids = list_merging(db.session, theme_id) if is_shown else []
-    page = max(request.args.get("page", 1, type=row_id), 1)
-    part = ids[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
+    after = request.args.get("after", type=row_id)
+    ids: list[int] = []
+    if preview is not None:
+        ids = list_merging(db.session, theme.id, after=after, limit=PAGE_ROWS + 1)
+    shown = ids[:PAGE_ROWS]
+    into = preview.into.key if preview else None
+    here = partial(url_for, "triage.merge", key=theme.key, into=into)
     return {
-        "contacts": list_picked(db.session, part),
-        "page": page,
-        "page_rows": PAGE_ROWS,
-        "has_more": len(ids) > page * PAGE_ROWS,
+        "contacts": list_picked(db.session, shown),
+        "more_url": here(after=shown[-1]) if len(ids) > PAGE_ROWS else "",
+        "first_url": here() if after is not None else "",
         "redacted": redacted,
     }
 

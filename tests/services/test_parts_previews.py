@@ -14,6 +14,7 @@ from closedloop.services.parts_previews import preview_acceptance, queue_seen
 from closedloop.services.text_removal import remove_texts
 from tests.factories.histories import add_contacts, theme_named
 from tests.factories.run_sites import Site, fitting_maker_of
+from tests.statements import count_statements
 
 
 @pytest.fixture(params=["words", "real models"])
@@ -23,14 +24,14 @@ def site(request, database, settings, actor):
     return Site(database, settings, actor, fitting_maker_of)
 
 
-def look(site, *parts):
+def look(site, *parts, maker=None):
     with site.database.reading() as session:
         return preview_acceptance(
             session,
             run_id=parts[0].run_id,
             part_ids=[part.id for part in parts],
             k=site.settings.privacy_k,
-            maker=site.maker_of(),
+            maker=maker or site.maker_of(),
         )
 
 
@@ -71,6 +72,32 @@ def test_what_would_join_a_theme_is_listed_to_the_contact(site):
     assert places(site) == before
     assert (preview.contacts, preview.customers, preview.stays) == (12, 6, 18)
     assert moved_by(site, grew, exact_count=12) == set(preview.ids)
+
+
+def test_the_texts_are_looked_at_once_until_something_changes(site):
+    grew, maker = grow(site), site.maker_of()
+
+    def texts_read():
+        with count_statements(site.database.engine) as seen:
+            found = look(site, grew, maker=maker)
+        return found, sum("encoded_texts" in statement for statement in seen)
+
+    first, read = texts_read()
+    assert read
+    assert texts_read() == (first, 0)
+    with site.database.transaction() as session:
+        moved = next(one for one in saying(session, "LOST") if one in first.ids)
+        move_contacts(
+            session,
+            settings=site.settings,
+            theme_id=session.get_one(Contact, moved).theme_id,
+            contact_ids=[moved],
+            to_id=theme_named(site.database, "Pin").id,
+            by=site.actor,
+        )
+    again, read = texts_read()
+    assert read
+    assert moved not in again.ids
 
 
 def test_what_people_put_right_and_contacts_without_words_are_reckoned_with(site):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import re
+import subprocess
+import sys
 
 import pytest
 import sqlalchemy as sa
@@ -13,9 +16,23 @@ from closedloop.services.emerging import find_emerging_themes
 from closedloop.services.emerging_taking import take_emerging
 from tests.factories.leftovers import SPOT, make_emerging, make_site, noise, real_maker, spot
 from tests.pages import text_of
+from tests.site import ROOT
 from tests.statements import statements_of
 
 SPOTS = 60
+
+SERVE = """
+import pickle, sys
+from closedloop.factory import create_app
+settings, token, addresses = pickle.load(sys.stdin.buffer)
+client = create_app(settings).test_client()
+with client.session_transaction() as cookie:
+    cookie["_user_id"], cookie["_fresh"] = token, True
+for address in addresses:
+    assert client.get(address).status_code == 200, address
+print(sorted({"sklearn", "hdbscan", "torch", "onnxruntime"} & set(sys.modules)))
+"""
+"""A web process of its own: what others here have imported says nothing."""
 
 
 @pytest.fixture
@@ -103,3 +120,21 @@ def test_the_number_of_statements_does_not_grow_with_the_contacts(manager, emerg
     url = f"/themes/emerging/{emerging}/take"
     assert statements_of(manager, url) == statements_of(manager, f"{url}?page=2")
     assert statements_of(manager, url) <= 30
+
+
+def test_a_web_process_shows_themes_and_what_emerges_without_what_finds_them(
+    manager, session, settings, emerging
+):
+    with manager.client.session_transaction() as cookie:
+        token = cookie["_user_id"]
+    addresses = ["/themes/", "/triage/", "/themes/unassigned", f"/themes/emerging/{emerging}/take"]
+
+    done = subprocess.run(
+        [sys.executable, "-c", SERVE],
+        input=pickle.dumps((settings, token, addresses)),
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+
+    assert (done.stdout.decode().strip(), done.stderr.decode()) == ("[]", "")

@@ -252,16 +252,34 @@ def test_merge_lists_every_contact_that_would_move_page_by_page(manager, session
     theme, into = make_pair(session, 60)
     url = f"/triage/{theme.key}/merge?into={into.key}"
 
-    pages = [manager.get(url), manager.get(f"{url}&page=2")]
+    first = manager.get(url)
+    rest = re.search(r'href="([^"]+)"[^>]*>Show more', first)[1].replace("&amp;", "&")
+    pages = [first, manager.get(rest)]
 
     listed = [re.findall(r'href="/contacts/(\d+)" data-open', html) for html in pages]
     moving = session.scalars(sa.select(Contact).where(Contact.theme_id == theme.id)).all()
     newest = sorted(moving, key=lambda one: (one.started_at, one.id), reverse=True)
     assert [len(ids) for ids in listed] == [50, 10]
     assert [int(one) for ids in listed for one in ids] == [one.id for one in newest]
-    assert "1 to 50 of 60" in text_of(pages[0])
+    assert "50 of 60 shown" in text_of(pages[0])
+    assert "10 of 60 shown" in text_of(pages[1])
+    assert "Show more" not in pages[1]
+    assert f'href="{url}"' in pages[1].replace("&amp;", "&")
     assert "listed among the contacts only" not in text_of(pages[0])
-    assert "1 to" not in text_of(manager.get(f"/triage/{theme.key}/merge"))
+    assert "shown" not in text_of(manager.get(f"/triage/{theme.key}/merge"))
+
+
+def test_the_list_of_a_merge_begins_anew_behind_a_contact_of_another_theme(manager, session):
+    theme, into = make_pair(session, 6)
+    strange = session.scalars(sa.select(Contact.id).where(Contact.theme_id == into.id)).first()
+    url = f"/triage/{theme.key}/merge?into={into.key}"
+
+    rows = re.findall(r'href="/contacts/(\d+)" data-open', manager.get(url))
+
+    assert len(rows) == 6
+    for nonsense in (strange, 0, 999_999, "x"):
+        html = manager.get(f"{url}&after={nonsense}")
+        assert re.findall(r'href="/contacts/(\d+)" data-open', html) == rows
 
 
 def test_merge_hides_the_size_of_a_theme_with_few_customers(manager, session):
