@@ -32,6 +32,7 @@ from closedloop.extensions import current_settings, db
 from closedloop.queries.imports import (
     count_batch_contacts,
     count_rejects,
+    count_settled,
     get_batch,
     list_batches,
     list_rejects,
@@ -63,7 +64,9 @@ def list_imports_view(asked: ImportQuery) -> ImportList:
     rows = list_batches(db.session, limit=asked.limit + 1, before_id=before)
     page = rows[: asked.limit]
     more = str(page[-1].id) if len(rows) > asked.limit else None
-    return ImportList(items=[ImportOut(**_facts(row)) for row in page], next=more)
+    settled = count_settled(db.session, [row.id for row in page if row.rejected])
+    items = [ImportOut(**_facts(row, settled.get(row.id, 0))) for row in page]
+    return ImportList(items=items, next=more)
 
 
 @bp.get(_ROUTE)
@@ -76,7 +79,7 @@ def get_import_view(import_id: int, asked: DetailQuery) -> ImportDetail:
     batch, counts = get_batch(db.session, import_id), count_rejects(db.session, import_id)
     job = find_job_of_import(db.session, import_id)
     return ImportDetail(
-        **_facts(batch),
+        **_facts(batch, counts.settled),
         mapping=dict(batch.mapping),
         redactions=dict(batch.redactions),
         reasons=[ReasonOut(code=code, rows=n, example=said) for code, n, said in counts.reasons],
@@ -210,13 +213,12 @@ def pick_up_view() -> tuple[JobOut, int, dict[str, str]]:
     return answer, 202, {"Location": flask.url_for("api.get_job_view", job_id=answer.id)}
 
 
-def _facts(batch: Any) -> dict[str, Any]:
+def _facts(batch: Any, settled: int) -> dict[str, Any]:
     own = {"state", "rejects_settled"}
     values = {name: getattr(batch, name) for name in ImportOut.model_fields if name not in own}
     state = batch.state.value
     if batch.rolled_back_by:
         state = "taken_out" if batch.rolled_back_at else "half_taken_out"
-    settled = count_rejects(db.session, batch.id).settled if batch.rejected else 0
     return {**values, "state": state, "rejects_settled": settled}
 
 

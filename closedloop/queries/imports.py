@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -149,6 +149,18 @@ def count_rejects(session: Session, batch_id: int) -> RejectCounts:
         .order_by(rows.desc(), ImportReject.code)
     )
     return RejectCounts(total, settled, [(code, int(n), said) for code, n, said in reasons])
+
+
+def count_settled(session: Session, batch_ids: Collection[int]) -> dict[int, int]:
+    """Return how many refused rows of imports came in since, by import; none are left out."""
+    rows = session.execute(
+        sa.select(ImportReject.batch_id, sa.func.count(ImportReject.id).label("settled"))
+        .where(
+            ImportReject.batch_id.in_(sorted(batch_ids)), ImportReject.settled_by_id.is_not(None)
+        )
+        .group_by(ImportReject.batch_id)
+    )
+    return {row.batch_id: row.settled for row in rows}
 
 
 def list_replays(session: Session, batch_id: int) -> Sequence[ImportBatch]:

@@ -124,6 +124,8 @@ def test_refused_rows_are_tried_again(api, work):
     work()
 
     assert api.get("/imports/1")["rejects_settled"] == 1
+    listed = {row["id"]: row["rejects_settled"] for row in api.get("/imports")["items"]}
+    assert listed == {1: 1, 2: 0}
     assert [row["settled_by_id"] for row in api.get("/imports/1/rejects")["items"]] == [2, None]
     api.problem("/imports", 404, "POST", **form(replay_of="77"))
 
