@@ -7,19 +7,13 @@ from __future__ import annotations
 
 import gc
 import os
-import queue
-import signal
-import subprocess
-import sys
-import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import BrokenExecutor
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import cycle
-from multiprocessing import connection
 from typing import Any
 
 from closedloop.adapters.bundle import Bundle
@@ -27,6 +21,7 @@ from closedloop.adapters.contacts import Outcome, as_outcome, read_pieces, rows_
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.types import BadRow, FileFacts, ParsedContact, Piece, RawRow, Reject
 from closedloop.config import Settings
+from closedloop.services.beside import Beside, answer_all
 from closedloop.services.clean_rows import CleanReject, CleanTable
 from closedloop.services.contact_rows import RowCleaner
 
@@ -175,8 +170,8 @@ def _beside(portions: Iterator[Portion], how: Cleaning) -> Iterator[Stretch]:
     """Clean in processes beside, some stretches ahead of whoever takes them, in turn."""
     with ExitStack() as ending:
         n = min(os.cpu_count() or 1, MOST_HELPERS)
-        helpers = [ending.enter_context(closing(_Helper(how))) for _ in range(n)]
-        busy: deque[_Helper] = deque()
+        helpers = [ending.enter_context(closing(Beside(_BEGIN, how))) for _ in range(n)]
+        busy: deque[Beside] = deque()
         for portion, helper in zip(portions, cycle(helpers), strict=False):
             helper.hand_over(portion)
             busy.append(helper)
@@ -191,92 +186,13 @@ _BEGIN = (
 )
 
 
-class _Helper:
-    """A Python process that cleans one portion after the other, in order.
-
-    Not of `multiprocessing`: that would run the main module again, whoever's it is. It ends by
-    itself when this process is gone, as its pipe is closed then.
-    """
-
-    def __init__(self, how: Cleaning) -> None:
-        work, self._work = connection.Pipe(duplex=False)
-        done, answers = connection.Pipe(duplex=False)
-        self._process = subprocess.Popen(  # noqa: S603 - this Python, words of ours
-            [sys.executable, "-c", _BEGIN, str(work.fileno()), str(answers.fileno())],
-            pass_fds=(work.fileno(), answers.fileno()),
-            stdin=subprocess.DEVNULL,
-        )
-        work.close()
-        answers.close()
-        self._answers: queue.SimpleQueue[Stretch | BaseException] = queue.SimpleQueue()
-        self._waiting: queue.SimpleQueue[Cleaning | Portion | None] = queue.SimpleQueue()
-        # reads all the time: two processes that both wait to be read would wait for ever
-        threading.Thread(target=self._listen, args=(done,), daemon=True).start()
-        # a pipe holds far less than a portion: who fills it waits until the process is free
-        self._speaking = threading.Thread(target=self._speak, daemon=True)
-        self._speaking.start()
-        self._waiting.put(how)
-
-    def hand_over(self, portion: Portion) -> None:
-        """Give it a portion to clean, when it is done with those before."""
-        self._waiting.put(portion)
-
-    def take_back(self) -> Stretch:
-        """Return the next portion, cleaned."""
-        answer = self._answers.get()
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
-    def close(self) -> None:
-        """End it; what it was doing is of no use any more."""
-        self._process.kill()
-        self._process.wait()
-        self._waiting.put(None)
-        self._speaking.join()
-
-    def _speak(self) -> None:
-        with self._work:
-            while (message := self._waiting.get()) is not None:
-                try:
-                    self._work.send(message)
-                except OSError:  # it is gone, which the other thread tells
-                    return
-
-    def _listen(self, done: connection.Connection) -> None:
-        with done:
-            while True:
-                try:
-                    self._answers.put(done.recv())
-                except (EOFError, OSError):
-                    self._answers.put(HelperStopped())
-                    return
-
-
-class HelperStopped(BrokenExecutor):
-    """The process beside was stopped from outside."""
-
-
 def serve(work_handle: int, answers_handle: int) -> None:
-    """Clean what comes until nothing comes any more; the process beside does nothing else."""
-    work = connection.Connection(work_handle, writable=False)
-    answers = connection.Connection(answers_handle, readable=False)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one that started it decides
-    try:
-        how: Cleaning = work.recv()
-    except (EOFError, OSError):  # whoever started it was killed before a whole message was sent
-        return
+    """Clean portion after portion; the process beside does nothing else."""
+    answer_all(work_handle, answers_handle, _begin_cleaning)
+
+
+def _begin_cleaning(how: Cleaning) -> Callable[[Portion], Stretch]:
     cleaner = RowCleaner(how.settings, how.facts, how.mapping)
     gc.freeze()
     gc.disable()  # rows hold no cycles, and looking for some in all of them takes its time
-    while True:
-        try:
-            portion = work.recv()
-        except (EOFError, OSError):
-            return
-        try:
-            answers.send(_clean(portion, how, cleaner))
-        except BrokenPipeError:
-            return
-        except Exception as error:  # it belongs to whoever handed the portion over
-            answers.send(error)
+    return partial(_clean, how=how, cleaner=cleaner)

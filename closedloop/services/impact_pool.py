@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from concurrent.futures import Executor
+from contextlib import ExitStack, closing, contextmanager
 
+from closedloop.services.beside import Beside, HelperStopped, answer_all
 from closedloop.services.impact_estimates import Estimates, make_estimates, make_many
 from closedloop.services.impact_packing import MeasurementInputs, pack_inputs, unpack_inputs
 
@@ -28,7 +25,9 @@ MOST_HELPERS = 8
 MOST_IN_A_GROUP = 16  # of the same days; more go to several processes
 
 Answer = Estimates | Exception
-_BEGIN = "from closedloop.services.impact_pool import serve; serve()"
+_BEGIN = (
+    "import sys; from closedloop.services.impact_pool import serve; serve(*map(int, sys.argv[1:]))"
+)
 
 
 class Estimators:
@@ -38,11 +37,11 @@ class Estimators:
     ----------
     executor : Executor, optional
         Of a cluster; takes the place of processes beside.
-    helpers : sequence of Helper, optional
+    helpers : sequence of Beside, optional
         Processes beside; none computes in this one.
     """
 
-    def __init__(self, executor: Executor | None = None, helpers: Sequence[Helper] = ()) -> None:
+    def __init__(self, executor: Executor | None = None, helpers: Sequence[Beside] = ()) -> None:
         self._executor = executor
         self._helpers = helpers
 
@@ -65,16 +64,13 @@ class Estimators:
             return list(self._executor.map(estimate_packed, tasks))
         shares = [tasks[start :: len(self._helpers)] for start in range(len(self._helpers))]
         try:
-            with ThreadPoolExecutor(len(self._helpers)) as threads:
-                done = list(threads.map(Helper.estimate, self._helpers, shares))
-        except (
-            EOFError,
-            OSError,
-            pickle.UnpicklingError,
-        ):  # a process beside was stopped: this one does its work, too
+            for helper, share in zip(self._helpers, shares, strict=True):
+                helper.hand_over(share)
+            done = [helper.take_back() for helper in self._helpers]
+        except HelperStopped:  # this process does its work, too
             logger.warning("A process that measures was stopped; its work is done here.")
             self._helpers = ()
-            return [estimate_packed(task) for task in tasks]
+            return _estimate_groups(tasks)
         return [done[n % len(done)][n // len(done)] for n in range(len(tasks))]
 
 
@@ -85,60 +81,23 @@ def open_estimators(number: int, executor: Executor | None = None) -> Iterator[E
     if executor is not None or number < FEWEST_TO_SPREAD or cores < 2:
         yield Estimators(executor)
         return
-    helpers = [Helper() for _ in range(cores)]
-    try:
+    with ExitStack() as ending:
+        helpers = [ending.enter_context(closing(open_helper())) for _ in range(cores)]
         yield Estimators(helpers=helpers)
-    finally:
-        for helper in helpers:
-            helper.close()
 
 
-class Helper:
-    """A Python process that computes what it is sent, and ends when nobody sends any more.
-
-    Not of `multiprocessing`: that would run the main module again, whoever's it is.
-    """
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - this Python, words of ours
-            [sys.executable, "-c", _BEGIN], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-
-    def estimate(self, tasks: list[list[bytes]]) -> list[list[Answer]]:
-        """Return the answers of each group, in order; it reads all before it answers."""
-        stdin, stdout = self._process.stdin, self._process.stdout
-        if stdin is None or stdout is None:  # cannot be: both are pipes
-            raise RuntimeError("A process that measures has no pipes.")
-        pickle.dump(tasks, stdin)
-        stdin.flush()
-        answers: list[list[Answer]] = pickle.load(stdout)  # noqa: S301 - from our own process
-        return answers
-
-    def stop(self) -> None:
-        """End the process at once, whatever it is doing."""
-        self._process.kill()
-        self._process.wait()
-
-    def close(self) -> None:
-        """End it; what it was doing is of no use any more."""
-        self.stop()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with suppress(OSError):  # what was not sent any more
-                    pipe.close()
+def open_helper() -> Beside:
+    """Start a process that computes what it is handed, and return it; whoever asks closes it."""
+    return Beside(_BEGIN, None)
 
 
-def serve() -> None:
-    """Compute what comes in until nothing comes any more; the process beside does nothing else."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one that started it decides
-    source, target = sys.stdin.buffer, sys.stdout.buffer
-    while True:
-        try:
-            tasks: list[list[bytes]] = pickle.load(source)  # noqa: S301 - from who started it
-        except EOFError:
-            return
-        pickle.dump([estimate_packed(task) for task in tasks], target)
-        target.flush()
+def serve(work_handle: int, answers_handle: int) -> None:
+    """Compute groups of packed inputs; the process beside does nothing else."""
+    answer_all(work_handle, answers_handle, lambda _: _estimate_groups)
+
+
+def _estimate_groups(tasks: list[list[bytes]]) -> list[list[Answer]]:
+    return [estimate_packed(task) for task in tasks]
 
 
 def estimate_packed(packed: Sequence[bytes]) -> list[Answer]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -127,6 +128,7 @@ def measure_due(
     as_of: date,
     by: Actor,
     report: Report = tell_nobody,
+    executor: Executor | None = None,
 ) -> MeasureSummary:
     """Measure every intervention that is followed up: looks that are due, then the running one.
 
@@ -139,13 +141,17 @@ def measure_due(
     ----------
     as_of : date
         Last complete reporting day, inclusive; never later than the last day with contacts.
+    executor : Executor, optional
+        Computes the estimates; by default the cluster of the settings does, processes beside or
+        this one.
     """
     with transactions() as session:
         due, interventions = _list_due(session, as_of)
         shared = read_once(session, [one.intervention_id for one in due], as_of)
     with ExitStack() as ending:
-        cluster = ending.enter_context(open_executor(settings.dask_scheduler if due else ""))
-        estimators = ending.enter_context(open_estimators(len(due), cluster))
+        if executor is None:
+            executor = ending.enter_context(open_executor(settings.dask_scheduler if due else ""))
+        estimators = ending.enter_context(open_estimators(len(due), executor))
         round_ = _Round(transactions, settings, by, report, estimators, shared, len(due))
         round_.tell()
         for wave in _waves([one for one in due if one.is_look]):

@@ -24,7 +24,7 @@ PHASES = {
     ),
     "flagging": ("services/repeats.py", "services/links.py"),
     "rolling up": ("services/rollups.py",),
-    "handing over": ("services/cleaning.py",),
+    "handing over": ("services/cleaning.py", "services/beside.py"),
 }
 """By phase, the modules whose calls count as points at which a process may be killed."""
 

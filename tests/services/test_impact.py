@@ -444,6 +444,30 @@ def test_whether_the_drop_is_worth_having_is_said(session, settings):
         assert check(measure(site, settings, as_of), "smallest_drop")["state"] == state
 
 
+def test_days_of_the_roll_out_are_no_part_of_the_effect(session, settings):
+    site = Site(session)
+    counts = draw_counts(
+        1, mean=20.0, change=-0.45, n_pre=N_PRE + ROLLOUT, first_day=FIRST, n_days=site.n_days
+    )
+    calm = measure(site, settings)
+    ramp = sa.and_(
+        DailyRollup.theme_id == site.theme.id,
+        DailyRollup.day.between(LIVE, LIVE + timedelta(days=ROLLOUT - 1)),
+    )
+    session.execute(sa.update(DailyRollup).where(ramp).values(contacts=DailyRollup.contacts + 300))
+    slice_again(session, [LIVE, LIVE + timedelta(days=ROLLOUT - 1)])
+
+    wild = measure(site, settings)
+
+    assert wild.id != calm.id  # the wild days were read
+    first = N_PRE + ROLLOUT
+    assert wild.observed == sum(counts[first : (SECOND_LOOK - FIRST).days + 1])
+    assert wild.n_post == LOOK_DAYS[1]
+    figures = ("observed", "expected", "avoided", "avoided_low", "avoided_high", "p_value")
+    for name in (*figures, "verdict", "n_pre", "n_post"):
+        assert getattr(wild, name) == getattr(calm, name), name
+
+
 def add_second_site(site, *, change=0.0, seed=5):
     """Another theme with a fix of the same day, so that neither is the other's control."""
     theme = make_theme(site.session, ThemeStatus.MEASURING)

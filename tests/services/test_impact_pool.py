@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
+from contextlib import closing
 
 from closedloop.services.impact_estimates import list_figures, make_estimates
-from closedloop.services.impact_pool import Estimators, Helper
+from closedloop.services.impact_pool import Estimators, open_helper
 from closedloop.services.impact_readings import read_for_measuring
 from tests.factories.series import (
     make_definitions,
@@ -27,12 +27,8 @@ def test_many_measurements_come_out_the_same_wherever_they_are_computed(session,
         for day in (LOOKS[0], LOOKS[1])
     ]
     plain = Estimators().estimate(inputs)
-    beside = [Helper(), Helper()]
-    try:
-        spread = Estimators(helpers=beside).estimate(inputs)
-    finally:
-        for helper in beside:
-            helper.close()
+    with closing(open_helper()) as one, closing(open_helper()) as other:
+        spread = Estimators(helpers=[one, other]).estimate(inputs)
     for here, there, one in zip(plain, spread, inputs, strict=True):
         alone = make_estimates(one)
         figures = [list_figures(made, one) for made in (alone, here, there)]
@@ -42,27 +38,10 @@ def test_many_measurements_come_out_the_same_wherever_they_are_computed(session,
 def test_when_a_process_beside_is_stopped_its_work_is_done_here(session, settings, caplog):
     site = Site(session, n_controls=0)
     inputs = [read_for_measuring(session, settings, site.intervention, LOOKS[0]).inputs]
-    beside = Helper()
-    beside.stop()
+    beside = open_helper()
+    beside.close()
     estimators = Estimators(helpers=[beside])
     for _ in range(2):
         (found,) = estimators.estimate(inputs)
         assert list_figures(found, inputs[0]) == list_figures(make_estimates(inputs[0]), inputs[0])
     assert caplog.text.count("was stopped") == 1
-    beside.close()
-
-
-def test_an_answer_that_breaks_off_is_made_here(session, settings, caplog, monkeypatch):
-    site = Site(session, n_controls=0)
-    inputs = [read_for_measuring(session, settings, site.intervention, LOOKS[0]).inputs]
-
-    def cut_off(*_args):
-        return pickle.loads(pickle.dumps(["cut off"])[:-4])  # as of one that is killed
-
-    monkeypatch.setattr(Helper, "estimate", cut_off)
-    beside = Helper()
-    (found,) = Estimators(helpers=[beside]).estimate(inputs)
-    beside.close()
-
-    assert list_figures(found, inputs[0]) == list_figures(make_estimates(inputs[0]), inputs[0])
-    assert "was stopped" in caplog.text

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from multiprocessing import get_context
 
 import pytest
 import sqlalchemy as sa
@@ -66,6 +68,36 @@ def test_measure_due_speaks_the_looks_that_are_due_on_their_own_days(session, se
     again = run_due(database, settings, as_of)
     assert (again.measured, again.looks) == (0, 0)
     assert list_rows(database) == rows
+
+
+def test_an_executor_leaves_the_same_rows_to_the_bit(session, settings):
+    site = Site(session)
+    second = add_second_site(site)
+    make_definitions(session, [site.theme, second.theme], number=2)
+    session.commit()
+    kept = [
+        column
+        for column in ImpactMeasurement.__table__.columns
+        if column.name not in {"id", "measured_at", "created_at", "updated_at"}
+    ]
+
+    @contextmanager
+    def uncommitted():
+        yield session
+
+    def rows_by(executor):
+        as_of = LOOKS[1] + timedelta(days=2)
+        summary = run_due(None, settings, as_of, uncommitted, executor=executor)
+        assert (summary.measured, summary.failed, summary.refused) == (6, (), ())
+        order = (ImpactMeasurement.intervention_id, ImpactMeasurement.as_of)
+        found = session.execute(sa.select(*kept).order_by(*order)).all()
+        session.rollback()
+        return [tuple(row) for row in found]
+
+    serial = rows_by(None)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        assert rows_by(pool) == serial
+    assert {column.name for column in kept} > {"avoided", "p_value", "detail", "inputs"}
 
 
 def test_a_look_that_was_spoken_is_not_spoken_again_when_contacts_arrive_late(
