@@ -269,6 +269,31 @@ def test_each_story_of_the_demo_is_told_honestly_and_reproduces(visit, own_demo,
     visitor.check()
 
 
+def test_a_verdict_is_signed_off_by_somebody_else_than_its_owner_without_javascript_too(
+    visit, stranger, address, own_demo
+):
+    action = next(a for a in own_demo.summary["actions"] if "new card is posted" in a["title"])
+    path, reader = f"/impact/{action['key']}", own_demo.account("executive")
+    owner = visit("stakeholder", STAKEHOLDER)
+    card = owner.open(path).locator("#sign-off")
+    expect(card).to_contain_text(f"You own {action['key']}, or owned it when it was shipped")
+    expect(card.get_by_role("button", name="stand by it")).to_have_count(0)
+    visitor = stranger(address, has_scripts=False)
+    visitor.sign_in(reader)
+    page = visitor.open(path)
+    card = page.locator("#sign-off")
+    expect(card).to_contain_text("Nobody has stood by this verdict yet.")
+    card.get_by_label("Note").fill("It fits what the branches hear.")
+    card.get_by_role("button", name="I have read it and stand by it").click()
+    expect_toast(visitor, "You signed it off.")
+    expect(card).to_contain_text(f"{reader['name']} stands by it")
+    expect(card).to_contain_text("“It fits what the branches hear.”")
+    expect(card.get_by_role("button", name="stand by it")).to_have_count(0)
+    expect(owner.open(path).locator("#sign-off")).to_contain_text(f"{reader['name']} stands by it")
+    visitor.check()
+    owner.check()
+
+
 def test_the_report_prints_on_one_page_of_a4_from_a_dark_screen_too(visit):
     visitor = visit("executive")
     for scheme in ("light", "dark"):

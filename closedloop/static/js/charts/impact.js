@@ -22,6 +22,30 @@
   var plain = tools.plain;
   var noted = tools.noted;
 
+  /* The band between low and high over the days; days without one are passed over. */
+  function band(d, fill) {
+    return {
+      type: "custom",
+      silent: true,
+      z: 1,
+      data: d.days.map(function (_, i) {
+        return [i, d.low[i], d.high[i]];
+      }),
+      encode: { x: 0, y: [1, 2] },
+      renderItem: function (params, api) {
+        if (params.dataIndex) return null;
+        var up = [];
+        var down = [];
+        d.days.forEach(function (_, i) {
+          if (d.low[i] === null || d.high[i] === null) return;
+          up.push(api.coord([i, d.high[i]]));
+          down.unshift(api.coord([i, d.low[i]]));
+        });
+        return { type: "polygon", shape: { points: up.concat(down) }, style: { fill: fill } };
+      },
+    };
+  }
+
   /* impact: what came against what was expected without the change.
      { days, observed, expected, low, high, weeks: { days, observed, expected, low, high } | null, go_live,
        go_live_label, counted_from, holidays: [{ day, name }], marks: [{ day, label }],
@@ -171,30 +195,7 @@
       path.markArea = markArea([area(snap(days, lastLook), days[days.length - 1], hatch())]);
     path.markLine = markLine(marks);
     o.series = [
-      {
-        type: "custom",
-        silent: true,
-        z: 1,
-        data: d.days.map(function (_, i) {
-          return [i, d.low[i], d.high[i]];
-        }),
-        encode: { x: 0, y: [1, 2] },
-        renderItem: function (params, api) {
-          if (params.dataIndex) return null;
-          var up = [];
-          var down = [];
-          d.days.forEach(function (_, i) {
-            if (d.low[i] === null || d.high[i] === null) return;
-            up.push(api.coord([i, d.high[i]]));
-            down.unshift(api.coord([i, d.low[i]]));
-          });
-          return {
-            type: "polygon",
-            shape: { points: up.concat(down) },
-            style: { fill: token(tone, 0.2) },
-          };
-        },
-      },
+      band(d, token(tone, 0.2)),
       path,
     ];
     o.tooltip.formatter = function (points) {
@@ -234,29 +235,7 @@
       return d.values[i] < d.low[i] || d.values[i] > d.high[i];
     }
     o.series = [
-      {
-        type: "custom",
-        silent: true,
-        z: 1,
-        data: d.days.map(function (_, i) {
-          return [i, d.low[i], d.high[i]];
-        }),
-        encode: { x: 0, y: [1, 2] },
-        renderItem: function (params, api) {
-          if (params.dataIndex) return null;
-          var up = [];
-          var down = [];
-          d.days.forEach(function (_, i) {
-            up.push(api.coord([i, d.high[i]]));
-            down.unshift(api.coord([i, d.low[i]]));
-          });
-          return {
-            type: "polygon",
-            shape: { points: up.concat(down) },
-            style: { fill: token("band") },
-          };
-        },
-      },
+      band(d, token("band")),
       zero,
       {
         name: "Came less expected",
