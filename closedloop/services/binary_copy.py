@@ -1,12 +1,13 @@
-"""Whole numbers out of PostgreSQL and into it in the binary form of COPY, as arrays.
+"""Columns out of PostgreSQL and into it in the binary form of COPY, as arrays.
 
-Rows of the same gaps have the same length, so that numpy lays them out as they travel and no row
-passes through Python by itself.
+Numbers of rows with the same gaps have the same length, so that numpy lays them out as they
+travel; the texts of a row, each different one spelled once, are put in front of its numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,28 @@ class Days:
         return texts
 
 
+class Texts:
+    """A column of texts, each different one once.
+
+    Attributes
+    ----------
+    codes : array of int
+        Position in `values`, one entry a row.
+    values : list of str
+    """
+
+    def __init__(self, codes: Integers, values: list[str]) -> None:
+        self.codes = codes
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def spelled(self) -> list[str]:
+        """Return the text of each row."""
+        return [self.values[code] for code in self.codes.tolist()]
+
+
 def read_numbers(cursor: Any, sql: str, names: Sequence[str]) -> dict[str, Integers]:
     """Return the columns of a statement, each of them whole numbers without gaps.
 
@@ -61,26 +84,30 @@ def read_numbers(cursor: Any, sql: str, names: Sequence[str]) -> dict[str, Integ
 
 
 def can_write(columns: Mapping[str, Any]) -> bool:
-    """Return whether all columns are whole numbers or days."""
-    return all(isinstance(column, np.ndarray | Days) for column in columns.values())
+    """Return whether all columns are whole numbers, days or `Texts`, and not all of them texts."""
+    kinds = set(map(type, columns.values()))
+    numbers = {np.ndarray, np.ma.MaskedArray, Days}
+    return bool(kinds & numbers) and kinds <= {*numbers, Texts}
 
 
-def write_numbers(cursor: Any, table: Any, columns: Mapping[str, Any]) -> None:
-    """Insert rows of whole numbers and days; what is masked in an array becomes null."""
-    names = ", ".join(f'"{name}"' for name in columns)
+def write_rows(cursor: Any, table: Any, columns: Mapping[str, Any]) -> None:
+    """Insert rows of columns that `can_write`; what is masked in an array becomes null."""
+    texts = {name: of for name, of in columns.items() if isinstance(of, Texts)}
+    numbers = {name: of for name, of in columns.items() if name not in texts}
+    names = ", ".join(f'"{name}"' for name in (*texts, *numbers))
     with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
         copy.write(_HEADER)
-        for block in _blocks(table, columns):
+        for block in _blocks(table, numbers, list(texts.values())):
             copy.write(block)
         copy.write(_END)
 
 
-def _blocks(table: Any, columns: Mapping[str, Any]) -> Iterator[bytes]:
-    """Yield the rows, those with the same gaps together."""
-    sizes = [_size(table.c[name].type) for name in columns]
+def _blocks(table: Any, numbers: Mapping[str, Any], texts: Sequence[Texts] = ()) -> Iterator[bytes]:
+    """Yield the rows, those with the same gaps together, the texts of a row before its numbers."""
+    sizes = [_size(table.c[name].type) for name in numbers]
     values = [
         column.numbers - _EPOCH_IN_DAYS if isinstance(column, Days) else column
-        for column in columns.values()
+        for column in numbers.values()
     ]
     gaps = [np.ma.getmaskarray(value) for value in values]
     pattern = np.zeros(len(values[0]), dtype=np.int64)
@@ -88,18 +115,42 @@ def _blocks(table: Any, columns: Mapping[str, Any]) -> Iterator[bytes]:
         pattern |= gap.astype(np.int64) << i
     for one in np.unique(pattern).tolist():
         here = np.flatnonzero(pattern == one)
-        rows = np.empty(len(here), _row([0 if one >> i & 1 else s for i, s in enumerate(sizes)]))
-        rows["fields"] = len(values)
+        kind = _row([0 if one >> i & 1 else s for i, s in enumerate(sizes)], counted=not texts)
+        rows = np.empty(len(here), kind)
+        if not texts:
+            rows["fields"] = len(values)
         for i, value in enumerate(values):
             rows[f"size {i}"] = -1 if one >> i & 1 else sizes[i]
             if not one >> i & 1:
                 rows[f"value {i}"] = np.ma.getdata(value)[here]
-        yield rows.tobytes()
+        behind = rows.tobytes()
+        yield _joined(texts, here, behind, rows.itemsize, len(values)) if texts else behind
 
 
-def _row(sizes: Sequence[int]) -> np.dtype[Any]:
-    """Return how a row lies: its number of fields, then each one's size and value, 0 for none."""
-    fields: list[tuple[str, str]] = [("fields", ">i2")]
+def _joined(
+    texts: Sequence[Texts], rows: Integers, behind: bytes, width: int, n_numbers: int
+) -> bytes:
+    """Return rows with how many fields they have, their texts, and their numbers behind."""
+    n_fields = (len(texts) + n_numbers).to_bytes(2, "big")
+    spoken = [
+        map(_spelled_out(column).__getitem__, column.codes[rows].tolist()) for column in texts
+    ]
+    numbers = (behind[i : i + width] for i in range(0, len(behind), width))
+    return b"".join(chain.from_iterable(zip(repeat(n_fields), *spoken, numbers, strict=False)))
+
+
+def _spelled_out(column: Texts) -> list[bytes]:
+    """Return each different text as it lies in a row: its length, then itself."""
+    spelled = [value.encode() for value in column.values]
+    return [len(text).to_bytes(4, "big") + text for text in spelled]
+
+
+def _row(sizes: Sequence[int], *, counted: bool = True) -> np.dtype[Any]:
+    """Return how numbers lie in a row: each one's size and value, 0 for none.
+
+    `counted` rows have the number of their fields in front.
+    """
+    fields: list[tuple[str, str]] = [("fields", ">i2")] if counted else []
     for i, size in enumerate(sizes):
         fields.append((f"size {i}", ">i4"))
         if size:

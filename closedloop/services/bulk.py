@@ -18,30 +18,15 @@ from numpy.typing import NDArray
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from closedloop.services.binary_copy import Days, can_write, read_numbers, write_numbers
+from closedloop.services.binary_copy import Days, Texts, can_write, read_numbers, write_rows
 
 Integers = NDArray[np.int64]
-Column = Integers | Days | Sequence[Any]
-"""Integers, of which a masked array keeps its gaps; days; or values of any kind, None for none."""
+Column = Integers | Days | Texts | Sequence[Any]
+"""Integers, of which a masked array keeps its gaps; days; texts; or any values, None for none."""
 
 _Item = TypeVar("_Item")
 _IDS_AT_ONCE = 5_000
 _ROWS_AT_ONCE = 50_000
-
-
-class Texts:
-    """A column of texts, each different one once.
-
-    Attributes
-    ----------
-    codes : array of int
-        Position in `values`, one entry a row.
-    values : list of str
-    """
-
-    def __init__(self, codes: Integers, values: list[str]) -> None:
-        self.codes = codes
-        self.values = values
 
 
 def is_postgresql(session: Session) -> bool:
@@ -145,7 +130,7 @@ def write_columns(session: Session, table: Any, columns: Mapping[str, Column]) -
     if not n:
         return 0
     if is_postgresql(session) and can_write(columns):
-        write_numbers(_cursor(session), table, columns)
+        write_rows(_cursor(session), table, columns)
         return n
     names = ", ".join(f'"{name}"' for name in columns)
     rows = zip(*(_as_list(column) for column in columns.values()), strict=True)
@@ -166,7 +151,7 @@ def _as_list(column: Column) -> list[Any]:
     if isinstance(column, np.ndarray):
         found: list[Any] = column.tolist()  # a masked entry becomes None
         return found
-    return column.spelled() if isinstance(column, Days) else list(column)
+    return column.spelled() if isinstance(column, Days | Texts) else list(column)
 
 
 def take_ids(session: Session, table: Any, n: int) -> list[int]:

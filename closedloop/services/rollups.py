@@ -21,10 +21,9 @@ from closedloop.domain.contacts import WINDOWS, Basis
 from closedloop.domain.jobs import Progress
 from closedloop.models import Contact, ContactLink, DailyRollup, DailySlice, DueDay
 from closedloop.models.base import day_number
-from closedloop.services.binary_copy import Days
+from closedloop.services.binary_copy import Days, Texts
 from closedloop.services.bulk import (
     Integers,
-    Texts,
     by_index,
     in_portions,
     read_columns,
@@ -237,7 +236,7 @@ def _write(session: Session, cells: _Cells) -> int:
     keys: dict[str, Any] = {
         "day": Days(days[d["day"].codes]),
         "theme_id": np.ma.masked_equal(themes[d["theme"].codes], 0),
-        **{name: _spelled(d[name]) for name in _TEXTS},
+        **{name: d[name] for name in _TEXTS},
     }
     write_columns(session, _rollups, keys | cells.figures)
     for kind in ("all", *DIMENSIONS):
@@ -245,7 +244,7 @@ def _write(session: Session, cells: _Cells) -> int:
         cell, first = _group(by)
         keys = {
             "day": Days(days[d["day"].codes[first]]),
-            "kind": [kind] * len(first),
+            "kind": Texts(np.zeros(len(first), dtype=np.int64), [kind]),
             "value": _values_of(kind, d, first),
         }
         sums = {name: _sum(cell, len(first), part) for name, part in cells.figures.items()}
@@ -253,13 +252,9 @@ def _write(session: Session, cells: _Cells) -> int:
     return len(d["day"].codes)
 
 
-def _spelled(texts: Texts) -> list[str]:
-    return [texts.values[code] for code in texts.codes.tolist()]
-
-
-def _values_of(kind: str, dimensions: dict[str, Texts], first: Integers) -> list[str]:
+def _values_of(kind: str, dimensions: dict[str, Texts], first: Integers) -> Texts:
     if kind == "all":
-        return [""] * len(first)
+        return Texts(np.zeros(len(first), dtype=np.int64), [""])
     of = dimensions[kind]
-    values = _spelled(Texts(of.codes[first], of.values))
-    return ["" if v == "0" else v for v in values] if kind == "theme" else values
+    none = "0" if kind == "theme" else ""
+    return Texts(of.codes[first], ["" if value == none else value for value in of.values])

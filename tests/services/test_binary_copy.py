@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from closedloop.models import ContactLink
+from closedloop.models import ContactLink, DailySlice
 from closedloop.services import binary_copy
-from closedloop.services.binary_copy import Days, can_write, read_numbers
+from closedloop.services.binary_copy import Days, Texts, can_write, read_numbers
 from closedloop.services.bulk import is_postgresql, write_columns
 
 LINKS = ContactLink.__table__
+SLICES = DailySlice.__table__
 
 
 def links(**changed):
@@ -55,8 +56,43 @@ def test_a_row_with_a_gap_lies_as_postgresql_documents_it():
     assert block == struct.pack(">hiqiii", 3, 8, 258, 4, 1, -1)
 
 
-def test_only_whole_numbers_and_days_travel_so():
+def test_texts_of_any_length_come_back_in_their_rows_on_either_database(session):
+    figures = {c.name for c in SLICES.c if not c.nullable} - {"id", "day", "kind", "value"}
+    codes = np.array([2, 0, 1, 2])
+    columns = {
+        "kind": Texts(np.zeros(4, np.int64), ["queue"]),
+        "day": Days(np.array([20_000, 20_001, 20_002, 20_003])),
+        "value": Texts(codes, ["", "Rückgabe – 退货", "q\t\\N"]),
+        **{name: np.arange(4) * 1_000 for name in figures},
+    }
+
+    write_columns(session, SLICES, columns)
+
+    rows = session.execute(
+        sa.select(SLICES.c.kind, SLICES.c.value, SLICES.c.contacts).order_by(SLICES.c.day)
+    ).all()
+    assert [tuple(row) for row in rows] == [
+        ("queue", "q\t\\N", 0),
+        ("queue", "", 1_000),
+        ("queue", "Rückgabe – 退货", 2_000),
+        ("queue", "q\t\\N", 3_000),
+    ]
+
+
+def test_a_text_lies_before_the_numbers_of_its_row():
+    numbers = {"contact_id": np.array([258, 259])}
+
+    (block,) = binary_copy._blocks(LINKS, numbers, [Texts(np.array([1, 0]), ["", "é"])])
+
+    assert block == struct.pack(">hi2siq", 2, 2, "é".encode(), 8, 258) + struct.pack(
+        ">hiiq", 2, 0, 8, 259
+    )
+
+
+def test_only_whole_numbers_days_and_texts_beside_them_travel_so():
     assert can_write(links())
+    assert can_write(links(chain_id=Texts(np.array([0, 0, 0]), ["1"])))
+    assert not can_write({"kind": Texts(np.array([0]), ["queue"])})
     assert not can_write(links(local_day=["2026-03-02"]))
 
 
