@@ -16,7 +16,6 @@ from closedloop.models import (
     ContactLink,
     ContactText,
     Customer,
-    DailySlice,
     Theme,
 )
 from closedloop.queries.contact_among import find_among
@@ -39,6 +38,7 @@ from closedloop.queries.contact_totals import (
     days_of_newest,
     may_ask_rollups,
 )
+from closedloop.queries.rolled_values import list_values
 
 __all__ = [
     "COUNTED_CONTACTS",
@@ -73,6 +73,7 @@ SEARCHED_AMONG = 100_000
 COUNTED_CONTACTS = 10_000
 FIRST_WORDS = 160
 _OPTION_DAYS = 400
+_MOST_OPTIONS = 60
 _LAST_DAY = date.max - timedelta(days=3)
 
 
@@ -300,7 +301,7 @@ class ThemeOption:
 
 @dataclass(frozen=True)
 class FilterOptions:
-    """What there is to choose from, most frequent first."""
+    """What there is to choose from, sorted; of very many values the most frequent."""
 
     channels: list[str]
     queues: list[str]
@@ -315,9 +316,8 @@ def get_filter_options(session: Session, *, last_day: date | None) -> FilterOpti
     """Return the values of the last 400 days before `last_day`, read from the roll-up."""
     values: dict[str, list[str]] = {name: [] for name in CHOSEN}
     if last_day is not None:
-        parts = [_frequent(name, last_day) for name in values]
-        for name, value, _ in session.execute(sa.union_all(*parts)):
-            values[name].append(value)
+        begin = date.fromordinal(last_day.toordinal() - _OPTION_DAYS)
+        values = list_values(session, CHOSEN, after=begin, most=_MOST_OPTIONS)
     of = ContactDriver
     themes = session.execute(
         sa.select(Theme.id, Theme.key, Theme.name, of.id, of.key, of.name)
@@ -327,26 +327,11 @@ def get_filter_options(session: Session, *, last_day: date | None) -> FilterOpti
     ).all()
     drivers = {row[3]: ThemeOption(*row[3:]) for row in themes if row[3] is not None}
     return FilterOptions(
-        sorted(values["channel"]),
-        sorted(values["queue"]),
-        sorted(values["disposition"]),
+        values["channel"],
+        values["queue"],
+        values["disposition"],
         [ThemeOption(*row[:3]) for row in themes],
-        sorted(values["team"]),
-        sorted(values["language"]),
+        values["team"],
+        values["language"],
         sorted(drivers.values(), key=lambda one: (one.name, one.id)),
     )
-
-
-def _frequent(name: str, last_day: date, limit: int = 60) -> sa.Select[Any]:
-    column = DailySlice.value
-    total = sa.func.sum(DailySlice.contacts)
-    inner = (
-        sa.select(sa.literal(name).label("name"), column.label("value"), total.label("total"))
-        .where(DailySlice.kind == name)
-        .where(DailySlice.day > date.fromordinal(last_day.toordinal() - _OPTION_DAYS))
-        .group_by(column)
-        .order_by(total.desc(), column)
-        .limit(limit)
-        .subquery()
-    )
-    return sa.select(inner.c.name, inner.c.value, inner.c.total)

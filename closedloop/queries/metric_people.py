@@ -82,6 +82,7 @@ _PLAIN: dict[str, Any] = {
 }
 
 
+@functools.cache  # the same few for every page, and dear to put together
 def _linked(kind: str, basis: str, seconds: int) -> sa.ColumnElement[bool]:
     link: Any = ContactLink
     same = basis == "same"
@@ -151,6 +152,9 @@ class DaySums:
     groups: Set[tuple[str, str]] = frozenset()
     _read: list[tuple[date, int, int]] | None = field(default=None, repr=False)
     _of: dict[tuple[str, str], list[tuple[date, int]]] = field(default_factory=dict, repr=False)
+    _known: dict[tuple[str, str, tuple[date, ...]], int | None] = field(
+        default_factory=dict, repr=False
+    )
     _is_all: bool = True
 
     def value(
@@ -198,6 +202,12 @@ class DaySums:
 
     def people(self, group: str, window: Window, days: Sequence[date]) -> int | None:
         """Return distinct people of a group on some days, k at most; None when it is not told."""
+        key = (group, window.key, tuple(days))
+        if key not in self._known:  # many metrics of a page are of the same contacts
+            self._known[key] = self._count_people(group, window, days)
+        return self._known[key]
+
+    def _count_people(self, group: str, window: Window, days: Sequence[date]) -> int | None:
         size = 0.0
         for day in days:
             if size < self.k and day in self.daily:

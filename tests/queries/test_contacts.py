@@ -190,6 +190,17 @@ def test_filter_options_come_from_the_roll_up_of_the_last_400_days(session, sett
     assert options.queues == ["cards"]
 
 
+def test_of_very_many_values_the_most_frequent_are_offered(session, settings):
+    for number in range(62):
+        for _ in range(1 if number in (5, 40) else 2):
+            make_contact(session, queue=f"q{number:02}", started_at=AT)
+    roll_up_days(session, days=None)
+
+    options = get_filter_options(session, last_day=AT.date())
+
+    assert options.queues == [f"q{number:02}" for number in range(62) if number not in (5, 40)]
+
+
 def test_the_timeline_holds_the_episode_and_one_neighbour_on_each_side(session, settings):
     history = make_history(session, [400, 400, 24, 48, 400, 400])
     chain_contacts(session, settings=settings, customer_ids=None)
