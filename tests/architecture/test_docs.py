@@ -96,6 +96,14 @@ def test_every_command_and_option_is_there(page):
         check_command(words)
 
 
+def test_every_slow_proof_that_pages_name_is_there():
+    text = " ".join(" ".join(page.read_text().split()) for page in PAGES)
+    named = set(re.findall(r"python -m benchmarks[. ](\w+)", text))
+
+    assert len(named) > 5
+    assert {name for name in named if not (ROOT / f"benchmarks/{name}.py").is_file()} == set()
+
+
 def test_commands_are_found_where_pages_name_them():
     told = [words for page in PAGES for words in commands_of(page)]
 
