@@ -15,6 +15,10 @@ from sqlalchemy.orm import Session
 from closedloop.config import Settings
 
 BUSY_TIMEOUT_MS = 15_000
+PAGES_IN_LOG = 16_000
+"""Changed pages, 64 MB, that SQLite gathers before it puts them in their places: an import changes
+the same ones over and over, and each time they are put there it waits for the disk."""
+
 _EVERY_TABLE_THAT_GREW = 0x10002
 """Of `PRAGMA optimize`: also tables that this connection has not read."""
 
@@ -47,6 +51,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         f"busy_timeout={BUSY_TIMEOUT_MS}",
         "cache_size=-48000",
         "temp_store=memory",
+        f"wal_autocheckpoint={PAGES_IN_LOG}",
     ):
         connection.execute(f"pragma {pragma}").close()
 

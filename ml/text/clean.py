@@ -26,15 +26,17 @@ MAX_CHARACTERS = 20_000
 CHARACTERS_PER_WORD = 2
 """So many characters of writing without spaces count as one word, as most of Chinese are two."""
 
+_TOKEN_OF_REDACTION = r"\[[A-Z][A-Z0-9_ -]{1,30}\]"
 MARKS = re.compile(
     r"https?://\S+|www\.\S+"  # links
     r"|(?<![\w@])@\w+"  # handles
-    r"|\[[A-Z][A-Z0-9_ -]{1,30}\]|<[A-Z][A-Z0-9_ -]{1,30}>"  # what redaction left behind
+    rf"|{_TOKEN_OF_REDACTION}|<[A-Z][A-Z0-9_ -]{1, 30}>"  # what redaction left behind
     r"|\bX{2,}(?:[/-][X\d]+)*\b|__\w+__"  # and what others mask with
 )
 """What stands in a text and is no word of it: links, handles, tokens of redaction."""
 _HINTS = ("[", "@", "<", "http", "www.", "XX", "__")
 """One of them stands in every mark, and is looked for far faster."""
+_TOKENS = re.compile(_TOKEN_OF_REDACTION)
 _ENTITY = re.compile(r"&(?:#\d{1,8};?|#[xX][0-9a-fA-F]{1,7};?|[A-Za-z][A-Za-z0-9]{1,31};)")
 # An ampersand written as one, however often: taken in one go, as nests would cost a pass each.
 _AMPERSAND = re.compile(r"&(?:(?:amp|AMP|#0{0,5}38|#[xX]0{0,4}26);)+")
@@ -211,7 +213,9 @@ def wording(text: str) -> str:
 
 def without_marks(text: str) -> str:
     """Return the text with a blank for each of its `MARKS`."""
-    return MARKS.sub(" ", text) if _has_any(text, _HINTS) else text
+    if _has_any(text, _HINTS[1:]):
+        return MARKS.sub(" ", text)
+    return _TOKENS.sub(" ", text) if _HINTS[0] in text else text  # many times as fast
 
 
 def _has_any(text: str, parts: tuple[str, ...]) -> bool:
