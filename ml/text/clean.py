@@ -26,17 +26,17 @@ MAX_CHARACTERS = 20_000
 CHARACTERS_PER_WORD = 2
 """So many characters of writing without spaces count as one word, as most of Chinese are two."""
 
-_TOKEN_OF_REDACTION = r"\[[A-Z][A-Z0-9_ -]{1,30}\]"
+_BRACKETS = r"\[[A-Z][A-Z0-9_ -]{1,30}\]"
 MARKS = re.compile(
     r"https?://\S+|www\.\S+"  # links
     r"|(?<![\w@])@\w+"  # handles
-    rf"|{_TOKEN_OF_REDACTION}|<[A-Z][A-Z0-9_ -]{1, 30}>"  # what redaction left behind
+    rf"|{_BRACKETS}|<[A-Z][A-Z0-9_ -]{1, 30}>"  # what redaction left behind
     r"|\bX{2,}(?:[/-][X\d]+)*\b|__\w+__"  # and what others mask with
 )
 """What stands in a text and is no word of it: links, handles, tokens of redaction."""
 _HINTS = ("[", "@", "<", "http", "www.", "XX", "__")
 """One of them stands in every mark, and is looked for far faster."""
-_TOKENS = re.compile(_TOKEN_OF_REDACTION)
+_TOKENS = re.compile(_BRACKETS)
 _ENTITY = re.compile(r"&(?:#\d{1,8};?|#[xX][0-9a-fA-F]{1,7};?|[A-Za-z][A-Za-z0-9]{1,31};)")
 # An ampersand written as one, however often: taken in one go, as nests would cost a pass each.
 _AMPERSAND = re.compile(r"&(?:(?:amp|AMP|#0{0,5}38|#[xX]0{0,4}26);)+")
