@@ -77,7 +77,7 @@ def run(wanted: dict[str, Any]) -> dict[str, Any]:
                 signal.sigtimedwait([], 0.02)
 
     if points:
-        sys.setprofile(points.watch)
+        points.begin()
     try:
         batch = import_file(
             database.transaction,
@@ -92,7 +92,7 @@ def run(wanted: dict[str, Any]) -> dict[str, Any]:
     except Refusal as refusal:
         return {"refused": refusal.sentence}
     finally:
-        sys.setprofile(None)
+        sys.settrace(None)
     return {"id": batch.id, "added": batch.added, "points": points.seen() if points else {}}
 
 

@@ -108,7 +108,7 @@ def run(wanted: dict[str, Any]) -> None:
     settings = Settings(**{**values, "instance": Path(values["instance"])})
     database = Database().open(settings.url)
     points = Points(**wanted["points"], phases=PHASES)
-    sys.setprofile(points.watch)
+    points.begin()
     WORK[wanted["work"]](database, settings)
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -32,6 +33,9 @@ BEGIN_WATCHED = (
     "import sys; from tests.flows.points import serve_watched; "
     "serve_watched({!r}, *map(int, sys.argv[1:]))"
 )
+
+
+TraceFunction = Callable[[FrameType, str, Any], Any]
 
 
 class Points:
@@ -68,19 +72,32 @@ class Points:
         self.files = {name: os.open(self.folder / name, flags) for name in names}
         self.file_of: dict[Any, int] = {}
 
-    def watch(self, frame: FrameType, event: str, _argument: object) -> None:
-        if event not in ("call", "return"):
-            return
+    def begin(self) -> None:
+        """Count from here on, in this thread; a trace hears of no call of a C function."""
+        sys.settrace(self._called)
+
+    def _called(self, frame: FrameType, _event: str, _argument: object) -> TraceFunction | None:
         code = frame.f_code
         file = self.file_of.get(code)
         if file is None:
             name = code.co_filename
             found = (self.files.get(p, 0) for p, ends in self.phases.items() if name.endswith(ends))
             file = self.file_of[code] = next(found, 0)
-        if file:
-            os.write(file, b".")
-            if os.lseek(file, 0, os.SEEK_CUR) == self.at:
-                os.kill(self.victim or os.getpid(), signal.SIGKILL)
+        if not file:
+            return None
+        self._reach(file)
+        frame.f_trace_lines = False
+        return self._in_it
+
+    def _in_it(self, frame: FrameType, event: str, _argument: object) -> TraceFunction:
+        if event == "return":
+            self._reach(self.file_of[frame.f_code])
+        return self._in_it
+
+    def _reach(self, file: int) -> None:
+        os.write(file, b".")
+        if self.at and os.lseek(file, 0, os.SEEK_CUR) == self.at:
+            os.kill(self.victim or os.getpid(), signal.SIGKILL)
 
     def seen(self) -> dict[str, int]:
         """Return how many points there were, by phase."""
@@ -92,5 +109,5 @@ def serve_watched(told: str, work_handle: int, answers_handle: int) -> None:
     wanted = json.loads(told)
     points = Points(**wanted)
     (points.folder / f"beside-{os.getpid()}").touch()
-    sys.setprofile(points.watch)
+    points.begin()
     cleaning.serve(work_handle, answers_handle)
