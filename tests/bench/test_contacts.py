@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from closedloop.bench import contacts, pages, repeats
+from closedloop.bench import contacts, imports, pages, repeats
 from closedloop.bench.history import CHANNELS, DAYS, FIRST_DAY, N_THEMES, make_history
 from closedloop.bench.loading import TEXT_EVERY, write_history
 from closedloop.bench.places import Place
@@ -21,10 +21,17 @@ from closedloop.queries.metric_terms import get_terms
 from closedloop.services.migrations import check_database
 
 
-def test_it_prints_a_table_with_every_bar_and_the_same_as_json(monkeypatch):
-    monkeypatch.setitem(contacts.SIZES, "small", (3_000, 400))
+@pytest.fixture
+def tiny(monkeypatch):
+    """Everything is measured, on as little as gives each figure and has a contact 4711."""
+    monkeypatch.setitem(contacts.SIZES, "small", (3_000, 300))
+    monkeypatch.setattr(imports, "REDACTED_ALONE", 1_000)
+    monkeypatch.setattr(imports, "TEXTS", 500)
+    monkeypatch.setattr(repeats, "LATE_CONTACTS", 1_000)
     monkeypatch.setattr(pages, "TIMES", 1)
 
+
+def test_it_prints_a_table_with_every_bar_and_the_same_as_json(tiny):
     result = CliRunner().invoke(main, ["bench", "contacts", "--small", "--database", "sqlite"])
 
     assert result.exit_code == 0, result.output
@@ -32,6 +39,7 @@ def test_it_prints_a_table_with_every_bar_and_the_same_as_json(monkeypatch):
     report = json.loads("{" + written)
     found = report["databases"]["sqlite"]
     assert found["repeats"]["agrees with pandas"] is True
+    assert [page["page"] for page in found["pages"]] == [*pages.PAGES]
     assert {page["status"] for page in found["pages"]} == {200}
     alone = found["import with text"]
     assert alone["processes of redaction alone"] == alone["processes of the import"] == 1
@@ -43,9 +51,7 @@ def test_it_prints_a_table_with_every_bar_and_the_same_as_json(monkeypatch):
     assert "20,000 late and new contacts, seconds" in table
 
 
-def test_a_kept_place_is_gone_on_from(monkeypatch, tmp_path):
-    monkeypatch.setitem(contacts.SIZES, "small", (3_000, 400))
-    monkeypatch.setattr(pages, "TIMES", 1)
+def test_a_kept_place_is_gone_on_from(monkeypatch, tmp_path, tiny):
     monkeypatch.setattr(pages, "PAGES", ("/contacts/", "/contacts/?q=refund", "/metrics/"))
     told: list[str] = []
 
