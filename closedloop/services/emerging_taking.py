@@ -40,6 +40,7 @@ from closedloop.services.describing import note_change
 from closedloop.services.emerging import get_emerging_to_change, refuse_decided
 from closedloop.services.emerging_plans import TakingPlan, find_joining, plan_taking
 from closedloop.services.jobs import queue_job
+from closedloop.services.kept_looks import look_once
 from closedloop.services.labelling import TextLabels
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.parts_trail import Trail, read_trail
@@ -75,6 +76,8 @@ def preview_taking(
 ) -> ChangePreview:
     """Return which contacts would join an emerging theme, were it taken; changes nothing.
 
+    What was found is kept until anything changes on the site.
+
     Parameters
     ----------
     emerging_id : int
@@ -98,6 +101,14 @@ def preview_taking(
     if row is None:
         raise NotFound("There is no such emerging theme.")
     refuse_decided(row)
+    number = row.id
+    return look_once(
+        session, ("emerging", number, k), maker, lambda: _look(session, number, k, maker)
+    )
+
+
+def _look(session: Session, emerging_id: int, k: int, maker: ThemeMaker | None) -> ChangePreview:
+    row = session.get_one(EmergingTheme, emerging_id)
     ids = find_joining(session, plan_taking(session, row, maker or own_maker()))
     seen = len(set(row.members) & set(ids))
     return preview_contacts(session, None, ids, seen, k, say_unread(session))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -14,7 +13,7 @@ from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.curation import check_typed_count
 from closedloop.domain.runs import REMADE, PartKind
-from closedloop.models import AuditEvent, Contact, ContactText, Job, RunPart
+from closedloop.models import Contact, ContactText, Job, RunPart
 from closedloop.services.assignment import HAS_TEXT
 from closedloop.services.change_previews import (
     ChangePreview,
@@ -24,6 +23,7 @@ from closedloop.services.change_previews import (
 )
 from closedloop.services.definitions import ThemeMaker, own_maker
 from closedloop.services.encoding import walk_vectors
+from closedloop.services.kept_looks import look_once
 from closedloop.services.labelling import assign_rows
 from closedloop.services.membership import SAYS_SOMETHING, LastWords, read_corrections
 from closedloop.services.parts_plans import PartsPlan, plan_parts
@@ -31,10 +31,6 @@ from closedloop.services.run_choices import preview_parts, queue_acceptance
 
 _BORN = -1
 """Stands for every theme that is not there yet."""
-
-LOOKS_KEPT = 4
-_LOOKS: dict[tuple[Any, ...], ChangePreview] = {}
-"""What this process found lately, the newest last."""
 
 
 def preview_acceptance(
@@ -67,24 +63,7 @@ def preview_acceptance(
     """
     chosen = preview_parts(session, run_id=run_id, part_ids=part_ids)
     ids = tuple(sorted(part.id for part in chosen.parts))
-    key = (session.get_bind().engine.url, *_stamp(session), ids, k, maker)
-    found = _LOOKS.get(key)
-    if found is None:
-        found = _look(session, ids, k, maker)
-        while len(_LOOKS) >= LOOKS_KEPT:
-            _LOOKS.pop(next(iter(_LOOKS)), None)
-        _LOOKS[key] = found
-    return found
-
-
-def _stamp(session: Session) -> tuple[Any, ...]:
-    """Return what changes with all that a look depends on: events, contacts, finished jobs.
-
-    Should it miss something, the job still moves the contacts that were seen, or none.
-    """
-    newest = (AuditEvent.id, AuditEvent.at, Contact.id, Job.finished_at)
-    asked = (sa.select(sa.func.max(column)).scalar_subquery() for column in newest)
-    return tuple(session.execute(sa.select(*asked)).one())
+    return look_once(session, ("parts", ids, k), maker, lambda: _look(session, ids, k, maker))
 
 
 def _look(
