@@ -22,6 +22,25 @@ from tests.kept import copy_sqlite, kept_application, kept_database
 from tests.pages import PageClient
 from tests.site import SERVER, DemoSite, build, demo_database
 
+OPENS_A_DATABASE = {"migrated", "demo_site", "new_site"}
+"""Fixtures without any of which a test does the same whatever the database is."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a second run leave out what the first has done already."""
+    parser.addoption(
+        "--database-only", action="store_true", help="leave out tests that open no database"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests that open no database, where that is asked for."""
+    if not config.getoption("--database-only"):
+        return
+    opens = [bool(OPENS_A_DATABASE & set(item.fixturenames)) for item in items]
+    config.hook.pytest_deselected(items=[i for i, o in zip(items, opens, strict=True) if not o])
+    items[:] = [item for item, does in zip(items, opens, strict=True) if does]
+
 
 @pytest.fixture(scope="session")
 def demo_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoSite]:

@@ -1,9 +1,11 @@
-"""Run the whole suite on SQLite and on PostgreSQL, side by side, and fail if any of it does.
+"""Run the whole suite on SQLite and on PostgreSQL, and fail if any of it does.
 
-What needs neither, or one of its own, is a third run, so that no core idles at the end.
+It is cut into parts that run side by side, one more than there are cores, since some of them wait:
+what needs the demo and what does not, on each database, and what needs no database, or one of its
+own. Where a part ends the next one begins, so that no core idles at the end.
 
 PostgreSQL is the server named by CLOSEDLOOP_TEST_DATABASE_URL, or one from a wheel that is started
-in a temporary directory and thrown away. Arguments go to pytest.
+in a temporary directory and thrown away. Arguments go to pytest, which then runs once on each.
 """
 
 from __future__ import annotations
@@ -25,8 +27,13 @@ ONCE = (
     "tests/flows/test_full_server.py",
 )
 """What opens no database or one of its own: once is enough."""
-LOOKS = ("tests/browser/test_every_page.py", "tests/browser/test_theme_map.py")
-"""What looks at looks only: once is enough, where the demo is built anyway."""
+SITE = ("tests/browser", "tests/flows")
+"""What is tried on the demo, and what takes processes of its own."""
+LOOKS = (
+    *("tests/browser/test_every_page.py", "tests/browser/test_theme_map.py"),
+    "tests/browser/test_journeys.py",
+)
+"""What looks at pages, or walks through what the tests of each door do on both: once is enough."""
 SERVER = "CLOSEDLOOP_TEST_DATABASE_URL"
 
 
@@ -61,28 +68,51 @@ def start(name: str, environment: dict[str, str], arguments: list[str]) -> subpr
     )
 
 
+def parts(arguments: list[str]) -> dict[str, list[str]]:
+    """Return what pytest is told in each part, those that take longest first."""
+    if arguments:
+        return {"sqlite": arguments, "postgresql": arguments}
+    left_out = [f"--ignore={path}" for path in ONCE]
+    rest = ["tests", *left_out, *(f"--ignore={path}" for path in SITE)]
+    looks = [f"--ignore={path}" for path in LOOKS]
+    return {
+        "sqlite-site": [*SITE, *left_out],
+        "postgresql-site": [*SITE, *left_out, *looks, "--database-only"],
+        "once": list(ONCE),
+        "postgresql": [*rest, "--database-only"],
+        "sqlite": rest,
+    }
+
+
+def run_parts(base: dict[str, str], url: str, waiting: dict[str, list[str]]) -> dict[str, int]:
+    """Run the parts side by side; return their exit codes."""
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    codes: dict[str, int] = {}
+    at_once = (os.cpu_count() or 1) + 1
+    while waiting or running:
+        while waiting and len(running) < at_once:
+            name = next(iter(waiting))
+            own = {**base, SERVER: url} if name.startswith("postgresql") else base
+            running[name] = start(name, own, waiting.pop(name))
+        time.sleep(0.2)
+        codes |= {name: code for name, run in running.items() if (code := run.poll()) is not None}
+        running = {name: run for name, run in running.items() if name not in codes}
+    return codes
+
+
 def main() -> int:
-    arguments = sys.argv[1:]
     base = {k: v for k, v in os.environ.items() if k != SERVER and not k.startswith("CLOSEDLOOP_")}
     base["OPENBLAS_NUM_THREADS"] = "1"  # the runs share the cores; threads would only wait
     base.pop("PYTHONDONTWRITEBYTECODE", None)  # what one run has compiled the others need not
     started = time.monotonic()
     with postgresql() as url:
-        others = arguments or [f"--ignore={path}" for path in ONCE]
-        looks = [] if arguments else [f"--ignore={path}" for path in LOOKS]
-        runs = {
-            "sqlite": start("sqlite", base, others),
-            "postgresql": start("postgresql", {**base, SERVER: url}, [*others, *looks]),
-        }
-        if not arguments:
-            runs["once"] = start("once", base, list(ONCE))
-        codes = {name: run.wait() for name, run in runs.items()}
-    for name in runs:
+        codes = run_parts(base, url, parts(sys.argv[1:]))
+    for name in sorted(codes):
         print(f"\n=== {name} " + "=" * 60)
         text = (ROOT / "artifacts" / f"tests-{name}.log").read_text(errors="replace")
         print(text if codes[name] else "\n".join(text.splitlines()[-12:]))
     print(f"\nSQLite and PostgreSQL took {time.monotonic() - started:.0f} s together.")
-    return max(codes.values())
+    return int(any(codes.values()))
 
 
 sys.exit(main())
