@@ -24,7 +24,7 @@ from ml.themes.vectors import DenseSpace
 from tests.factories.histories import add_contacts
 from tests.factories.theme_maker import WordEncoder
 
-TEXTS = [f"my parcel number {i} has not arrived and nobody answers" for i in range(1_200)]
+TEXTS = [f"my parcel number {i} has not arrived and nobody answers" for i in range(480)]
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_vectors_are_the_same_though_a_worker_is_killed_on_the_way(cluster):
 
     with open_executor(address) as executor:
         killing = KillsOnTheWay(executor, workers[0])
-        spread = SpreadEncoder(encoder, killing, texts_per_task=100)
+        spread = SpreadEncoder(encoder, killing, texts_per_task=40)
         vectors = spread.encode(TEXTS)
 
     assert killing.n_tasks == 12

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from closedloop.bench import sentences
 from closedloop.bench.sentence_sets import CHOICES, draw, read_domain, read_domains
 from closedloop.bench.sentences import as_table, neighbours_agree, run
 from closedloop.cli import main
@@ -96,7 +97,8 @@ def test_neighbours_vote_for_each_of_their_intents_and_one_of_ones_own_is_enough
     assert neighbours_agree(vectors, intents, k=2).tolist() == [True] * 3 + [False, False, True]
 
 
-def test_run_finds_that_the_first_turn_says_nothing_and_ours_does(data):
+def test_run_finds_that_the_first_turn_says_nothing_and_ours_does(data, monkeypatch):
+    monkeypatch.setitem(sentences.PER_DOMAIN, True, 40)
     said = []
     report = run(data=data, small=True, tell=said.append)
 

@@ -21,8 +21,9 @@ def test_nothing_to_encode_asks_no_cluster(database):
     assert done == 0
 
 
-def test_a_cluster_that_is_away_stops_the_work_with_a_sentence(database, settings):
+def test_a_cluster_that_is_away_stops_the_work_with_a_sentence(database, settings, monkeypatch):
     pytest.importorskip("distributed", reason="Dask is an extra that is not installed here")
+    monkeypatch.setattr("closedloop.adapters.cluster.CONNECT_SECONDS", 1)
     add_contacts(database, settings, {"CARD": 2})
 
     with pytest.raises(Unavailable, match="No Dask scheduler answers"):
