@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from playwright.sync_api import ConsoleMessage, Page, Response
 from tests.site import ROOT, SERVER
 
 SHOTS = ROOT / "artifacts" / "screenshots"
+ALL_SHOTS = bool(os.environ.get("CLOSEDLOOP_TEST_PICTURES"))
+"""Whether every page leaves its pictures; else those do on which something is wrong."""
 AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 LOOKS = Path(__file__).with_name("looks.js").read_text(encoding="utf-8")
 WAIT_MS = 60_000
@@ -94,8 +97,10 @@ class Visitor:
         """Return what the page says in its main part, spaces made plain."""
         return " ".join(self.page.locator("main").inner_text().split())
 
-    def shoot(self, name: str) -> None:
-        """Keep a picture of the whole page."""
+    def shoot(self, name: str, *, is_wrong: bool = False) -> None:
+        """Keep a picture of the whole page, if all are wanted or something is wrong with it."""
+        if not (is_wrong or ALL_SHOTS):
+            return
         SHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SHOTS / f"{name}.jpg", full_page=True, type="jpeg", quality=75)
 
@@ -107,20 +112,22 @@ class Visitor:
         """
         if SERVER:
             return []
-        self.shoot(f"{name}-light")
         self.page.evaluate(AXE)
-        wrong = self.page.evaluate("closedloopLooks.axe()")
+        wrong = self._seen(f"{name}-light", "", "closedloopLooks.axe()")
         self.page.emulate_media(color_scheme="dark")
         self.settle()
-        self.shoot(f"{name}-dark")
-        wrong += [f"in dark: {text}" for text in self.page.evaluate("closedloopLooks.axe('dark')")]
+        wrong += self._seen(f"{name}-dark", "in dark: ", "closedloopLooks.axe('dark')")
         self.page.emulate_media(color_scheme="light")
         self.page.set_viewport_size(NARROW)
         self.settle()
-        wrong += [f"at 360 px: {text}" for text in self.page.evaluate("closedloopLooks.cutOff()")]
-        self.shoot(f"{name}-360")
+        wrong += self._seen(f"{name}-360", "at 360 px: ", "closedloopLooks.cutOff()")
         self.page.set_viewport_size(WIDE)
         return [f"{name}: {text}" for text in wrong]
+
+    def _seen(self, picture: str, where: str, look: str) -> list[str]:
+        found = [f"{where}{text}" for text in self.page.evaluate(look)]
+        self.shoot(picture, is_wrong=bool(found))
+        return found
 
     def check(self) -> None:
         """Fail on what the console, the network or the policy complained about."""
