@@ -16,7 +16,12 @@ from closedloop.cli.options import (
     speaks_plainly,
 )
 from closedloop.config import make_instance
-from closedloop.demo.run import INSTANCE_SETTINGS, build_demo, demo_accounts
+from closedloop.demo.run import (
+    INSTANCE_SETTINGS,
+    build_demo,
+    demo_accounts,
+    queue_placebo_check,
+)
 from closedloop.services.migrations import upgrade_database
 
 
@@ -51,6 +56,7 @@ def demo(instance: Path, seed: int, no_serve: bool, host: str, port: int, as_jso
         return
     from closedloop.cli.serve import serve_site
 
+    queue_placebo_check(site.database.transaction)
     click.echo(f"\nNorthbank is at http://{host}:{port}/ (stop with Ctrl+C). Sign in as one of:\n")
     print_table(
         ["role", "name", "e-mail", "password"],

@@ -45,7 +45,7 @@ from closedloop.domain.clock import as_if
 from closedloop.domain.contacts import HEADLINE_WINDOW, last_mature_day
 from closedloop.domain.errors import Conflict
 from closedloop.domain.impact import looks
-from closedloop.domain.jobs import Progress
+from closedloop.domain.jobs import JobKind, Progress
 from closedloop.domain.metrics import ListKind
 from closedloop.domain.themes import DemandType, Strategy, ThemeStatus
 from closedloop.models import (
@@ -70,6 +70,7 @@ from closedloop.services.audit import record_event
 from closedloop.services.contacts import import_file
 from closedloop.services.followers import renew_followers
 from closedloop.services.impact import measure_due, measure_intervention, watch_comebacks
+from closedloop.services.jobs import queue_job
 from closedloop.services.long_work import Report, Transactions
 from closedloop.services.metrics import set_metric_list
 from closedloop.services.theme_map import renew_theme_map
@@ -166,6 +167,22 @@ def build_demo(
         "seconds": round(time.monotonic() - started, 1),
         "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
+
+
+def queue_placebo_check(transactions: Transactions) -> None:
+    """Let the worker of a served demo check dates without a change, once.
+
+    The weekly round does it elsewhere, but here it is always the same day; and it takes longer
+    than anybody wants to wait for the first page.
+    """
+    with transactions() as session:
+        queue_job(
+            session,
+            kind=JobKind.MEASURE_IMPACT,
+            arguments={"placebos": True},
+            by=NIGHTLY_ROUND,
+            slot="placebos of the demo @ once",
+        )
 
 
 def _is_built(session: Session, seed: int) -> bool:

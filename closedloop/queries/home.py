@@ -246,7 +246,10 @@ def count_themes(session: Session) -> ThemeCounts:
 def list_reopened(
     session: Session, *, department_id: int | None = None, limit: int = NAMED
 ) -> list[ReopenedTheme]:
-    """Return themes that came back, the newest first; only one department's when given."""
+    """Return themes that came back, the newest first.
+
+    With a department only themes that are its own, or that it ships actions for.
+    """
     newest = (
         sa.select(sa.func.max(Comeback.id))
         .where(Comeback.theme_id == Theme.id)
@@ -261,7 +264,8 @@ def list_reopened(
         .limit(limit)
     )
     if department_id is not None:
-        statement = statement.where(Theme.department_id == department_id)
+        acts = sa.exists().where(Action.theme_id == Theme.id, Action.department_id == department_id)
+        statement = statement.where(sa.or_(Theme.department_id == department_id, acts))
     return [ReopenedTheme(*row) for row in session.execute(statement)]
 
 

@@ -21,6 +21,7 @@ from closedloop.extensions import current_settings, db
 from closedloop.queries.contacts import has_words
 from closedloop.queries.home import (
     ChangeRow,
+    ReopenedTheme,
     RepeatHeadline,
     ThemeCounts,
     count_open_actions,
@@ -82,7 +83,7 @@ def index() -> str:
         today=running,
         cut=cut,
         themes=themes,
-        reopened=reopened,
+        reopened=_own_reopened(reopened),
         actions=actions,
         due=list_due_actions(db.session, today=running, **scope),
         shipped=_own(shipped),
@@ -181,6 +182,12 @@ def _own(shipped: list[ShippedAction]) -> list[ShippedAction]:
     if current_user.role is not Role.STAKEHOLDER:
         return shipped
     return [one for one in shipped if one.department_id == current_user.department_id]
+
+
+def _own_reopened(reopened: list[ReopenedTheme]) -> list[ReopenedTheme]:
+    if current_user.role is not Role.STAKEHOLDER or not reopened:
+        return reopened
+    return list_reopened(db.session, department_id=current_user.department_id)
 
 
 def _sees_emerging() -> bool:

@@ -244,6 +244,22 @@ def test_a_stakeholder_sees_the_own_department_only(sign_in_as, session):
     assert "Theirs" not in todo
 
 
+def test_a_stakeholder_is_told_of_what_came_back_where_the_own_department_acts(sign_in_as, session):
+    mine, other = make_department(session, "Payments"), make_department(session, "Digital")
+    add_data(session)
+    for name, of in (("Ours", mine), ("Theirs", other)):
+        theme = make_theme(session, ThemeStatus.REOPENED, name=name)
+        make_action(session, theme, ActionStatus.EFFECTIVE, department=of)
+
+    page = sign_in_as(Role.STAKEHOLDER, department_id=mine.id)
+    text = text_of(page.get("/"))
+    todo = text.split("For you")[1].split("What changed")[0]
+
+    assert "“Ours” came back" in todo
+    assert "Theirs" not in todo
+    assert "2 themes came back" in text
+
+
 def test_a_verdict_is_new_for_two_weeks_of_data(manager, session):
     theme = add_data(session)
     for title, as_of in (("Fresh", date(2026, 4, 28)), ("Stale", date(2026, 4, 27))):
