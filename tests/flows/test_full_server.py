@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from closedloop.models import Model
 from closedloop.models.contacts import BatchState
 from closedloop.services.migrations import upgrade_database
-from tests.flows.import_sites import Site, ended, rows_of, wait_for_file, write
+from tests.flows.import_sites import Beginner, Site, ended, rows_of, wait_for_file, write
 
 MB = 1024 * 1024
 
@@ -56,10 +56,12 @@ def server(small_disk) -> Iterator[Any]:
 def site(server, settings, tmp_path) -> Iterator[Site]:
     """Give an empty site on that server."""
     url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    site = Site(dataclasses.replace(settings, database_url=url), tmp_path)
+    beginner = Beginner()
+    site = Site(dataclasses.replace(settings, database_url=url), tmp_path, beginner)
     upgrade_database(site.database.engine)
     yield site
     site.database.engine.dispose()
+    beginner.close()
 
 
 def empty(site: Site) -> None:
