@@ -33,6 +33,7 @@ window.closedloopLooks = {
       new Proxy(real.apply(window, asked), {
         get(style, name) {
           const value = style[name];
+          if (typeof value === "string" && !value.includes("(")) return value;
           return typeof value === "function" ? (...all) => plain(value.apply(style, all)) : plain(value);
         },
       });
