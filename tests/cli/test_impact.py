@@ -70,6 +70,18 @@ def test_measuring_one_action_prints_the_answer_and_what_it_is(run, session, shi
     assert days(session) == [LOOK_1, LOOK_2, CUT]
 
 
+def test_looks_that_were_read_stay_when_the_last_day_is_refused(run, session, shipped):
+    for _ in range(60):  # one in a hundred is too many
+        make_contact(session, local_day=CUT, cluster=None)
+    session.commit()
+
+    told = run("measure", shipped.key, code=1).output
+
+    assert "have not been assigned to themes yet" in told
+    assert "What was measured with data to 30 March 2026 is kept." in told
+    assert days(session) == [LOOK_1, LOOK_2]
+
+
 def test_one_action_as_json_has_range_and_verdict(run, shipped):
     found = json.loads(run("measure", shipped.key, "--as-of", LOOK_2.isoformat(), "--json").stdout)
 
