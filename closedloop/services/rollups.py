@@ -37,6 +37,8 @@ DAYS_PER_STATEMENT = 20
 DAYS_PER_TRANSACTION = 60
 DIMENSIONS = ("theme", "channel", "queue", "disposition", "team", "language")
 _TEXTS = DIMENSIONS[1:]
+_BETWEEN = "\x1f"
+"""Stands in no label: it counts as white space, which `contact_rows` makes blanks of."""
 
 _contacts: Any = Contact.__table__
 _links: Any = ContactLink.__table__
@@ -125,7 +127,7 @@ def _select_contacts(days: Collection[date]) -> sa.Select[Any]:
         sa.select(
             day_number(c.local_day).label("day"),
             sa.func.coalesce(c.theme_id, 0).label("theme"),
-            *(c[name] for name in _TEXTS),
+            _in_one(c).label("labels"),
             sa.case((c.customer_id.is_(None), 0), else_=1).label("is_identified"),
             known(c.handle_seconds).label("handle"),
             said(c.abandoned).label("gave_up"),
@@ -145,9 +147,29 @@ def _select_contacts(days: Collection[date]) -> sa.Select[Any]:
     )
 
 
+def _in_one(c: Any) -> sa.ColumnElement[str]:
+    """Return the labels of a contact as one text, which is read far faster than five."""
+    first, *others = (c[name] for name in _TEXTS)
+    for other in others:
+        first = first + _BETWEEN + other
+    return sa.type_coerce(first, sa.String)
+
+
+def _apart(labels: Texts) -> dict[str, Texts]:
+    """Return the dimensions that stand in one text."""
+    found = {}
+    parts = [value.split(_BETWEEN) for value in labels.values]
+    for place, name in enumerate(_TEXTS):
+        column = [part[place] for part in parts]
+        code_of: dict[str, int] = {}
+        codes = [code_of.setdefault(value, len(code_of)) for value in column]
+        found[name] = Texts(np.array(codes, dtype=np.int64)[labels.codes], list(code_of))
+    return found
+
+
 @dataclass(frozen=True)
 class _Cells:
-    """Keys and figures, one entry a contact or a cell.
+    """Keys and figures, one entry a cell.
 
     Attributes
     ----------
@@ -160,21 +182,19 @@ class _Cells:
     figures: dict[str, Integers]
 
 
-def _dimensions(columns: dict[str, Any]) -> dict[str, Texts]:
-    found = {name: columns[name] for name in _TEXTS}
-    for name in ("day", "theme"):
-        values, codes = np.unique(columns[name], return_inverse=True)
-        found[name] = Texts(codes, [str(value) for value in values.tolist()])
-    return found
+def _spelled(numbers: Integers) -> Texts:
+    values, codes = np.unique(numbers, return_inverse=True)
+    return Texts(codes, [str(value) for value in values.tolist()])
 
 
 def _add_up(columns: dict[str, Any]) -> _Cells:
     """Return the cells of contacts: one for each combination of day and dimensions."""
-    dimensions = _dimensions(columns)
-    cell, first = _group([dimensions[name] for name in ("day", *DIMENSIONS)])
+    keys = {name: _spelled(columns[name]) for name in ("day", "theme")}
+    labels = columns["labels"]
+    cell, first = _group([*keys.values(), labels])
     figures = {name: _sum(cell, len(first), part) for name, part in _figures(columns)}
-    keys = {name: Texts(t.codes[first], t.values) for name, t in dimensions.items()}
-    return _Cells(keys, figures)
+    of_cells = {name: Texts(t.codes[first], t.values) for name, t in keys.items()}
+    return _Cells(of_cells | _apart(Texts(labels.codes[first], labels.values)), figures)
 
 
 def _group(keys: list[Texts]) -> tuple[Integers, Integers]:
