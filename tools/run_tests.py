@@ -78,8 +78,8 @@ def parts(arguments: list[str]) -> dict[str, list[str]]:
     return {
         "sqlite-site": [*SITE, *left_out],
         "postgresql-site": [*SITE, *left_out, *looks, "--database-only"],
-        "once": list(ONCE),
         "postgresql": [*rest, "--database-only"],
+        "once": list(ONCE),
         "sqlite": rest,
     }
 
