@@ -21,7 +21,6 @@ from closedloop.domain.metrics import Metric
 from closedloop.extensions import current_settings, db
 from closedloop.queries.figures import DIMENSIONS
 from closedloop.queries.handle_median import find_median
-from closedloop.queries.metric_counts import MetricFilter
 from closedloop.queries.metric_facts import (
     facts_of,
     find_ground,
@@ -29,6 +28,7 @@ from closedloop.queries.metric_facts import (
     piece_facts,
     read_filter,
 )
+from closedloop.queries.metric_sums import MetricFilter
 from closedloop.queries.metric_trend import get_metric_page
 from closedloop.queries.metrics import Ground, list_groups, list_readings
 

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from closedloop.domain.metrics import Scope
 from closedloop.models import Contact, DailySlice
-from closedloop.queries.metric_counts import MetricFilter
 from closedloop.queries.metric_people import contact_conditions
+from closedloop.queries.metric_sums import MetricFilter
 from closedloop.queries.metric_terms import Terms
 from closedloop.queries.metrics import Reading
 

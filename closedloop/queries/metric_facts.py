@@ -14,7 +14,7 @@ from closedloop.domain.metrics import Cell, Metric
 from closedloop.queries.contact_drivers import find_driver
 from closedloop.queries.contacts import NO_THEME, NOT_SAID
 from closedloop.queries.figures import DIMENSIONS
-from closedloop.queries.metric_counts import MetricFilter
+from closedloop.queries.metric_sums import MetricFilter
 from closedloop.queries.metric_terms import get_terms
 from closedloop.queries.metric_trend import Piece
 from closedloop.queries.metrics import Ground, Group, Reading, default_days

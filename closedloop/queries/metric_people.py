@@ -23,15 +23,9 @@ from closedloop.domain.metric_people import BEHIND, people_at_least, size_of, sp
 from closedloop.domain.metrics import Counts, Metric, Scope
 from closedloop.models import Contact, ContactLink, DailySlice, DriverDay
 from closedloop.queries.figures import themes_under
-from closedloop.queries.metric_counts import (
-    MetricFilter,
-    add_up,
-    contact_column,
-    contact_is,
-    people_name,
-    spread_name,
-)
+from closedloop.queries.metric_counts import add_up, contact_column, contact_is
 from closedloop.queries.metric_scopes import LISTS, TOUCHED, price_of, within_list
+from closedloop.queries.metric_sums import MetricFilter, people_name, spread_name
 from closedloop.queries.metric_terms import Terms
 
 MOST_READ = 8_000

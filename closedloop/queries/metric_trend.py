@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from closedloop.domain.metric_formulas import Value
 from closedloop.domain.metrics import Cell, Metric, Scope, hidden_counts, show, show_all
-from closedloop.queries.metric_counts import MetricFilter, count_customers, days_between
+from closedloop.queries.metric_counts import count_customers, days_between
 from closedloop.queries.metric_people import DaySums
+from closedloop.queries.metric_sums import MetricFilter
 from closedloop.queries.metrics import (
     ROLLING_DAYS,
     Ground,

@@ -30,13 +30,13 @@ from closedloop.domain.metrics import (
 )
 from closedloop.models import Theme
 from closedloop.queries.metric_counts import (
-    MetricFilter,
     count_customers,
     days_between,
-    read_days,
+    read_days_of,
     read_groups,
 )
 from closedloop.queries.metric_people import DaySums, groups_behind, read_group_people
+from closedloop.queries.metric_sums import MetricFilter
 from closedloop.queries.metric_terms import Terms
 
 PERIOD_DAYS = 28
@@ -266,23 +266,28 @@ def read_scopes(
         if metric.scope is not Scope.CUSTOMERS:
             needed = columns.setdefault(metric.scope, set(SLACK_COLUMNS))
             needed.update(metric.columns(wanted.window).values())
-    found = {}
-    for scope, names in columns.items():
-        of_scope = [metric for metric in metrics if metric.scope is scope]
-        groups = groups_behind(of_scope, wanted.window)
-        names = names.union(*(columns_of(*group) for group in groups))
-        daily = read_days(
-            session,
-            scope,
-            names,
-            wanted,
-            ground.terms,
-            first_day=max(first, ground.first_data_day),
-            last_day=ground.cut,
+    groups = {
+        scope: groups_behind([m for m in metrics if m.scope is scope], wanted.window)
+        for scope in columns
+    }
+    daily = read_days_of(
+        session,
+        {
+            scope: names.union(*(columns_of(*group) for group in groups[scope]))
+            for scope, names in columns.items()
+        },
+        wanted,
+        ground.terms,
+        first_day=max(first, ground.first_data_day),
+        last_day=ground.cut,
+    )
+    reach = (max(begin, ground.first_data_day), ground.cut)
+    return {
+        scope: DaySums(
+            session, scope, wanted, ground.terms, ground.k, daily[scope], reach, groups[scope]
         )
-        reach = (max(begin, ground.first_data_day), ground.cut)
-        found[scope] = DaySums(session, scope, wanted, ground.terms, ground.k, daily, reach, groups)
-    return found
+        for scope in columns
+    }
 
 
 def reading_from(metric: Metric, wanted: MetricFilter, ground: Ground, sums: DaySums) -> Reading:

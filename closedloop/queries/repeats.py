@@ -22,14 +22,9 @@ from closedloop.domain.metric_people import BEHIND, SLACK_COLUMNS, columns_of
 from closedloop.domain.metrics import Cell, Counts, Scope, Unit, show
 from closedloop.models import Theme
 from closedloop.queries.contacts import NO_THEME, NOT_SAID
-from closedloop.queries.metric_counts import (
-    MetricFilter,
-    add_up,
-    days_between,
-    read_days,
-    read_groups,
-)
+from closedloop.queries.metric_counts import add_up, days_between, read_days, read_groups
 from closedloop.queries.metric_people import DaySums, GroupPeople, groups_behind, read_group_people
+from closedloop.queries.metric_sums import MetricFilter
 from closedloop.queries.metric_terms import Terms
 from closedloop.queries.repeat_shown import FIRST_CONTACT, METRICS, RATES, Behind, Shown, show_rows
 

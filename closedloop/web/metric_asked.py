@@ -15,7 +15,7 @@ from closedloop.domain.metrics import Metric
 from closedloop.extensions import current_settings, db
 from closedloop.queries.contacts import NO_THEME, NOT_SAID, FilterOptions
 from closedloop.queries.figures import DIMENSIONS
-from closedloop.queries.metric_counts import MetricFilter
+from closedloop.queries.metric_sums import MetricFilter
 from closedloop.queries.metric_terms import Terms, get_terms
 from closedloop.queries.metric_trend import Step
 from closedloop.queries.metrics import PERIOD_DAYS, Ground, Reading, default_days

@@ -10,7 +10,7 @@ import pytest
 from closedloop.domain.contacts import HEADLINE_WINDOW
 from closedloop.domain.metric_table import get_metric
 from closedloop.queries.handle_median import MOST_READ, find_median
-from closedloop.queries.metric_counts import MetricFilter
+from closedloop.queries.metric_sums import MetricFilter
 from closedloop.queries.metric_terms import Terms
 from closedloop.queries.metrics import Ground, list_readings
 from closedloop.services.rollups import roll_up_days

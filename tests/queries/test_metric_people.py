@@ -19,8 +19,9 @@ from closedloop.domain.metrics import Scope
 from closedloop.domain.themes import DemandType
 from closedloop.models import ChannelCost, Contact, ContactLink, DriverDay, MetricList
 from closedloop.queries import metric_people
-from closedloop.queries.metric_counts import MetricFilter, days_between
+from closedloop.queries.metric_counts import days_between
 from closedloop.queries.metric_people import contact_conditions, group_of_contacts
+from closedloop.queries.metric_sums import MetricFilter
 from closedloop.queries.metric_terms import get_terms
 from closedloop.queries.metric_trend import Step, get_metric_page
 from closedloop.queries.metrics import (

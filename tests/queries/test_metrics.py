@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 from closedloop.domain.contacts import WINDOWS, window_for
 from closedloop.domain.home import Change
 from closedloop.domain.metric_table import METRICS, get_metric
+from closedloop.domain.metrics import Scope
 from closedloop.domain.themes import DemandType
 from closedloop.models import ChannelCost, Contact, DriverDay, MetricGoal, MetricList
 from closedloop.queries import metric_counts
-from closedloop.queries.metric_counts import MetricFilter
+from closedloop.queries.metric_sums import MetricFilter
 from closedloop.queries.metric_terms import Terms, get_terms, list_drivers
 from closedloop.queries.metric_trend import Step, get_metric_page
 from closedloop.queries.metrics import Ground, default_days, list_groups, list_readings
@@ -506,3 +507,11 @@ def test_drivers_are_listed_by_name(session, centre):
         ("bills", 1, 7.0),
         ("orders", 20, 2010.0),
     ]
+
+
+def test_scopes_under_two_filters_are_read_together(session, database, centre):
+    with count_statements(database.engine) as seen:
+        list_readings(session, asked(channel="phone", queue="cards"), ground=centre)
+    scopes = {metric.scope for metric in METRICS}
+    together = {Scope.PLAIN, Scope.JUDGED, Scope.PRICED, Scope.DRIVEN}
+    assert len(seen) == len(scopes - together) + 1 + 1  # one for these, and the volumes
