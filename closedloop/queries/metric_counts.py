@@ -88,10 +88,9 @@ def read_days_of(
 
 def _read_together(session: Session, asked: Sequence[Asked]) -> dict[Scope, Daily]:
     statement, names = sums_together(asked)
-    daily = {
-        row[0]: dict(zip(names, map(_number, row[1:]), strict=True))
-        for row in session.execute(statement)
-    }
+    daily: Daily = {}
+    for row in session.execute(statement):
+        daily[row[0]] = dict(zip(names, map(_number, row[1:]), strict=True))
     return {one.scope: daily for one in asked}
 
 
