@@ -33,6 +33,11 @@ from closedloop.queries.accounts import (
 from closedloop.services.audit import record_event
 
 _hasher = PasswordHasher()  # argon2id with the library's current parameters
+_NOBODYS = (
+    f"$argon2id$v=19$m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
+    f"${'A' * 22}${'A' * 43}"
+)
+"""A hash that no password has: who is not known takes as long to be refused as who is."""
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 WRONG = "That e-mail address and password do not belong together."
 
@@ -217,7 +222,7 @@ def sign_in(
         raise TooManyAttempts("Too many wrong passwords. Try again in 15 minutes.")
 
     user = find_user_by_email(session, email)
-    hashed = user.password_hash if user else _DUMMY_HASH
+    hashed = user.password_hash if user else _NOBODYS
     if not _password_fits(hashed, password) or user is None or not user.is_active:
         session.add_all([SignInAttempt(key=key) for key in keys])
         return None
@@ -247,9 +252,6 @@ def open_session(session: Session, *, user: User, browser: str = "") -> str:
         summary="signed in",
     )
     return token
-
-
-_DUMMY_HASH = _hasher.hash("no such user, but it takes as long")
 
 
 def _password_fits(hashed: str, password: str) -> bool:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
+import sys
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -28,6 +31,21 @@ def test_every_command_has_help(command):
     assert result.exit_code == 0, result.output
     assert "Usage" in result.output
     assert len(result.output.splitlines()) > 4
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_list_of_commands_says_what_each_says_of_itself(command):
+    found = main.get_command(click.Context(main), command)
+    assert found.get_short_help_str(limit=200) == COMMANDS[command][2]
+
+
+def test_the_list_of_commands_loads_none_of_them():
+    script = (
+        "import sys; from closedloop.cli import main; main(['--help'], standalone_mode=False); "
+    )
+    script += "print(sorted(name for name in sys.modules if name.startswith('closedloop.')))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "['closedloop.cli']"
 
 
 def test_init_works_unattended_and_keeps_keys_and_people_when_run_again(run):

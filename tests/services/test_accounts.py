@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from argon2 import extract_parameters
+from argon2.exceptions import VerifyMismatchError
 
 from closedloop.domain.accounts import SESSION_DAYS, SIGN_IN_TRIES, Role
 from closedloop.domain.clock import as_if, utc_now
@@ -180,9 +182,16 @@ def test_sign_in_pauses_after_five_wrong_tries_for_one_address(session):
         assert try_password(session, user.email, PASSWORD)
 
 
+def test_a_guess_at_nobody_takes_the_same_work_as_one_at_somebody():
+    real = extract_parameters(accounts._hasher.hash(PASSWORD))
+    assert extract_parameters(accounts._NOBODYS) == real
+    with pytest.raises(VerifyMismatchError):  # it was computed and compared, not refused unread
+        accounts._hasher.verify(accounts._NOBODYS, PASSWORD)
+
+
 def test_sign_in_pauses_a_client_that_tries_many_addresses(session, monkeypatch):
     # how long a wrong guess takes is not the question here, and there are many
-    monkeypatch.setattr(accounts, "_DUMMY_HASH", make_user(session).password_hash)
+    monkeypatch.setattr(accounts, "_NOBODYS", make_user(session).password_hash)
     for n in range(5 * SIGN_IN_TRIES):
         try_password(session, f"guess{n}@example.com")
 
