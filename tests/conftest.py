@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +41,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     opens = [bool(OPENS_A_DATABASE & set(item.fixturenames)) for item in items]
     config.hook.pytest_deselected(items=[i for i, o in zip(items, opens, strict=True) if not o])
     items[:] = [item for item, does in zip(items, opens, strict=True) if does]
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what was imported, and look seldom."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.fixture(scope="session")
