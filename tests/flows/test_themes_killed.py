@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,12 @@ from closedloop.models import (
     ThemeStats,
     ThemeWeek,
 )
+from closedloop.services.migrations import upgrade_database
 from closedloop.services.themes import assign_contacts
-from tests.databases import empty_postgresql
 from tests.factories.histories import START, add_contacts
 from tests.factories.run_sites import Site, maker_of
 from tests.flows.killed_themes import PHASES, WORK, accept
-from tests.site import ROOT, SERVER
+from tests.site import ROOT, SERVER, demo_database
 
 KILLS = int(os.environ.get("CLOSEDLOOP_KILLS", "3"))
 Picture = dict[str, Any]
@@ -91,34 +92,40 @@ class Base:
     """A site of which any number of copies can be had, one after the other."""
 
     def __init__(self, settings: Settings, migrated: str, tmp_path: Path, work: str) -> None:
-        self.settings, self.migrated, self.tmp_path, self.work = settings, migrated, tmp_path, work
+        self.settings, self.tmp_path, self.work = settings, tmp_path, work
         self.numbers = itertools.count()
-        self.opened: list[Database] = []
-        self.made: Path | None = None
+        self.held = ExitStack()
+        # the migrated database of a server has its connections, and is not copied
+        self.made = self._next(copy_of="" if SERVER else f"sqlite:///{migrated}")
 
-    def close(self) -> None:
-        for database in self.opened:
-            database.engine.dispose()
+    def make(self) -> None:
+        """Live through what comes before the work, once."""
+        database = Database().open(self.made)
+        if SERVER:
+            upgrade_database(database.engine)
+        self._live(database, dataclasses.replace(self.settings, database_url=self.made))
+        if not SERVER:
+            with database.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        database.engine.dispose()  # a database that somebody is connected to cannot be copied
 
     def copy(self) -> tuple[Database, Settings]:
-        self.close()
-        url = self.settings.database_url
+        url = self._next(copy_of=self.made)
+        database = Database().open(url)
+        self.held.callback(database.engine.dispose)
+        return database, dataclasses.replace(self.settings, database_url=url)
+
+    def _next(self, copy_of: str = "") -> str:
+        number = next(self.numbers)
         if SERVER:
-            empty_postgresql(url)
-        else:
-            path = self.tmp_path / f"site-{next(self.numbers)}.sqlite3"
-            shutil.copy(self.made or self.migrated, path)
-            url = f"sqlite:///{path}"
-        settings = dataclasses.replace(self.settings, database_url=url)
-        self.opened.append(Database().open(url))
-        if SERVER or self.made is None:
-            self._live(self.opened[-1], settings)
-        if not SERVER and self.made is None:
-            with self.opened[-1].engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-            self.made = path
-            return self.copy()
-        return self.opened[-1], settings
+            name = f"closedloop_life{number}_{os.getpid()}"
+            template = sa.make_url(copy_of).database or "" if copy_of else ""
+            site = self.held.enter_context(demo_database(name, template))
+            return site["CLOSEDLOOP_DATABASE_URL"]
+        path = self.tmp_path / f"site-{number}.sqlite3"
+        if copy_of:
+            shutil.copy(copy_of.removeprefix("sqlite:///"), path)
+        return f"sqlite:///{path}"
 
     def _live(self, database: Database, settings: Settings) -> None:
         """Find themes, agree one, and let contacts come in; accept, where that is taken back."""
@@ -182,9 +189,10 @@ def differences(one: Picture, other: Picture) -> list[str]:
 def base(request, settings, migrated, tmp_path) -> Iterator[Base]:
     """A site before each kind of work."""
     settings.instance.mkdir()
-    made = Base(settings, migrated, tmp_path, request.param)
-    yield made
-    made.close()
+    base = Base(settings, migrated, tmp_path, request.param)
+    with base.held:
+        base.make()
+        yield base
 
 
 @pytest.mark.slow
