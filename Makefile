@@ -24,7 +24,7 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup  ## Build the demo contact centre, run the whole loop, serve it
 	$(BIN)/closedloop demo --instance $(DEMO_INSTANCE)
 
-test: setup  ## Run all tests, on SQLite and on PostgreSQL
+test: setup  ## Run all tests, those of the database on SQLite and on PostgreSQL
 	$(BIN)/python tools/run_tests.py
 
 check: setup  ## Format, lint, types, import contracts
