@@ -29,11 +29,8 @@ ONCE = (
 """What opens no database or one of its own: once is enough."""
 SITE = ("tests/browser", "tests/flows")
 """What is tried on the demo, and what takes processes of its own."""
-LOOKS = (
-    *("tests/browser/test_every_page.py", "tests/browser/test_theme_map.py"),
-    "tests/browser/test_journeys.py",
-)
-"""What looks at pages, or walks through what the tests of each door do on both: once is enough."""
+LOOKS = ("tests/browser/test_every_page.py", "tests/browser/test_theme_map.py")
+"""What looks at pages: once is enough."""
 SERVER = "CLOSEDLOOP_TEST_DATABASE_URL"
 
 
