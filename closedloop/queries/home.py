@@ -248,7 +248,8 @@ def list_reopened(
 ) -> list[ReopenedTheme]:
     """Return themes that came back, the newest first.
 
-    With a department only themes that are its own, or that it ships actions for.
+    With a department only themes that are its own, or for which it acts or acted: what it
+    handed back, or was cancelled, does not count.
     """
     newest = (
         sa.select(sa.func.max(Comeback.id))
@@ -264,7 +265,11 @@ def list_reopened(
         .limit(limit)
     )
     if department_id is not None:
-        acts = sa.exists().where(Action.theme_id == Theme.id, Action.department_id == department_id)
+        acts = sa.exists().where(
+            Action.theme_id == Theme.id,
+            Action.department_id == department_id,
+            Action.status.not_in((ActionStatus.HANDED_BACK, ActionStatus.CANCELLED)),
+        )
         statement = statement.where(sa.or_(Theme.department_id == department_id, acts))
     return [ReopenedTheme(*row) for row in session.execute(statement)]
 

@@ -310,14 +310,13 @@ def list_merging(
     Parameters
     ----------
     after : int, optional
-        The last contact seen; where it is none of the theme's, the list begins anew.
+        The last contact seen, which may have left the theme meanwhile; where there is no such
+        contact any more, the list begins anew.
     limit : int
         Contacts at most; ask for one more than a page to know whether there is another.
     """
     held = sa.select(Contact.id).where(Contact.theme_id == theme_id)
-    seen_at = after and session.scalar(
-        sa.select(Contact.started_at).where(Contact.id == after, Contact.theme_id == theme_id)
-    )
+    seen_at = after and session.scalar(sa.select(Contact.started_at).where(Contact.id == after))
     if seen_at:
         held = held.where(
             Contact.started_at <= seen_at,  # where the index is to begin

@@ -64,6 +64,8 @@ class Beside:
             If it is gone. What went wrong while it answered is raised as it is.
         """
         answer = self._answers.get()
+        if isinstance(answer, HelperStopped):
+            self._answers.put(answer)  # there is no other answer any more
         if isinstance(answer, BaseException):
             raise answer
         return answer
@@ -91,6 +93,8 @@ class Beside:
                 except (EOFError, OSError):
                     self._answers.put(HelperStopped())
                     return
+                except Exception as error:  # an answer that cannot be read is an answer, too
+                    self._answers.put(error)
 
 
 def answer_all(

@@ -102,8 +102,10 @@ def preview_taking(
         raise NotFound("There is no such emerging theme.")
     refuse_decided(row)
     number = row.id
+    # the nightly round renews what emerges without an event
+    drawn = (row.seen_on, tuple(row.members))
     return look_once(
-        session, ("emerging", number, k), maker, lambda: _look(session, number, k, maker)
+        session, ("emerging", number, k, *drawn), maker, lambda: _look(session, number, k, maker)
     )
 
 
@@ -144,7 +146,7 @@ def queue_taking(
         If it was taken or dismissed already, or nothing is left of it.
     """
     refuse_decided(get_emerging_to_change(session, emerging_id))
-    preview = preview_taking(session, emerging_id=emerging_id, k=settings.privacy_k, maker=maker)
+    preview = _look(session, emerging_id, settings.privacy_k, maker)
     check_typed_count(preview.contacts, typed_count, to_do=_TO_DO)
     arguments = {"emerging_id": emerging_id}
     if typed_count is not None:

@@ -71,6 +71,9 @@ class Estimators:
             logger.warning("A process that measures was stopped; its work is done here.")
             self._helpers = ()
             return _estimate_groups(tasks)
+        except Exception:
+            self._helpers = ()  # answers of the others wait there, and are of this round
+            raise
         return [done[n % len(done)][n // len(done)] for n in range(len(tasks))]
 
 

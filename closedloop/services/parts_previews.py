@@ -61,9 +61,13 @@ def preview_acceptance(
     Invalid, NotFound, Conflict
         As for `preview_parts`, and if the clusters of the run are no longer kept.
     """
-    chosen = preview_parts(session, run_id=run_id, part_ids=part_ids)
-    ids = tuple(sorted(part.id for part in chosen.parts))
+    ids = _chosen(session, run_id, part_ids)
     return look_once(session, ("parts", ids, k), maker, lambda: _look(session, ids, k, maker))
+
+
+def _chosen(session: Session, run_id: int, part_ids: Collection[int]) -> tuple[int, ...]:
+    chosen = preview_parts(session, run_id=run_id, part_ids=part_ids)
+    return tuple(sorted(part.id for part in chosen.parts))
 
 
 def _look(
@@ -117,8 +121,8 @@ def queue_seen(
     Invalid, NotFound, Conflict
         As for `preview_acceptance`, and if another number was typed.
     """
-    k = settings.privacy_k
-    preview = preview_acceptance(session, run_id=run_id, part_ids=part_ids, k=k, maker=maker)
+    chosen = _chosen(session, run_id, part_ids)
+    preview = _look(session, chosen, settings.privacy_k, maker)
     check_typed_count(preview.contacts, typed_count, to_do="accept these parts")
     return queue_acceptance(
         session,

@@ -27,10 +27,11 @@ CHARACTERS_PER_WORD = 2
 """So many characters of writing without spaces count as one word, as most of Chinese are two."""
 
 _BRACKETS = r"\[[A-Z][A-Z0-9_ -]{1,30}\]"
+_ANGLES = r"<[A-Z][A-Z0-9_ -]{1,30}>"
 MARKS = re.compile(
     r"https?://\S+|www\.\S+"  # links
     r"|(?<![\w@])@\w+"  # handles
-    rf"|{_BRACKETS}|<[A-Z][A-Z0-9_ -]{1, 30}>"  # what redaction left behind
+    rf"|{_BRACKETS}|{_ANGLES}"  # what redaction left behind
     r"|\bX{2,}(?:[/-][X\d]+)*\b|__\w+__"  # and what others mask with
 )
 """What stands in a text and is no word of it: links, handles, tokens of redaction."""

@@ -32,6 +32,25 @@ def test_what_goes_wrong_is_raised_here_and_it_goes_on():
         assert beside.take_back() == 3
 
 
+def test_an_answer_that_cannot_be_read_is_told_instead_of_waited_for():
+    raises = (
+        "from closedloop.adapters.times import BadTime\n"
+        "def raising(_): raise BadTime('a', 'b', 'c')\n"
+        f"{ANSWERING}answer_all(*map(int, sys.argv[1:]), lambda _: raising)"
+    )
+    with closing(Beside(raises, None)) as beside:
+        beside.hand_over(1)
+        with pytest.raises(TypeError):
+            beside.take_back()
+
+
+def test_whoever_asks_a_process_that_is_gone_again_is_told_again():
+    with closing(Beside("", None)) as beside:
+        for _ in range(2):
+            with pytest.raises(HelperStopped):
+                beside.take_back()
+
+
 def test_messages_larger_than_a_pipe_holds_do_not_block_each_other():
     echo = ANSWERING + "answer_all(*map(int, sys.argv[1:]), lambda _: lambda text: text)"
     with closing(Beside(echo, None)) as beside:

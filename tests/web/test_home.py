@@ -250,6 +250,7 @@ def test_a_stakeholder_is_told_of_what_came_back_where_the_own_department_acts(s
     for name, of in (("Ours", mine), ("Theirs", other)):
         theme = make_theme(session, ThemeStatus.REOPENED, name=name)
         make_action(session, theme, ActionStatus.EFFECTIVE, department=of)
+    make_action(session, theme, ActionStatus.HANDED_BACK, department=mine)
 
     page = sign_in_as(Role.STAKEHOLDER, department_id=mine.id)
     text = text_of(page.get("/"))

@@ -39,6 +39,8 @@ CHAT = [
         ("see https://example.org/a?b=1 and www.example.org", "see and"),
         ("@BankHelp my card is gone", "my card is gone"),
         ("call me on [PHONE], or [EMAIL].", "call me on, or."),
+        ("<PERSON> called about <CREDIT_CARD 2>, not <b>", "called about, not <b>"),
+        ("[PHONE 2] of <PERSON>", "of"),
         ("paid XXXX to them on XX/XX/2023", "paid to them on"),
         ("my mail is __email__ now", "my mail is now"),
         ("Tom &amp; Jerry", "Tom & Jerry"),
