@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
+from statistics import median
 
+from ml.impact.answer import MOST_CONTROLS_MOVED
 from ml.impact.inputs import Series
 
 GAP_DAYS = 14
-GAP_Z = 1.5  # what else was tried, and what it did: docs/impact/method.md
+GAP_Z = 1.64  # what else was tried, and what it did: docs/impact/method.md
 LEAST_DAYS_FOR_GAP = 74  # counted days before the change: 60 to forecast the last 14 from
 MOST_TRIED = 20
 MOVED_Z = 1.96
@@ -27,37 +29,73 @@ class Strays:
     ----------
     tried, moved : int
         Themes looked at, and those of them beyond 1.96 sd of their own history.
-    widened_by : float
-        Factor on every sd, from 1 up.
+    apart : int
+        Those that lie so far from the middle one of them.
+    widened_by, widened_alone : float
+        Factor on every sd, from 1 up, of a comparison with the themes and of a theme's own
+        history alone.
     left_out : tuple of int
-        Columns of the themes that moved, where they are too many for chance and too few for
-        something that touched everything: they were hit by the change, or by another one.
+        Columns of the themes that moved, and moved apart from the others, where they are too
+        many for chance and too few for something that touched everything: they were hit by the
+        change, or by another one.
     """
 
     tried: int = 0
     moved: int = 0
+    apart: int = 0
     widened_by: float = 1.0
+    widened_alone: float = 1.0
     left_out: tuple[int, ...] = ()
+
+    @property
+    def are_many(self) -> bool:
+        """Whether so many moved that a comparison may not take out what happened."""
+        return self.moved > MOST_CONTROLS_MOVED * self.tried
 
 
 def judge_strays(scores: Sequence[float], columns: Sequence[int]) -> Strays:
     """Turn the z of unaffected themes, and their columns, into what is made of them.
 
-    When more than one in ten lie beyond 1.96 sd, ranges are widened to what was seen: the root
-    mean square of z (4 at most), with eight pseudo-themes of 1 beside it so that a few themes
-    say little.
+    A comparison with the themes takes out what they share on the date; how far they lie from
+    each other tells whether its ranges are right. A theme's own history has no such help, and
+    there it is how far they lie from theirs; so it is, too, where so many moved that something
+    happened which a comparison may not take out.
     """
-    tried, moved = len(scores), sum(abs(score) > MOVED_Z for score in scores)
-    if moved <= WIDEN_FROM * tried:
-        return Strays(tried, moved)
+    if not scores:
+        return Strays()
+    middle = median(scores)
+    apart = [score - middle for score in scores]
+    moved, strayed = _beyond(scores), _beyond(apart)
     left_out = [
-        column for column, score in zip(columns, scores, strict=True) if abs(score) > MOVED_Z
+        column for column, one, other in zip(columns, moved, strayed, strict=True) if one and other
     ]
-    if moved > LEAVE_OUT_MOST * tried:
+    few = len(left_out) <= WIDEN_FROM * len(scores)
+    if few or sum(moved) > LEAVE_OUT_MOST * len(scores):
         left_out = []
+    found = Strays(
+        tried=len(scores),
+        moved=sum(moved),
+        apart=sum(strayed),
+        widened_alone=_factor(scores),
+        left_out=tuple(sorted(left_out)),
+    )
+    return replace(found, widened_by=_factor(scores if found.are_many else apart))
+
+
+def _beyond(scores: Sequence[float]) -> list[bool]:
+    return [abs(score) > MOVED_Z for score in scores]
+
+
+def _factor(scores: Sequence[float]) -> float:
+    """Widen ranges to what more than one in ten themes did.
+
+    The root mean square of z (4 at most), with eight pseudo-themes of 1 beside it so that a few
+    themes say little.
+    """
+    if sum(_beyond(scores)) <= WIDEN_FROM * len(scores):
+        return 1.0
     squares = sum(min(abs(score), LARGEST_Z) ** 2 for score in scores)
-    mean_square = (squares + SHRINK) / (tried + SHRINK)
-    return Strays(tried, moved, max(1.0, sqrt(mean_square)), tuple(sorted(left_out)))
+    return max(1.0, sqrt((squares + SHRINK) / (len(scores) + SHRINK)))
 
 
 def days_before_gap(series: Series) -> Series | None:

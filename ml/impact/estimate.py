@@ -29,7 +29,7 @@ from ml.impact.reasons import give_reasons
 from ml.impact.response import working_response
 from ml.impact.types import Floats, ImpactEstimate, OwnHistory
 
-METHOD_VERSION = "2.0"
+METHOD_VERSION = "2.1"
 CHUNK = 32  # cases estimated together
 
 
@@ -204,7 +204,7 @@ def _estimate_chunk(cases: Sequence[ImpactCase]) -> list[ImpactEstimate]:
         (forecast, GAP_DAYS if place in high else 0) for place, forecast in enumerate(forecasts)
     )
     return [
-        _answer(task, [_measured(task, stray, *next(fits)) for _ in task.indexes], stray)
+        _answer(task, _measured(task, stray, [next(fits) for _ in task.indexes]), stray)
         for task, stray in zip(tasks, strays, strict=True)
     ]
 
@@ -297,22 +297,35 @@ def _judge(task: _Task, scores: Sequence[float]) -> Strays:
     if known is None:
         found = judge_strays(scores, _columns_to_try(task.series))
     else:
-        moved = round((known.share_of_controls_moved or 0) * known.controls_tried)
-        found = Strays(known.controls_tried, moved, known.widened_by, known.controls_left_out)
+        found = _known_strays(known)
     if not task.case.calibrate:
-        return replace(found, widened_by=1.0, left_out=())
+        return replace(found, widened_by=1.0, widened_alone=1.0, left_out=())
     enough = task.index is not None and control_index(task.without(found)) is not None
     return found if enough else replace(found, left_out=())
 
 
-def _measured(task: _Task, strays: Strays, forecast: Forecast, gap_days: int) -> Measured:
-    return measure(
-        task.series,
-        forecast,
-        task.case.level,
-        gap_days=gap_days,
-        widened_by=strays.widened_by,
+def _known_strays(known: ImpactEstimate) -> Strays:
+    """Read off an estimate what it made of the controls."""
+    own = known.own_history
+    return Strays(
+        tried=known.controls_tried,
+        moved=round((known.share_of_controls_moved or 0) * known.controls_tried),
+        apart=known.controls_apart,
+        widened_by=known.widened_by,
+        widened_alone=known.widened_by if own is None else own.widened_by,
+        left_out=known.controls_left_out,
     )
+
+
+def _measured(
+    task: _Task, strays: Strays, forecasts: Sequence[tuple[Forecast, int]]
+) -> list[Measured]:
+    """Hold a task's forecasts against what came: own history's, and the comparison's if any."""
+    factors = (strays.widened_alone, strays.widened_by)
+    return [
+        measure(task.series, forecast, task.case.level, gap_days=gap_days, widened_by=factor)
+        for (forecast, gap_days), factor in zip(forecasts, factors, strict=False)
+    ]
 
 
 def _answer(task: _Task, measured: Sequence[Measured], strays: Strays) -> ImpactEstimate:
@@ -354,13 +367,14 @@ def _answer(task: _Task, measured: Sequence[Measured], strays: Strays) -> Impact
         avoided_cumulative_high=best.cumulative[2],
         method_version=METHOD_VERSION,
         gap_days=best.gap_days,
-        widened_by=strays.widened_by,
+        widened_by=best.widened_by,
         days_needed=needs.days,
         contacts_needed=needs.contacts,
         history_needed=needs.history,
         rate=rate,
         reached=reached,
         controls_left_out=strays.left_out,
+        controls_apart=strays.apart,
     )
 
 
@@ -376,4 +390,5 @@ def _own_history(own: Measured, series: Series, alpha: float) -> OwnHistory:
         could_have_seen=finding.could_have_seen,
         verdict=decide(finding),
         gap_days=own.gap_days,
+        widened_by=own.widened_by,
     )

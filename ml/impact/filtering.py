@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ml.impact.grid import Grid
 
 BLOCK_DAYS = 32  # days whose cross products are summed at once
+FADING_DAYS = 128  # summed at once: over more, what is left would be too small to divide by
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,49 +90,51 @@ def run_filters(tracks: Sequence[Track], grid: Grid) -> list[Filtered]:
     ]
 
 
-def carry_forward(
-    weights: Sequence[Floats], covariances: Sequence[Floats], grid: Grid
-) -> list[tuple[Floats, Floats]]:
-    """Carry each fit's variance of the level over the days after the change.
+def carry_forward(weights: Floats, covariance: Floats, grid: Grid) -> tuple[Floats, Floats]:
+    """Carry a fit's variance of the level over the days after the change.
 
     Parameters
     ----------
-    weights : sequence of float array, each of shape (n_points, n_post)
-        What each day adds to the running total for a unit of log level; n_post may differ.
-    covariances : sequence of float array, each of shape (3, n_points)
+    weights : float array, shape (n_points, n_post)
+        What each day adds to the running total for a unit of log level.
+    covariance : float array, shape (3, n_points)
         On the last day before the change.
 
     Returns
     -------
-    list of (level_var, total_var), each of shape (n_points, n_post)
+    level_var, total_var : float array, shape (n_points, n_post)
         Variance of each day's log level, and of the running weighted sum of them.
     """
-    days = max(one.shape[1] for one in weights)
-    each = (len(weights), len(grid.walk_sd))
-    each_day = np.zeros((days, *each))
-    for number, one in enumerate(weights):
-        each_day[: one.shape[1], number] = one.T
-    fade, grow = _transition(grid, len(weights))
-    walk, both, wobble = np.stack(covariances, axis=1)
-    covariance = np.stack([np.stack([walk, both]), np.stack([both, wobble])])
-    with_total, total = np.zeros((2, *each)), np.zeros(each)  # of walk, wobble with the total
-    level_var, total_var = np.empty_like(each_day), np.empty_like(each_day)
-    for day, (weight, variance) in enumerate(zip(each_day, level_var, strict=True)):
-        covariance *= fade
-        covariance += grow
-        with_total *= fade[0]
-        shared = covariance[0] + covariance[1]
-        np.add(shared[0], shared[1], out=variance)
-        total += weight * (2 * (with_total[0] + with_total[1]) + weight * variance)
-        with_total += weight * shared
-        total_var[day] = total
-    return [
-        (
-            np.ascontiguousarray(level_var[: one.shape[1], number].T),
-            np.ascontiguousarray(total_var[: one.shape[1], number].T),
-        )
-        for number, one in enumerate(weights)
-    ]
+    day = np.arange(1, weights.shape[1] + 1)
+    walk, both, wobble = covariance[:, :, None]
+    memory, settled = grid.wobble_memory[:, None] ** day, grid.wobble_sd[:, None] ** 2
+    walk = walk + grid.walk_sd[:, None] ** 2 * day
+    both = both * memory
+    wobble = settled + (wobble - settled) * memory**2
+    level_var = walk + 2 * both + wobble
+    # what the total of the days before has in common with a day's walk, and with its wobble
+    of_walk = np.cumsum(weights * (walk + both), axis=1) - weights * (walk + both)
+    shared = of_walk + _fading_sums(weights * (both + wobble), grid.wobble_memory)
+    return level_var, np.cumsum(weights * (2 * shared + weights * level_var), axis=1)
+
+
+def _fading_sums(values: Floats, memory: Floats) -> Floats:
+    """Sum the values of the days before each day, each faded by the days in between.
+
+    Parameters
+    ----------
+    values : float array, shape (n_points, n_days)
+    memory : float array, shape (n_points,)
+        What is left after a day, .1 to 1.
+    """
+    sums, carried = np.empty_like(values), np.zeros((len(values), 1))
+    for start in range(0, values.shape[1], FADING_DAYS):
+        block = values[:, start : start + FADING_DAYS]
+        left = memory[:, None] ** np.arange(block.shape[1] + 1)
+        running = np.cumsum(block / left[:, :-1], axis=1)
+        sums[:, start : start + FADING_DAYS] = left[:, :-1] * (carried + running) - block
+        carried = left[:, -1:] * (carried + running[:, -1:])
+    return sums
 
 
 def _transition(grid: Grid, n_tracks: int) -> tuple[Floats, Floats]:
@@ -154,7 +157,7 @@ def _run_covariance(tracks: Sequence[Track], grid: Grid) -> tuple[Floats, Floats
     the covariance at each track's end (3, n_tracks, n_points).
     """
     noise, seen = _over_days(tracks, "noise", fill=1.0), _over_days(tracks, "seen", fill=0.0)
-    all_seen = [bool(day.all()) for day in seen]
+    all_seen = np.all(seen, axis=(1, 2)).tolist()
     each = (len(tracks), len(grid.walk_sd))
     variances, gains = np.empty((len(noise), *each)), np.empty((len(noise), 2, *each))
     variances[:] = noise

@@ -248,7 +248,10 @@ def _fit_together(problems: Sequence[Problem], keep: Sequence[bool]) -> list[_Fi
     counted = [
         mean * problem.series.counted_after for mean, problem in zip(means, problems, strict=True)
     ]
-    carried = carry_forward(counted, [one.covariance for one in filtered], grid)
+    carried = [
+        carry_forward(weights, one.covariance, grid)
+        for weights, one in zip(counted, filtered, strict=True)
+    ]
     return [
         _Fit(
             problem=problem,

@@ -32,6 +32,7 @@ class Measured:
     sd: float
     level: float
     gap_days: int
+    widened_by: float
     per_day: Floats
     cumulative: Floats
 
@@ -70,7 +71,7 @@ def measure(
 ) -> Measured:
     """Hold a forecast against what came; every sd after the change is widened by the factor."""
     if not series.counted_after.any():
-        return _nothing_yet(series, forecast, level, gap_days)
+        return _nothing_yet(series, forecast, level, gap_days, widened_by)
     forecast = replace(
         forecast,
         after_sd=forecast.after_sd * widened_by,
@@ -95,6 +96,7 @@ def measure(
         sd=total.sd,
         level=level,
         gap_days=gap_days,
+        widened_by=widened_by,
         per_day=_frozen(per_day),
         cumulative=_frozen(cumulative),
     )
@@ -106,7 +108,9 @@ def _total(forecast: Forecast) -> Mixture:
     )
 
 
-def _nothing_yet(series: Series, forecast: Forecast, level: float, gap_days: int) -> Measured:
+def _nothing_yet(
+    series: Series, forecast: Forecast, level: float, gap_days: int, widened_by: float
+) -> Measured:
     """No counted day after the change: nothing expected, nothing avoided, all open."""
     tail = (1 - level) / 2
     unit = Mixture(np.ones(1), np.zeros(1), np.ones(1), forecast.freedom)
@@ -122,6 +126,7 @@ def _nothing_yet(series: Series, forecast: Forecast, level: float, gap_days: int
         sd=1.0,
         level=level,
         gap_days=gap_days,
+        widened_by=widened_by,
         per_day=_frozen(_per_day(series, forecast, None, shape)),
         cumulative=_frozen(np.zeros((3, series.n_days - series.n_pre))),
     )

@@ -30,7 +30,7 @@ def give_reasons(
         *_customers_reached(reached),
         *_comparison(own, series, len(strays.left_out)),
         *_peak(gap_days),
-        *_widening(strays),
+        *_widening(strays, own),
         *_disagreement(finding, own),
     )
 
@@ -93,12 +93,16 @@ def _peak(gap_days: int) -> tuple[str, ...]:
     )
 
 
-def _widening(strays: Strays) -> tuple[str, ...]:
-    if strays.widened_by == 1:
+def _widening(strays: Strays, own: OwnHistory | None) -> tuple[str, ...]:
+    factor = strays.widened_alone if own is None else strays.widened_by
+    if factor == 1:
         return ()
+    many, said = strays.moved, "strayed"
+    if own is not None and not strays.are_many:
+        many, said = strays.apart, "strayed from the others"
     return (
-        f"{strays.moved} of {strays.tried} unaffected themes strayed on the same date, so ranges "
-        f"are {strays.widened_by:.2g} times as wide as the model alone would have them.",
+        f"{many} of {strays.tried} unaffected themes {said} on the same date, so ranges are "
+        f"{factor:.2g} times as wide as the model alone would have them.",
     )
 
 

@@ -42,6 +42,9 @@ class OwnHistory:
         What these numbers alone would say.
     gap_days : int
         Days before the change left out of the level; see `ImpactEstimate`.
+    widened_by : float
+        From 1 up: factor on every sd; see `ImpactEstimate`. With other themes beside it a theme
+        is spared what all of them share, so the factor here is another one.
     """
 
     expected: float
@@ -53,6 +56,7 @@ class OwnHistory:
     could_have_seen: float
     verdict: Verdict
     gap_days: int = 0
+    widened_by: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,8 @@ class ImpactEstimate:
         0 or 14.
     widened_by : float
         From 1 up: factor on every sd, because unaffected themes strayed on the same date by
-        more than the model says.
+        more than the model says: from each other, or in an estimate on own history alone from
+        their own histories.
     days_needed : int or None
         Of too_early and not_enough_data: days that have still to be counted after the change
         until it can be judged, at the contacts a day expected now; None when waiting does not
@@ -162,7 +167,10 @@ class ImpactEstimate:
         Of a staged roll-out; None without stages.
     controls_left_out : tuple of int
         Columns of the controls that were left out of the comparison, because they moved on the
-        same date; see `share_of_controls_moved`.
+        same date, and apart from the others; see `share_of_controls_moved`.
+    controls_apart : int
+        Unaffected themes of those tried that strayed from the middle one of them: more than one
+        in ten make the ranges of a comparison wider.
     """
 
     observed: int
@@ -197,6 +205,7 @@ class ImpactEstimate:
     rate: Rate | None = None
     reached: Reached | None = None
     controls_left_out: tuple[int, ...] = ()
+    controls_apart: int = 0
 
 
 @dataclass(frozen=True)

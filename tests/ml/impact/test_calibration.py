@@ -122,7 +122,8 @@ def strayed():
     counts = quiet(25, N_PRE + 28, 12)
     counts[N_PRE:] = quiet(19, 28, 13)
     wide = estimate_impact(counts, N_PRE, MONDAY, controls)
-    known = replace(wide, widened_by=1.0)
+    own = replace(wide.own_history, widened_by=1.0)
+    known = replace(wide, widened_by=1.0, own_history=own)
     return estimate_impact(counts, N_PRE, MONDAY, controls, same_controls_as=known), wide
 
 
@@ -156,9 +157,35 @@ def test_widening_moves_every_range_by_the_same_factor(strayed):
     assert (running[1] > running[0]).all()  # the wider, the more lopsided
 
 
+@pytest.mark.parametrize("shared", [1.0, -1.0])
+def test_what_themes_share_on_a_date_widens_own_history_alone(shared):
+    """The comparison takes it out: four of twenty beyond 1.96, and none far from the others."""
+    scores = [2.1 * shared] * 4 + [shared] * 16
+    strays = judge_strays(scores, range(20))
+    assert (strays.moved, strays.apart) == (4, 0)
+    assert strays.widened_by == 1
+    assert strays.widened_alone == pytest.approx(np.sqrt((4 * 2.1**2 + 16 + 8) / 28))
+    assert strays.left_out == ()
+
+
+def test_themes_far_from_each_other_widen_a_comparison_though_none_moved():
+    strays = judge_strays([1.8] * 11 + [-1.8] * 9, range(20))
+    assert (strays.moved, strays.apart) == (0, 9)
+    assert strays.widened_alone == 1
+    assert strays.widened_by == pytest.approx(np.sqrt((9 * 3.6**2 + 8) / 28))
+
+
+def test_where_more_than_a_fifth_moved_a_comparison_is_not_trusted_to_take_it_out():
+    strays = judge_strays([2.1] * 5 + [1.0] * 15, range(20))
+    assert strays.apart == 0
+    assert strays.widened_by == strays.widened_alone == pytest.approx(np.sqrt(45.05 / 28))
+
+
 def test_themes_that_moved_are_left_out_where_they_are_some_and_not_most():
     some = judge_strays([3.0, 0.1, -3.0, 0.2, 0.0, 2.0], [7, 2, 0, 4, 5, 9])
-    assert some.left_out == (0, 7, 9)
+    assert some.left_out == (0, 7)  # the last moved, and lies no further from the middle than 1.85
+    apart = judge_strays([1.9] * 17 + [-0.5] * 3, range(20))
+    assert (apart.apart, apart.left_out) == (3, ())  # far from the others, and did not move
     assert judge_strays([3.0, 3.0, -3.0, 0.2], range(4)).left_out == ()
     assert judge_strays([3.0] + [0.0] * 19, range(20)).left_out == ()  # chance alone
 
@@ -198,8 +225,12 @@ def test_widening_weakens_p_and_z_and_what_could_have_been_seen(strayed):
     assert wide.z / plain.z == pytest.approx(1 / wide.widened_by, rel=0.02)
     assert wide.could_have_seen / plain.could_have_seen == pytest.approx(wide.widened_by, rel=0.02)
     assert wide.p_value > plain.p_value
-    assert wide.own_history.z / plain.own_history.z == pytest.approx(1 / wide.widened_by, rel=0.03)
-    assert "3 of 20 unaffected themes strayed" in " ".join(wide.reasons)
+    alone = wide.own_history.widened_by
+    assert alone != wide.widened_by
+    assert wide.own_history.z / plain.own_history.z == pytest.approx(1 / alone, rel=0.03)
+    assert f"{wide.controls_apart} of 20 unaffected themes strayed from the others" in " ".join(
+        wide.reasons
+    )
     assert not any("strayed" in reason for reason in plain.reasons)
 
 
