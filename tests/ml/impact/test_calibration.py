@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ml.impact import Verdict, estimate_impact
-from ml.impact.calibration import days_before_gap, judge_strays
+from ml.impact.calibration import days_before_gap, is_high, judge_strays
 from ml.impact.inputs import read_series
 
 MONDAY = date(2026, 1, 5)
@@ -40,6 +40,10 @@ def test_a_change_made_on_a_peak_is_not_praised_for_the_way_back():
     assert sum(one.verdict is Verdict.FELL for one in believed) >= 4
     assert sum(one.verdict is Verdict.FELL for one in calibrated) <= 1
     assert "do not set the level" in " ".join(calibrated[0].reasons)
+
+
+def test_a_peak_begins_at_1_64_sd_and_not_at_1_as_in_the_study():
+    assert [is_high(score) for score in (1.05, 1.63, 1.65)] == [False, False, True]
 
 
 def test_a_low_end_of_the_history_stays_in_the_level():

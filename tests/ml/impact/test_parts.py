@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ml.impact.control import control_index, largest_donors
+from ml.impact.filtering import carry_forward
 from ml.impact.grid import load_grid
 from ml.impact.inputs import read_series, weekdays_and_days_of_year
 from ml.impact.mixture import Mixture
@@ -75,3 +76,25 @@ def test_a_theme_under_half_a_contact_a_day_is_no_donor():
 def test_fewer_than_five_donors_make_no_index():
     assert control_index(series_with(np.ones((90, 5), int))) is not None
     assert control_index(series_with(np.ones((90, 4), int))) is None
+
+
+@pytest.mark.parametrize("days", [1, 60, 300])
+def test_the_variance_after_a_change_is_that_of_going_from_day_to_day(days):
+    """Days that are not counted weigh nothing; 300 days are summed in three blocks."""
+    grid, rng = load_grid(), np.random.default_rng(days)
+    weights = rng.uniform(5, 20, (len(grid.walk_sd), days)) * (np.arange(days) % 7 > 0)
+    walk, both, wobble = np.array([[0.004], [-0.003], [0.006]]) * np.ones(len(grid.walk_sd))
+    level_var, total_var = carry_forward(weights, np.stack([walk, both, wobble]), grid)
+    memory, total, with_walk, with_wobble = grid.wobble_memory, 0.0, 0.0, 0.0
+    for day, weight in enumerate(weights.T):
+        walk, both = walk + grid.walk_sd**2, both * memory
+        wobble = wobble * memory**2 + grid.wobble_sd**2 * (1 - memory**2)
+        with_wobble = with_wobble * memory
+        variance = walk + 2 * both + wobble
+        total = total + 2 * weight * (with_walk + with_wobble) + weight**2 * variance
+        with_walk, with_wobble = (
+            with_walk + weight * (walk + both),
+            with_wobble + weight * (both + wobble),
+        )
+        np.testing.assert_allclose(level_var[:, day], variance, rtol=1e-10)
+        np.testing.assert_allclose(total_var[:, day], total, rtol=1e-10)
