@@ -37,7 +37,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     settings = settings or Settings.from_env()
     logging.getLogger("closedloop").setLevel(settings.log_level)
     if settings.demo_today:
-        set_today(settings.demo_today)
+        set_today(settings.demo_today, settings.reporting_zone)
     app = APIFlask(
         "closedloop",
         template_folder=str(TEMPLATES),

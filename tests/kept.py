@@ -53,7 +53,7 @@ def kept_application(settings: Settings) -> Iterator[APIFlask]:
     config, views = dict(app.config), dict(app.view_functions)
     app.config.update(SETTINGS=settings, TESTING=True)
     if settings.demo_today:
-        set_today(settings.demo_today)
+        set_today(settings.demo_today, settings.reporting_zone)
     with kept_database(settings.url, "application") as database:
         app.extensions["closedloop_database"].engine = database.engine
         yield app

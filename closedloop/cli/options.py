@@ -59,7 +59,7 @@ def open_site(instance: Path | None, *, needs_tables: bool = True) -> Site:
     """Open an instance; a database that lacks tables is refused with what to do."""
     settings = Settings.from_env(instance)
     if settings.demo_today:
-        set_today(settings.demo_today)
+        set_today(settings.demo_today, settings.reporting_zone)
     site = Site(settings, Database().open(settings.url))
     if context := click.get_current_context(silent=True):
         context.call_on_close(site.database.engine.dispose)

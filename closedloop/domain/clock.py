@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 _shift = timedelta(0)
+_day: date | None = None
 _pretended: ContextVar[datetime | None] = ContextVar("pretended", default=None)
 
 
@@ -24,14 +25,32 @@ def utc_now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0) + _shift
 
 
-def set_today(today: date | None) -> None:
+def set_today(today: date | None, zone: str = "UTC") -> None:
     """Let this process live on `today` (the time of day still runs); None is the real day.
 
-    The shift is a whole number of days, so sessions and leases keep their order.
+    The shift is a whole number of days, so sessions and leases keep their order, and such that it
+    is that day in `zone` now: between winter and summer an hour of the evening is the next day's.
+    `today` stays that day however long the process runs.
     """
-    global _shift
-    real = datetime.now(UTC).date()
-    _shift = timedelta(0) if today is None else timedelta(days=(today - real).days)
+    global _shift, _day
+    _day = today
+    _shift = timedelta(0) if today is None else shift_to(today, datetime.now(UTC), zone)
+
+
+def shift_to(day: date, now: datetime, zone: str) -> timedelta:
+    """Return the whole days from now to the same time of day in UTC that is on `day` in `zone`.
+
+    Examples
+    --------
+    In November it is half past eleven in London, and half past midnight in summer time:
+
+    >>> evening = datetime(2026, 11, 26, 23, 30, tzinfo=UTC)
+    >>> shift_to(date(2026, 5, 12), evening, "Europe/London").days
+    -199
+    """
+    ahead = (day - local_day(now, zone)).days
+    shifts = [timedelta(days=ahead + more) for more in (0, -1, 1)]
+    return next(shift for shift in shifts if local_day(now + shift, zone) == day)
 
 
 @contextmanager
@@ -51,6 +70,8 @@ def local_day(instant: datetime, zone: str) -> date:
 
 def today(zone: str) -> date:
     """Return the reporting day that is running now."""
+    if _day is not None and _pretended.get() is None:
+        return _day
     return local_day(utc_now(), zone)
 
 
