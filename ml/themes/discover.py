@@ -32,7 +32,7 @@ from ml.themes.vectors import (
     disposition_shares,
 )
 
-METHOD = "leiden-hybrid/5"
+METHOD = "leiden-hybrid/6"
 N_NEIGHBOURS = 15
 LEXICAL_WEIGHT = 0.5
 DISPOSITION_WEIGHT = 0.3

@@ -83,7 +83,7 @@ _CLAUSE = re.compile(r"[.,;:!?()\[\]\"“”/\n]+|\s[-–—]+\s")
 _WORD = re.compile(r"[^\W\d_](?:[\w'’-]*\w)?")
 
 
-# A bare word leads a name only where it is said so many times as often as in other themes.
+# A phrase is a keyword only where it is said so many times as often as in other themes.
 CLEARLY_COMMONER = 2.0
 
 WORDS_QUOTED = 6
@@ -221,7 +221,7 @@ def _keywords(
 ) -> list[str]:
     """Return what sets texts of one language apart from other themes, best first.
 
-    Bare words that are about as common elsewhere come last: they lead no name.
+    What is about as common elsewhere tells nothing, and is left out where anything else is said.
     """
     count = Counter(chain.from_iterable(theme))
     ranked = _rank(count, len(theme), elsewhere, n_themes)
@@ -229,10 +229,10 @@ def _keywords(
 
     def is_common(phrase: str) -> bool:
         usual = max(0.0, elsewhere[phrase]) / max(1, n_themes - 1)
-        is_bare = " " not in phrase and length_unspaced(phrase) == 0
-        return is_bare and count[phrase] / len(theme) < CLEARLY_COMMONER * usual
+        return count[phrase] / len(theme) < CLEARLY_COMMONER * usual
 
-    return _surfaces(theme, sorted(chosen, key=is_common))
+    telling = [phrase for phrase in chosen if not is_common(phrase)]
+    return _surfaces(theme, telling or chosen)
 
 
 def _in_turn(parts: list[list[str]]) -> list[str]:

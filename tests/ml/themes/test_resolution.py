@@ -45,6 +45,16 @@ def test_a_clear_group_is_not_parted_however_fine_the_others_are_compared():
     assert np.bincount(labels).tolist() == [40, 40, 40]
 
 
+def test_what_most_partitions_leave_whole_stays_so_amid_texts_that_they_disagree_on():
+    clear = groups(2, 60, 0.12)[1]
+    strangers = unit(np.random.default_rng(1).normal(size=(400, 32)).astype(np.float32))
+    vectors = np.vstack([clear, strangers]).astype(np.float32)
+    graph = neighbour_graph(*nearest(vectors, vectors, 15, is_self=True))
+    labels = agreed_communities(graph, vectors, np.arange(520), 2.5, 0)
+    assert len(np.unique(labels[:60])) == len(np.unique(labels[60:120])) == 1
+    assert labels[0] != labels[60]
+
+
 def test_nodes_without_edges_are_alone():
     rows = np.eye(3, dtype=np.float32)
     alone = agreed_communities(sparse.csr_matrix((3, 3)), rows, np.arange(3), 2.0, 0)
