@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from closedloop.config import Settings
-from closedloop.domain.audit import Actor, ActorKind
+from closedloop.domain.audit import NIGHTLY_ROUND, Actor, ActorKind
 from closedloop.domain.errors import Refusal
 from closedloop.domain.jobs import LEASE_SECONDS, JobKind, JobState, Progress
 from closedloop.extensions import Database
@@ -89,7 +89,7 @@ def run_next_job(
     reporter = _Reporter(database, job_id, attempt)
     heart = threading.Thread(target=reporter.beat, name=f"heart of job {job_id}", daemon=True)
     heart.start()
-    actor = Actor(f"{kind.label} for {queued_by}"[:120], ActorKind.JOB)
+    actor = _actor_of(kind, queued_by)
     try:
         state, result, error = _run(
             (work or WORK)[kind], database, settings, arguments, actor, reporter
@@ -109,6 +109,12 @@ def run_next_job(
         )
     logger.info("job %s ends: %s%s", job_id, state.value, "" if finished else " (lease was lost)")
     return True
+
+
+def _actor_of(kind: JobKind, queued_by: str) -> Actor:
+    if queued_by == NIGHTLY_ROUND.name:
+        return NIGHTLY_ROUND
+    return Actor(f"{kind.label} for {queued_by}"[:120], ActorKind.JOB)
 
 
 def _run(

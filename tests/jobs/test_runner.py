@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from closedloop.domain.audit import COMMAND_LINE
+from closedloop.domain.audit import COMMAND_LINE, NIGHTLY_ROUND
 from closedloop.domain.clock import as_if, utc_now
 from closedloop.domain.errors import Conflict, InvalidTransition
 from closedloop.domain.jobs import LEASE_SECONDS, JobKind, JobState, Progress
@@ -56,6 +56,21 @@ def test_a_job_is_claimed_once_and_finished(database, settings, queued):
     with database.reading() as session:
         verbs = session.scalars(sa.select(AuditEvent.verb).order_by(AuditEvent.id)).all()
     assert verbs == ["jobs.queued", "jobs.done"]
+
+
+def test_what_a_job_does_is_done_by_the_night_or_for_whoever_asked(database, settings):
+    actors = []
+
+    def work(database, settings, arguments, by, report):
+        actors.append(by.name)
+        return {}
+
+    for by in (NIGHTLY_ROUND, COMMAND_LINE):
+        with database.transaction() as session:
+            queue_job(session, kind=KIND, by=by)
+        run_next_job(database, settings, worker="w", work={KIND: work})
+
+    assert actors == [NIGHTLY_ROUND.name, f"{KIND.label} for {COMMAND_LINE.name}"]
 
 
 def test_a_refusal_fails_the_job_with_its_sentence(database, settings, queued):
