@@ -132,6 +132,15 @@ def test_the_list_shows_the_range_and_a_dash_where_nobody_looked(manager, sessio
     assert found[other.key]["precision_low"] == ""
 
 
+def test_where_nobody_has_looked_yet_the_list_has_no_column_of_dashes(manager, session, theme):
+    html = manager.get("/themes/?group=driver")
+
+    heads = re.findall(r"<th scope=.col.", html.split("Table of themes")[1].split("</thead>")[0])
+    row = html.split("<tr data-row>")[1].split("</tr>")[0]
+    assert "Belong" not in html
+    assert len(heads) == len(re.findall(r"<t[hd]\b", row))
+
+
 def test_readers_may_see_the_precision_and_not_judge(sign_in_as, theme):
     page = sign_in_as(Role.STAKEHOLDER)
 
