@@ -10,7 +10,7 @@ import pytest
 
 from closedloop.domain.accounts import Role
 from closedloop.domain.actions import ActionStatus
-from closedloop.domain.clock import today
+from closedloop.domain.clock import set_today, today
 from closedloop.domain.impact import Verdict
 from closedloop.domain.themes import Strategy, ThemeStatus
 from closedloop.models import Action, Intervention
@@ -24,6 +24,14 @@ from tests.statements import statements_of
 TODAY = today("Europe/London")
 YESTERDAY, TOMORROW = TODAY - timedelta(days=1), TODAY + timedelta(days=1)
 LIST = "/actions/?view=list"
+
+
+@pytest.fixture(autouse=True)
+def one_day():
+    """Stay on the day the module was read on, also where midnight comes in between."""
+    set_today(TODAY)
+    yield
+    set_today(None)
 
 
 def make_owned(session, **values):

@@ -269,17 +269,22 @@ def test_merge_lists_every_contact_that_would_move_page_by_page(manager, session
     assert "shown" not in text_of(manager.get(f"/triage/{theme.key}/merge"))
 
 
-def test_the_list_of_a_merge_begins_anew_behind_a_contact_of_another_theme(manager, session):
+def test_the_list_of_a_merge_goes_on_behind_a_contact_that_left_and_begins_anew_behind_none(
+    manager, session
+):
     theme, into = make_pair(session, 6)
-    strange = session.scalars(sa.select(Contact.id).where(Contact.theme_id == into.id)).first()
     url = f"/triage/{theme.key}/merge?into={into.key}"
-
     rows = re.findall(r'href="/contacts/(\d+)" data-open', manager.get(url))
-
     assert len(rows) == 6
-    for nonsense in (strange, 0, 999_999, "x"):
+
+    for nonsense in (0, 999_999, "x"):
         html = manager.get(f"{url}&after={nonsense}")
         assert re.findall(r'href="/contacts/(\d+)" data-open', html) == rows
+
+    session.get_one(Contact, int(rows[2])).theme_id = into.id
+    session.flush()
+    html = manager.get(f"{url}&after={rows[2]}")
+    assert re.findall(r'href="/contacts/(\d+)" data-open', html) == rows[3:]
 
 
 def test_merge_hides_the_size_of_a_theme_with_few_customers(manager, session):
