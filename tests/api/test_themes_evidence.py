@@ -54,7 +54,8 @@ def test_a_quote_is_rejected_and_taken_back(api, session, theme, contacts):
     assert api.get(f"{url}/rejected")["items"] == []
     api.problem(f"{url}/{contacts[2].id}/take-back", 404, "POST")
     api.problem(f"{url}/{contacts[5].id}/reject", 404, "POST")
-    verbs = session.scalars(sa.select(AuditEvent.verb).where(AuditEvent.target_kind == "theme"))
+    of_theme = sa.select(AuditEvent.verb).where(AuditEvent.target_kind == "theme")
+    verbs = session.scalars(of_theme.order_by(AuditEvent.id))
     assert verbs.all() == ["themes.quote_rejected", "themes.quote_taken_back"]
 
 

@@ -51,7 +51,7 @@ def test_themes_and_driver_are_put_down_changed_and_taken_back(session, action):
     state(session, action, [second])
     scope = get_scope(session, action.id)
     assert ([one.key for one in scope.also], scope.driver) == ([second.key], "")
-    events = session.scalars(sa.select(AuditEvent)).all()
+    events = session.scalars(sa.select(AuditEvent).order_by(AuditEvent.id)).all()
     assert [event.verb for event in events] == ["actions.changed"] * 3
     assert events[-1].detail["also"] == [[first.id, second.id], [second.id]]
 

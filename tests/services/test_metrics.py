@@ -97,7 +97,8 @@ def test_set_channel_cost_is_kept_as_channels_are_written(session, actor):
     set_channel_cost(session, channel=" Phone ", valid_from=DAY, pence_per_minute=62.5, by=actor)
     set_channel_cost(session, channel="", valid_from=DAY, pence_per_minute=30, by=actor)
 
-    rows = session.execute(sa.select(ChannelCost.channel, ChannelCost.pence_per_minute)).all()
+    costs = sa.select(ChannelCost.channel, ChannelCost.pence_per_minute).order_by(ChannelCost.id)
+    rows = session.execute(costs).all()
     assert [tuple(row) for row in rows] == [("phone", 62.5), ("", 30.0)]
     assert events(session) == ["metrics.cost_set"] * 2
 
@@ -121,7 +122,8 @@ def test_only_the_first_list_reaches_into_the_past(session, actor):
     fix(session, actor, [], TODAY)
     fix(session, actor, ["owners"], DAY, ListKind.RESOLUTION_QUEUES)  # the first of its kind
 
-    rows = session.execute(sa.select(MetricList.kind, MetricList.entries)).all()
+    lists = sa.select(MetricList.kind, MetricList.entries).order_by(MetricList.id)
+    rows = session.execute(lists).all()
     assert [tuple(row) for row in rows] == [
         ("net_exclusions", ["Wrong number"]),
         ("net_exclusions", []),

@@ -105,7 +105,7 @@ def picture(database: Database) -> dict[str, list[tuple]]:
             ),
             "rollups": sorted((tuple(r) for r in rollups), key=str),
             "slices": sorted(map(str, session.execute(sa.select(DailySlice.__table__)))),
-            "due": list(session.scalars(sa.select(DueDay.day))),
+            "due": sorted(session.scalars(sa.select(DueDay.day))),
         }
 
 

@@ -82,7 +82,9 @@ def test_a_cost_is_stated_after_shipping_and_taken_back(manager, session):
 
     assert (action.cost_low, action.cost_high) == (None, None)
     events = session.scalars(
-        sa.select(AuditEvent).where(AuditEvent.verb == "actions.cost_stated")
+        sa.select(AuditEvent)
+        .where(AuditEvent.verb == "actions.cost_stated")
+        .order_by(AuditEvent.id)
     ).all()
     assert [event.detail["cost_high"] for event in events] == [[None, 2000], [2000, None]]
 

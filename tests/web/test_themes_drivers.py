@@ -54,7 +54,7 @@ def make_slice(theme, day, contacts):
 
 
 def ids_of(session, *names):
-    return list(session.scalars(sa.select(Theme.id).where(Theme.name.in_(names))))
+    return sorted(session.scalars(sa.select(Theme.id).where(Theme.name.in_(names))))
 
 
 def place_of(session, name):
