@@ -74,7 +74,7 @@ def check_spill(estimates: Estimates, around: Surroundings) -> Check:
         return Check("spill", _OFF, "No other theme is alike enough for contacts to move to it.")
     names = listed([sibling.name for sibling in around.siblings])
     over = (
-        f"Over the family, {signed(net.avoided)} contacts were avoided "
+        f"Contacts avoided over the family: {signed(net.avoided)} "
         f"(95 %: {signed(net.avoided_low)} to {signed(net.avoided_high)})."
     )
     if takers := list_takers(estimates, around.siblings):
