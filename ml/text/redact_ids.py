@@ -18,6 +18,7 @@ from stdnum.de import idnr
 from stdnum.gb import nhs
 from stdnum.lt import asmens
 
+from ml.text.redact_numbers import end_of_card
 from ml.text.redact_shapes import DASH, DIGITS, SPACE, STRETCH, Span, ascii_digits
 
 _CUE_WINDOW = 48
@@ -38,7 +39,6 @@ _SSN = re.compile(r"(?!000|666|9)\d{3}(?!00)\d\d(?!0000)\d{4}")
 _ITIN = re.compile(r"9\d\d(?:5\d|6[0-5]|7\d|8[0-8]|9[0-24-9])\d{4}")
 _NORTH_AMERICAN = re.compile(r"[2-9]\d\d[2-9]\d{6}")
 _PROVINCES = re.compile(r"1[1-9]|21|3[1-6]|5[1-3]|6[1-5]|7[1-6]|8[12]|9[1-7]")
-_SHORTEST_CARD, _LONGEST_CARD = 13, 19
 _ISSUED_CARD = re.compile(r"4|5[1-5]|6(?:011|2|5)|3[47]|2[2-7]")
 
 _TAX_CUE = re.compile(r"\b(?:ssn|social security|itin|taxpayer|tax id|social)\b", re.IGNORECASE)
@@ -86,24 +86,26 @@ def _longest_from(text: str, groups: Groups, first: int) -> tuple[int, int] | No
         if check is not None and not _has_mixed_points(text, groups[first : last + 1]):
             stop = check(text, groups[first : last + 1], ascii_digits(number))
             found = (last, stop) if stop else found
-    return None if found is not None and _begins_longer_card(text, groups, first, found) else found
+    return None if found is not None and _runs_into_card(text, groups, first, found) else found
 
 
-def _begins_longer_card(text: str, groups: Groups, first: int, found: tuple[int, int]) -> bool:
-    """Whether a number that was found is the beginning of a payment card in groups."""
-    number = ""
-    for last in range(first, len(groups)):
-        start, end = groups[last]
-        if last > first and not _IS_LINK.fullmatch(text, groups[last - 1][1], start):
-            return False
-        number += text[start:end]
-        if len(number) > _LONGEST_CARD:
-            return False
-        if last > found[0] and len(number) >= _SHORTEST_CARD:
-            plain = ascii_digits(number)
-            if luhn.is_valid(plain) and _ISSUED_CARD.match(plain):
-                return True
-    return False
+def _runs_into_card(text: str, groups: Groups, first: int, found: tuple[int, int]) -> bool:
+    """Whether a payment card begins in a number in groups, and ends behind it."""
+    last, end = found
+    before = _before(text, groups[first:])
+    if last == first or _TAX_CUE.search(before) or _NHS_CUE.search(before):
+        return False
+    cards = (end_of_card(text, _alike(text, groups, start), 0) for start in range(first, last))
+    return any(card is not None and card > end for card in cards)
+
+
+def _alike(text: str, groups: Groups, first: int) -> Groups:
+    """Return the groups from one on between which the same stands."""
+    gap = text[groups[first][1] : groups[first + 1][0]]
+    last = first + 1
+    while last + 1 < len(groups) and text[groups[last][1] : groups[last + 1][0]] == gap:
+        last += 1
+    return groups[first : last + 1]
 
 
 def _has_mixed_points(text: str, groups: Groups) -> bool:

@@ -91,11 +91,11 @@ def find_cards(text: str) -> Iterator[Span]:
     for run in _THIRTEEN_DIGITS.finditer(text):
         groups = [(m.start(), m.end()) for m in DIGITS.finditer(text, *run.span())]
         for first in range(len(groups)):
-            if (end := _end_of_card(text, groups, first)) is not None:
+            if (end := end_of_card(text, groups, first)) is not None:
                 yield groups[first][0], end
 
 
-def _end_of_card(text: str, groups: Sequence[Span], first: int) -> int | None:
+def end_of_card(text: str, groups: Sequence[Span], first: int) -> int | None:
     """Return where the longest card that starts with a group ends."""
     found, number = None, ""
     for last in range(first, len(groups)):

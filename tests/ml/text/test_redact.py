@@ -200,6 +200,7 @@ def test_redact_leaves_no_valid_email_in_any_position(email, before, after):
     st.sampled_from(AFTER),
 )
 @example("6011", 18, 144_110_000_000_000_000, [1], " ", "", "")  # begins like a tax number
+@example("353", 16, 1_113_333_000_000_000_000, [3, 2, 4, 7], "-", "", "")  # of JCB, like an SSN
 @settings(max_examples=500, deadline=None)
 def test_redact_leaves_no_card_in_any_spacing(prefix, length, seed, sizes, gap, before, after):
     payload = (prefix + str(seed).zfill(20))[: length - 1]
@@ -209,6 +210,19 @@ def test_redact_leaves_no_card_in_any_spacing(prefix, length, seed, sizes, gap, 
 
     assert card not in left
     assert len(re.sub(r"\D", "", left.replace(before, "").replace(after, ""))) <= 6
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("card 353-01-1133-3300000", "card [CARD]"),
+        ("card 630 41 2341 2341232", "card [CARD]"),
+        ("SSN 412-34-5678 1985-03-06", "SSN [NATIONAL_ID] 1985-03-06"),
+        ("born 412-34-5678 1985-03-06", "born [NATIONAL_ID] 1985-03-06"),
+    ],
+)
+def test_a_card_is_not_taken_for_a_shorter_number_nor_a_number_and_a_date_for_a_card(text, plain):
+    assert redact(text).text == plain
 
 
 @given(
