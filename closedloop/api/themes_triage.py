@@ -21,6 +21,7 @@ from closedloop.api.triage_schemas import (
     TriageQueue,
     WaitingOut,
 )
+from closedloop.domain.clock import today
 from closedloop.domain.errors import Invalid
 from closedloop.domain.themes import VALUED_BY
 from closedloop.extensions import current_settings, db
@@ -123,6 +124,7 @@ def park_view(key: str, sent: ParkIn) -> DecisionDone:
             theme_id=find_theme(session, key).id,
             until=sent.until,
             reason=sent.reason,
+            today=today(current_settings().reporting_zone),
             by=api_actor(),
         )
         return DecisionDone(decision=decision.id, kind=decision.decision.value, theme=key)

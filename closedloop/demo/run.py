@@ -41,7 +41,7 @@ from closedloop.demo.stories import TRIAGE_STORIES, TriageStory
 from closedloop.domain.accounts import Role
 from closedloop.domain.actions import ActionStatus
 from closedloop.domain.audit import COMMAND_LINE, NIGHTLY_ROUND, Actor, ActorKind
-from closedloop.domain.clock import as_if
+from closedloop.domain.clock import as_if, today
 from closedloop.domain.contacts import HEADLINE_WINDOW, last_mature_day
 from closedloop.domain.errors import Conflict
 from closedloop.domain.impact import looks
@@ -409,6 +409,7 @@ def _decide(session: Session, site: _Site, theme_id: int, story: TriageStory | N
             theme_id=theme_id,
             until=date(2026, 9, 1) if is_parked else BACK_ON,
             reason=(story and story.note) or "Put off until the first actions have shipped.",
+            today=today(ZONE.key),
             by=site.manager,
         )
 

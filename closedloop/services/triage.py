@@ -206,9 +206,18 @@ def dismiss_candidate(session: Session, *, theme_id: int, reason: str, by: Actor
 
 
 def park_theme(
-    session: Session, *, theme_id: int, until: date, reason: str, by: Actor
+    session: Session, *, theme_id: int, until: date, reason: str, today: date, by: Actor
 ) -> TriageDecision:
     """Put a theme aside until a day, the first on which it is looked at again.
+
+    Parameters
+    ----------
+    theme_id : int
+    until : date
+    reason : str
+    today : date
+        The reporting day that is running.
+    by : Actor
 
     Raises
     ------
@@ -218,7 +227,7 @@ def park_theme(
     InvalidTransition
     """
     reason = check_reason(reason, what="parking")
-    if until <= utc_now().date():
+    if until <= today:
         sentence = "Choose a day after today on which the theme returns."
         raise Invalid(sentence, {"until": sentence})
     theme = get_theme_to_change(session, theme_id)

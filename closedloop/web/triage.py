@@ -154,6 +154,7 @@ def park_submit(key: str) -> Page:
             theme_id=theme_id,
             until=_read_day("until"),
             reason=request.form.get("reason", ""),
+            today=today(current_settings().reporting_zone),
             by=current_actor(),
         ),
         f"{key} parked.",

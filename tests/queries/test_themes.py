@@ -297,7 +297,14 @@ def test_history_offers_to_undo_only_the_newest_decision(session, settings, acto
     theme = make_theme(session)
     accepted = accept(session, theme, actor)
     until = date(2100, 1, 1)
-    parked = park_theme(session, theme_id=theme.id, until=until, reason="Later.", by=actor)
+    parked = park_theme(
+        session,
+        theme_id=theme.id,
+        until=until,
+        reason="Later.",
+        today=date(2026, 5, 12),
+        by=actor,
+    )
 
     def undoable():
         page = get_theme_page(session, theme.key, k=5, first_day=None)

@@ -36,7 +36,14 @@ def test_list_candidates_puts_the_highest_priority_first_and_uncounted_last(sess
 def test_list_parked_says_when_and_why(session, actor):
     later, sooner = make_theme(session), make_theme(session)
     for theme, until in ((later, date(2101, 1, 1)), (sooner, date(2100, 1, 1))):
-        park_theme(session, theme_id=theme.id, until=until, reason=f"For {until}.", by=actor)
+        park_theme(
+            session,
+            theme_id=theme.id,
+            until=until,
+            reason=f"For {until}.",
+            today=date(2026, 5, 12),
+            by=actor,
+        )
 
     parked = list_parked(session)
 

@@ -475,13 +475,18 @@ def test_dismissal_taken_back_waits_for_triage_again(session, settings, actor):
     assert theme.status is ThemeStatus.CANDIDATE
 
 
+def park(session, theme, until, actor):
+    return park_theme(
+        session, theme_id=theme.id, until=until, reason="New app.", today=NOW.date(), by=actor
+    )
+
+
 def test_parked_theme_returns_on_its_day_and_not_before(session, actor):
     candidate = make_theme(session)
     agreed = make_theme(session, ThemeStatus.TRIAGED, triaged_at=NOW)
     until = date(2026, 6, 1)
-    with as_if(NOW):
-        for theme in (candidate, agreed):
-            park_theme(session, theme_id=theme.id, until=until, reason="New app.", by=actor)
+    for theme in (candidate, agreed):
+        park(session, theme, until, actor)
 
     assert return_parked(session, today=date(2026, 5, 31), by=actor) == 0
     assert candidate.status is ThemeStatus.PARKED
@@ -496,17 +501,14 @@ def test_parked_theme_returns_on_its_day_and_not_before(session, actor):
 @pytest.mark.parametrize("until", [date(2026, 5, 11), date(2026, 5, 12)])
 def test_parking_until_a_day_that_has_come_is_refused(session, actor, until):
     theme = make_theme(session)
-    with as_if(NOW), pytest.raises(Invalid) as refusal:
-        park_theme(session, theme_id=theme.id, until=until, reason="New app.", by=actor)
+    with pytest.raises(Invalid) as refusal:
+        park(session, theme, until, actor)
     assert "until" in refusal.value.fields
 
 
 def test_parking_taken_back_restores_the_status_it_had(session, settings, actor):
     theme = make_theme(session, ThemeStatus.CAUSE_KNOWN)
-    with as_if(NOW):
-        decision = park_theme(
-            session, theme_id=theme.id, until=date(2026, 6, 1), reason="New app.", by=actor
-        )
+    decision = park(session, theme, date(2026, 6, 1), actor)
     undo_decision(session, settings=settings, decision_id=decision.id, by=actor)
     assert (theme.status, theme.parked_until) == (ThemeStatus.CAUSE_KNOWN, None)
     assert session.scalars(sa.select(TriageDecision)).one().undone_at is not None

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from closedloop.domain.accounts import Role
+from closedloop.domain.clock import as_if
 from closedloop.domain.themes import DemandType, Strategy, ThemeStatus
 from closedloop.models import Contact, Theme, TriageDecision
 from tests.factories.accounts import make_department, make_user
@@ -310,6 +311,16 @@ def test_park_sets_aside_until_a_day(manager, session):
     text = text_of(manager.get(response.location))
     assert "1 Jan 2100" in text
     assert "The limit goes up in June." in text
+
+
+def test_late_in_the_evening_tomorrow_is_the_next_reporting_day(manager, session):
+    theme = make_queue(session, 1)[0]
+    # 13 May in London already, which is where the days of this site begin
+    with as_if(datetime(2026, 5, 12, 23, 30, tzinfo=UTC)):
+        form = {"until": "2026-05-13", "reason": "Later."}
+        assert "after today" in manager.post(f"/triage/{theme.key}/park", form, status=422).text
+        manager.post(f"/triage/{theme.key}/park", {**form, "until": "2026-05-14"})
+    assert theme.status is ThemeStatus.PARKED
 
 
 @pytest.mark.parametrize(
