@@ -113,6 +113,7 @@ def _blocks(table: Any, numbers: Mapping[str, Any], texts: Sequence[Texts] = ())
     pattern = np.zeros(len(values[0]), dtype=np.int64)
     for i, gap in enumerate(gaps):
         pattern |= gap.astype(np.int64) << i
+    spelled = [_spelled_out(column) for column in texts]
     for one in np.unique(pattern).tolist():
         here = np.flatnonzero(pattern == one)
         kind = _row([0 if one >> i & 1 else s for i, s in enumerate(sizes)], counted=not texts)
@@ -124,19 +125,21 @@ def _blocks(table: Any, numbers: Mapping[str, Any], texts: Sequence[Texts] = ())
             if not one >> i & 1:
                 rows[f"value {i}"] = np.ma.getdata(value)[here]
         behind = rows.tobytes()
-        yield _joined(texts, here, behind, rows.itemsize, len(values)) if texts else behind
+        if not texts:
+            yield behind
+            continue
+        spoken = [
+            map(of.__getitem__, column.codes[here].tolist())
+            for of, column in zip(spelled, texts, strict=True)
+        ]
+        yield _joined(spoken, behind, rows.itemsize, len(spoken) + len(values))
 
 
-def _joined(
-    texts: Sequence[Texts], rows: Integers, behind: bytes, width: int, n_numbers: int
-) -> bytes:
+def _joined(spoken: Sequence[Iterator[bytes]], behind: bytes, width: int, n_fields: int) -> bytes:
     """Return rows with how many fields they have, their texts, and their numbers behind."""
-    n_fields = (len(texts) + n_numbers).to_bytes(2, "big")
-    spoken = [
-        map(_spelled_out(column).__getitem__, column.codes[rows].tolist()) for column in texts
-    ]
+    counts = repeat(n_fields.to_bytes(2, "big"))
     numbers = (behind[i : i + width] for i in range(0, len(behind), width))
-    return b"".join(chain.from_iterable(zip(repeat(n_fields), *spoken, numbers, strict=False)))
+    return b"".join(chain.from_iterable(zip(counts, *spoken, numbers, strict=False)))
 
 
 def _spelled_out(column: Texts) -> list[bytes]:

@@ -62,7 +62,7 @@ def read_columns(session: Session, statement: sa.Select[Any]) -> dict[str, Any]:
         for (name, text), column in zip(is_text.items(), zip(*rows, strict=True), strict=True):
             parts[name].append(column if text else np.fromiter(column, np.int64, len(column)))
     return {
-        name: _as_texts(chain.from_iterable(parts[name])) if text else _joined(parts[name])
+        name: as_texts(chain.from_iterable(parts[name])) if text else _joined(parts[name])
         for name, text in is_text.items()
     }
 
@@ -115,7 +115,8 @@ def by_table(session: Session) -> Iterator[None]:
         session.execute(sa.text("SET LOCAL work_mem TO DEFAULT"))
 
 
-def _as_texts(values: Iterable[str]) -> Texts:
+def as_texts(values: Iterable[str]) -> Texts:
+    """Return texts with each different one once, in the order they are first met."""
     code_of: dict[str, int] = {}
     codes = [code_of.setdefault(value, len(code_of)) for value in values]
     return Texts(np.array(codes, dtype=np.int64), list(code_of))

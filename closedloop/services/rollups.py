@@ -24,6 +24,7 @@ from closedloop.models.base import day_number
 from closedloop.services.binary_copy import Days, Texts
 from closedloop.services.bulk import (
     Integers,
+    as_texts,
     by_index,
     in_portions,
     read_columns,
@@ -160,10 +161,8 @@ def _apart(labels: Texts) -> dict[str, Texts]:
     found = {}
     parts = [value.split(_BETWEEN) for value in labels.values]
     for place, name in enumerate(_TEXTS):
-        column = [part[place] for part in parts]
-        code_of: dict[str, int] = {}
-        codes = [code_of.setdefault(value, len(code_of)) for value in column]
-        found[name] = Texts(np.array(codes, dtype=np.int64)[labels.codes], list(code_of))
+        column = as_texts(part[place] for part in parts)
+        found[name] = Texts(column.codes[labels.codes], column.values)
     return found
 
 

@@ -83,7 +83,8 @@ _CLAUSE = re.compile(r"[.,;:!?()\[\]\"“”/\n]+|\s[-–—]+\s")
 _WORD = re.compile(r"[^\W\d_](?:[\w'’-]*\w)?")
 
 
-# A phrase is a keyword only where it is said so many times as often as in other themes.
+# A phrase is a keyword only where it is said so many times as often as in other themes, unless
+# none of the theme's phrases is: a name of common words is better than none.
 CLEARLY_COMMONER = 2.0
 
 WORDS_QUOTED = 6
