@@ -44,8 +44,8 @@ def preview_acceptance(
     """Return which contacts would change their theme, were parts accepted; changes nothing.
 
     Every text is looked at under the definitions that accepting would put in force: some
-    seconds for each hundred thousand. What was found is kept for the next pages of the list and
-    for the confirmation, until anything changes on the site.
+    seconds for each hundred thousand. What was found is kept for the next pages of the list, until
+    anything changes on the site; whoever confirms it looks afresh.
 
     Parameters
     ----------
