@@ -91,8 +91,9 @@ def precautions(detail: Mapping[str, Any]) -> list[str]:
     Parameters
     ----------
     detail : mapping
-        Of the measurement: `gap_days`, days before the change that are not part of the level,
-        and `widened_by`, the factor by which every range was made wider, 1 or more.
+        Of the measurement: `gap_days`, days before the change that are not part of the level;
+        `widened_by`, the factor, 1 or more, by which the range and the daily bands after the
+        change were made wider; `controls_used` and `own_history`, which tell why.
     """
     said = []
     if days := int(detail.get("gap_days") or 0):
@@ -102,11 +103,23 @@ def precautions(detail: Mapping[str, Any]) -> list[str]:
         )
     factor = float(detail.get("widened_by") or 1.0)
     if factor >= 1.05:
+        what = "strayed further apart" if _is_widened_apart(detail, factor) else "moved more"
         said.append(
-            f"Ranges were widened by {factor:.1f}, as unaffected themes moved more than chance "
-            "allows."
+            f"Ranges were made {factor:.1f} times as wide, as unaffected themes {what} than "
+            "chance allows."
         )
     return said
+
+
+def _is_widened_apart(detail: Mapping[str, Any], factor: float) -> bool:
+    """Whether a range was widened by how far themes lie from each other, not by how far they moved.
+
+    A theme's own history is always widened by the latter, and so is the comparison where so many
+    moved that it may not take out what they share; its factor is that of own history then. Before
+    method 2.1 there was no other, and none was written down for own history.
+    """
+    alone = (detail.get("own_history") or {}).get("widened_by", factor)
+    return bool(detail.get("controls_used")) and alone != factor
 
 
 def stands_behind(verdicts: Mapping[Verdict, int], without_range: int) -> str:

@@ -292,4 +292,5 @@ def _own_history(own: ImpactEstimate) -> dict[str, Any] | None:
         "p_value": alone.p_value,
         "z": alone.z,
         "verdict": alone.verdict.value,
+        "widened_by": alone.widened_by,
     }

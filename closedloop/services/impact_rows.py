@@ -168,5 +168,7 @@ def _differences(measurement: ImpactMeasurement) -> Iterator[str]:
         stored = measurement.detail.get(name)
         if name in ("path", "cumulative") and stored:
             stored = {part: stored[part] for part in stored if part != "days"}
+        if name == "own_history" and stored and value:
+            stored = {"widened_by": value["widened_by"], **stored}  # the first rows do not say it
         if stored != value:
             yield f"{name} comes out otherwise."

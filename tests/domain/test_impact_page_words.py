@@ -50,8 +50,25 @@ def test_days_left_out_and_ranges_widened_are_told_in_words():
 
     assert said == [
         "The last 14 days before the change were unusually busy and are left out of the level.",
-        "Ranges were widened by 1.3, as unaffected themes moved more than chance allows.",
+        "Ranges were made 1.3 times as wide, as unaffected themes moved more than chance allows.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("detail", "why"),
+    [
+        (used(14, own_history={"widened_by": 1.0}), "strayed further apart"),
+        (used(14, own_history={"widened_by": 1.7}), "strayed further apart"),
+        # more than a fifth moved: what they share is not taken out either
+        (used(14, own_history={"widened_by": 1.3}), "moved more"),
+        (used(14, own_history={"verdict": "fell"}), "moved more"),  # before method 2.1
+        (used(0, own_history=None), "moved more"),
+    ],
+)
+def test_why_ranges_were_widened_is_told_as_it_was(detail, why):
+    (said,) = precautions({"widened_by": 1.3, **detail})
+
+    assert f"as unaffected themes {why} than chance allows" in said
 
 
 @pytest.mark.parametrize("detail", [{}, {"gap_days": 0, "widened_by": 1.0}, {"gap_days": None}])

@@ -64,20 +64,27 @@ def test_a_measurement_is_reproduced_from_what_it_kept(session, settings):
     assert hashlib.sha256(stored.inputs).hexdigest() == stored.input_sha256
 
 
+def forge(session, found, **changed):
+    """Return a copy of a measurement, of another look, with some of it changed."""
+    session.refresh(found, ["inputs"])
+    names = {column.name for column in ImpactMeasurement.__table__.columns} - {"id"}
+    values = {name: getattr(found, name) for name in names} | {"look": 1}
+    forged = ImpactMeasurement(**values | changed)
+    session.add(forged)
+    session.flush()
+    return forged
+
+
 def test_a_number_that_was_tampered_with_does_not_reproduce(session, settings):
     site = Site(session)
     found = measure(site, settings)
-    session.refresh(found, ["inputs"])
-    values = {
-        column.name: getattr(found, column.name)
-        for column in ImpactMeasurement.__table__.columns
-        if column.name != "id"
-    }
-    values |= {"avoided_high": found.avoided_high + 1e-9, "look": 1, "input_sha256": "0" * 64}
-    values["detail"] = found.detail | {"z": 0.5}
-    forged = ImpactMeasurement(**values)
-    session.add(forged)
-    session.flush()
+    forged = forge(
+        session,
+        found,
+        avoided_high=found.avoided_high + 1e-9,
+        input_sha256="0" * 64,
+        detail=found.detail | {"z": 0.5},
+    )
     again = reproduce_measurement(session, measurement_id=forged.id)
     assert not again.same
     said = " ".join(again.differences)
@@ -86,6 +93,22 @@ def test_a_number_that_was_tampered_with_does_not_reproduce(session, settings):
     assert "z comes out otherwise" in said
     with pytest.raises(NotFound):
         reproduce_measurement(session, measurement_id=404)
+
+
+def test_a_measurement_that_does_not_say_how_far_its_own_history_was_widened_reproduces(
+    session, settings
+):
+    found = measure(Site(session), settings)
+    assert found.detail["own_history"]["widened_by"] >= 1
+    first = {name: n for name, n in found.detail["own_history"].items() if name != "widened_by"}
+
+    said = []
+    for days, own in enumerate((first, first | {"low": 0.5}), start=1):
+        detail, as_of = found.detail | {"own_history": own}, found.as_of + timedelta(days)
+        forged = forge(session, found, detail=detail, as_of=as_of)
+        said.append(reproduce_measurement(session, measurement_id=forged.id).differences)
+
+    assert said == [(), ("own_history comes out otherwise.",)]
 
 
 def test_the_prior_in_force_is_kept_with_the_measurement(session, settings):

@@ -270,7 +270,7 @@ def test_what_was_left_out_or_widened_is_told_beside_the_answer(manager, session
     text = text_of(manager.get(f"/impact/{key_of(intervention)}"))
 
     assert "The last 14 days before the change were unusually busy and are left out" in text
-    assert "Ranges were widened by 1.3" in text
+    assert "Ranges were made 1.3 times as wide" in text
 
 
 def test_not_enough_data_shows_no_range_and_no_money(manager, session):
