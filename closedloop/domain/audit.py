@@ -34,3 +34,6 @@ class Actor:
 
 COMMAND_LINE = Actor("Command line", ActorKind.COMMAND)
 NIGHTLY_ROUND = Actor("Nightly round", ActorKind.JOB)
+
+NAMES_TAKEN = frozenset(one.name.casefold() for one in (COMMAND_LINE, NIGHTLY_ROUND))
+"""Names that no person may have: a job keeps only the name of who queued it."""

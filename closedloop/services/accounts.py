@@ -19,7 +19,7 @@ from closedloop.domain.accounts import (
     SIGN_IN_TRIES,
     Role,
 )
-from closedloop.domain.audit import Actor, ActorKind
+from closedloop.domain.audit import NAMES_TAKEN, Actor, ActorKind
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict, Invalid, NotAllowed, TooManyAttempts
 from closedloop.models import Department, SignIn, SignInAttempt, User
@@ -131,6 +131,11 @@ def add_user(
         fields["email"] = "Write an e-mail address like priya@example.com."
     if not 0 < len(name) <= 120:
         fields["name"] = "Write the name as colleagues know it, in at most 120 characters."
+    if name.casefold() in NAMES_TAKEN:
+        fields["name"] = (
+            f"“{name}” stands in the audit log for what nobody signed in has done. Write another "
+            "name."
+        )
     if problem := _password_problem(password):
         fields["password"] = problem
     if role is Role.STAKEHOLDER and department_id is None:

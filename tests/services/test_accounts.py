@@ -10,6 +10,7 @@ from argon2 import extract_parameters
 from argon2.exceptions import VerifyMismatchError
 
 from closedloop.domain.accounts import SESSION_DAYS, SIGN_IN_TRIES, Role
+from closedloop.domain.audit import COMMAND_LINE, NIGHTLY_ROUND
 from closedloop.domain.clock import as_if, utc_now
 from closedloop.domain.errors import Conflict, Invalid, NotAllowed, NotFound, TooManyAttempts
 from closedloop.models import AuditEvent, SignIn, SignInAttempt, User
@@ -134,6 +135,21 @@ def test_add_user_says_which_field_is_wrong(session, actor, field, value):
         new_user(session, actor, **{field: value})
 
     assert list(refusal.value.fields) == ["department_id" if field == "role" else field]
+
+
+@pytest.mark.parametrize("by", [COMMAND_LINE, NIGHTLY_ROUND], ids=["command", "night"])
+def test_nobody_is_called_what_changes_without_a_person_are_put_down_to(session, actor, by):
+    told = f" {by.name.upper()} "
+    for add in (
+        lambda: new_user(session, actor, name=told),
+        lambda: add_first_admin(session, email="a@example.com", name=told, password=GOOD),
+    ):
+        with pytest.raises(Invalid, match="nobody signed in") as refusal:
+            add()
+        assert list(refusal.value.fields) == ["name"]
+
+    assert session.scalars(sa.select(User)).all() == []
+    assert new_user(session, actor, name=f"{by.name} Smith").id
 
 
 def test_add_user_refuses_an_address_that_is_taken_in_any_case(session, actor):
