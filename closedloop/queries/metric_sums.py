@@ -1,6 +1,6 @@
 """What is added up from the roll-ups for a scope: from which of them, which rows, which sums.
 
-Statements are made here; `metric_counts` and `metric_days` read them.
+Statements are made here; `metric_counts` reads them.
 """
 
 from __future__ import annotations
@@ -77,25 +77,18 @@ def source_of(asked: Asked, by: str | None = None) -> Figures:
     return find_figures(asked.wanted.values, by, _touched(asked))
 
 
-def parts_of(asked: Asked, source: Figures) -> dict[str, Any]:
-    """Return what a row of the roll-up adds to each of the counts."""
-    table, extra = source.table, _extra(asked, source)
-    kept = {name: getattr(table, name) for name in sorted(set(asked.columns) - _MADE)}
-    return kept | {name: part for name, part in extra.items() if name in asked.columns}
-
-
 def sums_of(asked: Asked, *, by: str | None, daily: bool) -> tuple[sa.Select[Any], list[str]]:
     """Return the statement of one scope, and the names of its sums, which follow the keys."""
     source = source_of(asked, by)
     keys = [*([source.of(by)] if by else []), *([source.table.day] if daily else [])]
-    sums = {name: sa.func.sum(part) for name, part in parts_of(asked, source).items()}
     extra = _extra(asked, source)
+    sums = {name: sa.func.sum(part) for name, part in _parts_of(asked, source, extra).items()}
     for group, window in asked.groups:
         sums |= _people_sums(asked, source, group, window, extra.get(group))
     where = [
         *source.between(asked.first_day, asked.last_day),
-        *under_driver(asked, source),
-        *of_scope(asked, source),
+        *_under_driver(asked, source),
+        *_of_scope(asked, source),
     ]
     statement = sa.select(*keys, *sums.values()).where(*where)
     return (statement.group_by(*keys) if keys else statement), list(sums)
@@ -107,10 +100,10 @@ def sums_together(asked: Sequence[Asked]) -> tuple[sa.Select[Any], list[str]]:
     All are read from the same roll-up. Of `Scope.DRIVEN` days without volume are among them.
     """
     parts: dict[str, Any] = {}
-    for one in asked:
-        parts |= parts_of(one, source_of(one))
     first, source = asked[0], source_of(asked[0])
-    where = [*source.between(first.first_day, first.last_day), *under_driver(first, source)]
+    for one in asked:
+        parts |= _parts_of(one, source, _extra(one, source))
+    where = [*source.between(first.first_day, first.last_day), *_under_driver(first, source)]
     day, sums = source.table.day, map(sa.func.sum, parts.values())
     return sa.select(day, *sums).where(*where).group_by(day), list(parts)
 
@@ -152,6 +145,14 @@ def _people_sums(
     return found
 
 
+def _parts_of(
+    asked: Asked, source: Figures, extra: Mapping[str, sa.ColumnElement[Any]]
+) -> dict[str, Any]:
+    """Return what a row of the roll-up adds to each of the counts."""
+    kept = {name: getattr(source.table, name) for name in sorted(set(asked.columns) - _MADE)}
+    return kept | {name: part for name, part in extra.items() if name in asked.columns}
+
+
 def _touched(asked: Asked) -> tuple[str, ...]:
     """Return the dimensions that scope and contact driver ask for; often none."""
     under = ("theme",) if asked.wanted.contact_driver_id is not None else ()
@@ -163,14 +164,14 @@ def _touched(asked: Asked) -> tuple[str, ...]:
     return (*under, touched) if touched else under
 
 
-def under_driver(asked: Asked, source: Figures) -> list[sa.ColumnElement[bool]]:
+def _under_driver(asked: Asked, source: Figures) -> list[sa.ColumnElement[bool]]:
     """Return the condition of the contact driver, if one is asked for."""
     if asked.wanted.contact_driver_id is None:
         return []
     return [source.in_themes(themes_under(asked.wanted.contact_driver_id))]
 
 
-def of_scope(asked: Asked, source: Figures) -> list[sa.ColumnElement[bool]]:
+def _of_scope(asked: Asked, source: Figures) -> list[sa.ColumnElement[bool]]:
     """Return the condition of the scope; none where it is about all contacts."""
     if asked.scope is Scope.DRIVEN:
         return [source.table.day.in_(_days_with_volume(asked))]
