@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ml.impact.calibration import MOST_TRIED
-from ml.impact.estimate import estimate_impact
+from ml.impact.cases import ImpactCase
+from ml.impact.estimate import estimate_many
 from ml.impact.types import Bools, ImpactEstimate, Verdict
 
 LEAST_PRE = 74  # days of history that step 4 of the recipe asks for
@@ -244,46 +245,28 @@ def _estimate_date(
 ) -> list[ImpactEstimate]:
     """Estimate one look of the themes of a date.
 
-    They are compared with the same others, so that what is found out about these holds for all
-    of them; where that would leave too few to look around, each with its own.
+    They are compared with the same others, so that these are looked at once for all of them;
+    where that would leave too few to look around, each with its own.
     """
     first, last = max(0, day - how.pre_days), day + days
     aside = frozenset(themes).union(*(panel.families[theme] for theme in themes))
     common = _eligible(panel, aside, day, last - 1, first, how.most_controls)
-    found: list[ImpactEstimate] = []
+    cases = []
     for theme in themes:
-        is_common = len(common) >= MOST_TRIED
-        columns = (
-            common
-            if is_common
-            else controls_of(panel, day, theme, last - 1, first, how.most_controls)
+        columns = common
+        if len(common) < MOST_TRIED:
+            columns = controls_of(panel, day, theme, last - 1, first, how.most_controls)
+        case = ImpactCase(
+            panel.counts[first:last, theme],
+            day - first,
+            panel.first_day + timedelta(days=first),
+            controls=panel.counts[first:last][:, columns] if columns else None,
+            holidays=panel.holidays,
+            alpha=how.alpha,
+            prior=how.prior,
         )
-        shared = found[0] if is_common and found else None
-        found.append(_estimate(panel, how, day, theme, days, columns, shared))
-    return found
-
-
-def _estimate(
-    panel: Panel,
-    how: _Reading,
-    day: int,
-    theme: int,
-    days: int,
-    columns: list[int],
-    shared: ImpactEstimate | None,
-) -> ImpactEstimate:
-    first, last = max(0, day - how.pre_days), day + days
-    controls = panel.counts[first:last][:, columns] if columns else None
-    return estimate_impact(
-        panel.counts[first:last, theme],
-        day - first,
-        panel.first_day + timedelta(days=first),
-        controls=controls,
-        holidays=panel.holidays,
-        alpha=how.alpha,
-        same_controls_as=shared,
-        prior=how.prior,
-    )
+        cases.append(case)
+    return estimate_many(cases)
 
 
 def controls_of(
