@@ -11,13 +11,13 @@ import numpy as np
 from closedloop.bench.impact_tables import ALL_SIZES, ALPHA, BACK_FOR, EFFECTS, FROM_TWO
 from closedloop.domain.impact import LOOK_Q
 from closedloop.domain.impact_judging import q_values
+from ml.impact.answer import MOST_CONTROLS_MOVED
 
 Row = dict[str, Any]
 Line = dict[str, Any]
 BySize = dict[str, list[Row]]
 
 CLAIMS = ("fell", "rose")
-MOST_MOVED = 0.20  # of unaffected themes, from which the product claims nothing
 BIAS_ASKED = {"least": -1.5, "most": 1.5}
 POWER_ASKED = {
     (-0.3, "2 to 10"): 0.45,
@@ -244,7 +244,7 @@ def many_lines(rows: Sequence[Row]) -> list[Line]:
 
 def _false_share(row: Row, claimed: Sequence[bool]) -> float:
     """Return false claims by all claims, 0 without any; a rise of a theme that fell is false."""
-    if row["moved"] > MOST_MOVED or not any(claimed):
+    if row["moved"] > MOST_CONTROLS_MOVED or not any(claimed):
         return 0.0
     true = sum(
         c and fell and avoided > 0
@@ -255,7 +255,7 @@ def _false_share(row: Row, claimed: Sequence[bool]) -> float:
 
 def _found_share(row: Row) -> float:
     claimed = hold_back(row["p"])
-    if row["moved"] > MOST_MOVED:
+    if row["moved"] > MOST_CONTROLS_MOVED:
         return 0.0
     hits = sum(c and fell for c, fell in zip(claimed, row["fell"], strict=True))
     return float(hits / sum(row["fell"]))

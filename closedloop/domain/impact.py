@@ -51,6 +51,13 @@ CONTROL_LEAST_MEAN = 0.5
 MOST_CONTROLS = 60
 """Comparison themes that a measurement reads at most, the largest first."""
 
+WARN_FROM_MOVED = 0.10
+"""Share of the unaffected themes moved on the date of a change above which people are warned.
+
+Above it false claims become half as frequent again (reference study); the method itself claims
+nothing only above a larger share.
+"""
+
 SHARE_MOVED = 1 / 3
 """Share of what one theme lost from which its siblings' gain counts as a move."""
 

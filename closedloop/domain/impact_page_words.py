@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from closedloop.domain.impact import CheckState, Verdict
+from closedloop.domain.impact import WARN_FROM_MOVED, CheckState, Verdict
 from closedloop.domain.impact_words import NARROW
-
-MOST_MOVED = 0.10
-"""Share of the unaffected themes above which the comparison is called into question (study)."""
 
 CHECK_QUESTIONS: dict[str, str] = {
     "controls": "Each unaffected theme is measured as if the change had been made there on the "
@@ -75,7 +72,7 @@ def held_against(verdict: Verdict, detail: Mapping[str, Any]) -> str:
         detail.get("share_of_controls_moved") or 0.0,
         detail.get("controls_tried") or used,
     )
-    if share > MOST_MOVED:
+    if share > WARN_FROM_MOVED:
         moved = round(share * tried)
         return f"But {moved} of {tried} unaffected themes moved on the same date as well."
     alone = (detail.get("own_history") or {}).get("verdict", verdict.value)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from closedloop.domain.impact import LATELY_DAYS, LOOK_Q, Check, CheckState, Verdict
+from closedloop.domain.impact import (
+    LATELY_DAYS,
+    LOOK_Q,
+    WARN_FROM_MOVED,
+    Check,
+    CheckState,
+    Verdict,
+)
 from closedloop.domain.impact_judging import Lately
 from closedloop.domain.impact_stages import stages_in_words
 from closedloop.domain.impact_words import spelt
@@ -19,7 +26,6 @@ from closedloop.services.impact_moves import (
 )
 from closedloop.services.impact_regression import check_regression
 
-MOST_CONTROLS_MOVED = 0.10  # above it false claims become half as frequent again (study)
 REPEATS_ROSE = 0.05  # points
 FEWEST_REPEATS = 30  # contacts on either side before two rates are compared
 
@@ -83,7 +89,7 @@ def _controls(estimates: Estimates) -> Check:
         return Check("controls", _OFF, sentence)
     moved = round(own.share_of_controls_moved * own.controls_tried)
     sentence = f"{moved} of {own.controls_tried} unaffected themes moved on the same date."
-    if own.share_of_controls_moved > MOST_CONTROLS_MOVED:
+    if own.share_of_controls_moved > WARN_FROM_MOVED:
         return Check("controls", _WARN, f"{sentence} Something else may have happened as well.")
     return Check("controls", _OK, sentence)
 

@@ -12,7 +12,7 @@ from ml.impact.types import Verdict
 LEAST_POST_DAYS = 14
 LEAST_PRE_DAYS = 60
 LEAST_EXPECTED = 30.0  # contacts
-MOST_CONTROLS_MOVED = 0.20
+MOST_CONTROLS_MOVED = 0.20  # share of unaffected themes above which nothing is claimed
 LOW_SENSITIVITY = 0.50  # a look that only sees falls larger than this sees little
 POWER = 0.80
 LONGEST_WAIT = 730  # days; a theme that needs more is too small to be judged by itself
@@ -100,7 +100,7 @@ def decide(finding: Finding) -> Verdict:
         return Verdict.TOO_EARLY
     if finding.n_pre < LEAST_PRE_DAYS or finding.expected < LEAST_EXPECTED:
         return Verdict.NOT_ENOUGH_DATA
-    if _company_wide(finding):
+    if are_many(finding.moved, finding.tried):
         return Verdict.INCONCLUSIVE
     side = _side(finding)
     if side is Verdict.NO_CHANGE or finding.p_value < finding.alpha:
@@ -122,8 +122,9 @@ def explain(finding: Finding) -> tuple[str, ...]:
     return (_at_least(finding), _balance(finding))
 
 
-def _company_wide(finding: Finding) -> bool:
-    return finding.moved > MOST_CONTROLS_MOVED * finding.tried
+def are_many(moved: int, tried: int) -> bool:
+    """Say whether so many unaffected themes moved that something else happened on the date."""
+    return moved > MOST_CONTROLS_MOVED * tried
 
 
 def _side(finding: Finding) -> Verdict:
@@ -193,7 +194,7 @@ def _before(finding: Finding) -> str:
 
 
 def _unsure(finding: Finding) -> str:
-    if _company_wide(finding):
+    if are_many(finding.moved, finding.tried):
         return (
             f"{finding.moved} of {finding.tried} themes that the change does not touch moved "
             "on the same date as well, so something else happened and the change cannot be "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import sqrt
 from statistics import median
 
-from ml.impact.answer import MOST_CONTROLS_MOVED
+from ml.impact.answer import are_many
 from ml.impact.inputs import Series
 
 GAP_DAYS = 14
@@ -50,7 +50,7 @@ class Strays:
     @property
     def are_many(self) -> bool:
         """Whether so many moved that a comparison may not take out what happened."""
-        return self.moved > MOST_CONTROLS_MOVED * self.tried
+        return are_many(self.moved, self.tried)
 
 
 def judge_strays(scores: Sequence[float], columns: Sequence[int]) -> Strays:
