@@ -12,6 +12,11 @@ from concurrent.futures import BrokenExecutor
 from multiprocessing import connection
 from typing import Any
 
+_ANSWERING = (
+    "import sys; from closedloop.services.beside import answer_all; "
+    "answer_all(*map(int, sys.argv[1:]))"
+)
+
 
 class HelperStopped(BrokenExecutor):
     """The process beside was stopped from outside."""
@@ -25,17 +30,16 @@ class Beside:
 
     Parameters
     ----------
-    begin : str
-        Python that it runs: it gives the two numbers in `sys.argv` to `answer_all`.
-    first : object
-        The first message, which is not answered: what all others are answered with.
+    begin : callable
+        Called there once, before the first message; returns what answers each of them. It goes
+        over by its name, so that it is a function of a module, or a `partial` of one.
     """
 
-    def __init__(self, begin: str, first: Any) -> None:
+    def __init__(self, begin: Callable[[], Callable[[Any], Any]]) -> None:
         work, self._work = connection.Pipe(duplex=False)
         done, answers = connection.Pipe(duplex=False)
         self._process = subprocess.Popen(  # noqa: S603 - this Python, words of ours
-            [sys.executable, "-c", begin, str(work.fileno()), str(answers.fileno())],
+            [sys.executable, "-c", _ANSWERING, str(work.fileno()), str(answers.fileno())],
             pass_fds=(work.fileno(), answers.fileno()),
             stdin=subprocess.DEVNULL,
         )
@@ -49,7 +53,7 @@ class Beside:
         # a pipe holds far less than a message: who fills it waits until the process is free
         self._speaking = threading.Thread(target=self._speak, daemon=True)
         self._speaking.start()
-        self.hand_over(first)
+        self.hand_over(begin)
 
     def hand_over(self, message: Any) -> None:
         """Give it a message to answer, when it is done with those before."""
@@ -97,27 +101,23 @@ class Beside:
                     self._answers.put(error)
 
 
-def answer_all(
-    work_handle: int, answers_handle: int, begin: Callable[[Any], Callable[[Any], Any]]
-) -> None:
+def answer_all(work_handle: int, answers_handle: int) -> None:
     """Answer what comes until nothing comes any more; the process beside does nothing else.
 
     Parameters
     ----------
     work_handle, answers_handle : int
-        As `Beside` hands them over.
-    begin : callable
-        Takes the first message and returns what answers each later one. What that raises is sent
-        as the answer: it belongs to whoever handed the message over.
+        As `Beside` gives them. What an answer raises is sent as the answer: it belongs to whoever
+        handed the message over.
     """
     work = connection.Connection(work_handle, writable=False)
     answers = connection.Connection(answers_handle, readable=False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one that started it decides
     try:
-        first = work.recv()
+        begin = work.recv()
     except (EOFError, OSError):  # whoever started it was killed before a whole message was sent
         return
-    answer = begin(first)
+    answer = begin()
     while True:
         try:
             message = work.recv()

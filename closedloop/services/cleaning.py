@@ -21,7 +21,7 @@ from closedloop.adapters.contacts import Outcome, as_outcome, read_pieces, rows_
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.types import BadRow, FileFacts, ParsedContact, Piece, RawRow, Reject
 from closedloop.config import Settings
-from closedloop.services.beside import Beside, answer_all
+from closedloop.services.beside import Beside
 from closedloop.services.clean_rows import CleanReject, CleanTable
 from closedloop.services.contact_rows import RowCleaner
 
@@ -170,7 +170,9 @@ def _beside(portions: Iterator[Portion], how: Cleaning) -> Iterator[Stretch]:
     """Clean in processes beside, some stretches ahead of whoever takes them, in turn."""
     with ExitStack() as ending:
         n = min(os.cpu_count() or 1, MOST_HELPERS)
-        helpers = [ending.enter_context(closing(Beside(_BEGIN, how))) for _ in range(n)]
+        helpers = [
+            ending.enter_context(closing(Beside(partial(_begin_cleaning, how)))) for _ in range(n)
+        ]
         busy: deque[Beside] = deque()
         for portion, helper in zip(portions, cycle(helpers), strict=False):
             helper.hand_over(portion)
@@ -179,16 +181,6 @@ def _beside(portions: Iterator[Portion], how: Cleaning) -> Iterator[Stretch]:
                 yield busy.popleft().take_back()
         while busy:
             yield busy.popleft().take_back()
-
-
-_BEGIN = (
-    "import sys; from closedloop.services.cleaning import serve; serve(*map(int, sys.argv[1:]))"
-)
-
-
-def serve(work_handle: int, answers_handle: int) -> None:
-    """Clean portion after portion; the process beside does nothing else."""
-    answer_all(work_handle, answers_handle, _begin_cleaning)
 
 
 def _begin_cleaning(how: Cleaning) -> Callable[[Portion], Stretch]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, closing, contextmanager
 
-from closedloop.services.beside import Beside, HelperStopped, answer_all
+from closedloop.services.beside import Beside, HelperStopped
 from closedloop.services.impact_estimates import Estimates, make_estimates, make_many
 from closedloop.services.impact_packing import MeasurementInputs, pack_inputs, unpack_inputs
 
@@ -25,9 +25,6 @@ MOST_HELPERS = 8
 MOST_IN_A_GROUP = 16  # of the same days; more go to several processes
 
 Answer = Estimates | Exception
-_BEGIN = (
-    "import sys; from closedloop.services.impact_pool import serve; serve(*map(int, sys.argv[1:]))"
-)
 
 
 class Estimators:
@@ -91,12 +88,11 @@ def open_estimators(number: int, executor: Executor | None = None) -> Iterator[E
 
 def open_helper() -> Beside:
     """Start a process that computes what it is handed, and return it; whoever asks closes it."""
-    return Beside(_BEGIN, None)
+    return Beside(_begin_estimating)
 
 
-def serve(work_handle: int, answers_handle: int) -> None:
-    """Compute groups of packed inputs; the process beside does nothing else."""
-    answer_all(work_handle, answers_handle, lambda _: _estimate_groups)
+def _begin_estimating() -> Callable[[list[list[bytes]]], list[list[Answer]]]:
+    return _estimate_groups
 
 
 def _estimate_groups(tasks: list[list[bytes]]) -> list[list[Answer]]:

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from closedloop.domain.errors import Refusal
 from closedloop.domain.jobs import Progress
 from closedloop.services import cleaning, contacts
 from closedloop.services.contacts import import_file
-from tests.flows.points import BEGIN_WATCHED, Points
+from tests.flows.points import Points, begin_watched
 
 
 def say(line: str) -> None:
@@ -50,10 +51,10 @@ def set_up(wanted: dict[str, Any]) -> Points | None:
         "at": wanted.get("at", 0),
     }
     if wanted.get("victim") == "beside":
-        cleaning._BEGIN = BEGIN_WATCHED.format(json.dumps(asked))
+        cleaning._begin_cleaning = partial(begin_watched, asked)
         return None  # what happens here does not count then
     asked["victim"] = os.getpid()
-    cleaning._BEGIN = BEGIN_WATCHED.format(json.dumps(asked))
+    cleaning._begin_cleaning = partial(begin_watched, asked)
     return Points(**asked)
 
 

@@ -5,7 +5,6 @@ What a process beside needs to start, and no more, so that it starts fast.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -28,12 +27,6 @@ PHASES = {
     "handing over": ("services/cleaning.py", "services/beside.py"),
 }
 """By phase, the modules whose calls count as points at which a process may be killed."""
-
-BEGIN_WATCHED = (
-    "import sys; from tests.flows.points import serve_watched; "
-    "serve_watched({!r}, *map(int, sys.argv[1:]))"
-)
-
 
 TraceFunction = Callable[[FrameType, str, Any], Any]
 
@@ -104,10 +97,9 @@ class Points:
         return {name: (self.folder / name).stat().st_size for name in self.files}
 
 
-def serve_watched(told: str, work_handle: int, answers_handle: int) -> None:
-    """Be a process beside whose points are counted, and which leaves its number behind."""
-    wanted = json.loads(told)
+def begin_watched(wanted: dict[str, Any], how: cleaning.Cleaning) -> Callable[[Any], Any]:
+    """Clean in a process beside whose points are counted, and which leaves its number behind."""
     points = Points(**wanted)
     (points.folder / f"beside-{os.getpid()}").touch()
     points.begin()
-    cleaning.serve(work_handle, answers_handle)
+    return cleaning._begin_cleaning(how)
