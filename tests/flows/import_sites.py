@@ -35,6 +35,7 @@ from closedloop.models import (
     Message,
 )
 from closedloop.models.contacts import BatchState
+from closedloop.services.beside import _ANSWERING
 from tests.site import ROOT
 
 COLUMNS = ("contact_id", "started_at", "customer_id", "channel", "queue", "handle_seconds", "text")
@@ -253,7 +254,7 @@ def left_behind(folder: Path) -> list[int]:
 
 def _lives(number: int) -> bool:
     try:  # of one that ended and that nobody took notice of, this is empty
-        return b"serve_watched" in Path(f"/proc/{number}/cmdline").read_bytes()
+        return _ANSWERING.encode() in Path(f"/proc/{number}/cmdline").read_bytes()
     except OSError:
         return False
 
