@@ -20,6 +20,7 @@ from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict
+from closedloop.domain.jobs import Progress
 from closedloop.models import ImportBatch
 from closedloop.models.contacts import BatchState
 from closedloop.services.audit import record_event
@@ -62,6 +63,7 @@ from closedloop.services.previews import ImportPreview, preview_file
 from closedloop.services.repeats import chain_contacts, find_unchained, take_turn
 from closedloop.services.replays import Replay, open_replay, settle_rejects
 from closedloop.services.rollups import roll_up_due
+from closedloop.services.waiting import Waiting
 
 __all__ = [
     "ImportPreview",
@@ -76,8 +78,8 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-CHAIN_AFTER = 100_000
-"""How many customers may wait until their contacts are chained, all at once."""
+CHAINED_AT_ONCE = 100_000
+"""Customers whose contacts are chained in one transaction, which others wait for."""
 
 
 def import_file(
@@ -209,7 +211,7 @@ class _Run:
         self._seen = seen
         self._watch = Watch()
         self._replay: Replay | None = None
-        self._unchained: set[int] = set()
+        self._unchained = Waiting()
         self._began = time.monotonic()
         self._done_before = batch.rows_done
 
@@ -225,13 +227,13 @@ class _Run:
             with self._transactions() as session:
                 self._replay = open_replay(session, self._batch, opened)
                 # of a run that was killed before it came to them
-                self._unchained |= set(find_unchained(session, left_behind(session, self._batch)))
+                self._unchained.add(find_unchained(session, left_behind(session, self._batch)))
             rest = without_first(self._items(opened), opened.facts, self._batch.rows_done)
             for stretch in how.stretches(rest, n_bytes=self._extent.n_bytes):
                 self._refuse_change(fingerprint(self._path) != self._seen)
                 self._store(stretch)
         self._refuse_change(measure_extent(self._path).sha256 != self._batch.file_sha256)
-        self._chain()
+        self._chain(self._report)
         roll_up_due(self._transactions, report=self._report)
         return self._close(BatchState.DONE, "")
 
@@ -297,9 +299,7 @@ class _Run:
                 settle_rejects(session, self._replay, batch_id=self._batch.id, rows=taken)
             batch = session.get_one(ImportBatch, self._batch.id)
         self._batch = batch
-        self._unchained |= set(found.customer_ids)
-        if len(self._unchained) >= CHAIN_AFTER:
-            self._chain()
+        self._unchained.add(found.customer_ids)
         seconds = time.monotonic() - self._began
         rate = (batch.rows_done - self._done_before) / seconds if seconds else 0
         self._tell(
@@ -307,11 +307,19 @@ class _Run:
             f"{batch.rows_read:,} rows read, {batch.added:,} new · {rate:,.0f} rows a second",
         )
 
-    def _chain(self) -> None:
-        """Bring the repeats of the customers up to date whose contacts came in since."""
-        with self._transactions() as session:
-            chain_contacts(session, settings=self._settings, customer_ids=list(self._unchained))
-        self._unchained = set()
+    def _chain(self, report: Report = tell_nobody) -> None:
+        """Bring the repeats of the customers up to date whose contacts came in.
+
+        At the end, as most of them come in again and again. Who still waits when the process is
+        killed is found by whoever comes next.
+        """
+        done, everybody = 0, len(self._unchained)
+        for customer_ids in self._unchained.portions(CHAINED_AT_ONCE):
+            report(Progress(done, everybody, "finding repeats"))
+            with self._transactions() as session:
+                chain_contacts(session, settings=self._settings, customer_ids=customer_ids)
+            done += len(customer_ids)
+        self._unchained = Waiting()
 
     def _tell(self, line: int, doing: str) -> None:
         self._report(progress_of(self._extent, self._watch, line, doing))

@@ -1,8 +1,8 @@
 """Write one stretch of an import: everything about its rows, in one transaction.
 
-After each stretch the database is whole: contacts, texts, messages, customers, chains, the
-quarantine and the counts of the import. Only the daily roll-up waits for the end; which days
-it is behind on is written down here.
+After each stretch the database is whole: contacts, texts, messages, customers, the quarantine and
+the counts of the import. Chains may wait for the end, and are missed where they do; the daily
+roll-up does, and which days it is behind on is written down here.
 """
 
 from __future__ import annotations

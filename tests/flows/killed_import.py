@@ -23,7 +23,7 @@ from closedloop.config import Settings
 from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.errors import Refusal
 from closedloop.domain.jobs import Progress
-from closedloop.services import cleaning, contacts
+from closedloop.services import cleaning, contacts, rollup_pool
 from closedloop.services.contacts import import_file
 from tests.flows.points import Points, begin_watched
 
@@ -35,13 +35,14 @@ def say(line: str) -> None:
 
 
 def set_up(wanted: dict[str, Any]) -> Points | None:
-    """Make stretches small, chains due soon, processes beside wanted; count points if asked."""
+    """Make stretches small, chains many transactions, processes beside wanted; count points."""
     cleaning.ROWS_PER_STRETCH = wanted.get("rows_per_stretch", 100)
-    contacts.CHAIN_AFTER = 40  # of the customers there are: some stretches wait, some do not
+    contacts.CHAINED_AT_ONCE = 40  # of the customers there are: several transactions
     extensions.BUSY_TIMEOUT_MS = wanted.get("busy_timeout_ms", extensions.BUSY_TIMEOUT_MS)
     if wanted.get("beside"):
         cleaning.BYTES_WORTH_A_PROCESS = 0
         cleaning.PIECE_CHARACTERS = 8_000
+        rollup_pool.DAYS_WORTH_A_PROCESS = rollup_pool.CONTACTS_WORTH_A_PROCESS = 0
         os.cpu_count = lambda: 2  # a machine with one core would not start any
     if "points" not in wanted:
         return None
