@@ -20,7 +20,7 @@ from closedloop.queries.metric_scopes import (
     price_of,
     within_list,
 )
-from closedloop.queries.metric_terms import Terms, list_costs, list_lists
+from closedloop.queries.metric_terms import Period, Terms, list_costs, list_lists
 from closedloop.queries.site import get_pence_per_minute
 
 
@@ -92,7 +92,7 @@ class Among:
         if self.part in _SCOPES:
             scope = _SCOPES[self.part]
             column = getattr(Contact, TOUCHED[scope])
-            return within_list(scope, column, Contact.local_day, self.terms)
+            return within_list(scope, column, Contact.local_day, self._periods())
         if self.part is Part.PRICED:
             price = price_of(self.terms, Contact.channel, Contact.local_day)
             if price is None:
@@ -106,13 +106,17 @@ class Among:
             return source.in_themes(_judged(self.part))
         if self.part in _SCOPES:
             scope = _SCOPES[self.part]
-            return within_list(scope, source.of(TOUCHED[scope]), source.table.day, self.terms)
+            column, day = source.of(TOUCHED[scope]), source.table.day
+            return within_list(scope, column, day, self._periods())
         if self.part is Part.PRICED:
             channel = source.of("channel") if self.touching else None
             price = price_of(self.terms, channel, source.table.day)
             return sa.false() if price is None else price.is_not(None)
         found: sa.ColumnElement[bool] = source.table.day.in_(self._days())
         return found
+
+    def _periods(self) -> list[Period]:
+        return self.terms.periods(LISTS[_SCOPES[self.part]])
 
     def _days(self) -> sa.Select[Any]:
         return sa.select(DriverDay.day).where(DriverDay.driver == self.volume)

@@ -7,6 +7,7 @@ sums. `domain.metrics` says which columns a metric needs.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import lru_cache
 from math import ceil
@@ -77,13 +78,42 @@ def read_days_of(
     found = _read_together(session, wide) if len(wide) > 1 else {}
     for one in asked:
         if one.scope not in found:
-            daily: Daily = {}
-            for key, counts in _rows(session, one, by=None, daily=True):
-                daily[key[0]] = counts
-            found[one.scope] = daily
+            found[one.scope] = _read_one(session, one)
         if one.scope is Scope.DRIVEN:
             found[one.scope] = _with_volumes(session, one, found[one.scope])
     return found
+
+
+def _read_one(session: Session, asked: Asked) -> Daily:
+    """Return the counts of each day of one scope.
+
+    What leaves few contacts out is read as all of them less those: all stand in a slice, and the
+    few are found by an index.
+    """
+    if asked.scope is not Scope.NET or _has_none(asked):
+        return _of_days(session, asked)
+    out = replace(asked, is_left_out=True, columns=sorted({*asked.columns, "contacts"}))
+    whole = replace(out, is_left_out=False, scope=Scope.PLAIN)
+    if source_of(out).table is not DailyRollup or source_of(whole).table is DailyRollup:
+        return _of_days(session, asked)
+    first_day = asked.terms.periods(LISTS[asked.scope])[0].first_day
+    return _less(_of_days(session, whole), _of_days(session, out), first_day)
+
+
+def _of_days(session: Session, asked: Asked) -> Daily:
+    return {key[0]: counts for key, counts in _rows(session, asked, by=None, daily=True)}
+
+
+def _less(whole: Daily, out: Daily, first_day: date) -> Daily:
+    """Return what is left of each day from `first_day` on; none of which nothing is."""
+    left = {
+        day: {name: value - out[day][name] for name, value in counts.items()}
+        if day in out
+        else counts
+        for day, counts in whole.items()
+        if day >= first_day
+    }
+    return {day: counts for day, counts in left.items() if counts["contacts"]}
 
 
 def _read_together(session: Session, asked: Sequence[Asked]) -> dict[Scope, Daily]:

@@ -118,7 +118,7 @@ def contact_conditions(
         found.append(Contact.local_day.in_(known))
     if scope in LISTS:
         column = contact_column(TOUCHED[scope])
-        found.append(within_list(scope, column, Contact.local_day, terms))
+        found.append(within_list(scope, column, Contact.local_day, terms.periods(LISTS[scope])))
     return found
 
 

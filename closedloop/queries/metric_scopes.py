@@ -5,6 +5,7 @@ They are said of columns, so that the roll-ups and the contacts themselves are a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,7 +24,9 @@ TOUCHED = {
 LISTS = {Scope.NET: ListKind.NET_EXCLUSIONS, Scope.TEAMS: ListKind.RESOLUTION_QUEUES}
 
 
-def within_list(scope: Scope, column: Any, day: Any, terms: Terms) -> sa.ColumnElement[bool]:
+def within_list(
+    scope: Scope, column: Any, day: Any, periods: Sequence[Period]
+) -> sa.ColumnElement[bool]:
     """Return the condition of a scope that a list bounds; false where none was ever fixed.
 
     Parameters
@@ -32,20 +35,21 @@ def within_list(scope: Scope, column: Any, day: Any, terms: Terms) -> sa.ColumnE
         One of `LISTS`.
     column, day : column
         What `TOUCHED` names, and the reporting day.
-    terms : Terms
+    periods : sequence of Period
+        Of its list, those that can hold on the days asked for.
     """
-    held = [
-        sa.and_(_on(day, period), _listed(scope, column, period))
-        for period in terms.periods(LISTS[scope])
-    ]
+    if scope is Scope.TEAMS:
+        return on_list(column, day, periods)
+    held = [sa.and_(_on(day, period), column.not_in(period.entries)) for period in periods]
     return sa.or_(sa.false(), *held)
 
 
-def _listed(scope: Scope, column: Any, period: Period) -> sa.ColumnElement[bool]:
-    found: sa.ColumnElement[bool] = (
-        column.not_in(period.entries) if scope is Scope.NET else column.in_(period.entries)
-    )
-    return found
+def on_list(column: Any, day: Any, periods: Sequence[Period]) -> sa.ColumnElement[bool]:
+    """Return the condition of being on the list of the day; parameters as of `within_list`."""
+    held = [sa.and_(_on(day, period), column.in_(period.entries)) for period in periods]
+    # on any of them: goes without saying, but not for a database that looks for an index
+    ever = sorted({entry for period in periods for entry in period.entries})
+    return sa.and_(column.in_(ever), sa.or_(sa.false(), *held))
 
 
 def _on(day: Any, period: Period) -> sa.ColumnElement[bool]:

@@ -20,6 +20,7 @@ from closedloop.queries.figures import Figures, find_figures, themes_under
 from closedloop.queries.metric_scopes import (
     LISTS,
     TOUCHED,
+    on_list,
     price_needs_channel,
     price_of,
     within_list,
@@ -70,6 +71,8 @@ class Asked:
     first_day: date
     last_day: date
     groups: tuple[tuple[str, str], ...] = ()
+    is_left_out: bool = False
+    """Whether those are wanted that a scope leaves out by its list."""
 
 
 def source_of(asked: Asked, by: str | None = None) -> Figures:
@@ -177,8 +180,12 @@ def _of_scope(asked: Asked, source: Figures) -> list[sa.ColumnElement[bool]]:
         return [source.table.day.in_(_days_with_volume(asked))]
     if asked.scope not in LISTS:
         return []
-    column = source.of(TOUCHED[asked.scope])
-    return [within_list(asked.scope, column, source.table.day, asked.terms)]
+    column, day = source.of(TOUCHED[asked.scope]), source.table.day
+    kind = LISTS[asked.scope]
+    periods = asked.terms.periods_within(kind, asked.first_day, asked.last_day)
+    if asked.is_left_out:
+        return [on_list(column, day, periods)]
+    return [within_list(asked.scope, column, day, periods)]
 
 
 def _days_with_volume(asked: Asked) -> sa.Select[Any]:

@@ -117,6 +117,15 @@ class Terms:
             for i, row in enumerate(rows)
         ]
 
+    def periods_within(self, kind: ListKind, first_day: date, last_day: date) -> list[Period]:
+        """Return those of the periods that hold on one of some days, both ends inclusive."""
+        return [
+            period
+            for period in self.periods(kind)
+            if period.first_day <= last_day
+            and (period.last_day is None or period.last_day >= first_day)
+        ]
+
 
 def _last_of_each_day(rows: Iterable[ListRow]) -> list[ListRow]:
     return list({row.valid_from: row for row in rows}.values())

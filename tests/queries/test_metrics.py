@@ -408,7 +408,8 @@ def test_one_price_for_all_and_no_judged_theme_need_no_dimension(session, centre
     assert {group.value for group in groups} == {"Blue", "Red", ""}
 
 
-def test_a_list_holds_until_the_next_one(session, centre):
+@pytest.mark.parametrize("values", [{}, {"channel": "phone"}, {"channel": "phone", "team": "Blue"}])
+def test_a_list_holds_until_the_next_one(session, centre, values):
     """From 23 March on nothing is left out any more, so net is gross from there."""
     session.add(
         MetricList(kind="net_exclusions", entries=[], valid_from=date(2026, 3, 23), set_by="Test")
@@ -416,12 +417,19 @@ def test_a_list_holds_until_the_next_one(session, centre):
     session.flush()
     ground = Ground(FIRST, CUT, 1, get_terms(session, 62.0))
     metrics = [get_metric("repeat_rate_net"), get_metric("repeat_rate_any")]
-    later = asked(first=date(2026, 3, 23))
-    net, gross = list_readings(session, later, ground=ground, metrics=metrics)
-    assert net.cell.found.denominator == gross.cell.found.denominator
-    before = asked(first=LIST_FROM, last=date(2026, 3, 22))
-    net, gross = list_readings(session, before, ground=ground, metrics=metrics)
-    assert net.cell.found.denominator < gross.cell.found.denominator
+
+    def bases(first, last):
+        wanted = asked(first=first, last=last, **values)
+        readings = list_readings(session, wanted, ground=ground, metrics=metrics)
+        return [reading.cell.found.denominator for reading in readings]
+
+    change, end = date(2026, 3, 23), asked().last_day
+    net_later, later = bases(change, end)
+    assert net_later == later > 0
+    net_before, before = bases(LIST_FROM, change - timedelta(days=1))
+    assert net_before < before
+    assert bases(LIST_FROM, end) == [net_before + later, before + later]
+    assert bases(FIRST, end)[0] == net_before + later  # before the list there is no net
 
 
 def test_the_newest_price_of_a_day_counts_and_one_without_falls_back(session, centre):
