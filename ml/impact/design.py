@@ -16,6 +16,7 @@ SEASON_SD = 0.08
 SLOPE_SD_A_YEAR = 0.10
 CONTROL_MEAN, CONTROL_SD = 1.0, 0.3
 DAYS_A_YEAR = 365.25
+WEEKLY = 7  # columns, the first ones, that are the same in each week
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +66,8 @@ def build_design(series: Series, control: Floats | None = None) -> Design:
 
 def _weekdays(day_of_week: Floats) -> list[Floats]:
     """Six columns; Monday is minus their sum, so that the seven effects sum to zero."""
-    monday = np.where(day_of_week == 0, 1.0, 0.0)
-    return [np.where(day_of_week == day, 1.0, 0.0) - monday for day in range(1, 7)]
+    days = (day_of_week == np.arange(7.0)[:, None]).astype(float)
+    return list(days[1:] - days[0])
 
 
 def _season(day_of_year: Floats, n_pre: int) -> list[Floats]:

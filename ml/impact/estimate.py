@@ -29,7 +29,7 @@ from ml.impact.reasons import give_reasons
 from ml.impact.response import working_response
 from ml.impact.types import Floats, ImpactEstimate, OwnHistory
 
-METHOD_VERSION = "2.1"
+METHOD_VERSION = "2.2"
 CHUNK = 32  # cases estimated together
 
 

@@ -16,11 +16,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ml.impact.blocks import Track
 from ml.impact.design import Design
-from ml.impact.filtering import Filtered, Track, carry_forward, run_filters
+from ml.impact.filtering import Filtered, carry_forward, look_ahead, run_filter
 from ml.impact.inputs import Series
+from ml.impact.inverses import invert_all
 from ml.impact.mixture import Mixture
 from ml.impact.response import LARGEST_LOG, Response
+from ml.impact.side_by_side import run_filters
 from ml.impact.types import Bools, Floats
 
 PRIOR_FILE = Path(__file__).with_name("prior.csv")
@@ -95,9 +98,13 @@ class Forecast:
 
 @dataclass(frozen=True, eq=False)
 class _Solved:
-    """Least squares at every grid point, the points along the first axis."""
+    """Least squares at every grid point, the points along the first axis.
+
+    `moves` is what the days moved the coefficients away from their prior means.
+    """
 
     coefficients: Floats
+    moves: Floats
     covariance: Floats
     scale: Floats
     log_likelihood: Floats
@@ -208,24 +215,13 @@ def fit_all(
         Of which only the log total over the counted days after the change is wanted, which is
         less work.
     """
-    problems, forecasts, found = [*whole, *totals], {}, {}
-    for place, fit in _fits(problems, many_whole=len(whole)):
-        if place < len(whole):
-            forecasts[place] = _forecast(fit)
-        else:
-            found[place] = _total(fit)
-    places = range(len(problems))
-    return (
-        [forecasts[place] for place in places[: len(whole)]],
-        [found[place] for place in places[len(whole) :]],
-    )
+    forecasts = [_forecast(_fit_alone(problem)) for problem in whole]
+    found = {place: _total(fit) for place, fit in _fits(totals)}
+    return forecasts, [found[place] for place in range(len(totals))]
 
 
-def _fits(problems: Sequence[Problem], *, many_whole: int) -> Iterator[tuple[int, _Fit]]:
-    """Yield each problem's place and fit, those of like size solved side by side.
-
-    The first `many_whole` keep what is needed to look at each day.
-    """
+def _fits(problems: Sequence[Problem]) -> Iterator[tuple[int, _Fit]]:
+    """Yield each problem's place and fit, those of like size solved side by side."""
 
     def size(place: int) -> tuple[int, int]:
         return problems[place].design.columns.shape[1], problems[place].series.n_pre
@@ -234,59 +230,60 @@ def _fits(problems: Sequence[Problem], *, many_whole: int) -> Iterator[tuple[int
         alike = list(places)
         for start in range(0, len(alike), MOST_SIDE_BY_SIDE):
             together = alike[start : start + MOST_SIDE_BY_SIDE]
-            keep = [place < many_whole for place in together]
-            fits = _fit_together([problems[place] for place in together], keep)
-            yield from zip(together, fits, strict=True)
+            tracks = [_track(problems[place]) for place in together]
+            for place, filtered in zip(together, run_filters(tracks, load_grid()), strict=True):
+                yield place, _fit(problems[place], filtered)
 
 
-def _fit_together(problems: Sequence[Problem], keep: Sequence[bool]) -> list[_Fit]:
-    grid = load_grid()
-    tracks = [_track(problem, kept) for problem, kept in zip(problems, keep, strict=True)]
-    filtered = run_filters(tracks, grid)
-    solved = [_solve(*pair) for pair in zip(problems, filtered, strict=True)]
-    means = [_means(*three) for three in zip(problems, filtered, solved, strict=True)]
-    counted = [
-        mean * problem.series.counted_after for mean, problem in zip(means, problems, strict=True)
-    ]
-    carried = [
-        carry_forward(weights, one.covariance, grid)
-        for weights, one in zip(counted, filtered, strict=True)
-    ]
-    return [
-        _Fit(
-            problem=problem,
-            filtered=filtered[number],
-            solved=solved[number],
-            memory=_memory(means[number].shape[1]),
-            means=means[number],
-            counted=counted[number],
-            level_var=carried[number][0],
-            total_var=carried[number][1],
-        )
-        for number, problem in enumerate(problems)
-    ]
+def _fit_alone(problem: Problem) -> _Fit:
+    return _fit(problem, run_filter(_track(problem), load_grid()))
 
 
-def _track(problem: Problem, keep: bool) -> Track:
-    series, response = problem.series, problem.response
-    data = np.column_stack([problem.design.columns[: series.n_pre], response.values])
-    return Track(data, response.variances, problem.fitted, keep)
+def _fit(problem: Problem, filtered: Filtered) -> _Fit:
+    solved = _solve(problem, filtered)
+    means = _means(problem, filtered, solved)
+    counted = means * problem.series.counted_after
+    level_var, total_var = carry_forward(counted, filtered.covariance, load_grid())
+    return _Fit(
+        problem=problem,
+        filtered=filtered,
+        solved=solved,
+        memory=_memory(means.shape[1]),
+        means=means,
+        counted=counted,
+        level_var=level_var,
+        total_var=total_var,
+    )
+
+
+def _means_before(problem: Problem) -> Floats:
+    """What is believed of the coefficients beforehand; of the constant, what the days say."""
+    means = problem.design.prior_mean.copy()
+    means[0] = problem.response.values[problem.series.seen].mean()
+    return means
+
+
+def _track(problem: Problem) -> Track:
+    """Lay out the design and what is left of the response once the prior means are taken off."""
+    columns, response = problem.design.columns[: problem.series.n_pre], problem.response
+    data = np.empty((len(columns), columns.shape[1] + 1))
+    data[:, :-1] = columns
+    data[:, -1] = response.values - (columns * _means_before(problem)).sum(1)
+    return Track(data, response.variances, problem.fitted)
 
 
 def _solve(problem: Problem, filtered: Filtered) -> _Solved:
-    precision, mean = problem.design.prior_precision, problem.design.prior_mean.copy()
-    mean[0] = problem.response.values[problem.series.seen].mean()
-    normal = filtered.cross[:, :, :-1] + np.diag(precision)
-    target = filtered.cross[:, :, -1] + precision * mean
-    covariance = np.linalg.inv(normal).astype(float, copy=False)
-    coefficients = (covariance @ target[:, :, None])[:, :, 0]
-    squares = filtered.squares + (precision * mean**2).sum() - (target * coefficients).sum(1)
-    squares = np.maximum(squares, 1e-9) + SCALE_PRIOR_DAYS
+    normal = filtered.cross[:, :, :-1] + np.diag(problem.design.prior_precision)
+    target = filtered.cross[:, :, -1]
+    covariance, log_determinants = invert_all(normal)
+    log_determinants += filtered.log_variances
+    moves = (covariance @ target[:, :, None])[:, :, 0]
+    squares = np.maximum(filtered.squares - (target * moves).sum(1), 1e-9) + SCALE_PRIOR_DAYS
     days = problem.fitted.sum() + SCALE_PRIOR_DAYS
-    log_variances = np.log(filtered.variances[problem.fitted]).sum(0)
-    log_determinants = log_variances + np.linalg.slogdet(normal)[1]
     log_likelihood = -0.5 * (log_determinants + days * np.log(squares))
-    return _Solved(coefficients, covariance, squares / days, log_likelihood)
+    return _Solved(
+        _means_before(problem) + moves, moves, covariance, squares / days, log_likelihood
+    )
 
 
 @lru_cache(maxsize=256)
@@ -301,8 +298,7 @@ def _means(problem: Problem, filtered: Filtered, solved: _Solved) -> Floats:
     """Contacts a day after the change, (n_points, n_post)."""
     series = problem.series
     walk, wobble = (
-        (part[:, -1] - (part[:, :-1] * solved.coefficients).sum(1))[:, None]
-        for part in filtered.state
+        (part[:, -1] - (part[:, :-1] * solved.moves).sum(1))[:, None] for part in filtered.state
     )
     effects = solved.coefficients @ problem.design.columns[series.n_pre :].T
     log_means = walk + _memory(effects.shape[1]) * wobble + effects + series.offset[series.n_pre :]
@@ -317,7 +313,7 @@ def _total(fit: _Fit) -> Mixture:
     faded = (fit.counted * fit.memory).sum(1)
     # how the total depends on the coefficients, (n_points, 1, n_columns)
     slopes = fit.counted @ columns - total[:, None] * walk - faded[:, None] * wobble
-    model = fit.total_var[:, -1:] + _quadratic(slopes[:, None], fit.solved.covariance)
+    model = fit.total_var[:, -1:] + _quadratic(slopes[:, :, None], fit.solved.covariance)
     noise = _noise(fit.problem.response, fit.counted).sum(1)[:, None]
     squared = total[:, None] ** 2 + TINY_TOTAL
     sd = _log_sd(fit.solved, model / squared, noise / squared)[:, 0]
@@ -342,33 +338,33 @@ def _forecast(fit: _Fit) -> Forecast:
 
 def _one_day_ahead(fit: _Fit) -> tuple[Floats, Floats]:
     """Return daily means and log-scale sds before the change, each (n_points, n_pre)."""
-    residuals, response = fit.filtered.residuals, fit.problem.response
-    assert residuals is not None
-    missed = residuals[:, -1].copy()
-    for number, coefficient in enumerate(fit.solved.coefficients.T):
-        missed -= residuals[:, number] * coefficient
+    ahead, moves, response = fit.filtered.ahead, fit.solved.moves, fit.problem.response
+    assert ahead is not None
+    mix = np.concatenate([-moves, np.ones((len(moves), 1))], axis=1)
+    missed, variances = look_ahead(ahead, mix, load_grid())
     offset = fit.problem.series.offset[: fit.problem.series.n_pre]
     log_means = (response.values + offset)[:, None] - missed
     means = np.exp(np.minimum(log_means, LARGEST_LOG)).T
-    level = (fit.filtered.variances - response.variances[:, None]).T
-    return means, _log_sd(fit.solved, level, _noise(response, means) / means**2)
+    level = (variances - response.variances[:, None]).T
+    return means, _log_sd(fit.solved, level, _relative_noise(response, means))
 
 
 def _project(fit: _Fit) -> tuple[Floats, Floats, Floats]:
     """Return after_sd, log_total and total_sd as `Forecast` describes them."""
     response, columns = fit.problem.response, fit.problem.design.columns
-    walk, wobble = fit.filtered.state[:, :, None, :-1]
-    # how a day's log mean depends on the coefficients, (n_points, n_post, n_columns)
-    slopes = columns[fit.problem.series.n_pre :] - walk - fit.memory[:, :, None] * wobble
+    walk, wobble = fit.filtered.state[:, :, :-1, None]
+    # how a day's log mean depends on the coefficients, (n_points, n_columns, n_post)
+    slopes = wobble * -fit.memory[:, None]
+    slopes -= walk
+    slopes += columns[fit.problem.series.n_pre :].T
     day_model = fit.level_var + _quadratic(slopes, fit.solved.covariance)
-    total_model = fit.total_var + _quadratic(
-        np.cumsum(fit.counted[:, :, None] * slopes, axis=1), fit.solved.covariance
-    )
+    slopes *= fit.counted[:, None]
+    total_model = fit.total_var + _quadratic(np.cumsum(slopes, axis=2), fit.solved.covariance)
     totals = np.cumsum(fit.counted, axis=1)
     noise = np.cumsum(_noise(response, fit.counted), axis=1)
     squared = totals**2 + TINY_TOTAL
     return (
-        _log_sd(fit.solved, day_model, _noise(response, fit.means) / fit.means**2),
+        _log_sd(fit.solved, day_model, _relative_noise(response, fit.means)),
         np.log(totals + TINY_TOTAL),
         _log_sd(fit.solved, total_model / squared, noise / squared),
     )
@@ -379,17 +375,23 @@ def _noise(response: Response, means: Floats) -> Floats:
     return response.spike_inflation * (means + response.excess * means**2)
 
 
+def _relative_noise(response: Response, means: Floats) -> Floats:
+    """The same over the squared mean."""
+    return response.spike_inflation * (1 / means + response.excess)
+
+
 def _log_sd(solved: _Solved, model: Floats, noise: Floats) -> Floats:
     """Sd of a log count from relative variances of model and noise, (n_points, n_days).
 
     The fitted scale may widen the noise and never narrows it below Poisson.
     """
     scale = solved.scale[:, None]
-    sd: Floats = np.sqrt(np.log1p(scale * model + np.maximum(1.0, scale) * noise))
-    return sd
+    sd: Floats = scale * model
+    sd += np.maximum(1.0, scale) * noise
+    return np.sqrt(np.log1p(sd, out=sd), out=sd)
 
 
 def _quadratic(vectors: Floats, covariance: Floats) -> Floats:
-    """Return v' C v for vectors (n_points, n_days, k) and C (n_points, k, k)."""
-    form: Floats = ((vectors @ covariance) * vectors).sum(-1)
+    """Return v' C v for vectors (n_points, k, n_days) and C (n_points, k, k)."""
+    form: Floats = np.einsum("pkd,pkd->pd", covariance @ vectors, vectors)
     return form

@@ -13,6 +13,7 @@ from scipy.special import gammaln, stdtr, stdtrit
 from ml.impact.types import Floats
 
 MOST_STEPS = 25
+SMALL_STEP = 1e-6  # sds; what is left after one so small is about its square
 FURTHEST_SD = 60.0  # quantiles are looked for within so many sds
 
 
@@ -51,13 +52,13 @@ class Mixture:
 
     def quantiles(self, probabilities: Sequence[float]) -> Floats:
         """Values that lie above the given probabilities, each 0 < probability < 1."""
-        wanted = np.array(probabilities)
-        values: Floats = self.mean + self.sd * stdtrit(self.freedom, wanted)
+        wanted, sd = np.array(probabilities), self.sd
+        values: Floats = self.mean + sd * stdtrit(self.freedom, wanted)
         for _ in range(MOST_STEPS):
             away = (values[:, None] - self.means) / self.sds
             step = (stdtr(self.freedom, away) @ self.weights - wanted) / self._density(away)
-            values = values - np.clip(step, -self.sd, self.sd)
-            if (np.abs(step) < 1e-10 * self.sd).all():
+            values = values - np.minimum(np.maximum(step, -sd), sd)
+            if (np.abs(step) < SMALL_STEP * sd).all():
                 return values
         return np.array([self._search(probability) for probability in probabilities])
 
@@ -83,7 +84,8 @@ class Mixture:
         """Two-sided p of an observed count, with half a contact of continuity correction."""
         below = self.cdf(log(total + 0.5))
         above = 1 - self.cdf(log(max(total - 0.5, 0.01)))
-        return min(1.0, 2 * min(below, above))
+        # weights that add up to a last bit more than 1 leave less than nothing above
+        return min(1.0, max(0.0, 2 * min(below, above)))
 
     def z(self, total: float) -> float:
         """Sds of an observed count from the mean."""
@@ -102,8 +104,10 @@ def spread(weights: Floats, means: Floats, sds: Floats) -> Floats:
     -------
     float array, shape (n_days,)
     """
-    centred = means - average(weights, means)
-    return np.sqrt(average(weights, sds**2 + centred**2))
+    squares = means - average(weights, means)
+    squares *= squares
+    squares += sds * sds
+    return np.sqrt(average(weights, squares))
 
 
 def average(weights: Floats, values: Floats) -> Floats:
@@ -111,5 +115,5 @@ def average(weights: Floats, values: Floats) -> Floats:
 
     A product of vector and matrix would split its sums among threads.
     """
-    weighed: Floats = (weights[:, None] * values).sum(0)
+    weighed: Floats = np.einsum("p,pd->d", weights, values)
     return weighed

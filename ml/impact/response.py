@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from math import log
 
 import numpy as np
 
 from ml.impact.design import Design
 from ml.impact.inputs import Series
-from ml.impact.types import Bools, Floats
+from ml.impact.types import Bools, Floats, Ints
 
 PASSES = 4
 CLIP_SD = 4.0  # a day further out than this is pulled in to here
 SMOOTH_HALF_DAYS = 14  # a 29-day moving level
 LOWEST_MEAN_START, LOWEST_MEAN = 0.05, 0.02  # contacts a day
+LOG_LOWEST_MEAN = log(LOWEST_MEAN)
 LARGEST_LOG = 20.0
 
 
@@ -57,46 +61,63 @@ def working_response(series: Series, design: Design) -> Response:
     volume = np.exp(offset)
     start = max(float(counts[seen].sum() / volume[seen].sum()), LOWEST_MEAN_START)
     fit = _Fit(start * volume, np.zeros(len(counts)), excess=0.01)
+    columns = np.ascontiguousarray(design.columns[: len(counts)].T)
+    effects_of = partial(_ridge_effects, columns, design)
     for number in range(PASSES):
-        fit = _one_pass(fit, counts, seen, offset, design, first=number == 0)
+        fit = _one_pass(fit, counts, seen, offset, effects_of, first=number == 0)
     return _linearise(fit, counts, seen, offset)
 
 
 def _one_pass(
-    fit: _Fit, counts: Floats, seen: Bools, offset: Floats, design: Design, *, first: bool
+    fit: _Fit,
+    counts: Floats,
+    seen: Bools,
+    offset: Floats,
+    effects_of: Callable[[Floats, Floats], Floats],
+    *,
+    first: bool,
 ) -> _Fit:
-    columns = design.columns[: len(counts)]
-    step = np.clip((counts - fit.mean) / fit.mean, -1, 8)
+    step, variances = np.clip((counts - fit.mean) / fit.mean, -1, 8), fit.variances
     if not first:
-        step = _clip(step, np.sqrt(fit.variances))
+        step = _clip(step, np.sqrt(variances))
     values = np.log(fit.mean) + step - offset
-    weights = np.where(seen, 1 / fit.variances, 0.0)
-    effects = (columns * _ridge(columns, values - fit.level, weights, design)).sum(1)
+    weights = np.where(seen, 1 / variances, 0.0)
+    effects = effects_of(values - fit.level, weights)
     level = _moving_average(values - effects, weights)
     level -= level.mean()
-    mean = np.exp(np.clip(effects + level + offset, np.log(LOWEST_MEAN), LARGEST_LOG))
-    moved = replace(fit, mean=mean, level=level)
-    return replace(moved, excess=_excess_variance(moved, counts, seen))
+    mean = np.exp(np.clip(effects + level + offset, LOG_LOWEST_MEAN, LARGEST_LOG))
+    excess = _excess_variance(_Fit(mean, level, fit.excess), counts, seen)
+    return _Fit(mean, level, excess)
 
 
-def _ridge(columns: Floats, values: Floats, weights: Floats, design: Design) -> Floats:
-    weighted = (columns * weights[:, None]).T
-    normal = weighted @ columns + np.diag(design.prior_precision)
+def _ridge_effects(columns: Floats, design: Design, values: Floats, weights: Floats) -> Floats:
+    """What the columns, shape (n_columns, n_pre), make of the values, by weighted ridge."""
+    weighted = columns * weights
+    normal = weighted @ columns.T + np.diag(design.prior_precision)
     # sums, not products of matrix and vector: those split their sums among threads, so that a
     # fit's bits would depend on how many there are
     target = (weighted * values).sum(1) + design.prior_precision * design.prior_mean
-    return np.linalg.solve(normal, target).astype(float, copy=False)
+    coefficients = np.linalg.solve(normal, target).astype(float, copy=False)
+    effects: Floats = (columns * coefficients[:, None]).sum(0)
+    return effects
 
 
 def _moving_average(values: Floats, weights: Floats) -> Floats:
     """Weighted centred average over 29 days, fewer at the ends; 0 where no day is seen."""
-    ends = np.arange(len(values)) + SMOOTH_HALF_DAYS + 1
-    right, left = np.minimum(ends, len(values)), np.maximum(ends - 2 * SMOOTH_HALF_DAYS - 1, 0)
-    days = np.concatenate(([0.0], np.cumsum(weights)))
-    sums = np.concatenate(([0.0], np.cumsum(weights * values)))
+    left, right = _windows(len(values))
+    days, sums = np.zeros((2, len(values) + 1))
+    np.cumsum(weights, out=days[1:])
+    np.cumsum(weights * values, out=sums[1:])
     total = days[right] - days[left]
     enough = total > 1e-9
     return np.where(enough, (sums[right] - sums[left]) / np.where(enough, total, 1.0), 0.0)
+
+
+@lru_cache(maxsize=64)
+def _windows(n_days: int) -> tuple[Ints, Ints]:
+    """Return the first day of each day's window, and the one after its last."""
+    ends = np.arange(n_days) + SMOOTH_HALF_DAYS + 1
+    return np.maximum(ends - 2 * SMOOTH_HALF_DAYS - 1, 0), np.minimum(ends, n_days)
 
 
 def _excess_variance(fit: _Fit, counts: Floats, seen: Bools) -> float:
