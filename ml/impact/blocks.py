@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BLOCK_DAYS = WEEKLY  # a week, so that what repeats every week is the same in each block
 STARTS = 2  # of the columns a block answers to: the walk and the wobble before its first day
+COLUMNS = STARTS + BLOCK_DAYS
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +106,7 @@ class Answers:
     Attributes
     ----------
     residuals : float array, shape (BLOCK_DAYS, n_columns, n_blocks, n_points)
-        Whitened; the columns are walk, wobble and, where asked for, each of the block's days.
+        Whitened; the columns are walk, wobble and each of the block's days.
         Columns of days after the residual's hold anything.
     ends : float array, shape (2, n_columns, n_blocks, n_points)
         Walk and wobble on the last day.
@@ -150,7 +151,6 @@ def run_gains(blocks: Blocks, starts: Floats, grid: Grid) -> Gains:
     covariance = starts.copy()
     each = covariance.shape[1:]
     variances, gains = np.empty((BLOCK_DAYS, *each)), np.empty((BLOCK_DAYS, 2, *each))
-    variances[:] = blocks.noise
     fade, grow = _overnight(grid, each)
     shared, taken = np.empty((2, *each)), np.empty((3, *each))
     faded, grown = covariance[1:], covariance[::2]
@@ -162,7 +162,7 @@ def run_gains(blocks: Blocks, starts: Floats, grid: Grid) -> Gains:
             covariance[:, 0] = 0.0
             covariance[2, 0] = grid.wobble_sd**2
         np.add(covariance[:2], covariance[1:], out=shared)
-        variance += shared[0]
+        np.add(shared[0], blocks.noise[day], out=variance)
         variance += shared[1]
         np.divide(shared, variance, out=gain)
         if not all_seen[day]:
@@ -182,8 +182,34 @@ def _overnight(grid: Grid, each: tuple[int, int]) -> tuple[Floats, Floats]:
     return fade, grow
 
 
-def run_answers(gains: Floats, whitening: Floats, grid: Grid, *, days: bool) -> Answers:
-    """Run what comes of a unit of each start and, if asked for, of each day.
+def run_starts(run: Gains, blocks: Blocks, grid: Grid) -> tuple[Floats, Floats]:
+    """Run what comes of a unit of walk and of wobble before each block.
+
+    Returns
+    -------
+    ends : float array, shape (2, 2, n_blocks, n_points)
+        Walk and wobble on the last day, for each of the two.
+    told : float array, shape (3, n_blocks, n_points)
+        What the block tells of the walk, of both and of the wobble: the products of the residuals.
+    """
+    each = run.variances.shape[1:]
+    state, step = np.zeros((2, 2, *each)), np.empty((2, 2, *each))
+    state[0, 0] = state[1, 1] = 1.0
+    levels, memory = np.empty((BLOCK_DAYS, 2, *each)), np.empty(each)
+    memory[:] = grid.wobble_memory
+    walk, wobble = state
+    for level, gain in zip(levels, run.gains[:, :, None], strict=True):
+        wobble *= memory
+        np.add(walk, wobble, out=level)
+        state -= np.multiply(gain, level, out=step)
+    weighed, told = levels * (blocks.seen / run.variances)[:, None], np.empty((3, *each))
+    np.einsum("dbp,dcbp->cbp", levels[:, 0], weighed, out=told[:2])
+    np.einsum("dbp,dbp->bp", levels[:, 1], weighed[:, 1], out=told[2])
+    return state, told
+
+
+def run_answers(gains: Floats, whitening: Floats, grid: Grid) -> Answers:
+    """Run what comes of a unit of each start and of each day.
 
     A residual follows from the two before it: walk and wobble leave a second-order recursion of
     which the gains are the coefficients. Two more days that teach nothing tell the end apart
@@ -194,7 +220,6 @@ def run_answers(gains: Floats, whitening: Floats, grid: Grid, *, days: bool) -> 
     gains : float array, shape (BLOCK_DAYS, 2, n_blocks, n_points)
     whitening : float array, shape (BLOCK_DAYS, n_blocks, n_points)
     grid : Grid
-    days : bool
     """
     many, n_points = gains.shape[2:]
     lanes = many * n_points
@@ -202,31 +227,28 @@ def run_answers(gains: Floats, whitening: Floats, grid: Grid, *, days: bool) -> 
     memory[:] = grid.wobble_memory
     memory = memory.reshape(lanes)
     weights, drops = _recursion(gains.reshape(BLOCK_DAYS, 2, lanes), memory)
-    columns = STARTS + (BLOCK_DAYS if days else 0)
     # what a day does to residuals before it is nothing; that is never written, and never read
-    residuals = np.empty((BLOCK_DAYS + 2, columns, lanes))
+    residuals = np.empty((BLOCK_DAYS + 2, COLUMNS, lanes))
     residuals[0, 0], residuals[0, 1] = -1.0, -memory
     residuals[1, 0], residuals[1, 1] = drops[0] - 1.0, memory * (drops[0] - memory)
-    if days:
-        place = np.arange(BLOCK_DAYS)
-        residuals[place, STARTS + place] = 1.0
-        residuals[place + 1, STARTS + place] = -drops
+    place = np.arange(BLOCK_DAYS)
+    residuals[place, STARTS + place] = 1.0
+    residuals[place + 1, STARTS + place] = -drops
     for day in range(2, BLOCK_DAYS + 2):
-        known = STARTS + (day - 1 if days else 0)
+        known = STARTS + day - 1
         before, today = residuals[day - 2 : day, :known], residuals[day, :known]
         np.einsum("dl,dcl->cl", weights[day - 2], before, out=today)
-        if days:
-            today[-1] += memory
+        today[-1] += memory
     wobble = (residuals[-1] - residuals[-2]) / (memory - memory * memory)
-    ends = np.empty((2, columns, lanes))
+    ends = np.empty((2, COLUMNS, lanes))
     ends[1] = wobble
     np.multiply(wobble, -memory, out=ends[0])
     ends[0] -= residuals[-2]
     for day, scale in enumerate(whitening.reshape(BLOCK_DAYS, lanes)):
         residuals[day, : STARTS + day + 1] *= scale
     return Answers(
-        residuals[:-2].reshape(BLOCK_DAYS, columns, many, n_points),
-        ends.reshape(2, columns, many, n_points),
+        residuals[:-2].reshape(BLOCK_DAYS, COLUMNS, many, n_points),
+        ends.reshape(2, COLUMNS, many, n_points),
     )
 
 

@@ -26,13 +26,14 @@ from ml.impact.blocks import (
     cut,
     run_answers,
     run_gains,
+    run_starts,
 )
 from ml.impact.types import Floats
 
 if TYPE_CHECKING:
     from ml.impact.grid import Grid
 
-MOST_BLOCKS = 36  # run at once: more no longer fit the processor's cache
+MOST_BLOCKS = 54  # run at once: more no longer fit the processor's cache
 SUMMED_BLOCKS = 18  # whose products are summed at once: more would be split among threads
 LARGEST_FREED = 16 * 1024**2  # bytes
 FRACTION_BLOCKS = 8  # after so many both parts of a fraction are made small again
@@ -164,8 +165,7 @@ def _covariance_before(blocks: Blocks, grid: Grid) -> Floats:
     a matrix and a vector a block.
     """
     alone = run_gains(blocks, np.zeros((3, blocks.many, len(grid.walk_sd))), grid)
-    answers = run_answers(alone.gains, alone.whitening(blocks), grid, days=False)
-    steps = _join(alone.ends, answers.ends, _told(answers))
+    steps = _join(alone.ends, *run_starts(alone, blocks, grid))
     found = np.zeros((blocks.many, 5, len(grid.walk_sd)))
     found[0, 0] = 1.0  # nothing is known of the days before the first block, or asked
     for place, (step, before, after) in enumerate(zip(steps, found, found[1:], strict=False)):
@@ -230,7 +230,7 @@ def _cross_products(blocks: Blocks, run: Gains, grid: Grid) -> tuple[Floats, Flo
     for start in range(0, many, MOST_BLOCKS):
         some = slice(start, start + MOST_BLOCKS)
         gains = np.ascontiguousarray(run.gains[:, :, some])
-        answers = run_answers(gains, whitening[:, some], grid, days=True)
+        answers = run_answers(gains, whitening[:, some], grid)
         products = _half_products(answers)
         of_days[some, :, :2] = products[:, :STARTS].transpose(2, 0, 1, 3)
         of_days[some, :, 2:] = answers.ends[:, STARTS:].transpose(2, 1, 0, 3)
