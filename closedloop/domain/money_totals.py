@@ -29,8 +29,8 @@ SHARED = 0.25
 """Share of the variance of a count's error that themes of one contact centre have in common.
 
 `benchmarks/shared_errors.py` measures it on 240 made-up contact centres whose themes are judged on
-one date: compared with the same others, errors are correlated by .14, with a standard error of
-.02; on their own history alone by .28, with one of .03. This lies between, on the careful side of
+one date: compared with the same others, errors are correlated by .11, with a standard error of
+.02; on their own history alone by .27, with one of .03. This lies between, on the careful side of
 what a site with five unaffected themes or more has.
 """
 
