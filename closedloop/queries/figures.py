@@ -69,6 +69,19 @@ class Figures:
         )
         return found
 
+    def is_theme_of(self, ids: Collection[str]) -> sa.ColumnElement[bool]:
+        """Return the condition that the theme is one of some ids in decimal.
+
+        Raises
+        ------
+        KeyError
+            If the theme was neither filtered, broken down by nor named as touched.
+        """
+        if self.table is DailyRollup:  # as numbers: a text would be made of every row's
+            return DailyRollup.theme_id.in_(sorted(map(int, ids)))
+        found: sa.ColumnElement[bool] = self.of("theme").in_(sorted(ids))
+        return found
+
     def between(self, first_day: date, last_day: date) -> list[sa.ColumnElement[bool]]:
         """Return the conditions with those of the days, both inclusive."""
         return [self.table.day.between(first_day, last_day), *self.conditions]

@@ -186,7 +186,8 @@ def _rows(
     if _has_none(asked):
         return []
     if asked.scope is Scope.CUSTOMERS:
-        statement, names = _customers(asked, by, daily)
+        each_first = session.get_bind().dialect.name == "postgresql"
+        statement, names = _customers(asked, by, daily, each_first=each_first)
     else:
         statement, names = sums_of(asked, by=by, daily=daily)
     keys = int(bool(by)) + int(daily)
@@ -237,8 +238,14 @@ def _with_volumes(session: Session, asked: Asked, found: Daily) -> Daily:
     }
 
 
-def _customers(asked: Asked, by: str | None, daily: bool) -> tuple[sa.Select[Any], list[str]]:
-    """Return the statement that counts distinct customers: the one figure no roll-up adds up."""
+def _customers(
+    asked: Asked, by: str | None, daily: bool, *, each_first: bool = False
+) -> tuple[sa.Select[Any], list[str]]:
+    """Return the statement that counts distinct customers: the one figure no roll-up adds up.
+
+    With `each_first` the contacts of each customer in a group are added up before: PostgreSQL sorts
+    all contacts to tell the distinct ones of a group, which takes more than twice as long.
+    """
     keys = [*([contact_column(by)] if by else []), *([Contact.local_day] if daily else [])]
     where = [
         Contact.local_day.between(asked.first_day, asked.last_day),
@@ -246,6 +253,8 @@ def _customers(asked: Asked, by: str | None, daily: bool) -> tuple[sa.Select[Any
     ]
     if asked.wanted.contact_driver_id is not None:
         where.append(Contact.theme_id.in_(themes_under(asked.wanted.contact_driver_id)))
+    if by and each_first:
+        return _customers_each_first(keys, where)
     sums = {
         "contacts": sa.func.count(),
         "identified": sa.func.count(Contact.customer_id),
@@ -253,6 +262,26 @@ def _customers(asked: Asked, by: str | None, daily: bool) -> tuple[sa.Select[Any
     }
     statement = sa.select(*keys, *sums.values()).where(*where)
     return (statement.group_by(*keys) if keys else statement), list(sums)
+
+
+def _customers_each_first(
+    keys: Sequence[Any], where: Sequence[Any]
+) -> tuple[sa.Select[Any], list[str]]:
+    named = [key.label(f"key_{place}") for place, key in enumerate(keys)]
+    each = (
+        sa.select(*named, Contact.customer_id.label("customer"), sa.func.count().label("contacts"))
+        .where(*where)
+        .group_by(*named, Contact.customer_id)
+        .subquery()
+    )
+    of_keys = [each.c[key.name] for key in named]
+    known = sa.case((each.c.customer.is_not(None), each.c.contacts), else_=0)
+    sums = {
+        "contacts": sa.func.sum(each.c.contacts),
+        "identified": sa.func.sum(known),
+        "customers": sa.func.count(each.c.customer),
+    }
+    return sa.select(*of_keys, *sums.values()).group_by(*of_keys), list(sums)
 
 
 def contact_column(name: str) -> Any:

@@ -232,10 +232,9 @@ def _extra(asked: Asked, source: Figures) -> dict[str, sa.ColumnElement[Any]]:
     if asked.scope is Scope.JUDGED:
         if not asked.terms.judged_themes:
             return {"judged": sa.literal(0), "failure": sa.literal(0)}
-        theme = source.of("theme")
         groups = {"judged": asked.terms.judged_themes, "failure": asked.terms.failure_themes}
         return {
-            name: sa.case((theme.in_(sorted(ids)), table.contacts), else_=0)
+            name: sa.case((source.is_theme_of(ids), table.contacts), else_=0)
             for name, ids in groups.items()
         }
     if asked.scope is Scope.PRICED:
