@@ -103,3 +103,15 @@ window.closedloopLooks = {
     return found;
   },
 };
+
+/* Keeps what the page said was done: it goes away after a while, and a busy machine looks late. */
+document.addEventListener("DOMContentLoaded", function () {
+  const toasts = document.getElementById("toasts");
+  if (!toasts) return;
+  function keep() {
+    const words = toasts.textContent.replace(/\s+/g, " ").trim();
+    if (words) document.documentElement.dataset.said = words;
+  }
+  keep();
+  new MutationObserver(keep).observe(toasts, { childList: true, subtree: true });
+});
