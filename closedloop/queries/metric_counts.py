@@ -17,10 +17,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.metrics import Counts, Scope
-from closedloop.models import Contact, DailyRollup, DriverDay
+from closedloop.models import Contact, DailyRollup, DailySlice, DriverDay
 from closedloop.queries.figures import themes_under
 from closedloop.queries.metric_scopes import LISTS
 from closedloop.queries.metric_sums import (
+    OF_JUDGED,
     Asked,
     MetricFilter,
     people_name,
@@ -87,17 +88,28 @@ def read_days_of(
 def _read_one(session: Session, asked: Asked) -> Daily:
     """Return the counts of each day of one scope.
 
-    What leaves few contacts out is read as all of them less those: all stand in a slice, and the
-    few are found by an index.
+    What a list leaves out, or how many have a judged theme, is read by itself where everything
+    else stands in a slice: far fewer rows say it.
     """
-    if asked.scope is not Scope.NET or _has_none(asked):
-        return _of_days(session, asked)
-    out = replace(asked, is_left_out=True, columns=sorted({*asked.columns, "contacts"}))
-    whole = replace(out, is_left_out=False, scope=Scope.PLAIN)
-    if source_of(out).table is not DailyRollup or source_of(whole).table is DailyRollup:
-        return _of_days(session, asked)
-    first_day = asked.terms.periods(LISTS[asked.scope])[0].first_day
-    return _less(_of_days(session, whole), _of_days(session, out), first_day)
+    columns = sorted({*asked.columns, "contacts"} - OF_JUDGED)
+    whole = replace(asked, scope=Scope.PLAIN, columns=columns)
+    source = source_of(whole)
+    is_apart = source.table is DailySlice and source.kind not in {source_of(asked).kind, ""}
+    if asked.scope is Scope.JUDGED and is_apart:
+        return _judged(session, asked, _of_days(session, whole))
+    if asked.scope is Scope.NET and is_apart and not _has_none(asked):
+        out = _of_days(session, replace(asked, columns=columns, is_left_out=True))
+        first_day = asked.terms.periods(LISTS[asked.scope])[0].first_day
+        return _less(_of_days(session, whole), out, first_day)
+    return _of_days(session, asked)
+
+
+def _judged(session: Session, asked: Asked, whole: Daily) -> Daily:
+    """Return days with those of their contacts that have a judged theme."""
+    names = sorted(OF_JUDGED.intersection(asked.columns))
+    found = _of_days(session, replace(asked, columns=names)) if names else {}
+    none = dict.fromkeys(names, 0.0)
+    return {day: {**counts, **found.get(day, none)} for day, counts in whole.items()}
 
 
 def _of_days(session: Session, asked: Asked) -> Daily:

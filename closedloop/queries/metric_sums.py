@@ -28,9 +28,10 @@ from closedloop.queries.metric_scopes import (
 from closedloop.queries.metric_terms import Terms
 
 _LONGEST = max(length for _, length, _ in STRETCHES)
-_MADE = frozenset(
-    {"judged", "failure", "priced", "pence", "volume", "days", "days_with_volume", "customers"}
-)
+OF_JUDGED = frozenset({"judged", "failure"})
+"""Counts of contacts whose theme is judged."""
+
+_MADE = OF_JUDGED | {"priced", "pence", "volume", "days", "days_with_volume", "customers"}
 """Counts that are no columns of the roll-up."""
 
 
@@ -209,6 +210,9 @@ def _of_scope(asked: Asked, source: Figures) -> list[sa.ColumnElement[bool]]:
     """Return the condition of the scope; none where it is about all contacts."""
     if asked.scope is Scope.DRIVEN:
         return [source.table.day.in_(_days_with_volume(asked))]
+    if asked.scope is Scope.JUDGED and OF_JUDGED.issuperset(asked.columns):
+        judged = asked.terms.judged_themes  # nothing else is asked for
+        return [source.is_theme_of(judged)] if judged else [sa.false()]
     if asked.scope not in LISTS:
         return []
     column, day = source.of(TOUCHED[asked.scope]), source.table.day
