@@ -94,7 +94,7 @@ def _read_one(session: Session, asked: Asked) -> Daily:
     columns = sorted({*asked.columns, "contacts"} - OF_JUDGED)
     whole = replace(asked, scope=Scope.PLAIN, columns=columns)
     source = source_of(whole)
-    is_apart = source.table is DailySlice and source.kind not in {source_of(asked).kind, ""}
+    is_apart = source.table is DailySlice and source.kind != source_of(asked).kind
     if asked.scope is Scope.JUDGED and is_apart:
         return _judged(session, asked, _of_days(session, whole))
     if asked.scope is Scope.NET and is_apart and not _has_none(asked):

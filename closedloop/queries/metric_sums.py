@@ -211,8 +211,7 @@ def _of_scope(asked: Asked, source: Figures) -> list[sa.ColumnElement[bool]]:
     if asked.scope is Scope.DRIVEN:
         return [source.table.day.in_(_days_with_volume(asked))]
     if asked.scope is Scope.JUDGED and OF_JUDGED.issuperset(asked.columns):
-        judged = asked.terms.judged_themes  # nothing else is asked for
-        return [source.is_theme_of(judged)] if judged else [sa.false()]
+        return [source.is_theme_of(asked.terms.judged_themes)]  # the others add nothing
     if asked.scope not in LISTS:
         return []
     column, day = source.of(TOUCHED[asked.scope]), source.table.day

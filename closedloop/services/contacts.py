@@ -315,7 +315,7 @@ class _Run:
         """
         done, everybody = 0, len(self._unchained)
         for customer_ids in self._unchained.portions(CHAINED_AT_ONCE):
-            report(Progress(done, everybody, "finding repeats"))
+            report(Progress(done, everybody, f"finding the repeats of {everybody:,} customers"))
             with self._transactions() as session:
                 chain_contacts(session, settings=self._settings, customer_ids=customer_ids)
             done += len(customer_ids)

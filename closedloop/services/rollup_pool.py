@@ -25,10 +25,10 @@ logger = logging.getLogger(__name__)
 
 DAYS_WORTH_A_PROCESS = 60
 CONTACTS_WORTH_A_PROCESS = 200_000
+"""Of fewer days due, or with fewer contacts stored, most are read before a process has started."""
+
 PORTIONS_AHEAD = 2
 """How many are read while one is written: what bounds the memory."""
-
-Days = Sequence[date]
 
 
 class CellReader:
@@ -43,7 +43,7 @@ class CellReader:
     def __init__(self, helper: Beside | None = None) -> None:
         self._helper = helper
 
-    def read(self, session: Session, portions: Sequence[Days]) -> Iterator[Cells]:
+    def read(self, session: Session, portions: Sequence[Sequence[date]]) -> Iterator[Cells]:
         """Yield the cells of each portion of days, in order.
 
         Parameters
@@ -58,7 +58,7 @@ class CellReader:
             self._hand_over(islice(later, 1 if place else PORTIONS_AHEAD))
             yield read_cells(session, days) if taken is None else taken
 
-    def _hand_over(self, portions: Iterable[Days]) -> None:
+    def _hand_over(self, portions: Iterable[Sequence[date]]) -> None:
         if self._helper is not None:
             for days in portions:
                 self._helper.hand_over(days)
