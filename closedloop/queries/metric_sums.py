@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from closedloop.domain.contacts import Window
-from closedloop.domain.metric_people import SLACK_COLUMNS, STRETCHES, columns_of, own_length
+from closedloop.domain.metric_people import STRETCHES, columns_of, own_length
 from closedloop.domain.metrics import Scope
 from closedloop.models import DriverDay
 from closedloop.queries.figures import Figures, find_figures, themes_under
@@ -84,46 +84,18 @@ def source_of(asked: Asked, by: str | None = None) -> Figures:
 def sums_of(asked: Asked, *, by: str | None, daily: bool) -> tuple[sa.Select[Any], list[str]]:
     """Return the statement of one scope, and the names of its sums, which follow the keys."""
     source = source_of(asked, by)
-    parts = _parts_of(asked, source, _extra(asked, source))
+    keys = [*([source.of(by)] if by else []), *([source.table.day] if daily else [])]
+    extra = _extra(asked, source)
+    sums = {name: sa.func.sum(part) for name, part in _parts_of(asked, source, extra).items()}
+    for group, window in asked.groups:
+        sums |= _people_sums(asked, source, group, window, extra.get(group))
     where = [
         *source.between(asked.first_day, asked.last_day),
         *_under_driver(asked, source),
         *_of_scope(asked, source),
     ]
-    if asked.groups:
-        return _sums_with_people(asked, source, parts, where)
-    keys = [*([source.group] if by else []), *([source.table.day] if daily else [])]
-    statement = sa.select(*keys, *map(sa.func.sum, parts.values())).where(*where)
-    return (statement.group_by(*keys) if keys else statement), list(parts)
-
-
-def _sums_with_people(
-    asked: Asked, source: Figures, parts: Mapping[str, Any], where: Sequence[Any]
-) -> tuple[sa.Select[Any], list[str]]:
-    """Return the sums of each value of a dimension, with those that say how many people there are.
-
-    Days come first: there are far fewer of them than rows, and as many sums of each.
-    """
-    table = source.table
-    counted = {
-        column
-        for group, window in asked.groups
-        if group not in parts
-        for column in columns_of(group, window)
-    }
-    slack = {name: getattr(table, name) for name in sorted({*SLACK_COLUMNS, *counted})}
-    columns = {**slack, **parts}
-    value = source.group.label("value")
-    days = (
-        sa.select(value, *(sa.func.sum(part).label(name) for name, part in columns.items()))
-        .where(*where)
-        .group_by(table.day, value)
-        .subquery()
-    )
-    sums: dict[str, Any] = {name: sa.func.sum(days.c[name]) for name in parts}
-    for group, window in asked.groups:
-        sums |= _people_sums(asked, days.c, group, window)
-    return sa.select(days.c.value, *sums.values()).group_by(days.c.value), list(sums)
+    statement = sa.select(*keys, *sums.values()).where(*where)
+    return (statement.group_by(*keys) if keys else statement), list(sums)
 
 
 def sums_together(asked: Sequence[Asked]) -> tuple[sa.Select[Any], list[str]]:
@@ -150,30 +122,27 @@ def spread_name(group: str, window: str) -> str:
     return f"spread of {group} {window}"
 
 
-def _people_sums(asked: Asked, day: Any, group: str, window: str) -> dict[str, Any]:
+def _people_sums(
+    asked: Asked, source: Figures, group: str, window: str, made: Any
+) -> dict[str, Any]:
     """Return the sums that say how many people a group surely has, stretch by stretch.
 
-    Parameters
-    ----------
-    asked : Asked
-    day : columns
-        Of one day and value each; the largest of them is a bound as well.
-    group, window : str
+    A row of the roll-up is a part of one day, so the largest of them is a bound as well.
     """
-    name = people_name(group, window)
-    first, *less = [group] if group in _MADE else columns_of(group, window)
-    size = day[first]
+    table, name = source.table, people_name(group, window)
+    first, *less = columns_of(group, window)
+    size = made if made is not None else getattr(table, first)
     for column in less:
-        size = size - day[column]
+        size = size - getattr(table, column)
     found: dict[str, Any] = {}
     days = (asked.last_day - asked.first_day).days + 1
     for key, length, each in STRETCHES:
-        over = size - day.identified + day[f"opening_any_{key}"]
+        over = size - table.identified + getattr(table, f"opening_any_{key}")
         if length == _LONGEST:
             stretches = -(-days // length)
             sure = sa.func.sum(sa.case((over > 0, over), else_=0))
             found[spread_name(group, window)] = sure / float(stretches)
-        elif length < 3:  # of a longer stretch one day says little
+        elif length < 3:  # of a longer stretch one row of a day says little
             found[f"{name} {key}"] = sa.func.max(over) / float(each)
     if own_length(group, window):
         found[f"{name} day"] = sa.func.max(size)
