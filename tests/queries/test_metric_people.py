@@ -19,10 +19,10 @@ from closedloop.domain.metrics import Scope
 from closedloop.domain.themes import DemandType
 from closedloop.models import ChannelCost, Contact, ContactLink, DriverDay, MetricList
 from closedloop.queries import metric_people
-from closedloop.queries.metric_counts import days_between
+from closedloop.queries.metric_counts import days_between, read_groups
 from closedloop.queries.metric_people import contact_conditions, group_of_contacts
-from closedloop.queries.metric_sums import MetricFilter
-from closedloop.queries.metric_terms import get_terms
+from closedloop.queries.metric_sums import MetricFilter, people_name
+from closedloop.queries.metric_terms import Terms, get_terms
 from closedloop.queries.metric_trend import Step, get_metric_page
 from closedloop.queries.metrics import (
     Ground,
@@ -41,6 +41,7 @@ from closedloop.queries.repeats import (
 from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollups import roll_up_days
 from tests.factories.contacts import make_batch, make_contact, make_customer
+from tests.factories.rollups import make_rollup
 from tests.factories.themes import make_theme
 
 FIRST, CUT, K = date(2026, 3, 2), date(2026, 4, 26), 5
@@ -288,3 +289,29 @@ def test_where_the_contacts_are_many_only_the_first_are_looked_at(session, histo
     for reading in list_readings(session, wanted, ground=history):
         days = (reading.first_day, reading.last_day)
         count.check(reading.metric, reading.cell, wanted, *days, is_exact=False)
+
+
+def test_people_are_told_from_each_part_of_a_day_where_the_day_alone_would_not(session):
+    """What opens nothing in one queue takes nothing from those who are new in another."""
+    theme = make_theme(session)
+    day = date(2026, 3, 10)
+    new = {"opening_same_7d": 40}
+    make_rollup(session, theme, day, 40, queue="cards", **new)
+    none = {f"opening_any_{window.key}": 0 for window in WINDOWS}
+    make_rollup(session, theme, day, 60, queue="owners", **none)
+
+    found = read_groups(
+        session,
+        Scope.PLAIN,
+        ["contacts"],
+        MetricFilter(
+            first_day=day, last_day=day, window=window_for("7d"), values={"channel": "phone"}
+        ),
+        Terms(),
+        by="theme",
+        first_day=day,
+        last_day=day,
+        groups=[("opening_same", "7d")],
+    )
+
+    assert found[str(theme.id)][people_name("opening_same", "7d")] == 40
