@@ -28,6 +28,9 @@ NEAR_TEXTS = 5
 # own, too. Density alone draws its edge where the noise is thin, which splits a spot or takes in
 # strangers; both hide a rise.
 EDGE = 0.25
+ROUNDING = 1e-5
+"""How far apart two sums over the same numbers lie at most, which copies of a text do."""
+
 MOST_CLUSTERED = 12_000
 """HDBSCAN reads at most so many texts, drawn with the seed; the model then reads the rest."""
 
@@ -193,7 +196,8 @@ def _gather(seen: Floats, found: Ints, directions: Floats) -> Ints:
     edges = np.array([np.quantile(nearness[found == s, s], EDGE) for s in range(n_spots)])
     nearness = directions @ middles.T
     best = nearness.argmax(axis=1)
-    is_near = nearness[np.arange(len(best)), best] >= edges[best]
+    # copies are what the edge is often drawn through, and none of them may fall outside
+    is_near = nearness[np.arange(len(best)), best] >= edges[best] - ROUNDING
     return np.where(is_near, best, -1)
 
 

@@ -154,6 +154,22 @@ def test_many_copies_of_a_text_among_noise_are_found():
     assert labels[900] >= 0
 
 
+def test_sums_that_differ_in_the_last_place_leave_copies_of_a_text_together(monkeypatch):
+    rng, vectors, _, _ = make_pile(5, n=900)
+    copies = np.tile(unit(rng.normal(size=(1, 64))), (300, 1)).astype(np.float32)
+    exactly = emerging.DenseSpace.transform
+
+    def added_up_in_another_order(space, rows):
+        less = 2e-7 * (len(rows) == 1200) * (np.arange(len(rows)) % 2)
+        return (exactly(space, rows) * (1 - less)[:, None]).astype(np.float32)
+
+    monkeypatch.setattr(emerging.DenseSpace, "transform", added_up_in_another_order)
+    labels = find_spots(np.vstack([vectors, copies]))
+
+    assert len(set(labels[900:].tolist())) == 1
+    assert labels[900] >= 0
+
+
 def test_a_spot_whose_texts_share_no_words_gets_no_name_out_of_one_of_them():
     vectors, days, people = plant(make_pile(1, n=1970))
 
