@@ -88,15 +88,15 @@ def precautions(detail: Mapping[str, Any]) -> list[str]:
     Parameters
     ----------
     detail : mapping
-        Of the measurement: `gap_days`, days before the change that are not part of the level;
+        Of the measurement: `gap_days`, days before the change that were a peak;
         `widened_by`, the factor, 1 or more, by which the range and the daily bands after the
         change were made wider; `controls_used` and `own_history`, which tell why.
     """
     said = []
     if days := int(detail.get("gap_days") or 0):
         said.append(
-            f"The last {days} days before the change were unusually busy and are left out of "
-            "the level."
+            f"The last {days} days before the change were unusually busy. Whether that would have "
+            "passed by itself or stayed, nobody can tell: the range holds both."
         )
     factor = float(detail.get("widened_by") or 1.0)
     if factor >= 1.05:

@@ -39,7 +39,7 @@ def check_regression(before: Sequence[int], *, gap_days: int, avoided: float) ->
     before : sequence of int
         Contacts a day before the change, oldest first.
     gap_days : int
-        Days right before the change that the method left out of the level; 0 for none.
+        Days right before the change that the method took for a peak; 0 for none.
     avoided : float
         Contacts avoided; negative when more came than expected.
     """
@@ -64,8 +64,8 @@ def _judge(last: _LastFortnight, gap_days: int, avoided: float) -> tuple[CheckSt
     )
     if gap_days:
         return CheckState.OK, (
-            f"The {gap_days} days before the change were unusually busy and are left out of the "
-            "level, so falling back to what is usual does not count as an effect."
+            f"The {gap_days} days before the change were unusually busy. The range holds both a "
+            "return to what is usual and staying there, so neither counts as an effect."
         )
     if last.z > _UNUSUAL and avoided > 0:
         return CheckState.WARN, f"{said} Part of the fall may be a return to what is usual."

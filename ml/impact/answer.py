@@ -13,6 +13,7 @@ LEAST_POST_DAYS = 14
 LEAST_PRE_DAYS = 60
 LEAST_EXPECTED = 30.0  # contacts
 MOST_CONTROLS_MOVED = 0.20  # share of unaffected themes above which nothing is claimed
+LEAST_CONTROLS_MOVED = 2  # one theme alone moves by chance
 LOW_SENSITIVITY = 0.50  # a look that only sees falls larger than this sees little
 POWER = 0.80
 LONGEST_WAIT = 730  # days; a theme that needs more is too small to be judged by itself
@@ -123,8 +124,8 @@ def explain(finding: Finding) -> tuple[str, ...]:
 
 
 def are_many(moved: int, tried: int) -> bool:
-    """Say whether so many unaffected themes moved that something else happened on the date."""
-    return moved > MOST_CONTROLS_MOVED * tried
+    """Say whether so many unaffected themes moved that something else may have happened."""
+    return moved >= LEAST_CONTROLS_MOVED and moved > MOST_CONTROLS_MOVED * tried
 
 
 def _side(finding: Finding) -> Verdict:
@@ -197,8 +198,8 @@ def _unsure(finding: Finding) -> str:
     if are_many(finding.moved, finding.tried):
         return (
             f"{finding.moved} of {finding.tried} themes that the change does not touch moved "
-            "on the same date as well, so something else happened and the change cannot be "
-            "told apart from it."
+            "on the same date as well, so something else may have happened, and the change "
+            "cannot be told apart from it."
         )
     direction = "Fewer" if _side(finding) is Verdict.FELL else "More"
     return (

@@ -24,12 +24,19 @@ from ml.impact.control import control_index, donors, largest_donors
 from ml.impact.design import build_design
 from ml.impact.grid import Forecast, Problem, fit_all, forecast_many, grid_with_prior
 from ml.impact.inputs import Series, read_series
-from ml.impact.measured import Measured, count_observed, measure, rate_of, reached_by
+from ml.impact.measured import (
+    Measured,
+    count_observed,
+    measure,
+    measure_peak,
+    rate_of,
+    reached_by,
+)
 from ml.impact.reasons import give_reasons
 from ml.impact.response import working_response
 from ml.impact.types import Floats, ImpactEstimate, OwnHistory
 
-METHOD_VERSION = "2.2"
+METHOD_VERSION = "2.3"
 CHUNK = 32  # cases estimated together
 
 
@@ -196,15 +203,18 @@ def _estimate_chunk(cases: Sequence[ImpactCase]) -> list[ImpactEstimate]:
         _judge(task, [found[key] for key in keys]) for task, keys in zip(tasks, wanted, strict=True)
     ]
     again = _problems_without_strays(tasks, strays)
-    high = {place for place, score in zip(earlier, scores, strict=False) if is_high(score)}
-    again |= {place: _without_gap(again.get(place, flat[place])) for place in high}
-    for place, forecast in zip(again, forecast_many(list(again.values())), strict=True):
-        forecasts[place] = forecast
-    fits = iter(
-        (forecast, GAP_DAYS if place in high else 0) for place, forecast in enumerate(forecasts)
-    )
+    problems = dict(enumerate(flat)) | again
+    high = {
+        place: _without_gap(problems[place])
+        for place, score in zip(earlier, scores, strict=False)
+        if is_high(score)
+    }
+    anew = forecast_many([*again.values(), *high.values()])
+    fits = dict(enumerate(forecasts)) | dict(zip(again, anew, strict=False))
+    below_peak = dict(zip(high, anew[len(again) :], strict=True))
+    pairs = iter((fits[place], below_peak.get(place)) for place in range(len(flat)))
     return [
-        _answer(task, _measured(task, stray, [next(fits) for _ in task.indexes]), stray)
+        _answer(task, _measured(task, stray, [next(pairs) for _ in task.indexes]), stray)
         for task, stray in zip(tasks, strays, strict=True)
     ]
 
@@ -318,14 +328,23 @@ def _known_strays(known: ImpactEstimate) -> Strays:
 
 
 def _measured(
-    task: _Task, strays: Strays, forecasts: Sequence[tuple[Forecast, int]]
+    task: _Task, strays: Strays, forecasts: Sequence[tuple[Forecast, Forecast | None]]
 ) -> list[Measured]:
-    """Hold a task's forecasts against what came: own history's, and the comparison's if any."""
-    factors = (strays.widened_alone, strays.widened_by)
-    return [
-        measure(task.series, forecast, task.case.level, gap_days=gap_days, widened_by=factor)
-        for (forecast, gap_days), factor in zip(forecasts, factors, strict=False)
-    ]
+    """Hold a task's forecasts against what came: own history's, and the comparison's if any.
+
+    A history that ends on a peak has a second forecast, made without the peak.
+    """
+    factors, measured = (strays.widened_alone, strays.widened_by), []
+    for (forecast, below_peak), factor in zip(forecasts, factors, strict=False):
+        level = task.case.level
+        if below_peak is None:
+            found = measure(task.series, forecast, level, gap_days=0, widened_by=factor)
+        else:
+            found = measure_peak(
+                task.series, forecast, below_peak, level, gap_days=GAP_DAYS, widened_by=factor
+            )
+        measured.append(found)
+    return measured
 
 
 def _answer(task: _Task, measured: Sequence[Measured], strays: Strays) -> ImpactEstimate:

@@ -161,7 +161,10 @@ def grid_with_prior(prior: ArrayLike | None = None) -> Grid:
     if prior is None:
         return grid
     n_points = len(grid.log_prior)
-    weights = np.array(prior, dtype=float)
+    try:
+        weights = np.array(prior, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError("prior must be numbers, one for each of the model's settings.") from None
     if weights.shape != (n_points,):
         raise ValueError(
             f"prior must be one weight for each of the {n_points} settings; "

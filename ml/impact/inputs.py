@@ -114,6 +114,7 @@ def read_series(
     ValueError
         With a sentence saying what is wrong and where.
     """
+    first_day = _a_day(first_day)
     checked = _whole_counts(counts, "counts")
     n_days = len(checked)
     n_pre = _days_before(n_pre, n_days)
@@ -170,6 +171,14 @@ def _whole_counts(values: ArrayLike, name: str) -> Floats:
     return read
 
 
+def _a_day(first_day: date) -> date:
+    if isinstance(first_day, datetime):
+        return first_day.date()
+    if not isinstance(first_day, date):
+        raise ValueError(f"first_day must be a date; got {first_day!r}.")
+    return first_day
+
+
 def _days_before(n_pre: int, n_days: int) -> int:
     if isinstance(n_pre, bool) or not isinstance(n_pre, int | np.integer):
         raise ValueError(f"n_pre must be a whole number of days; got {n_pre!r}.")
@@ -181,6 +190,8 @@ def _days_before(n_pre: int, n_days: int) -> int:
 def _counted_days(skip: Iterable[int], n_days: int, n_pre: int) -> Bools:
     counted = np.ones(n_days, dtype=bool)
     for day in skip:
+        if isinstance(day, bool) or not isinstance(day, int | np.integer):
+            raise ValueError(f"skip must hold whole numbers of days; got {day!r}.")
         if not 0 <= day < n_days:
             raise ValueError(f"skip names day {day}, but counts has days 0 to {n_days - 1}.")
         counted[day] = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import exp
+from math import exp, log
 
 import numpy as np
 
@@ -100,6 +100,76 @@ def measure(
         per_day=_frozen(per_day),
         cumulative=_frozen(cumulative),
     )
+
+
+def measure_peak(
+    series: Series,
+    forecast: Forecast,
+    below: Forecast,
+    level: float,
+    *,
+    gap_days: int,
+    widened_by: float,
+) -> Measured:
+    """Hold against what came what a history that ends on a peak leads to expect.
+
+    Its days cannot tell whether contacts would have fallen from the peak by themselves
+    (`below`, the forecast that leaves them out), or a new level began there, so that the range
+    holds both; the middle lies half way between `below` and the forecast that takes them in.
+    What came is no sign of anything where it lies between the two.
+    """
+    fits = [
+        measure(series, one, level, gap_days=gap_days, widened_by=widened_by)
+        for one in (below, forecast, _at_new_level(series, below, gap_days))
+    ]
+    lower, upper = (end(fits, key=lambda fit: fit.expected) for end in (min, max))
+    p_value, z = 1.0, 0.0
+    if lower.z < 0:
+        p_value, z = lower.p_value, lower.z
+    elif upper.z > 0:
+        p_value, z = upper.p_value, upper.z
+    apart = log(max(fits[1].expected, LEAST_END) / max(fits[0].expected, LEAST_END))
+    return replace(
+        fits[0],
+        expected=(fits[0].expected + fits[1].expected) / 2,
+        expected_low=min(fit.expected_low for fit in fits),
+        expected_high=max(fit.expected_high for fit in fits),
+        avoided_low=min(fit.avoided_low for fit in fits),
+        avoided_high=max(fit.avoided_high for fit in fits),
+        p_value=p_value,
+        z=z,
+        sd=max(fits[0].sd, fits[1].sd) + abs(apart) / 2,
+        per_day=_joined_days(series.n_pre, [fit.per_day for fit in fits]),
+        cumulative=_spanning([fit.cumulative for fit in fits]),
+    )
+
+
+def _at_new_level(series: Series, below: Forecast, gap_days: int) -> Forecast:
+    """Return a forecast as it is if contacts stay where they were on the last days before.
+
+    The higher of all days of the gap and the later half of them, as what began late fills only
+    that.
+    """
+    raised = 0.0
+    for days in (gap_days, gap_days // 2):
+        seen = series.seen[-days:]
+        came = float(series.counts[: series.n_pre][-days:][seen].sum())
+        due = float(average(below.weights, below.before)[-days:][seen].sum())
+        if due > 0 and came > due:
+            raised = max(raised, log(came / due))
+    return replace(below, after=below.after * exp(raised), log_total=below.log_total + raised)
+
+
+def _joined_days(n_pre: int, rows: list[Floats]) -> Floats:
+    """Join days: before the change as they look without the peak, so that it is seen as one."""
+    after = _spanning([of[:, n_pre:] for of in rows])
+    return _frozen(np.concatenate([rows[0][:, :n_pre], after], axis=1))
+
+
+def _spanning(rows: list[Floats]) -> Floats:
+    """Join rows of low, middle and high: the ends of all, the middle of the first two."""
+    low, high = np.min([of[0] for of in rows], axis=0), np.max([of[2] for of in rows], axis=0)
+    return _frozen(np.stack([low, (rows[0][1] + rows[1][1]) / 2, high]))
 
 
 def _total(forecast: Forecast) -> Mixture:

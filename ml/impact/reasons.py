@@ -89,7 +89,8 @@ def _peak(gap_days: int) -> tuple[str, ...]:
         return ()
     return (
         f"The {gap_days} days before the change were higher than the days before them led to "
-        "expect. From a peak contacts fall by themselves, so those days do not set the level.",
+        "expect. From a peak contacts fall by themselves, but a new level may have begun, too: "
+        "the range holds both, and most likely is half way.",
     )
 
 

@@ -14,6 +14,10 @@ from ml.impact.inputs import Series
 from ml.impact.types import Bools, Floats, Ints
 
 PASSES = 4
+# From a mean of the whole history it is a longer way to a level far from it, or to the few days
+# that hold nearly all contacts: where the last pass still moved the log mean of a day by more
+# than FAR, passes go on until none moves by as much as SETTLED.
+FAR, SETTLED, MOST_PASSES = 0.3, 0.01, 40
 CLIP_SD = 4.0  # a day further out than this is pulled in to here
 SMOOTH_HALF_DAYS = 14  # a 29-day moving level
 LOWEST_MEAN_START, LOWEST_MEAN = 0.05, 0.02  # contacts a day
@@ -63,9 +67,19 @@ def working_response(series: Series, design: Design) -> Response:
     fit = _Fit(start * volume, np.zeros(len(counts)), excess=0.01)
     columns = np.ascontiguousarray(design.columns[: len(counts)].T)
     effects_of = partial(_ridge_effects, columns, design)
-    for number in range(PASSES):
-        fit = _one_pass(fit, counts, seen, offset, effects_of, first=number == 0)
+    settled = FAR
+    for number in range(MOST_PASSES):
+        before, fit = fit, _one_pass(fit, counts, seen, offset, effects_of, first=number == 0)
+        if number + 1 >= PASSES:
+            if _largest_move(before, fit, seen) < settled:
+                break
+            settled = SETTLED
     return _linearise(fit, counts, seen, offset)
+
+
+def _largest_move(before: _Fit, after: _Fit, seen: Bools) -> float:
+    """Return the most by which a pass changed the log mean of a day that is counted."""
+    return float(np.abs(np.log(after.mean[seen] / before.mean[seen])).max())
 
 
 def _one_pass(

@@ -33,7 +33,9 @@ FELL = Finding(
         ({"moved": 4, "tried": 20}, Verdict.FELL),
         ({"moved": 5, "tried": 20}, Verdict.INCONCLUSIVE),
         ({"moved": 1, "tried": 5}, Verdict.FELL),
-        ({"moved": 1, "tried": 4}, Verdict.INCONCLUSIVE),
+        ({"moved": 1, "tried": 1}, Verdict.FELL),  # one theme alone moves by chance
+        ({"moved": 2, "tried": 4}, Verdict.INCONCLUSIVE),
+        ({"moved": 2, "tried": 10}, Verdict.FELL),
         ({"p_value": 0.0499}, Verdict.FELL),
         ({"p_value": 0.05}, Verdict.INCONCLUSIVE),
         ({"p_value": 0.0149, "alpha": 0.015}, Verdict.FELL),

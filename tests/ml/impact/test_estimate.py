@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -384,6 +384,10 @@ def test_a_change_as_large_as_could_have_been_seen_is_usually_seen():
         ({"holidays": ["2026-01-01"]}, "holidays must be dates"),
         ({"skip": [3]}, "skip names day 3"),
         ({"skip": [0, 1]}, "no day before the change"),
+        ({"skip": [1.5]}, "skip must hold whole numbers of days; got 1.5"),
+        ({"skip": ["2"]}, "skip must hold whole numbers"),
+        ({"first_day": "2026-01-01"}, "first_day must be a date; got '2026-01-01'"),
+        ({"prior": ["a"] * 56}, "prior must be numbers"),
         ({"level": 95}, "level must lie between"),
         ({"alpha": 0}, "alpha must lie between"),
     ],
@@ -391,6 +395,15 @@ def test_a_change_as_large_as_could_have_been_seen_is_usually_seen():
 def test_input_that_cannot_be_meant_is_refused_in_a_sentence(change, sentence):
     with pytest.raises(ValueError, match=sentence):
         estimate_impact(**({"counts": [5, 5, 5], "n_pre": 2} | change))
+
+
+def test_a_first_day_with_a_time_counts_as_its_day():
+    counts, holiday = [7, 9, 8, 6] * 30, [date(2026, 3, 1)]
+    one, other = (
+        estimate_impact(counts, 90, first_day, holidays=holiday)
+        for first_day in (date(2026, 1, 5), datetime(2026, 1, 5, 13, 30))
+    )
+    assert one.expected == other.expected
 
 
 @pytest.mark.parametrize(

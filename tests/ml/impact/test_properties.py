@@ -169,3 +169,40 @@ def test_no_negative_fractional_or_boundless_count_gets_through(day, value):
     controls[day, 2] = value
     with pytest.raises(ValueError, match=rf"^controls must be whole numbers .* day {day} holds"):
         estimate_impact(noisy(20, 100, 10), 80, MONDAY, controls)
+
+
+# -- histories far from their own mean -----------------------------------------------------------
+
+
+def far_from_the_mean(kind, rng):
+    """Return 364 days before a change that does nothing, and 84 after it."""
+    days = np.arange(364 + 84)
+    if kind == "nearly gone":
+        return rng.poisson(np.where(days < 304, 500, 3))
+    if kind == "new":
+        return rng.poisson(np.where(days < 364 - 60, 0, 20))
+    if kind == "grown":
+        return rng.poisson(np.where(days < 304, 3, 500))
+    if kind == "one day of a hundred million":
+        return np.where(days == 100, 10**8, rng.poisson(20, len(days)))
+    weekday = {"Mondays alone": 0, "Fridays alone": 4}[kind]
+    return np.where(days % 7 == weekday, rng.poisson(40, len(days)), 0)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("nearly gone", "new", "grown", "one day of a hundred million"),
+        *("Mondays alone", "Fridays alone"),
+    ],
+)
+def test_a_history_far_from_its_own_mean_makes_no_effect_where_there_is_none(kind):
+    found = [
+        estimate_impact(
+            far_from_the_mean(kind, np.random.default_rng([3, seed])), 364, MONDAY, alpha=0.015
+        )
+        for seed in range(6)
+    ]
+    assert not [one for one in found if one.verdict in ("fell", "rose")]
+    bias = np.median([one.avoided / one.observed for one in found])
+    assert abs(bias) < 0.15
