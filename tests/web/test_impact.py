@@ -269,7 +269,7 @@ def test_what_was_left_out_or_widened_is_told_beside_the_answer(manager, session
 
     text = text_of(manager.get(f"/impact/{key_of(intervention)}"))
 
-    assert "The last 14 days before the change were unusually busy and are left out" in text
+    assert "The last 14 days before the change were unusually busy" in text
     assert "Ranges were made 1.3 times as wide" in text
 
 
