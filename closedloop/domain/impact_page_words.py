@@ -31,6 +31,8 @@ CHECK_QUESTIONS: dict[str, str] = {
     "holidays": "Are public holidays known? A quiet holiday would look like an effect.",
     "regression_to_mean": "Was the change made after an unusually busy fortnight? Contacts would "
     "have fallen back by themselves (regression to the mean).",
+    "earlier_trend": "Did contacts rise or fall steadily before the change already? They may just "
+    "have gone on.",
     "driver_volume": "Did what drives these contacts, such as orders or customers, rise or fall?",
     "data_gaps": "Are there days without any contact? A missing import would look like an effect.",
 }

@@ -211,6 +211,7 @@ CHECK_TITLES: dict[str, str] = {
     "repeat_rate": "Repeats.",
     "smallest_drop": "Worth having.",
     "regression_to_mean": "Back to normal.",
+    "earlier_trend": "The trend before.",
     "holidays": "Holidays.",
     "data_gaps": "Missing days.",
     "driver_volume": "Driver volume.",

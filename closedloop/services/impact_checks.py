@@ -25,6 +25,7 @@ from closedloop.services.impact_moves import (
     moved_reasons,
 )
 from closedloop.services.impact_regression import check_regression
+from closedloop.services.impact_trend import check_trend
 
 REPEATS_ROSE = 0.05  # points
 FEWEST_REPEATS = 30  # contacts on either side before two rates are compared
@@ -47,6 +48,7 @@ def list_checks(estimates: Estimates, around: Surroundings) -> list[Check]:
         check_regression(
             around.before, gap_days=estimates.own.gap_days, avoided=estimates.own.avoided
         ),
+        check_trend(around.before, avoided=estimates.own.avoided),
         *_lately(estimates),
         _smallest_drop(estimates, around),
         *_stages(estimates, around),
