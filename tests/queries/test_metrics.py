@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -102,6 +103,10 @@ class Loop:
 
     def __init__(self, session: Session, wanted: MetricFilter) -> None:
         self.everybody = session.scalars(sa.select(Contact)).all()
+        # read once: an attribute of a row is slow to ask for, and each is asked for often
+        self.of_customer = defaultdict(list)
+        for c in self.everybody:
+            self.of_customer[c.customer_id].append((c.started_at, c.source_contact_id, c.theme_id))
         self.seconds = wanted.window.seconds
         self.mature = CUT - timedelta(days=wanted.window.days)
         self.wanted = wanted
@@ -115,15 +120,13 @@ class Loop:
 
     def near(self, c: Contact, *, after: bool, same: bool = False, seconds=None) -> bool:
         here = (c.started_at, c.source_contact_id)
-        for other in self.everybody:
-            there = (other.started_at, other.source_contact_id)
-            gap = abs((other.started_at - c.started_at).total_seconds())
+        for start, contact_id, theme_id in self.of_customer[c.customer_id]:
+            gap = abs((start - c.started_at).total_seconds())
             if (
-                other.customer_id == c.customer_id
-                and here != there
-                and (there > here) is after
+                here != (start, contact_id)
+                and ((start, contact_id) > here) is after
                 and gap <= (seconds or self.seconds)
-                and (not same or (c.theme_id and c.theme_id == other.theme_id))
+                and (not same or (c.theme_id and c.theme_id == theme_id))
             ):
                 return True
         return False
