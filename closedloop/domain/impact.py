@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 
@@ -62,7 +62,7 @@ SHARE_MOVED = 1 / 3
 """Share of what one theme lost from which its siblings' gain counts as a move."""
 
 RECENT_DAYS = 28
-"""Days before go-live in which another change still blurs the picture."""
+"""Days before go-live in which the roll-out of another change still blurs the picture."""
 
 
 class Verdict(StrEnum):
@@ -152,6 +152,24 @@ def measurement_window(
     """Return the days to read: at most `PRE_DAYS_MAX` before go-live, from the first with data."""
     first_day = max(first_data_day, go_live - timedelta(days=PRE_DAYS_MAX))
     return MeasurementWindow(first_day, go_live, rollout_days, as_of)
+
+
+def since_first_contact(
+    window: MeasurementWindow, first_contact_on: date | None
+) -> MeasurementWindow:
+    """Return the window without the days before a theme's first contact: they are no history.
+
+    The day before go-live always stays: it takes one to say how many are missing.
+
+    Parameters
+    ----------
+    window : MeasurementWindow
+    first_contact_on : date or None
+        Of all themes that the change touches together; None without any.
+    """
+    last_before = window.go_live - timedelta(days=1)
+    first_day = min(first_contact_on or last_before, last_before)
+    return replace(window, first_day=max(window.first_day, first_day))
 
 
 @dataclass(frozen=True)

@@ -59,10 +59,13 @@ def get_series_span(session: Session) -> DataSpan:
     return DataSpan(row[0], row[1])
 
 
-def find_first_contact_day(session: Session, theme_id: int) -> date | None:
-    """Return the first reporting day that holds contacts of a theme, None when there is none."""
+def find_first_contact_day(session: Session, theme_id: int | Collection[int]) -> date | None:
+    """Return the first reporting day with contacts of one or any of several themes, or None."""
+    theme_ids = [theme_id] if isinstance(theme_id, int) else theme_id
     return session.scalar(
-        sa.select(sa.func.min(DailySlice.day)).where(*_of_theme(theme_id), DailySlice.contacts > 0)
+        sa.select(sa.func.min(DailySlice.day)).where(
+            *_of_themes(theme_ids), DailySlice.contacts > 0
+        )
     )
 
 

@@ -12,7 +12,12 @@ from sqlalchemy.orm import Session
 from closedloop.domain.actions import MOST_ROLLOUT_DAYS, go_live_problem
 from closedloop.domain.audit import Actor
 from closedloop.domain.errors import Invalid
-from closedloop.domain.impact import counted_from, looks, measurement_window
+from closedloop.domain.impact import (
+    counted_from,
+    looks,
+    measurement_window,
+    since_first_contact,
+)
 from closedloop.domain.impact_stages import Stage, stages_problem, stages_to_json
 from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import Action, DefinitionSet, Theme, ThemeDefinition
@@ -115,7 +120,11 @@ def freeze_plan(
     also = sorted((one.theme for one in action.also), key=lambda one: one.id)
     last_before = went_live_on - timedelta(days=1)
     first_data_day = get_series_span(session).first_day or went_live_on
-    window = measurement_window(went_live_on, 0, first_data_day, went_live_on)
+    touched = [theme.id, *(one.id for one in also)]
+    window = since_first_contact(
+        measurement_window(went_live_on, 0, first_data_day, went_live_on),
+        find_first_contact_day(session, touched),
+    )
     _, counts = daily_counts(session, None, window.first_day, last_before)
     beside = choose_comparison(
         session,
@@ -154,9 +163,7 @@ def freeze_plan(
             {"key": out.theme.key, "name": out.theme.name, "reason": out.reason}
             for out in beside.left_out
         ],
-        "handle_seconds": get_mean_handle_seconds(
-            session, [theme.id, *(one.id for one in also)], window.first_day, last_before
-        ),
+        "handle_seconds": get_mean_handle_seconds(session, touched, window.first_day, last_before),
         "shipped_by": by.name,
     }
 

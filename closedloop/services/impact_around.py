@@ -47,6 +47,8 @@ class Surroundings:
         Code of the calendar asked for; empty is none.
     holidays : tuple of (date, str) or None
         None when there is no such calendar.
+    first_day : date
+        First day read.
     counted_from : date
         First counted day: after the roll-out, or that of the first stage.
     repeats_before, repeats_after : SameThemeRepeats
@@ -62,7 +64,9 @@ class Surroundings:
     driver : DriverUsed or None
     stages : tuple of Stage
     before : tuple of int
-        Contacts a day before go-live.
+        Contacts a day before go-live, from the first day read on.
+    is_young : bool
+        Contacts of other themes reach further back than the first about those touched.
     """
 
     theme: ThemeName
@@ -70,6 +74,7 @@ class Surroundings:
     other_fixes: tuple[OtherFix, ...]
     country: str
     holidays: tuple[tuple[date, str], ...] | None
+    first_day: date
     counted_from: date
     repeats_before: SameThemeRepeats
     repeats_after: SameThemeRepeats
@@ -80,6 +85,7 @@ class Surroundings:
     driver: DriverUsed | None = None
     stages: tuple[Stage, ...] = ()
     before: tuple[int, ...] = ()
+    is_young: bool = False
 
 
 def signed(value: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from closedloop.domain.impact import (
     LATELY_DAYS,
     LOOK_Q,
@@ -29,6 +31,8 @@ from closedloop.services.impact_trend import check_trend
 
 REPEATS_ROSE = 0.05  # points
 FEWEST_REPEATS = 30  # contacts on either side before two rates are compared
+
+_TOO_LITTLE_HISTORY = "Not enough history:"  # how the method begins to say so
 
 _OK, _WARN, _OFF = CheckState.OK, CheckState.WARN, CheckState.OFF
 
@@ -64,9 +68,34 @@ def list_reasons(estimates: Estimates, around: Surroundings) -> list[str]:
         *moved_reasons(estimates, around),
         *_withheld(estimates),
         *joined_reasons(around),
-        # a sentence that makes the claim would contradict the one that withholds it
-        *(estimates.own.reasons[1:] if estimates.is_withheld else estimates.own.reasons),
+        *_own_reasons(estimates, around),
     ]
+
+
+def _own_reasons(estimates: Estimates, around: Surroundings) -> Iterator[str]:
+    """Yield the method's own reasons, as far as they fit what it cannot know."""
+    # a sentence that makes the claim would contradict the one that withholds it
+    for sentence in estimates.own.reasons[1 if estimates.is_withheld else 0 :]:
+        is_of_history = sentence.startswith(_TOO_LITTLE_HISTORY)
+        yield _young(estimates, around) if around.is_young and is_of_history else sentence
+
+
+def _young(estimates: Estimates, around: Surroundings) -> str:
+    """Say why a theme that began only lately has too little history; an import brings none."""
+    own, days = estimates.own, len(around.before)
+    needed = own.n_pre + (own.history_needed or 0)
+    name = around.theme.name if len(around.touched) < 2 else "the themes that it touches"
+    came = f"No contact about {name} came before the change"
+    if sum(around.before):
+        came = (
+            f"The first contact about {name} came {days} {'day' if days == 1 else 'days'} before "
+            f"the change, on {spelt(around.first_day)}"
+        )
+    return (
+        f"{came}, and {needed} days of contacts are needed to say what would have come without "
+        f"it. Waiting does not help: unless older contacts about {name} are still to be imported, "
+        "this change cannot be judged."
+    )
 
 
 def _withheld(estimates: Estimates) -> list[str]:

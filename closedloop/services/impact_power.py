@@ -18,11 +18,12 @@ from closedloop.domain.impact import (
     MeasurementWindow,
     counted_from,
     measurement_window,
+    since_first_contact,
 )
 from closedloop.domain.power import DECIDING_LOOKS, SURE, Foresight, LookAhead, WiderView
 from closedloop.models import Action
 from closedloop.queries.impact_site import sum_contacts
-from closedloop.queries.series import daily_counts
+from closedloop.queries.series import daily_counts, find_first_contact_day
 from closedloop.queries.site import get_data_span
 from closedloop.services.impact_inputs import (
     Counts,
@@ -97,7 +98,10 @@ def foresee_power(
             f"The contacts begin on {first_data_day.isoformat()}: there is no day before "
             f"{live.isoformat()} to compare with."
         )
-    window = measurement_window(fitted_from, 0, first_data_day, fitted_from)
+    window = since_first_contact(
+        measurement_window(fitted_from, 0, first_data_day, fitted_from),
+        find_first_contact_day(session, [action.theme_id, *(one.theme_id for one in action.also)]),
+    )
     read = _read(session, settings, action, window, live, rollout_days)
     drop = min(action.expected_drop, 0.999)  # a drop of everything has no logarithm
     found = _prove(read, read.counts, drop, DECIDING_LOOKS, rollout_days)

@@ -20,6 +20,7 @@ from closedloop.domain.impact import (
     look_number,
     look_on,
     measurement_window,
+    since_first_contact,
 )
 from closedloop.domain.impact_judging import CLAIMS, look_alpha
 from closedloop.domain.impact_overlap import MOST_JOINED_DAYS, Overlap
@@ -27,6 +28,7 @@ from closedloop.domain.impact_stages import Stage, stages_from_json
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import ImpactMeasurement, Intervention
 from closedloop.queries.series import (
+    find_first_contact_day,
     get_mean_handle_seconds,
     get_series_span,
 )
@@ -138,12 +140,17 @@ def read_for_measuring(
 
 @dataclass(frozen=True, eq=False)
 class _Scope:
-    """Which days and themes one measurement is about; `touched` begins with the action's own."""
+    """Which days and themes one measurement is about.
+
+    `touched` begins with the action's own theme. `is_young` says that contacts of other themes
+    reach further back than the first one of these.
+    """
 
     shared: SharedReads
     overlap: Overlap
     touched: tuple[ThemeName, ...]
     window: MeasurementWindow
+    is_young: bool
     days: list[date]
     counts: Mapping[int, Counts]
     beside: Comparison
@@ -177,7 +184,9 @@ def _read_scope(
         shared = read_shared(session, ruler, first_day, last_day)
     overlap = check_overlap(intervention, shared, last_day)
     touched = name_touched(session, overlap.theme_ids, theme, shared)
-    window = _window_of(overlap, max(span_start, shared.first_day), last_day)
+    most = _window_of(overlap, max(span_start, shared.first_day), last_day)
+    first_contact_on = find_first_contact_day(session, [one.id for one in touched])
+    window = since_first_contact(most, first_contact_on)
     days, counts = shared.between(window.first_day, window.as_of)
     beside = choose_comparison(
         session,
@@ -196,6 +205,7 @@ def _read_scope(
         overlap=overlap,
         touched=touched,
         window=window,
+        is_young=window.first_day > most.first_day,
         days=days,
         counts=counts,
         beside=beside,
@@ -260,6 +270,7 @@ def _read_around(
         other_fixes=scope.beside.other_fixes,
         country=settings.holiday_country,
         holidays=scope.holidays,
+        first_day=window.first_day,
         counted_from=_first_counted(window, scope.stages),
         repeats_before=repeats_before(session, scope.touched_ids, window, zone),
         repeats_after=repeats_after(
@@ -276,6 +287,7 @@ def _read_around(
         driver=driver,
         stages=tuple(scope.stages),
         before=tuple(int(count) for count in inputs.counts[: window.n_pre]),
+        is_young=scope.is_young,
     )
 
 

@@ -1,0 +1,90 @@
+"""Which days a measurement reads, which of them it counts, and what it asks of a claim."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from closedloop.domain.impact import Verdict, looks
+from closedloop.domain.themes import ThemeStatus
+from closedloop.services.impact import measure_intervention, reproduce_measurement
+from tests.factories.series import add_days, draw_counts, make_controls, make_definitions
+from tests.factories.themes import make_action, make_intervention, make_theme
+from tests.services.test_impact import BY, FIRST, LIVE, LOOKS, Site, measure
+
+
+def add_young(session, *, days, mean=30.0, number=1):
+    """A theme whose first contact came so many days before a fix that did nothing."""
+    make_controls(session, number=8, first_day=FIRST, n_days=(LOOKS[3] - FIRST).days + 1)
+    theme = make_theme(session, ThemeStatus.MEASURING, name="New trouble")
+    start = LIVE - timedelta(days=days)
+    counts = draw_counts(11, mean=mean, first_day=start, n_days=(LOOKS[3] - start).days + 1)
+    add_days(session, theme, start, counts)
+    make_definitions(session, [theme], number=number)
+    action = make_action(session, theme)
+    return make_intervention(session, action, went_live_on=LIVE, rollout_days=0)
+
+
+def measure_young(session, settings, intervention, as_of):
+    return measure_intervention(
+        session, settings=settings, intervention_id=intervention.id, as_of=as_of, by=BY
+    )
+
+
+def test_days_before_the_first_contact_of_a_theme_are_not_its_history(session, settings):
+    young = add_young(session, days=30)
+
+    for as_of in looks(LIVE, 0)[:3]:
+        found = measure_young(session, settings, young, as_of)
+        assert (found.n_pre, found.verdict) == (30, Verdict.NOT_ENOUGH_DATA)
+    assert found.detail["window"]["first_day"] == (LIVE - timedelta(days=30)).isoformat()
+    assert found.reasons[0].startswith(
+        "The first contact about New trouble came 30 days before the change, on 4 January 2026, "
+        "and 60 days of contacts are needed"
+    )
+    assert not any("Not enough history" in sentence for sentence in found.reasons)
+    again = reproduce_measurement(session, measurement_id=found.id)
+    assert again.same, again.differences
+
+
+def test_a_theme_that_is_old_enough_is_measured_from_its_first_contact_on(session, settings):
+    young = add_young(session, days=80)
+    found = measure_young(session, settings, young, looks(LIVE, 0)[1])
+    assert (found.n_pre, found.verdict) == (80, Verdict.NO_CHANGE)
+
+
+def test_days_without_a_contact_after_the_first_one_stay_history(session, settings):
+    site = Site(session)
+    theme = make_theme(session, ThemeStatus.MEASURING)
+    add_days(session, theme, FIRST, [1])
+    add_days(session, theme, LIVE - timedelta(days=30), [9] * 50)
+    make_definitions(session, [site.theme, theme], number=2)
+    action = make_action(session, theme)
+    fix = make_intervention(session, action, went_live_on=LIVE, rollout_days=0)
+    found = measure_young(session, settings, fix, looks(LIVE, 0)[0])
+    assert found.n_pre == (LIVE - FIRST).days
+
+
+def test_of_a_fix_that_touches_several_themes_the_first_contact_of_any_counts(session, settings):
+    site = Site(session)
+    theme = make_theme(session)
+    add_days(session, theme, LIVE - timedelta(days=30), [9] * 50)
+    site.intervention.plan = {"also": [{"id": theme.id, "key": theme.key, "name": theme.name}]}
+    make_definitions(session, [site.theme, theme], number=2)
+    assert measure(site, settings).n_pre == (LIVE - FIRST).days
+
+
+@pytest.mark.parametrize("days", [0, -20])
+def test_a_theme_without_a_contact_before_its_fix_is_said_and_not_refused(session, settings, days):
+    young = add_young(session, days=days)
+    found = measure_young(session, settings, young, looks(LIVE, 0)[1])
+    assert (found.n_pre, found.verdict) == (1, Verdict.NOT_ENOUGH_DATA)
+    assert found.reasons[0].startswith("No contact about New trouble came before the change")
+
+
+def test_history_that_is_missing_for_all_themes_is_to_be_imported(session, settings):
+    site = Site(session)
+    site.intervention.went_live_on = FIRST + timedelta(days=20)
+    found = measure(site, settings, looks(FIRST + timedelta(days=20), 4)[0])
+    assert "contacts of 40 more days before 2 June 2025 have to be imported" in found.reasons[0]
