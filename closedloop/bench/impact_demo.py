@@ -155,7 +155,11 @@ def _family(fix: Fix) -> list[str]:
 def _unaffected(fix: Fix, as_of: date) -> list[str]:
     earliest = fix.shipped_on - timedelta(days=RECENT_DAYS)
     fixed = {
-        key for other in FIXES if earliest <= other.shipped_on <= as_of for key in other.intents
+        key
+        for other in FIXES
+        if other.shipped_on <= as_of
+        and counted_from(other.shipped_on, other.roll_out_days) >= earliest
+        for key in other.intents
     }
     return [i.key for i in INTENTS if i.key not in fixed | set(_family(fix))]
 

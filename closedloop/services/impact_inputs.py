@@ -17,6 +17,7 @@ from closedloop.domain.impact import (
     RECENT_DAYS,
     SIBLING_LIKENESS,
     MeasurementWindow,
+    counted_from,
 )
 from closedloop.domain.impact_overlap import GoLive
 from closedloop.domain.themes import GONE_STATUSES
@@ -67,7 +68,7 @@ class Comparison:
         So alike that contacts may move there; never controls.
     left_out : tuple of LeftOut
     other_fixes : tuple of OtherFix
-        Live from `RECENT_DAYS` before go-live to the last day read.
+        Live by the last day read, and rolled out no sooner than `RECENT_DAYS` before go-live.
     """
 
     controls: tuple[ThemeName, ...]
@@ -192,12 +193,14 @@ def list_themes_in_use(session: Session) -> list[ThemeName]:
 def _other_fixes(
     go_lives: Iterable[GoLive], mine: Collection[int], window: MeasurementWindow
 ) -> list[OtherFix]:
-    """Return the changes whose going live falls between shortly before this one and as_of."""
+    """Return the changes live by as_of whose roll-out reached to shortly before this one."""
     earliest = window.go_live - timedelta(days=RECENT_DAYS)
     return [
         OtherFix(theme_id, one.title, one.went_live_on, one.id)
         for one in sorted(go_lives, key=lambda one: (one.went_live_on, one.id))
-        if one.id not in mine and earliest <= one.went_live_on <= window.as_of
+        if one.id not in mine
+        and one.went_live_on <= window.as_of
+        and counted_from(one.went_live_on, one.rollout_days) >= earliest
         for theme_id in sorted(one.theme_ids)
     ]
 

@@ -168,19 +168,22 @@ def check_together(around: Surroundings) -> list[Check]:
 
 
 def check_other_fixes(around: Surroundings) -> Check:
-    """Say what else went live around it, on other themes."""
+    """Say what else went live or was still being rolled out around it, on other themes."""
     mine = {one.id for one in around.touched} | {around.theme.id}
     elsewhere = [fix for fix in around.other_fixes if fix.theme_id not in mine]
     fixes = {(fix.intervention_id, fix.title, fix.went_live_on) for fix in elsewhere}
     themes = len({fix.theme_id for fix in elsewhere})
     if len(fixes) > 1:
         sentence = (
-            f"{len(fixes)} other fixes went live around it; the {themes} themes they touch are "
-            "left out of the comparison."
+            f"{len(fixes)} other fixes went live or were rolled out around it; the {themes} themes "
+            "they touch are left out of the comparison."
         )
         return Check("other_fixes", _OK, sentence)
     if fixes:
         left_out = "its theme is" if themes == 1 else f"the {themes} themes it touches are"
-        sentence = f"One other fix went live around it; {left_out} left out of the comparison."
+        sentence = (
+            f"One other fix went live or was rolled out around it; {left_out} left out of the "
+            "comparison."
+        )
         return Check("other_fixes", _OK, sentence)
-    return Check("other_fixes", _OK, "No other fix went live around it.")
+    return Check("other_fixes", _OK, "No other fix went live or was rolled out around it.")

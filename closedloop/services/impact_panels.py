@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -71,15 +70,16 @@ def read_panel(session: Session, *, settings: Settings, as_of: date, days: int) 
 
 def _list_fixes(
     session: Session, column_of: Mapping[int, int], first_day: date
-) -> tuple[tuple[tuple[int, int], ...], ...]:
+) -> tuple[tuple[tuple[int, int, int], ...], ...]:
     """Return for each column which days something shipped disturbs; see `Panel`."""
-    found: list[list[tuple[int, int]]] = [[] for _ in column_of]
+    found: list[list[tuple[int, int, int]]] = [[] for _ in column_of]
     for one in list_go_lives(session):
         first = (one.went_live_on - first_day).days
-        last = first + one.rollout_days + AFTER_DAYS - 1
+        rolled_out = first + one.rollout_days
+        last = rolled_out + AFTER_DAYS - 1
         for theme_id in one.theme_ids & column_of.keys():
             if last >= 0:
-                found[column_of[theme_id]].append((first, last))
+                found[column_of[theme_id]].append((first, rolled_out, last))
     return tuple(tuple(sorted(stretches)) for stretches in found)
 
 
@@ -96,10 +96,3 @@ def _list_families(session: Session, column_of: Mapping[int, int]) -> tuple[froz
             found[column_of[one]].add(column_of[other])
             found[column_of[other]].add(column_of[one])
     return tuple(frozenset(columns) for columns in found)
-
-
-def first_contact_days(panel: Panel) -> list[int]:
-    """Return the index of the first day with a contact of each column; the end without any."""
-    some = panel.counts > 0
-    first = np.where(some.any(axis=0), some.argmax(axis=0), panel.n_days)
-    return [int(day) for day in first]

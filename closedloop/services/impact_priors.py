@@ -18,7 +18,7 @@ from closedloop.queries.impact_site import list_themes_with_history
 from closedloop.queries.site import get_data_span
 from closedloop.services.askers import require_permission
 from closedloop.services.audit import record_event
-from closedloop.services.impact_panels import SitePanel, first_contact_days, read_panel
+from closedloop.services.impact_panels import SitePanel, read_panel
 from closedloop.services.jobs import queue_job
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from ml.impact import METHOD_VERSION
@@ -140,7 +140,7 @@ def learn_site_prior(
 
 def _weigh(read: SitePanel, themes: list[int], report: Report) -> list[Floats]:
     """Return how well each setting explains each theme; those with a fix are no comparison."""
-    panel, first_days = read.panel, first_contact_days(read.panel)
+    panel, first_days = read.panel, read.panel.first_contact_days()
     columns = [read.theme_ids.index(theme) for theme in themes]
     steady = {column for column, stretches in enumerate(panel.fixes) if not stretches}
     evidence = []

@@ -119,8 +119,8 @@ def settings_in_force(settings: Settings) -> tuple[SettingInForce, ...]:
         SettingInForce(
             "Unaffected themes",
             f"up to {MOST_CONTROLS}, with {CONTROL_LEAST_MEAN:g} contacts a day or more",
-            f"They show what would have happened anyway. One with a fix of its own in the "
-            f"{RECENT_DAYS} days before, or since, is left out.",
+            f"They show what would have happened anyway. One with a fix of its own that was still "
+            f"being rolled out in the {RECENT_DAYS} days before, or went live since, is left out.",
             "fixed by the method",
         ),
         SettingInForce(

@@ -18,7 +18,7 @@ from ml.impact.types import Bools, ImpactEstimate, Verdict
 LEAST_PRE = 74  # days of history that step 4 of the recipe asks for
 LEAST_MEAN = 0.5  # contacts a day; sparser themes cannot be spoken about anyway
 AFTER_DAYS = 84
-RECENT_FIX_DAYS = 28  # a fix this shortly before still blurs a comparison
+RECENT_FIX_DAYS = 28  # a fix rolled out this shortly before still blurs a comparison
 THEMES_A_DATE = 5  # themes that share a date share the look at their surroundings
 CLAIMS = frozenset({Verdict.FELL, Verdict.ROSE})
 
@@ -35,9 +35,9 @@ class Panel:
         Contacts a day, without gaps.
     first_day : date
         The day of counts[0].
-    fixes : tuple of tuples of (int, int)
+    fixes : tuple of tuples of (int, int, int)
         For each theme the stretches that something shipped disturbs: index of the day of going
-        live and of the last day after it that is still looked at, both inclusive.
+        live, of the first day after its roll-out and of the last day that is still looked at.
     families : tuple of frozenset of int
         For each theme the columns that contacts may move to: never compared with.
     holidays : tuple of date
@@ -45,7 +45,7 @@ class Panel:
 
     counts: Counts
     first_day: date
-    fixes: tuple[tuple[tuple[int, int], ...], ...]
+    fixes: tuple[tuple[tuple[int, int, int], ...], ...]
     families: tuple[frozenset[int], ...]
     holidays: tuple[date, ...] = ()
 
@@ -53,6 +53,12 @@ class Panel:
     def n_days(self) -> int:
         """Days in all."""
         return int(self.counts.shape[0])
+
+    def first_contact_days(self) -> list[int]:
+        """Return the index of the first day with a contact of each theme; the end without any."""
+        some = self.counts > 0
+        first = np.where(some.any(axis=0), some.argmax(axis=0), self.n_days)
+        return [int(day) for day in first]
 
 
 @dataclass(frozen=True)
@@ -170,8 +176,9 @@ def choose_placebos(
 def quiet_days(panel: Panel, *, after: int = AFTER_DAYS) -> Bools:
     """Return for which day and theme a placebo may be set, shape (n_days, n_themes).
 
-    It needs history, all days of the looks, contacts enough, and no fix of the theme between the
-    date and the last day looked at, nor one still looked at on the date.
+    It needs history since the theme's first contact, all days of the looks, contacts enough, and
+    no fix of the theme between the date and the last day looked at, nor one still looked at on
+    the date.
     """
     counts = panel.counts
     quiet = np.zeros(counts.shape, dtype=bool)
@@ -180,8 +187,10 @@ def quiet_days(panel: Panel, *, after: int = AFTER_DAYS) -> Bools:
     days = np.arange(1, panel.n_days + 1)[:, None]
     mean_before = running[:-1] / np.maximum(days - 1, 1)
     quiet &= mean_before >= LEAST_MEAN
+    for theme, born in enumerate(panel.first_contact_days()):
+        quiet[: born + LEAST_PRE, theme] = False
     for theme, stretches in enumerate(panel.fixes):
-        for first, last in stretches:
+        for first, _, last in stretches:
             quiet[max(0, first - after + 1) : last + 1, theme] = False
     return quiet
 
@@ -243,7 +252,7 @@ class _Reading:
 def _estimate_date(
     panel: Panel, how: _Reading, day: int, themes: Sequence[int], days: int
 ) -> list[ImpactEstimate]:
-    """Estimate one look of the themes of a date.
+    """Estimate one look of the themes of a date, each from its first contact on.
 
     They are compared with the same others, so that these are looked at once for all of them;
     where that would leave too few to look around, each with its own.
@@ -251,16 +260,18 @@ def _estimate_date(
     first, last = max(0, day - how.pre_days), day + days
     aside = frozenset(themes).union(*(panel.families[theme] for theme in themes))
     common = _eligible(panel, aside, day, last - 1, first, how.most_controls)
-    cases = []
+    born, cases = panel.first_contact_days(), []
     for theme in themes:
-        columns = common
-        if len(common) < MOST_TRIED:
-            columns = controls_of(panel, day, theme, last - 1, first, how.most_controls)
+        begin, columns = max(first, born[theme]), common
+        if begin > first:
+            columns = _eligible(panel, aside, day, last - 1, begin, how.most_controls)
+        if len(columns) < MOST_TRIED:
+            columns = controls_of(panel, day, theme, last - 1, begin, how.most_controls)
         case = ImpactCase(
-            panel.counts[first:last, theme],
-            day - first,
-            panel.first_day + timedelta(days=first),
-            controls=panel.counts[first:last][:, columns] if columns else None,
+            panel.counts[begin:last, theme],
+            day - begin,
+            panel.first_day + timedelta(days=begin),
+            controls=panel.counts[begin:last][:, columns] if columns else None,
             holidays=panel.holidays,
             alpha=how.alpha,
             prior=how.prior,
@@ -272,7 +283,7 @@ def _estimate_date(
 def controls_of(
     panel: Panel, day: int, theme: int, last: int, first: int = 0, most: int = 60
 ) -> list[int]:
-    """Return the columns compared with: no family, no fix shortly before the date or since.
+    """Return the columns compared with: no family, no fix since, none rolled out shortly before.
 
     Parameters
     ----------
@@ -296,7 +307,10 @@ def _eligible(
         for column in range(panel.counts.shape[1])
         if column not in aside
         and means[column] >= LEAST_MEAN
-        and not any(day - RECENT_FIX_DAYS <= live <= last for live, _ in panel.fixes[column])
+        and not any(
+            live <= last and rolled_out >= day - RECENT_FIX_DAYS
+            for live, rolled_out, _ in panel.fixes[column]
+        )
     ]
     return sorted(sorted(eligible, key=lambda column: (-means[column], column))[:most])
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
+import pytest
+
+from closedloop.domain.actions import ActionStatus
 from closedloop.domain.impact import MOST_CONTROLS, MeasurementWindow
 from closedloop.services.impact_inputs import (
     choose_comparison,
@@ -13,7 +16,7 @@ from closedloop.services.impact_inputs import (
     stack_counts,
 )
 from tests.factories.series import make_alike
-from tests.factories.themes import make_theme
+from tests.factories.themes import make_action, make_intervention, make_theme
 
 
 def test_columns_follow_the_ids_and_a_silent_theme_is_zeros():
@@ -49,6 +52,30 @@ def test_the_largest_themes_are_compared_with_and_the_rest_is_named(session):
     )
     assert [control.id for control in found.controls] == [one.id for one in others[2:]]
     assert {out.theme.id for out in found.left_out} == {one.id for one in others[:2]}
+
+
+@pytest.mark.parametrize(
+    ("rollout_days", "is_left_out"), [(0, False), (11, False), (12, True), (60, True)]
+)
+def test_a_theme_in_the_middle_of_its_own_roll_out_is_no_comparison(
+    session, rollout_days, is_left_out
+):
+    theme, other = make_theme(session), make_theme(session)
+    live = date(2026, 3, 11)
+    action = make_action(session, other, ActionStatus.SHIPPED)
+    make_intervention(
+        session, action, went_live_on=live - timedelta(days=40), rollout_days=rollout_days
+    )
+    found = choose_comparison(
+        session,
+        theme_id=theme.id,
+        intervention_id=None,
+        window=MeasurementWindow(live - timedelta(days=90), live, 0, live),
+        family=[],
+        counts={other.id: [9] * 90},
+    )
+    assert [one.theme.id for one in found.left_out] == [other.id] * is_left_out
+    assert [one.id for one in found.controls] == [other.id] * (not is_left_out)
 
 
 def test_holidays_are_those_of_the_part_of_the_country_and_of_the_days():

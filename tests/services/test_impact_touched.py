@@ -63,7 +63,7 @@ def test_fixes_of_one_theme_within_four_weeks_are_measured_as_one(session, setti
         session, settings=settings, intervention_id=second.id, as_of=SECOND_LOOK, by=BY
     )
     assert (other.observed, other.avoided, other.n_pre) == (found.observed, found.avoided, N_PRE)
-    assert check(other, "other_fixes")["sentence"] == "No other fix went live around it."
+    assert check(other, "other_fixes")["sentence"].startswith("No other fix went live or was")
 
 
 def test_before_the_second_went_live_the_first_is_measured_alone(session, settings):

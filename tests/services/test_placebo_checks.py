@@ -115,7 +115,7 @@ def test_a_theme_with_a_fix_is_not_checked_around_it(session, settings, themes):
         )
     read = read_panel(session, settings=settings, as_of=LAST, days=728)
 
-    assert read.panel.fixes[0] == ((150, 150 + 30 + 83),)
+    assert read.panel.fixes[0] == ((150, 180, 180 + 83),)
     assert read.panel.fixes[5] == ()
     row = row_of(session, run(session, settings, most=50))
     assert row.detail["themes"] == 1

@@ -56,7 +56,7 @@ def test_dates_have_history_and_all_days_of_the_looks():
 
 def test_no_date_meets_something_shipped_or_its_after_window_or_another_date():
     live = 200
-    panel = steady(3, 600, fixes=(((live, live + 83),), (), ()))
+    panel = steady(3, 600, fixes=(((live, live, live + 83),), (), ()))
     quiet = quiet_days(panel)
 
     assert quiet[live - 84, 0], "all its days lie before the fix"
@@ -79,7 +79,7 @@ def test_themes_with_hardly_a_contact_are_left_alone():
 
 
 def test_a_comparison_leaves_out_family_fixes_around_and_sparse_themes():
-    fixes = ((), (), ((105, 188),), ((150, 233),), ((20, 103),), ())
+    fixes = ((), (), ((105, 105, 188),), ((150, 150, 233),), ((20, 20, 103),), ())
     families = (frozenset({1}), *(frozenset(),) * 5)
     panel = steady(6, fixes=fixes, families=families)
     panel.counts[:, 5] = 0
@@ -88,6 +88,35 @@ def test_a_comparison_leaves_out_family_fixes_around_and_sparse_themes():
     assert controls_of(panel, 130, 0, 213) == [4]
     # day 140 to 149: the fix of theme 2 lies further back, that of theme 3 ahead
     assert controls_of(panel, 140, 0, 149) == [2, 3, 4]
+
+
+def test_a_theme_in_the_middle_of_its_roll_out_is_no_comparison():
+    # live on day 20, over 60 and over 100 days; a third, over 150, begins after the days read
+    fixes = ((), ((20, 80, 163),), ((20, 120, 203),), ((214, 364, 447),), (), ())
+    panel = steady(6, fixes=fixes)
+
+    assert controls_of(panel, 130, 0, 213) == [1, 3, 4, 5]
+    assert controls_of(panel, 108, 0, 213) == [3, 4, 5], "28 days after is shortly before"
+    assert controls_of(panel, 109, 0, 214) == [1, 4, 5]
+
+
+def test_the_days_before_the_first_contact_of_a_theme_are_not_its_history():
+    panel = steady(8)
+    panel.counts[:100, 3] = 0
+    chosen = [(220, 3)]
+    quiet = quiet_days(panel)
+    [[found]] = list(run_placebos(panel, chosen, look_days=(28,)))
+
+    expected = estimate_impact(
+        panel.counts[100:248, 3],
+        120,
+        MONDAY + timedelta(days=100),
+        controls=panel.counts[100:248][:, [0, 1, 2, 4, 5, 6, 7]],
+        alpha=0.015,
+    )
+    assert found.z == (expected.z,)
+    assert not quiet[: 100 + LEAST_PRE, 3].any()
+    assert quiet[100 + LEAST_PRE, 3]
 
 
 def test_the_largest_themes_are_compared_with_and_given_in_order():
