@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
@@ -69,6 +70,48 @@ def q_values(p_values: Sequence[float]) -> list[float]:
 def q_value(own: float, others: Sequence[float]) -> float:
     """Return the adjusted p-value of one look among the others judged with it."""
     return q_values([own, *others])[0]
+
+
+@dataclass(frozen=True)
+class LookBeside:
+    """A look that was tested, as others are judged with it.
+
+    Attributes
+    ----------
+    changes : frozenset of int
+        Interventions that were measured as one, its own among them.
+    as_of : date
+        Last data day, inclusive.
+    p_value : float
+    """
+
+    changes: frozenset[int]
+    as_of: date
+    p_value: float
+
+
+def p_values_of_others(mine: Collection[int], beside: Iterable[LookBeside]) -> list[float]:
+    """Return the p-values that a look is judged with: one of each change, none of its own.
+
+    Changes measured as one have one number between them. Counted for each, it would pass for as
+    many discoveries and make itself look sure. So of looks that have a change in common, also by
+    way of others, the one with the newest data counts, of those the least sure.
+
+    Parameters
+    ----------
+    mine : collection of int
+        Interventions that are measured as one with the look that is judged.
+    beside : iterable of LookBeside
+    """
+    told: list[tuple[frozenset[int], LookBeside]] = []
+    for look in beside:
+        changes, newest = look.changes, look
+        same = [one for one in told if one[0] & look.changes]
+        for others, other in same:
+            changes |= others
+            newest = max(newest, other, key=lambda one: (one.as_of, one.p_value))
+        told = [*(one for one in told if one not in same), (changes, newest)]
+    return [look.p_value for changes, look in told if not changes & frozenset(mine)]
 
 
 def is_withheld(verdict: Verdict, q: float | None) -> bool:

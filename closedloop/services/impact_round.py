@@ -28,7 +28,12 @@ from closedloop.domain.impact import (
     RUNNING_EVERY_DAYS,
     looks,
 )
-from closedloop.domain.impact_judging import TESTED, remeasure_days
+from closedloop.domain.impact_judging import (
+    TESTED,
+    LookBeside,
+    p_values_of_others,
+    remeasure_days,
+)
 from closedloop.domain.impact_overlap import superseded_on
 from closedloop.domain.jobs import Progress
 from closedloop.domain.themes import ThemeStatus
@@ -45,8 +50,9 @@ from closedloop.services.impact_writing import (
     find_held_on,
     find_measurement,
     judged_inputs,
+    list_looks_beside,
     lock_intervention,
-    p_values_beside,
+    measured_as_one,
     prepare,
     write_measurement,
 )
@@ -262,12 +268,14 @@ def _measure_looks(round_: _Round, due: list[_Due]) -> None:
     read = _read_all(round_, due)
     found = _estimate_all(round_, read)
     tested = [
-        one.own.p_value if one is not None and one.verdict in TESTED else None for one in found
+        LookBeside(one.changes, one.due.as_of, estimates.own.p_value)
+        for one, estimates in zip(read, found, strict=True)
+        if estimates is not None and estimates.verdict in TESTED
     ]
-    for place, (one, estimates) in enumerate(zip(read, found, strict=True)):
+    for one, estimates in zip(read, found, strict=True):
         if estimates is not None:
-            round_others = [p for n, p in enumerate(tested) if p is not None and n != place]
-            inputs = judged_inputs(one.prepared.reading, [*round_others, *one.beside])
+            others = p_values_of_others(one.changes, [*tested, *one.beside])
+            inputs = judged_inputs(one.prepared.reading, others)
             judged = judge_among(estimates, inputs.others)
             _write(round_, one, inputs, judged)
         round_.tell(1)
@@ -284,11 +292,16 @@ def _measure_running(round_: _Round, due: list[_Due]) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Read:
-    """One measurement that was read; `beside` are p-values of looks of its day that stand."""
+    """One measurement that was read; `beside` are looks of its day that stand."""
 
     due: _Due
     prepared: Prepared
-    beside: Sequence[float]
+    beside: Sequence[LookBeside]
+
+    @property
+    def changes(self) -> frozenset[int]:
+        """Interventions that are measured as one with it, its own among them."""
+        return measured_as_one(self.due.intervention_id, self.prepared.reading)
 
 
 def _read_all(round_: _Round, due: list[_Due]) -> list[_Read]:
@@ -314,7 +327,7 @@ def _read(session: Session, round_: _Round, due: _Due) -> _Read | None:
     prepared = prepare(reading)
     if find_measurement(session, due.intervention_id, prepared) is not None:
         return None
-    beside = p_values_beside(session, due.intervention_id, due.as_of) if due.is_look else []
+    beside = list_looks_beside(session, due.intervention_id, due.as_of) if due.is_look else []
     return _Read(due, prepared, beside)
 
 

@@ -13,7 +13,7 @@ from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.errors import NotFound
 from closedloop.domain.impact import Displacement, Verdict
-from closedloop.domain.impact_judging import TESTED
+from closedloop.domain.impact_judging import TESTED, LookBeside, p_values_of_others
 from closedloop.domain.impact_words import spelt
 from closedloop.models import ImpactMeasurement, Intervention
 from closedloop.queries.site import get_pence_per_minute
@@ -81,20 +81,30 @@ def judged_inputs(reading: Reading, others: Sequence[float]) -> MeasurementInput
     )
 
 
-def p_values_beside(session: Session, intervention_id: int, as_of: date) -> list[float]:
-    """Return the p-values of looks of other changes with data to the same day.
+def measured_as_one(intervention_id: int, reading: Reading) -> frozenset[int]:
+    """Return the interventions whose one change was read, that of the reading among them."""
+    overlap = reading.around.overlap
+    return frozenset({intervention_id, *(one.id for one in (overlap.members if overlap else ()))})
+
+
+def list_looks_beside(session: Session, intervention_id: int, as_of: date) -> list[LookBeside]:
+    """Return looks of other interventions with data to the same day.
 
     That is what a look which is measured by itself is judged with. Of a look that was measured
     several times the newest row counts, and only what was tested.
     """
     m = ImpactMeasurement
     rows = session.execute(
-        sa.select(m.intervention_id, m.p_value, m.verdict)
+        sa.select(m.intervention_id, m.p_value, m.verdict, m.detail["joint"])
         .where(m.is_look, m.as_of == as_of, m.intervention_id != intervention_id)
         .order_by(m.id)
     )
-    newest = {one: (p_value, verdict) for one, p_value, verdict in rows}
-    return [p_value for p_value, verdict in newest.values() if verdict in TESTED]
+    newest = {row[0]: row for row in rows}
+    return [
+        LookBeside(frozenset({one, *(other["id"] for other in joint or ())}), as_of, p_value)
+        for one, p_value, verdict, joint in newest.values()
+        if verdict in TESTED
+    ]
 
 
 def find_held_on(session: Session, intervention_id: int, as_of: date) -> date | None:
@@ -170,8 +180,9 @@ def measure_alone(
     prepared = prepare(reading)
     if existing := find_measurement(session, intervention.id, prepared):
         return existing
-    beside = p_values_beside(session, intervention.id, reading.window.as_of)
-    inputs = judged_inputs(reading, beside)
+    beside = list_looks_beside(session, intervention.id, reading.window.as_of)
+    mine = measured_as_one(intervention.id, reading)
+    inputs = judged_inputs(reading, p_values_of_others(mine, beside))
     return write_measurement(
         session, intervention, prepared, inputs, make_estimates(inputs), settings=settings, by=by
     )

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from closedloop.domain.impact import LOOK_ALPHA, QUARTER_ALPHA, Range, Verdict
 from closedloop.domain.impact_judging import (
     Lately,
+    LookBeside,
     is_withheld,
     judge_lately,
     look_alpha,
     only_fades,
+    p_values_of_others,
     q_value,
     q_values,
     remeasure_days,
@@ -46,6 +48,24 @@ def test_q_values_never_lie_below_p_values_and_keep_their_order(p_values):
     ranked = [q for _, q in sorted(zip(p_values, found, strict=True))]
     assert ranked == sorted(ranked)
     assert q_value(p_values[0], p_values[1:]) == found[0]
+
+
+def test_changes_measured_as_one_are_one_p_value_among_the_others_and_none_of_their_own():
+    first, later = date(2026, 2, 20), date(2026, 2, 27)
+    beside = [
+        LookBeside(frozenset({1, 2}), first, 0.01),
+        LookBeside(frozenset({1, 2}), first, 0.01),
+        LookBeside(frozenset({3}), first, 0.2),
+        LookBeside(frozenset({4}), first, 0.3),
+        LookBeside(frozenset({4, 5}), later, 0.04),
+        LookBeside(frozenset({5}), first, 0.5),
+    ]
+    assert sorted(p_values_of_others({9}, beside)) == [0.01, 0.04, 0.2]
+    assert sorted(p_values_of_others({3}, reversed(beside))) == [0.01, 0.04]
+    assert sorted(p_values_of_others({5}, beside)) == [0.01, 0.2], "4 is its own by way of 4 and 5"
+    assert p_values_of_others({1, 3, 4}, beside) == []
+    unlike = [LookBeside(frozenset({1}), first, p) for p in (0.2, 0.3, 0.1)]
+    assert p_values_of_others({9}, unlike) == [0.3], "the least sure"
 
 
 def test_alone_the_q_value_is_the_p_value():

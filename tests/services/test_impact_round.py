@@ -11,6 +11,7 @@ from multiprocessing import get_context
 import pytest
 import sqlalchemy as sa
 
+from closedloop.domain.actions import ActionStatus
 from closedloop.domain.impact import (
     FOLLOW_UP_DAYS,
     LOOK_ALPHA,
@@ -37,7 +38,7 @@ from tests.factories.series import (
     add_days,
     make_definitions,
 )
-from tests.factories.themes import make_theme
+from tests.factories.themes import make_action, make_intervention, make_theme
 from tests.services.test_impact import (
     BY,
     LIVE,
@@ -210,6 +211,49 @@ def test_looks_of_one_night_are_judged_together(session, settings, database):
     for row in rows:
         others = sorted(one.p_value for one in rows if one is not row)
         assert row.detail["judged_with"] == others
+
+
+def add_twin(site):
+    """The same change, recorded as another action of the same theme."""
+    action = make_action(site.session, site.theme, ActionStatus.SHIPPED, title="The same again")
+    return make_intervention(site.session, action, went_live_on=LIVE, rollout_days=ROLLOUT)
+
+
+def test_a_change_recorded_twice_is_judged_as_one(session, settings, database):
+    site = Site(session, n_controls=0)
+    others = [add_second_site(site, seed=40 + n) for n in range(3)]
+    twins = {site.intervention.id, add_twin(site).id}
+    make_definitions(session, [site.theme, *(one.theme for one in others)], number=2)
+    session.commit()
+    run_due(database, settings, LOOKS[0])
+    with database.reading() as reading:
+        rows = reading.scalars(sa.select(ImpactMeasurement)).all()
+    mine = [row for row in rows if row.intervention_id in twins]
+    apart = [row for row in rows if row.intervention_id not in twins]
+    assert len({row.p_value for row in mine}) == 1
+    for row in mine:
+        assert row.detail["judged_with"] == sorted(one.p_value for one in apart)
+    for row in apart:
+        beside = [mine[0].p_value, *(one.p_value for one in apart if one is not row)]
+        assert row.detail["judged_with"] == sorted(beside)
+    expected = q_values([mine[0].p_value, *(row.p_value for row in apart)])
+    assert [row.q_value for row in (*mine[:1], *apart)] == pytest.approx(expected)
+
+
+def test_a_change_recorded_twice_and_measured_by_itself_is_judged_as_one(session, settings):
+    site = Site(session, n_controls=0)
+    second, twin = add_second_site(site), add_twin(site)
+    make_definitions(session, [site.theme, second.theme], number=2)
+    first = measure(site, settings, LOOKS[0])
+    same, other = (
+        measure_intervention(
+            session, settings=settings, intervention_id=one.id, as_of=LOOKS[0], by=BY
+        )
+        for one in (twin, second)
+    )
+    assert same.p_value == first.p_value
+    assert (first.detail["judged_with"], same.detail["judged_with"]) == ([], [])
+    assert other.detail["judged_with"] == [first.p_value]
 
 
 def withheld(session, settings, p_beside):
