@@ -9,6 +9,7 @@ from datetime import date
 from closedloop.domain.impact_overlap import Overlap
 from closedloop.domain.impact_stages import Stage
 from closedloop.queries.series import SameThemeRepeats
+from closedloop.services.impact_gaps import EmptyDays
 from closedloop.services.impact_inputs import OtherFix, ThemeName
 
 
@@ -55,8 +56,7 @@ class Surroundings:
         7-day repeats of mature days.
     smallest_drop : float or None
         Share worth having, as planned.
-    empty_days : tuple of date
-        Days from go-live on without a contact of any theme.
+    empty : EmptyDays
     touched : tuple of ThemeName
         What is added up, the action's own theme first, in the order of the parts.
     overlap : Overlap or None
@@ -79,7 +79,7 @@ class Surroundings:
     repeats_before: SameThemeRepeats
     repeats_after: SameThemeRepeats
     smallest_drop: float | None
-    empty_days: tuple[date, ...]
+    empty: EmptyDays
     touched: tuple[ThemeName, ...] = ()
     overlap: Overlap | None = None
     driver: DriverUsed | None = None

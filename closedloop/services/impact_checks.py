@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import date
 
 from closedloop.domain.impact import (
     LATELY_DAYS,
@@ -269,12 +270,27 @@ def _holidays(around: Surroundings) -> Check:
 
 
 def _data_gaps(around: Surroundings) -> list[Check]:
-    if not around.empty_days:
-        return []
-    days = len(around.empty_days)
-    sentence = (
-        f"{days} {'day' if days == 1 else 'days'} since the change, the first on "
-        f"{spelt(around.empty_days[0])}, hold no contact of any theme. If an import is missing, "
-        "the number is too good."
+    """Say which days have no contact of any theme; nothing where there is none."""
+    empty, said = around.empty, []
+    if empty.since:
+        said.append(
+            f"{_empty(empty.since, 'since')}, as if an import were missing: not counted. Once it "
+            "is there, the next measurement counts them."
+        )
+    if empty.before:
+        said.append(f"{_empty(empty.before, 'before')}: not counted.")
+    if empty.counted:
+        said.append(
+            f"{_empty(empty.counted, 'since')}, as such days had at times before: counted. If an "
+            "import is missing, the number is too good."
+        )
+    return [Check("data_gaps", _WARN, " ".join(said))] if said else []
+
+
+def _empty(days: Sequence[date], when: str) -> str:
+    if len(days) == 1:
+        return f"1 day {when} the change, {spelt(days[0])}, holds no contact of any theme"
+    return (
+        f"{len(days)} days {when} the change, the first on {spelt(days[0])}, hold no contact of "
+        "any theme"
     )
-    return [Check("data_gaps", _WARN, sentence)]

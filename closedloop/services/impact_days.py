@@ -1,8 +1,8 @@
-"""Days as a measurement reads them: by channel, by driver, rolled out, without contacts."""
+"""Days as a measurement reads them: by channel, by driver, rolled out, with their repeats."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import date, timedelta
 
 import numpy as np
@@ -10,19 +10,19 @@ from sqlalchemy.orm import Session
 
 from closedloop.domain.contacts import HEADLINE_WINDOW, last_mature_day
 from closedloop.domain.errors import NotMeasurable
-from closedloop.domain.impact import LATELY_DAYS, LOOK_DAYS, MeasurementWindow
+from closedloop.domain.impact import LATELY_DAYS, MeasurementWindow
 from closedloop.domain.impact_overlap import GoLive
 from closedloop.domain.impact_stages import Stage, share_reached
 from closedloop.models import Intervention
 from closedloop.queries.series import SameThemeRepeats, channel_counts, get_same_theme_repeats
 from closedloop.services.impact_around import DriverUsed
+from closedloop.services.impact_gaps import LEAST_DAYS
 from closedloop.services.impact_packing import Counts, Floats
 from closedloop.services.impact_shared import read_driver
 
 MOST_DAYS_WITHOUT_DRIVER = 0.10  # share of the days read; a driver with more holes is not used
 LEAST_CHANNEL_MEAN = 0.5  # contacts a day before the change; sparser channels say too little
 MOST_CHANNELS = 5  # the largest before the change; the others are one together
-LEAST_DAYS = min(LOOK_DAYS)  # counted days that the first look reads
 REPEAT_DAYS = 84  # mature days before go-live that the repeat rate is held against
 
 
@@ -125,16 +125,3 @@ def _repeats(
 ) -> SameThemeRepeats:
     found = [get_same_theme_repeats(session, one, first_day, last_day) for one in theme_ids]
     return SameThemeRepeats(sum(one.identified for one in found), sum(one.repeats for one in found))
-
-
-def list_empty_days(
-    days: list[date], counts: Mapping[int, Counts], window: MeasurementWindow
-) -> tuple[date, ...]:
-    """Return days since the change without any contact, on weekdays that had some before."""
-    busy = np.sum([*counts.values(), np.zeros(len(days), dtype=np.int32)], axis=0) > 0
-    open_weekdays = {days[n].weekday() for n in range(window.n_pre) if busy[n]}
-    return tuple(
-        day
-        for day, had in zip(days[window.n_pre :], busy[window.n_pre :], strict=True)
-        if not had and day.weekday() in open_weekdays
-    )

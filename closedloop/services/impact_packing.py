@@ -43,7 +43,8 @@ class MeasurementInputs:
         The day of counts[0].
     n_pre : int
     skip : tuple of int
-        Indexes of roll-out days.
+        Indexes of days that are not counted: of roll-outs, and those for which an import is
+        missing, before and since go-live.
     holidays : tuple of date
         Within the days read.
     alpha : float

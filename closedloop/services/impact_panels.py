@@ -10,12 +10,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
-from closedloop.domain.impact import SIBLING_LIKENESS
+from closedloop.domain.impact import SIBLING_LIKENESS, MeasurementWindow
 from closedloop.domain.power import DECIDING_LOOKS
 from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import Theme, ThemeLikeness
 from closedloop.queries.go_lives import list_go_lives
 from closedloop.queries.series import daily_counts, get_series_span
+from closedloop.services.impact_gaps import find_empty_days
 from closedloop.services.impact_inputs import list_holidays, stack_counts
 from ml.impact.monitor import Panel
 
@@ -58,12 +59,16 @@ def read_panel(session: Session, *, settings: Settings, as_of: date, days: int) 
     )
     every_day, counts = daily_counts(session, None, first_day, as_of)
     column_of = {theme_id: column for column, theme_id in enumerate(theme_ids)}
+    holidays = list_holidays(settings.holiday_country, first_day, as_of)
+    whole = MeasurementWindow(first_day, as_of + timedelta(days=1), 0, as_of)
+    lacking = find_empty_days(every_day, counts, whole, holidays).before
     panel = Panel(
         counts=stack_counts(counts, theme_ids, len(every_day)),
         first_day=first_day,
         fixes=_list_fixes(session, column_of, first_day),
         families=_list_families(session, column_of),
-        holidays=list_holidays(settings.holiday_country, first_day, as_of),
+        holidays=holidays,
+        lacking=tuple((day - first_day).days for day in lacking),
     )
     return SitePanel(panel, theme_ids)
 

@@ -35,7 +35,6 @@ from closedloop.queries.series import (
 from closedloop.services.impact_around import DriverUsed, Surroundings
 from closedloop.services.impact_days import (
     days_before_lately,
-    list_empty_days,
     read_channels,
     read_driver_used,
     repeats_after,
@@ -43,6 +42,7 @@ from closedloop.services.impact_days import (
     rollout_indexes,
     shares_of,
 )
+from closedloop.services.impact_gaps import EmptyDays, check_days_left, find_empty_days
 from closedloop.services.impact_inputs import (
     Comparison,
     ThemeName,
@@ -156,6 +156,7 @@ class _Scope:
     beside: Comparison
     holidays: tuple[tuple[date, str], ...] | None
     stages: list[Stage]
+    empty: EmptyDays
 
     @property
     def touched_ids(self) -> tuple[int, ...]:
@@ -200,6 +201,7 @@ def _read_scope(
         go_lives=shared.go_lives,
         themes=shared.themes,
     )
+    holidays = find_holidays(settings.holiday_country, window.first_day, window.as_of)
     return _Scope(
         shared=shared,
         overlap=overlap,
@@ -209,9 +211,10 @@ def _read_scope(
         days=days,
         counts=counts,
         beside=beside,
-        holidays=find_holidays(settings.holiday_country, window.first_day, window.as_of),
+        holidays=holidays,
         # of changes measured as one each reached its customers by itself: no share fits all
         stages=[] if overlap.is_joint else stages_from_json(intervention.stages),
+        empty=find_empty_days(days, counts, window, [day for day, _ in holidays or ()]),
     )
 
 
@@ -226,7 +229,7 @@ def _read_inputs(
     parts = stack_counts(scope.counts, scope.touched_ids, n_days)
     has_parts = len(scope.touched) > 1
     channels, channel_names = read_channels(session, scope.touched_ids, window)
-    skip = rollout_indexes(scope.overlap.members, window, n_days, is_staged=bool(scope.stages))
+    skip = _days_not_counted(scope)
     prior = scope.shared.prior
     inputs = MeasurementInputs(
         counts=parts.sum(axis=1, dtype=np.int32),
@@ -281,7 +284,7 @@ def _read_around(
             counted_from=_first_counted(window, scope.stages),
         ),
         smallest_drop=_smallest_drop(intervention),
-        empty_days=list_empty_days(scope.days, scope.counts, window),
+        empty=scope.empty,
         touched=scope.touched,
         overlap=scope.overlap,
         driver=driver,
@@ -289,6 +292,17 @@ def _read_around(
         before=tuple(int(count) for count in inputs.counts[: window.n_pre]),
         is_young=scope.is_young,
     )
+
+
+def _days_not_counted(scope: _Scope) -> tuple[int, ...]:
+    """Return the days of roll-outs, and those for which an import is missing."""
+    window, n_days = scope.window, len(scope.days)
+    rolled_out = rollout_indexes(
+        scope.overlap.members, window, n_days, is_staged=bool(scope.stages)
+    )
+    check_days_left(window, n_days, rolled_out, scope.empty)
+    lacking = {(day - window.first_day).days for day in scope.empty.lacking}
+    return tuple(sorted({*rolled_out, *lacking}))
 
 
 def _smallest_drop(intervention: Intervention) -> float:

@@ -41,6 +41,8 @@ class Panel:
     families : tuple of frozenset of int
         For each theme the columns that contacts may move to: never compared with.
     holidays : tuple of date
+    lacking : tuple of int
+        Indexes of days for which an import is missing; they are not counted.
     """
 
     counts: Counts
@@ -48,6 +50,7 @@ class Panel:
     fixes: tuple[tuple[tuple[int, int, int], ...], ...]
     families: tuple[frozenset[int], ...]
     holidays: tuple[date, ...] = ()
+    lacking: tuple[int, ...] = ()
 
     @property
     def n_days(self) -> int:
@@ -273,6 +276,7 @@ def _estimate_date(
             panel.first_day + timedelta(days=begin),
             controls=panel.counts[begin:last][:, columns] if columns else None,
             holidays=panel.holidays,
+            skip=[lost - begin for lost in panel.lacking if begin <= lost < last],
             alpha=how.alpha,
             prior=how.prior,
         )

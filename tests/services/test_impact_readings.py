@@ -5,13 +5,28 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
+from closedloop.domain.errors import NotMeasurable
 from closedloop.domain.impact import Verdict, looks
 from closedloop.domain.themes import ThemeStatus
+from closedloop.models import DailyRollup
 from closedloop.services.impact import measure_intervention, reproduce_measurement
+from closedloop.services.impact_inputs import list_holidays
+from tests.factories.rollups import slice_again
 from tests.factories.series import add_days, draw_counts, make_controls, make_definitions
 from tests.factories.themes import make_action, make_intervention, make_theme
-from tests.services.test_impact import BY, FIRST, LIVE, LOOKS, Site, measure
+from tests.services.test_impact import (
+    BY,
+    FIRST,
+    LIVE,
+    LOOKS,
+    N_PRE,
+    ROLLOUT,
+    Site,
+    check,
+    measure,
+)
 
 
 def add_young(session, *, days, mean=30.0, number=1):
@@ -88,3 +103,54 @@ def test_history_that_is_missing_for_all_themes_is_to_be_imported(session, setti
     site.intervention.went_live_on = FIRST + timedelta(days=20)
     found = measure(site, settings, looks(FIRST + timedelta(days=20), 4)[0])
     assert "contacts of 40 more days before 2 June 2025 have to be imported" in found.reasons[0]
+
+
+def lose(session, days):
+    """Take away an import: whatever came on these days, of all themes."""
+    session.execute(sa.delete(DailyRollup).where(DailyRollup.day.in_(days)))
+    session.flush()
+    slice_again(session, days)
+
+
+@pytest.mark.parametrize("n_controls", [0, 6])
+def test_days_that_lack_an_import_are_not_counted_as_contacts_avoided(
+    session, settings, n_controls
+):
+    site = Site(session, change=0, n_controls=n_controls, mean=40)
+    counted_from = LIVE + timedelta(days=ROLLOUT)
+    lose(session, [counted_from + timedelta(days=n) for n in (2, 3, 4, 5, 9, 20)])
+    lose(session, [FIRST + timedelta(days=n) for n in (100, 101)])
+
+    with pytest.raises(NotMeasurable, match="5 of the 14 days counted since the change hold no"):
+        measure(site, settings, LOOKS[0])
+    found = measure(site, settings, LOOKS[1])
+
+    assert found.verdict is Verdict.NO_CHANGE
+    assert (found.n_pre, found.n_post) == (N_PRE - 2, 28 - 6)
+    said = check(found, "data_gaps")
+    assert said["state"] == "warn"
+    assert "6 days since the change, the first on 9 February 2026, hold no" in said["sentence"]
+    assert "2 days before the change, the first on 10 September 2025, hold" in said["sentence"]
+    again = reproduce_measurement(session, measurement_id=found.id)
+    assert again.same, again.differences
+
+
+def test_a_look_that_waited_for_an_import_is_made_up_for(session, settings):
+    site = Site(session, change=0, n_controls=0, mean=40)
+    gap = LIVE + timedelta(days=ROLLOUT + 3)
+    lose(session, [gap])
+    with pytest.raises(NotMeasurable, match="1 of the 14 days counted"):
+        measure(site, settings, LOOKS[0])
+    add_days(session, site.theme, gap, [40])
+    found = measure(site, settings, LOOKS[0])
+    assert (found.is_look, found.n_post) == (True, 14)
+
+
+def test_a_site_that_is_closed_at_weekends_and_on_holidays_counts_these_days(session, settings):
+    site = Site(session, change=0, n_controls=6, mean=40)
+    all_days = [FIRST + timedelta(days=n) for n in range((LOOKS[3] - FIRST).days + 1)]
+    holidays = set(list_holidays("GB-ENG", FIRST, LOOKS[3]))
+    lose(session, [day for day in all_days if day.weekday() > 4 or day in holidays])
+    found = measure(site, settings, LOOKS[3])
+    assert (found.n_pre, found.n_post) == (N_PRE, 84)
+    assert "data_gaps" not in {one["name"] for one in found.detail["checks"]}

@@ -12,7 +12,7 @@ from closedloop.domain.accounts import Role
 from closedloop.domain.audit import COMMAND_LINE, NIGHTLY_ROUND, Actor
 from closedloop.domain.errors import NotAllowed, NotMeasurable
 from closedloop.domain.jobs import JobKind
-from closedloop.models import AuditEvent, ImpactPrior, PlaceboCheck
+from closedloop.models import AuditEvent, DailyRollup, ImpactPrior, PlaceboCheck
 from closedloop.queries.impact_site import find_newest_check, list_checks
 from closedloop.services.impact_panels import read_panel
 from closedloop.services.long_work import Cancelled
@@ -23,6 +23,7 @@ from closedloop.services.placebo_checks import (
 )
 from ml.impact import METHOD_VERSION
 from tests.factories.accounts import make_user
+from tests.factories.rollups import slice_again
 from tests.factories.series import add_days, draw_counts, make_alike, make_controls
 from tests.factories.themes import make_action, make_intervention, make_theme
 
@@ -133,8 +134,17 @@ def test_the_panel_holds_themes_families_and_holidays(session, settings, themes)
     assert read.panel.families[4] == {1}
     assert read.panel.families[2] == set()
     assert date(2025, 12, 25) in read.panel.holidays
+    assert read.panel.lacking == ()
     first = draw_counts(100, mean=6, first_day=FIRST, n_days=N_DAYS)
     assert read.panel.counts[:, 0].tolist() == first[-100:]
+
+
+def test_the_panel_knows_the_days_that_lack_an_import(session, settings, themes):
+    gap = [FIRST + timedelta(days=n) for n in (60, 61)]
+    session.execute(sa.delete(DailyRollup).where(DailyRollup.day.in_(gap)))
+    slice_again(session, gap)
+    read = read_panel(session, settings=settings, as_of=LAST, days=728)
+    assert read.panel.lacking == (60, 61)
 
 
 def test_it_is_due_once_a_week_or_when_the_prior_changed(session, settings, themes):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
 
@@ -117,6 +118,24 @@ def test_the_days_before_the_first_contact_of_a_theme_are_not_its_history():
     assert found.z == (expected.z,)
     assert not quiet[: 100 + LEAST_PRE, 3].any()
     assert quiet[100 + LEAST_PRE, 3]
+
+
+def test_days_that_lack_an_import_are_not_counted():
+    panel = steady(8)
+    panel.counts[[150, 225, 226]] = 0
+    [[counted]] = list(run_placebos(panel, [(220, 3)], look_days=(28,)))
+    [[found]] = list(
+        run_placebos(replace(panel, lacking=(10, 150, 225, 226)), [(220, 3)], look_days=(28,))
+    )
+    expected = estimate_impact(
+        panel.counts[:248, 3],
+        220,
+        MONDAY,
+        controls=panel.counts[:248][:, [0, 1, 2, 4, 5, 6, 7]],
+        skip=(10, 150, 225, 226),
+        alpha=0.015,
+    )
+    assert found.z == (expected.z,) != counted.z
 
 
 def test_the_largest_themes_are_compared_with_and_given_in_order():
