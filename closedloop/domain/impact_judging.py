@@ -29,15 +29,15 @@ def look_alpha(look: int, *, has_claimed: bool) -> float:
 
     The first four looks may each claim at `LOOK_ALPHA`: together they call a change that did
     nothing a change in at most 5 % of cases. A quarterly look that repeats a claim in force adds
-    no new error and asks for the same; one that would make the first claim asks for
-    `QUARTER_ALPHA`, so the three of them add at most .3 points.
+    no new error and asks for the same; one that would make a new claim, for the first time or to
+    the other side, asks for `QUARTER_ALPHA`, so the three of them add at most .3 points.
 
     Parameters
     ----------
     look : int
         1 to 7.
     has_claimed : bool
-        Whether an earlier look of the same change has said that it fell or rose.
+        Whether the newest look before it has said the same: that it fell, or that it rose.
     """
     return LOOK_ALPHA if look <= FIRST_LOOKS or has_claimed else QUARTER_ALPHA
 

@@ -46,6 +46,8 @@ class Estimates:
         The newest days on their own; None unless the contacts fell long enough ago.
     smallest_drop : float
         Share worth having that `lately` is held against, 0 where none was planned.
+    alpha : float
+        Significance that was asked.
     """
 
     own: ImpactEstimate
@@ -58,6 +60,7 @@ class Estimates:
     channel_names: tuple[str, ...]
     lately: ImpactEstimate | None
     smallest_drop: float
+    alpha: float
 
     @property
     def is_withheld(self) -> bool:
@@ -103,12 +106,33 @@ def make_many(inputs: Sequence[MeasurementInputs]) -> list[Estimates]:
     What they find out about the same unaffected themes on the same days they find out once.
     """
     owns = estimate_many([_case(one, one.counts) for one in inputs])
+    inputs, owns = _ask_turns_for_more(inputs, owns)
     asked = [_beside(one, own) for one, own in zip(inputs, owns, strict=True)]
     answers = iter(estimate_many([case for cases in asked for case in cases.values()]))
     return [
         _assemble(one, own, {name: next(answers) for name in cases})
         for one, own, cases in zip(inputs, owns, asked, strict=True)
     ]
+
+
+def _ask_turns_for_more(
+    inputs: Sequence[MeasurementInputs], owns: Sequence[ImpactEstimate]
+) -> tuple[list[MeasurementInputs], list[ImpactEstimate]]:
+    """Return all with the significance asked of their side, and what they say at that."""
+    asked = [
+        replace(one, alpha=one.alpha_of(own.avoided)) if _leaves_zero_out(own) else one
+        for one, own in zip(inputs, owns, strict=True)
+    ]
+    turned = [n for n, one in enumerate(asked) if one.alpha != inputs[n].alpha]
+    found = list(owns)
+    again = estimate_many([_case(asked[n], asked[n].counts) for n in turned]) if turned else []
+    for place, own in zip(turned, again, strict=True):
+        found[place] = own
+    return asked, found
+
+
+def _leaves_zero_out(own: ImpactEstimate) -> bool:
+    return own.avoided_low > 0 or own.avoided_high < 0
 
 
 def _beside(inputs: MeasurementInputs, own: ImpactEstimate) -> dict[str, ImpactCase]:
@@ -148,6 +172,7 @@ def _assemble(
         channel_names=inputs.channel_names if channels else (),
         lately=found.get("lately"),
         smallest_drop=inputs.smallest_drop or 0.0,
+        alpha=inputs.alpha,
     )
     return judge_among(alone, inputs.others)
 
@@ -217,7 +242,7 @@ def list_figures(estimates: Estimates, inputs: MeasurementInputs) -> dict[str, A
     return {
         "z": own.z,
         "level": own.level,
-        "alpha": inputs.alpha,
+        "alpha": estimates.alpha,
         "could_have_seen": own.could_have_seen,
         "controls_used": own.controls_used,
         "controls_tried": own.controls_tried,

@@ -71,6 +71,9 @@ class MeasurementInputs:
         Share worth having; what the newest days are held against.
     others : tuple of float or None
         p-values of the looks judged with this one, smallest first; None outside of looks.
+    alpha_fell, alpha_rose : float or None
+        Significance asked of a fall or of a rise, where that is stricter than `alpha`: a claim
+        in force says the contrary. None where it is `alpha`.
     """
 
     counts: Counts
@@ -95,6 +98,13 @@ class MeasurementInputs:
     lately: tuple[int, ...] = ()
     smallest_drop: float | None = None
     others: tuple[float, ...] | None = None
+    alpha_fell: float | None = None
+    alpha_rose: float | None = None
+
+    def alpha_of(self, avoided: float) -> float:
+        """Return the significance asked of so many contacts avoided; below 0 is a rise."""
+        stricter = self.alpha_fell if avoided > 0 else self.alpha_rose
+        return self.alpha if stricter is None else stricter
 
 
 def pack_inputs(inputs: MeasurementInputs) -> bytes:
@@ -140,8 +150,9 @@ def _sometimes(inputs: MeasurementInputs) -> dict[str, NDArray[Any]]:
             arrays[name] = np.asarray(values, dtype=np.float64)
     if inputs.lately:
         arrays["lately"] = _whole(inputs.lately)
-    if inputs.smallest_drop is not None:
-        arrays["smallest_drop"] = np.array(inputs.smallest_drop, dtype=np.float64)
+    for name in ("smallest_drop", "alpha_fell", "alpha_rose"):
+        if (number := getattr(inputs, name)) is not None:
+            arrays[name] = np.array(number, dtype=np.float64)
     if inputs.others is not None:
         arrays["others"] = np.array(inputs.others, dtype=np.float64)
     return arrays
@@ -182,11 +193,15 @@ def unpack_inputs(packed: bytes) -> MeasurementInputs:
             stages=arrays["stages"] if "stages" in names else None,
             prior=arrays["prior"] if "prior" in names else None,
             lately=_ints(arrays, "lately") if "lately" in names else (),
-            smallest_drop=float(arrays["smallest_drop"].item())
-            if "smallest_drop" in names
-            else None,
+            smallest_drop=_number(arrays, "smallest_drop"),
             others=tuple(float(p) for p in arrays["others"]) if "others" in names else None,
+            alpha_fell=_number(arrays, "alpha_fell"),
+            alpha_rose=_number(arrays, "alpha_rose"),
         )
+
+
+def _number(arrays: Mapping[str, Any], name: str) -> float | None:
+    return float(arrays[name].item()) if name in arrays else None
 
 
 def _ints(arrays: Mapping[str, Any], name: str) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from closedloop.domain.impact import (
     LOOK_DAYS,
     PRE_DAYS_MAX,
     MeasurementWindow,
+    Verdict,
     counted_from,
     look_number,
     look_on,
@@ -128,8 +129,8 @@ def read_for_measuring(
     number = check_defined(session, theme, scope.shared)
     _check_assigned(session, scope.shared, scope.window)
     look, is_look = _look_of(intervention, scope.window.as_of)
-    alpha = _alpha_of(session, intervention.id, look, is_look=is_look)
-    inputs, driver = _read_inputs(session, intervention, scope, alpha)
+    asked = _ask(session, intervention.id, look, is_look=is_look)
+    inputs, driver = _read_inputs(session, intervention, scope, asked)
     around = _read_around(session, settings, intervention, scope, inputs, driver)
     seconds = get_mean_handle_seconds(
         session, scope.touched_ids, scope.window.first_day, scope.last_before
@@ -219,7 +220,7 @@ def _read_scope(
 
 
 def _read_inputs(
-    session: Session, intervention: Intervention, scope: _Scope, alpha: float
+    session: Session, intervention: Intervention, scope: _Scope, asked: _Asked
 ) -> tuple[MeasurementInputs, DriverUsed | None]:
     """Return everything that the estimates are made from, and the driver asked for."""
     window, n_days = scope.window, len(scope.days)
@@ -241,7 +242,7 @@ def _read_inputs(
         n_pre=window.n_pre,
         skip=skip,
         holidays=tuple(day for day, _ in scope.holidays or ()),
-        alpha=alpha,
+        alpha=asked.alpha,
         definition_set_id=scope.shared.definition_set_id,
         method_version=METHOD_VERSION,
         parts=parts if has_parts else None,
@@ -253,6 +254,8 @@ def _read_inputs(
         prior=None if prior is None else np.array(prior, dtype=np.float64),
         lately=days_before_lately(window.n_pre, n_days, skip),
         smallest_drop=_smallest_drop(intervention),
+        alpha_fell=asked.alpha_fell,
+        alpha_rose=asked.alpha_rose,
     )
     return inputs, driver
 
@@ -372,16 +375,33 @@ def _look_of(intervention: Intervention, as_of: date) -> tuple[int, bool]:
     return look_number(went_live_on, rollout, as_of), on is not None
 
 
-def _alpha_of(session: Session, intervention_id: int, look: int, *, is_look: bool) -> float:
+@dataclass(frozen=True)
+class _Asked:
+    """What a look asks for, by side; see `MeasurementInputs`."""
+
+    alpha: float
+    alpha_fell: float | None
+    alpha_rose: float | None
+
+
+def _ask(session: Session, intervention_id: int, look: int, *, is_look: bool) -> _Asked:
     """Return what this look asks for; a running estimate asks for what the next look will."""
     asked = min(look if is_look else look + 1, len(LOOK_DAYS))
-    claimed = sa.exists().where(
-        ImpactMeasurement.intervention_id == intervention_id,
-        ImpactMeasurement.is_look,
-        ImpactMeasurement.look < asked,
-        ImpactMeasurement.verdict.in_(CLAIMS),
+    m = ImpactMeasurement
+    before = session.scalar(
+        sa.select(m.verdict)
+        .where(m.intervention_id == intervention_id, m.is_look, m.look < asked)
+        .order_by(m.as_of.desc(), m.id.desc())
+        .limit(1)
     )
-    return look_alpha(asked, has_claimed=bool(session.scalar(sa.select(claimed))))
+    new = look_alpha(asked, has_claimed=False)
+    alpha = look_alpha(asked, has_claimed=before in CLAIMS)
+    is_stricter = new != alpha
+    return _Asked(
+        alpha,
+        alpha_fell=new if is_stricter and before is Verdict.ROSE else None,
+        alpha_rose=new if is_stricter and before is Verdict.FELL else None,
+    )
 
 
 def _first_counted(window: MeasurementWindow, stages: list[Stage]) -> date:

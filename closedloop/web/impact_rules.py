@@ -80,7 +80,8 @@ def settings_in_force(settings: Settings) -> tuple[SettingInForce, ...]:
             "Proof asked of a look",
             f"chance below {pct(LOOK_ALPHA)}",
             "Stricter than the usual 5 %, because several looks have several chances to be wrong. "
-            f"The first claim of a quarterly look needs less than {pct(QUARTER_ALPHA)}.",
+            f"What a quarterly look claims and the look before it did not needs less than "
+            f"{pct(QUARTER_ALPHA)}.",
             "fixed by the method",
         ),
         SettingInForce(

@@ -45,6 +45,7 @@ FULL = replace(
     lately=(2,),
     smallest_drop=0.15,
     others=(0.001, 0.7),
+    alpha_rose=0.001,
 )
 
 

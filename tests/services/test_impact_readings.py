@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from closedloop.domain.errors import NotMeasurable
-from closedloop.domain.impact import Verdict, looks
+from closedloop.domain.impact import LOOK_ALPHA, LOOK_DAYS, QUARTER_ALPHA, Verdict, looks
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import DailyRollup
 from closedloop.services.impact import measure_intervention, reproduce_measurement
+from closedloop.services.impact_estimates import make_estimates
 from closedloop.services.impact_inputs import list_holidays
+from closedloop.services.impact_readings import read_for_measuring
+from tests.factories.impact import make_measurement
 from tests.factories.rollups import slice_again
 from tests.factories.series import add_days, draw_counts, make_controls, make_definitions
 from tests.factories.themes import make_action, make_intervention, make_theme
@@ -154,3 +158,43 @@ def test_a_site_that_is_closed_at_weekends_and_on_holidays_counts_these_days(ses
     found = measure(site, settings, LOOKS[3])
     assert (found.n_pre, found.n_post) == (N_PRE, 84)
     assert "data_gaps" not in {one["name"] for one in found.detail["checks"]}
+
+
+def asked_at(session, settings, site, as_of):
+    inputs = read_for_measuring(session, settings, site.intervention, as_of).inputs
+    return inputs.alpha, inputs.alpha_fell, inputs.alpha_rose
+
+
+def test_a_claim_that_was_taken_back_is_none_to_repeat(session, settings):
+    site = Site(session, change=0, n_controls=0, after=LOOK_DAYS[4] + ROLLOUT)
+    make_measurement(session, site.intervention, as_of=LOOKS[0], verdict=Verdict.ROSE)
+    assert asked_at(session, settings, site, LOOKS[4]) == (LOOK_ALPHA, QUARTER_ALPHA, None)
+    assert asked_at(session, settings, site, LOOKS[3]) == (LOOK_ALPHA, None, None)
+    make_measurement(session, site.intervention, as_of=LOOKS[1], verdict=Verdict.NO_CHANGE)
+    assert asked_at(session, settings, site, LOOKS[4]) == (QUARTER_ALPHA, None, None)
+    make_measurement(session, site.intervention, as_of=LOOKS[3], verdict=Verdict.FELL)
+    assert asked_at(session, settings, site, LOOKS[4]) == (LOOK_ALPHA, None, QUARTER_ALPHA)
+    # between looks it asks what the next one will
+    day = LOOKS[3] + timedelta(days=9)
+    assert asked_at(session, settings, site, day) == (LOOK_ALPHA, None, QUARTER_ALPHA)
+
+
+def test_a_quarterly_claim_to_the_other_side_asks_for_what_a_first_claim_does(session, settings):
+    site = Site(session, change=0.4, n_controls=0, mean=9, after=LOOK_DAYS[4] + ROLLOUT, seed=5)
+    make_measurement(session, site.intervention, as_of=LOOKS[3], verdict=Verdict.FELL)
+    inputs = read_for_measuring(session, settings, site.intervention, LOOKS[4]).inputs
+    alone = make_estimates(replace(inputs, alpha_rose=None))
+    assert (alone.verdict, alone.alpha) == (Verdict.ROSE, LOOK_ALPHA)
+    assert QUARTER_ALPHA < alone.own.p_value < LOOK_ALPHA  # else this site tells nothing
+
+    found = measure(site, settings, LOOKS[4])
+
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.detail["alpha"] == QUARTER_ALPHA
+    assert (found.avoided, found.p_value) == (alone.own.avoided, alone.own.p_value)
+    assert "this look asks for less than 0.1%" in found.reasons[0]
+    again = reproduce_measurement(session, measurement_id=found.id)
+    assert again.same, again.differences
+    # a rise that repeats a rise is claimed
+    repeated = make_estimates(replace(inputs, alpha_fell=QUARTER_ALPHA, alpha_rose=None))
+    assert (repeated.verdict, repeated.alpha) == (Verdict.ROSE, LOOK_ALPHA)
