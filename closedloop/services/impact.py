@@ -44,7 +44,8 @@ def measure_intervention(
     On the last data day of a look the verdict is spoken: action and theme follow it. It is
     judged among the looks of other changes with data to the same day that stand already; the
     nightly round judges all that fall due together. Between looks the estimate runs and moves
-    nothing. The same inputs return the row that stands.
+    nothing, and so it does when the data of a look that was spoken have changed since: a look is
+    spoken once. The same inputs return the row that stands.
 
     Parameters
     ----------

@@ -49,6 +49,7 @@ from closedloop.services.impact_writing import (
     Prepared,
     find_held_on,
     find_measurement,
+    has_spoken,
     judged_inputs,
     list_looks_beside,
     lock_intervention,
@@ -351,6 +352,8 @@ def _write(round_: _Round, read: _Read, inputs: MeasurementInputs, estimates: Es
             intervention = lock_intervention(session, due.intervention_id)
             if find_measurement(session, due.intervention_id, read.prepared) is not None:
                 return  # somebody was faster
+            if due.is_look and has_spoken(session, due.intervention_id, read.prepared.reading.look):
+                return  # with other data, and a look is spoken once
             write_measurement(
                 session,
                 intervention,

@@ -74,6 +74,13 @@ def find_measurement(
     )
 
 
+def has_spoken(session: Session, intervention_id: int, look: int) -> bool:
+    """Say whether a look of that number stands: it is spoken once."""
+    m = ImpactMeasurement
+    spoken = sa.exists().where(m.intervention_id == intervention_id, m.is_look, m.look == look)
+    return bool(session.scalar(sa.select(spoken)))
+
+
 def judged_inputs(reading: Reading, others: Sequence[float]) -> MeasurementInputs:
     """Return what a measurement keeps: a look with the p-values that it is judged among."""
     return (
@@ -176,10 +183,17 @@ def write_measurement(
 def measure_alone(
     session: Session, settings: Settings, intervention: Intervention, reading: Reading, by: Actor
 ) -> ImpactMeasurement:
-    """Estimate and write what was read, a look judged with those of its day that are there."""
+    """Estimate and write what was read, a look judged with those of its day that are there.
+
+    Where that look was spoken already, with data that were others then, it is measured again and
+    speaks no verdict.
+    """
     prepared = prepare(reading)
     if existing := find_measurement(session, intervention.id, prepared):
         return existing
+    if reading.is_look and has_spoken(session, intervention.id, reading.look):
+        reading = replace(reading, is_look=False)
+        prepared = replace(prepared, reading=reading)
     beside = list_looks_beside(session, intervention.id, reading.window.as_of)
     mine = measured_as_one(intervention.id, reading)
     inputs = judged_inputs(reading, p_values_of_others(mine, beside))

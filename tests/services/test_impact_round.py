@@ -386,6 +386,36 @@ def test_a_round_killed_in_the_middle_goes_on_where_it_stopped(session, settings
     assert run_due(database, settings, SECOND_LOOK).measured == 0
 
 
+def test_a_look_that_somebody_spoke_while_the_round_computed_is_not_spoken_twice(
+    session, settings, database
+):
+    site = Site(session)
+    theme_id, intervention_id = site.theme.id, site.intervention.id
+    session.commit()
+    begun = []
+
+    @contextmanager
+    def overtaken():
+        begun.append(1)
+        if len(begun) == 3:  # after the list and the reading, before the writing
+            with database.transaction() as other:
+                add_days(other, other.get_one(Theme, theme_id), LOOKS[0], [7], channel="letter")
+                measure_intervention(
+                    other,
+                    settings=settings,
+                    intervention_id=intervention_id,
+                    as_of=LOOKS[0],
+                    by=BY,
+                )
+        with database.transaction() as inner:
+            yield inner
+
+    summary = run_due(database, settings, LOOKS[0], overtaken)
+
+    assert (len(begun), summary.measured, summary.looks) == (3, 0, 0)
+    assert [(row.as_of, row.is_look) for row in list_rows(database)] == [(LOOKS[0], True)]
+
+
 def test_people_can_stop_a_round(session, settings, database):
     site = Site(session)
     add_second_site(site)

@@ -30,6 +30,7 @@ from tests.services.test_impact import (
     SECOND_LOOK,
     Site,
     measure,
+    verbs,
 )
 
 
@@ -156,3 +157,22 @@ def test_late_contacts_make_a_new_measurement_and_leave_the_first_as_it_was(sess
     assert {name: getattr(stands, name) for name in before} == before
     assert second.observed == stands.observed + 40
     assert reproduce_measurement(session, measurement_id=first.id).same
+
+
+def test_a_look_measured_again_after_late_contacts_speaks_no_second_verdict(session, settings):
+    site = Site(session, change=0)
+    first = measure(site, settings)
+    status, events = site.action.status, len(verbs(session))
+    make_definitions(session, [site.theme], number=2)
+    add_days(session, site.theme, LIVE - timedelta(days=80), [600] * 60, channel="letter")
+    again = measure(site, settings)
+    assert again.id != first.id
+    assert (again.look, again.is_look) == (first.look, False)
+    assert (again.q_value, again.detail["judged_with"]) == (None, None)
+    assert again.detail["alpha"] == first.detail["alpha"]
+    assert again.verdict is not first.verdict  # else these contacts tell nothing
+    assert site.action.status is status
+    assert verbs(session)[events:] == ["impact.measured"]
+    assert measure(site, settings) is again
+    made = reproduce_measurement(session, measurement_id=again.id)
+    assert made.same, made.differences
