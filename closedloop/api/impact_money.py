@@ -14,9 +14,9 @@ from closedloop.domain.impact import Range, Verdict
 from closedloop.domain.money_words import money_notes
 from closedloop.domain.payback import PaybackState, payback_words
 from closedloop.extensions import current_settings, db
-from closedloop.queries.impact import list_looks_in_force
-from closedloop.queries.impact_money import ActionMoney, get_action_money, get_total_money
+from closedloop.queries.impact_money import ActionMoney, get_action_money
 from closedloop.queries.impact_page import find_shipped
+from closedloop.queries.impact_total import get_portfolio
 from closedloop.queries.site import get_pence_per_minute
 
 
@@ -58,7 +58,8 @@ class MoneyOut(Out):
 class TotalMoneyOut(Out):
     """What shipped actions are worth together, by their newest looks."""
 
-    actions: int = Field(description="Actions whose newest look gave a range.")
+    actions: int = Field(description="Actions whose newest look can be added.")
+    inconclusive: int = Field(description="Not in it, as nothing can be told of them.")
     timed: int = Field(description="Of them those with handle times.")
     priced: int = Field(description="Of them those whose minutes have a price.")
     as_one: int = Field(description="In it by way of another one: both measured as one change.")
@@ -75,9 +76,11 @@ class TotalMoneyOut(Out):
 @needs("impact.view")
 def get_total_money_view() -> TotalMoneyOut:
     """Give minutes, people and money of all looks in force, with the range of their sum."""
-    found = get_total_money(db.session, list_looks_in_force(db.session), pence_now=_pence_now())
+    portfolio = get_portfolio(db.session, pence_now=_pence_now())
+    found = portfolio.money
     return TotalMoneyOut(
         actions=found.actions,
+        inconclusive=portfolio.total.inconclusive,
         timed=found.timed,
         priced=found.priced,
         as_one=found.as_one,

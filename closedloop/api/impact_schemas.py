@@ -40,8 +40,10 @@ class MeasurementQuery(Page):
 class ImpactTotal(Out):
     """What shipped actions avoided together; null where no verdict has a range yet."""
 
-    actions: int = Field(description="Actions whose newest look gave a range.")
-    without_range: int = Field(description="Shipped actions that are not in it.")
+    actions: int = Field(description="Actions whose newest look can be added.")
+    without_range: int = Field(
+        description="Shipped actions that are not in it; `verdicts` says how many inconclusive."
+    )
     moved: int = Field(description="Counted with the themes that their contacts moved to.")
     avoided: RangeOut | None = Field(
         description="Contacts; a quarter of errors is in common for the same days and themes."

@@ -22,6 +22,7 @@ from closedloop.cli.options import (
 from closedloop.domain.contacts import WINDOWS, window_for
 from closedloop.domain.errors import Invalid, Refusal
 from closedloop.domain.impact import LOOK_DAYS, Range, Verdict
+from closedloop.domain.impact_page_words import left_out
 from closedloop.domain.impact_words import spelt, to_words
 from closedloop.domain.money_words import worth_in_words
 from closedloop.domain.placebos import say_all
@@ -97,6 +98,7 @@ def _facts(found: Report, cut: date, site: Site) -> dict[str, Any]:
         "to": found.last_day,
         "data_to": cut,
         "actions_with_range": found.total.actions,
+        "inconclusive": found.total.inconclusive,
         "avoided": _range(found.total.avoided),
         "agent_minutes": _range(money.minutes),
         "full_time_people": _range(money.people),
@@ -137,7 +139,7 @@ def _print(found: Report, cut: date, site: Site) -> None:
     total = found.total
     rose = sum(row.verdict is Verdict.ROSE for row in found.shipped)
     back = sum(row.came_back_since is not None for row in found.shipped)
-    click.echo(headline(total.avoided, came_back=back, rose=rose))
+    click.echo(headline(total.avoided, came_back=back, rose=rose, inconclusive=total.inconclusive))
     click.echo(f"{spelt(found.first_day)} to {spelt(found.last_day)}, data to {spelt(cut)}\n")
     if said := worth_in_words(
         found.money.minutes, found.money.people, found.money.pence, site.settings.currency
@@ -153,6 +155,8 @@ def _print(found: Report, cut: date, site: Site) -> None:
         )
         without = [f"{s.unidentified_share or 0:.1%}" for s in (first, last)]
         click.echo(f"Contacts without a known customer, in no rate: {without[0]} and {without[1]}.")
+    if said := left_out(total.without_range, total.inconclusive):
+        click.echo(f"Contacts avoided: {said}")
     _print_rows(found)
     click.echo(
         f"\nOpen actions: {len(found.open_actions)}. Themes that came back: "

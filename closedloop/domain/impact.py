@@ -58,6 +58,9 @@ Above it false claims become half as frequent again (reference study); the metho
 nothing only above a larger share.
 """
 
+MOST_MOVED = 0.20
+"""Share of the unaffected themes moved on the date of a change above which nothing is claimed."""
+
 SHARE_MOVED = 1 / 3
 """Share of what one theme lost from which its siblings' gain counts as a move."""
 

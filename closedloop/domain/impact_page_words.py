@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from closedloop.domain.impact import WARN_FROM_MOVED, CheckState, Verdict
-from closedloop.domain.impact_words import NARROW
+from closedloop.domain.impact_doubts import are_many
+from closedloop.domain.impact_words import NARROW, moved_words
 
 CHECK_QUESTIONS: dict[str, str] = {
     "controls": "Each unaffected theme is measured as if the change had been made there on the "
@@ -67,16 +68,17 @@ def held_against(verdict: Verdict, detail: Mapping[str, Any]) -> str:
     if not used:
         return "There is no unaffected theme to hold it against: it rests on its own history."
     themes = "1 unaffected theme" if used == 1 else f"{used} unaffected themes"
-    if verdict not in (Verdict.FELL, Verdict.ROSE):
-        return f"It was held against {themes}."
-    what = "fall" if verdict is Verdict.FELL else "rise"
     share, tried = (
         detail.get("share_of_controls_moved") or 0.0,
         detail.get("controls_tried") or used,
     )
-    if share > WARN_FROM_MOVED:
-        moved = round(share * tried)
-        return f"But {moved} of {tried} unaffected themes moved on the same date as well."
+    # an inconclusive verdict for that very reason has said so
+    is_said = verdict is Verdict.INCONCLUSIVE and are_many(share, tried)
+    if share > WARN_FROM_MOVED and not is_said:
+        return f"But {moved_words(round(share * tried), tried)} on the same date as well."
+    if verdict not in (Verdict.FELL, Verdict.ROSE):
+        return f"It was held against {themes}."
+    what = "fall" if verdict is Verdict.FELL else "rise"
     alone = (detail.get("own_history") or {}).get("verdict", verdict.value)
     if alone != verdict.value:
         said = alone.replace("_", " ")
@@ -127,18 +129,43 @@ def stands_behind(verdicts: Mapping[Verdict, int], without_range: int) -> str:
         Verdict.FELL: "fell",
         Verdict.ROSE: "rose",
         Verdict.NO_CHANGE: "showed no change",
-        Verdict.INCONCLUSIVE: "inconclusive",
     }
     counted = [f"{verdicts[one]:,} {said}" for one, said in words.items() if verdicts.get(one)]
-    if not counted:
+    inconclusive = verdicts.get(Verdict.INCONCLUSIVE, 0)
+    if counted:
+        number = sum(verdicts.get(one, 0) for one in words)
+        noun = "verdict stands" if number == 1 else "verdicts stand"
+        said = f"{number:,} {noun} behind it: {', '.join(counted)}."
+    elif not inconclusive:
         return "No verdict with a range stands behind it yet."
-    number = sum(verdicts.get(one, 0) for one in words)
-    noun = "verdict stands" if number == 1 else "verdicts stand"
-    said = f"{number:,} {noun} behind it: {', '.join(counted)}."
-    if without_range:
-        left = "action has" if without_range == 1 else "actions have"
-        said += f" {without_range:,} more shipped {left} no range to add."
+    else:
+        said = "No verdict that can be added stands behind it yet."
+    if inconclusive:
+        are = "action is" if inconclusive == 1 else "actions are"
+        said += f" {inconclusive:,} more shipped {are} inconclusive and not in it."
+    if no_range := without_range - inconclusive:
+        left = "action has" if no_range == 1 else "actions have"
+        said += f" {no_range:,} more shipped {left} no range to add."
     return said
+
+
+def left_out(without_range: int, inconclusive: int) -> str:
+    """Say how many shipped actions are not in a total, and why; empty when all are.
+
+    Parameters
+    ----------
+    without_range : int
+        Shipped actions that are not in it.
+    inconclusive : int
+        Of these, the ones whose verdict is inconclusive.
+    """
+    if not without_range:
+        return ""
+    no_range = without_range - inconclusive
+    why = [f"{inconclusive:,} inconclusive"] if inconclusive else []
+    why += [f"{no_range:,} without a look yet or without enough data"] if no_range else []
+    noun = "shipped action is" if without_range == 1 else "shipped actions are"
+    return f"{without_range:,} {noun} not in it: {', '.join(why)}."
 
 
 def drop_range(low: float, middle: float, high: float, expected: float) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from closedloop.domain.impact import LOOK_DAYS, Displacement, Range, Verdict
+from closedloop.domain.impact import LOOK_DAYS, LOOK_Q, Displacement, Range, Verdict
+from closedloop.domain.impact_doubts import NOT_TOLD, Doubt, DoubtKind
 
 NARROW = "\N{NARROW NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
@@ -48,6 +49,8 @@ class Finding:
         Contacts avoided over the theme and those beside it.
     reasons : tuple of str
         The method's own sentences.
+    doubt : Doubt
+        Why it is inconclusive; says nothing of other verdicts.
     """
 
     verdict: Verdict
@@ -62,6 +65,7 @@ class Finding:
     displacement: Displacement = Displacement.NONE
     net: Range | None = None
     reasons: tuple[str, ...] = ()
+    doubt: Doubt = NOT_TOLD
 
 
 def contacts(value: float) -> str:
@@ -105,12 +109,13 @@ def answer(found: Finding) -> list[Part]:
     if found.verdict is Verdict.NOT_ENOUGH_DATA:
         return [Part("There is not enough data to tell. ", True), Part(_first(found.reasons))]
     if found.verdict is Verdict.INCONCLUSIVE:
+        yet = "" if found.doubt.kind is DoubtKind.OTHERS_MOVED else " yet"
         return [
-            Part("It cannot be told yet. ", True),
+            Part(f"It cannot be told{yet}. ", True),
             Part(
                 f"Between {to_words(low, high).replace(' to ', ' and ')} contacts avoided {since}"
             ),
-            Part(f" (95{NARROW}%), and chance has not been ruled out."),
+            Part(f" (95{NARROW}%), {_doubt(found.doubt)}."),
         ]
     if found.verdict is Verdict.NO_CHANGE:
         return [
@@ -148,6 +153,40 @@ def _ended_apart(low: float, middle: float, high: float, what: str, found: Findi
     ]
 
 
+def _doubt(doubt: Doubt) -> str:
+    """Return what speaks against claiming it, as the second half of a sentence."""
+    if doubt.kind is DoubtKind.CHANCE:
+        return "and chance has not been ruled out"
+    if doubt.kind is DoubtKind.MANY_LOOKS and doubt.q_value is not None:
+        return (
+            "but it was judged among other looks, and of what they would claim together "
+            f"{per_cent(doubt.q_value)} would be chance; more than {per_cent(LOOK_Q)} is not "
+            "claimed"
+        )
+    return f"but {why_not(doubt)}"
+
+
+def why_not(doubt: Doubt) -> str:
+    """Say in half a sentence why a verdict is inconclusive."""
+    if doubt.kind is DoubtKind.OTHERS_MOVED:
+        return (
+            f"something else happened as well: {moved_words(doubt.moved, doubt.tried)} on the "
+            "same date"
+        )
+    if doubt.kind is DoubtKind.CHANCE:
+        return "chance has not been ruled out"
+    if doubt.kind is DoubtKind.MANY_LOOKS:
+        return "too much of what so many looks would claim together would be chance"
+    if doubt.kind is DoubtKind.OWN_HISTORY:
+        return f"its own history alone says {doubt.alone.replace('_', ' ')}"
+    return "it is not clear enough to be claimed"
+
+
+def moved_words(moved: int, tried: int) -> str:
+    """Say how many unaffected themes moved, of those that were tried."""
+    return f"{moved} of {tried} unaffected themes moved"
+
+
 def support(found: Finding) -> list[str]:
     """Return the sentences below the answer: what came, against the plan, against chance."""
     if found.verdict is Verdict.TOO_EARLY:
@@ -161,7 +200,7 @@ def support(found: Finding) -> list[str]:
         said += _against_plan(found)
     if found.verdict in (Verdict.FELL, Verdict.ROSE):
         said.append(f"Chance alone would show a gap this large in {chance(found.p_value)}.")
-    elif found.could_have_seen is not None and found.verdict is not Verdict.NOT_ENOUGH_DATA:
+    elif found.could_have_seen is not None and _rests_on_size(found):
         said.append(
             f"A change of {per_cent(found.could_have_seen)} or more would have been noticed in "
             "four cases of five."
@@ -169,13 +208,20 @@ def support(found: Finding) -> list[str]:
     return said
 
 
+def _rests_on_size(found: Finding) -> bool:
+    """Say whether a larger change would have been told: nothing but its size was in the way."""
+    if found.verdict is Verdict.INCONCLUSIVE:
+        return found.doubt.kind in (DoubtKind.CHANCE, DoubtKind.NOT_TOLD)
+    return found.verdict is Verdict.NO_CHANGE
+
+
 def _against_plan(found: Finding) -> list[str]:
-    """Hold the range against the smallest drop worth having."""
+    """Hold the range against the smallest drop worth having; only a fall is ever that at least."""
     worth = found.smallest_drop
-    if worth is None or found.expected <= 0:
+    if worth is None or found.expected <= 0 or found.doubt.kind is DoubtKind.OTHERS_MOVED:
         return []
     wanted = f"{per_cent(worth)} worth having ({contacts(worth * found.expected)} contacts)"
-    if found.avoided.low >= worth * found.expected:
+    if found.verdict is Verdict.FELL and found.avoided.low >= worth * found.expected:
         return [f"The fall is at least the {wanted}."]
     if found.avoided.high < worth * found.expected:
         return [f"A fall of the {wanted} can be ruled out."]

@@ -25,6 +25,8 @@ class PaybackState(StrEnum):
     """What can be said of the day on which a fix has paid back."""
 
     NO_COST = "no_cost"
+    NO_RANGE = "no_range"
+    INCONCLUSIVE = "inconclusive"
     NOT_VALUED = "not_valued"
     HOLDS_ZERO = "holds_zero"
     NEVER = "never"
@@ -93,6 +95,8 @@ def _day_of(days: float, first_day: date) -> date | None:
 
 _SENTENCES = {
     PaybackState.NO_COST: "Nobody has said what the fix cost.",
+    PaybackState.NO_RANGE: "It cannot be told yet.",
+    PaybackState.INCONCLUSIVE: "It cannot be told while the verdict is inconclusive.",
     PaybackState.NOT_VALUED: "It cannot be told: the time freed has no price.",
     PaybackState.HOLDS_ZERO: "It cannot be told while the range holds zero.",
     PaybackState.NEVER: "It does not pay back: more contacts came than were expected.",

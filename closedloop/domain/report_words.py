@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from datetime import date
 
 from closedloop.domain.impact import Displacement, Range, Verdict
-from closedloop.domain.impact_words import Finding, contacts, per_cent, spelt, to_words
+from closedloop.domain.impact_doubts import DoubtKind
+from closedloop.domain.impact_words import (
+    Finding,
+    contacts,
+    per_cent,
+    spelt,
+    to_words,
+    why_not,
+)
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -17,17 +25,21 @@ def in_words(number: int, one: str, many: str = "") -> str:
     return f"{word} {one if number == 1 else many or one + 's'}"
 
 
-def headline(avoided: Range | None, *, came_back: int, rose: int) -> str:
+def headline(avoided: Range | None, *, came_back: int, rose: int, inconclusive: int = 0) -> str:
     """Return the title of the report: only what the ranges and the watch allow.
 
     Parameters
     ----------
     avoided : Range or None
-        Contacts avoided over all actions; None while none has a verdict.
+        Contacts avoided over all actions; None while none has a verdict that can be added.
     came_back, rose : int
         Fixes whose contacts came back, and changes after which more came.
+    inconclusive : int
+        Changes of which nothing can be told; they are not in the range.
     """
-    if avoided is None:
+    if avoided is None and inconclusive:
+        first = f"Nothing can be claimed yet: {_are_inconclusive(inconclusive)}"
+    elif avoided is None:
         first = "No change has a verdict yet"
     elif avoided.low > 0:
         first = f"{to_words(avoided.low, avoided.high)} contacts avoided"
@@ -40,6 +52,10 @@ def headline(avoided: Range | None, *, came_back: int, rose: int) -> str:
     if rose:
         return f"{first}; {in_words(rose, 'change')} made it worse"
     return first
+
+
+def _are_inconclusive(number: int) -> str:
+    return f"{in_words(number, 'verdict is', 'verdicts are')} inconclusive"
 
 
 @dataclass(frozen=True)
@@ -89,10 +105,18 @@ def what_did_not(
     if found.verdict is Verdict.NO_CHANGE:
         return Line(title, "changed nothing that can be shown.", _plan(found), key)
     if found.verdict is Verdict.INCONCLUSIVE:
-        return Line(title, "cannot be told from chance so far.", _plan(found), key)
+        return _inconclusive(title, key, found)
     if found.verdict is Verdict.NOT_ENOUGH_DATA:
         return Line(title, "cannot be judged: too few contacts or days.", "", key)
     return None
+
+
+def _inconclusive(title: str, key: str, found: Finding) -> Line:
+    if found.doubt.kind is DoubtKind.CHANCE:
+        return Line(title, "cannot be told from chance so far.", _plan(found), key)
+    said = f"cannot be told: {why_not(found.doubt)}."
+    is_confounded = found.doubt.kind is DoubtKind.OTHERS_MOVED
+    return Line(title, said, "" if is_confounded else _plan(found), key)
 
 
 def _net(net: Range) -> str:

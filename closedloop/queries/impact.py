@@ -44,7 +44,10 @@ from closedloop.queries.impact_measured import Measured, list_measured
 COUNTED_VERDICTS: frozenset[Verdict] = frozenset(
     {Verdict.FELL, Verdict.ROSE, Verdict.NO_CHANGE, Verdict.INCONCLUSIVE}
 )
-"""Verdicts whose range enters a total; the other two say that there is no range to add."""
+"""Verdicts that are shown with a range; the other two say that there is none."""
+
+ADDED_VERDICTS: frozenset[Verdict] = COUNTED_VERDICTS - {Verdict.INCONCLUSIVE}
+"""Verdicts whose range enters a total and is valued: of the others nothing can be told."""
 
 
 class Standing(StrEnum):
@@ -158,6 +161,7 @@ class ShippedAction:
             displacement=measured.displacement,
             net=measured.net,
             reasons=measured.reasons,
+            doubt=measured.doubt,
         )
 
 
@@ -168,7 +172,7 @@ class Total:
     Attributes
     ----------
     actions : int
-        Actions whose newest look gave a range.
+        Actions in it: those whose newest look can be added.
     avoided : Range or None
         Contacts, 95 %, put together as `domain/money_totals.py` does; None without an action.
     minutes : Range or None
@@ -176,7 +180,8 @@ class Total:
     moved : int
         Of the actions, those counted net because their contacts moved to a theme beside.
     without_range : int
-        Shipped actions that are not in it: before their first look, or without enough data.
+        Shipped actions that are not in it: before their first look, without enough data, or
+        inconclusive.
     verdicts : mapping of Verdict to int
         Verdicts in force of all of them; too early before the first look.
     """
@@ -188,10 +193,15 @@ class Total:
     without_range: int
     verdicts: Mapping[Verdict, int] = field(default_factory=dict)
 
+    @property
+    def inconclusive(self) -> int:
+        """Of those without a range to add, the ones whose verdict is inconclusive."""
+        return self.verdicts.get(Verdict.INCONCLUSIVE, 0)
+
 
 def total_of(looks: Collection[Measured | None], money: TotalMoney) -> Total:
     """Return the total of the looks in force, None an action without one, and of their money."""
-    counted = [look for look in looks if look is not None and look.verdict in COUNTED_VERDICTS]
+    counted = [look for look in looks if look is not None and look.verdict in ADDED_VERDICTS]
     return Total(
         actions=len(counted),
         avoided=money.contacts,

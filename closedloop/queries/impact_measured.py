@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.impact import Displacement, Range, Verdict
+from closedloop.domain.impact_doubts import NOT_TOLD, Doubt, find_doubt
 from closedloop.models import ImpactMeasurement, SignOff
 
 
@@ -36,6 +37,8 @@ class Measured:
         Interventions that were measured as one change, its own among them; empty when alone.
     remeasured_after : int or None
         30, 60, 90 or 180 on the day that lies so many days after the theme held.
+    doubt : Doubt
+        Why it is inconclusive; says nothing of other verdicts.
     """
 
     id: int
@@ -64,6 +67,7 @@ class Measured:
     counted_from: date | None = None
     joint: frozenset[int] = frozenset()
     remeasured_after: int | None = None
+    doubt: Doubt = NOT_TOLD
 
     @property
     def credited(self) -> Range:
@@ -113,6 +117,10 @@ def select_measured() -> sa.Select[*tuple[Any, ...]]:
         detail["joint"].label("joint"),
         detail["remeasured_after"].as_integer().label("remeasured_after"),
         detail["could_have_seen"].as_float().label("could_have_seen"),
+        detail["alpha"].as_float().label("alpha"),
+        detail["share_of_controls_moved"].as_float().label("share_moved"),
+        detail["controls_tried"].as_integer().label("tried"),
+        detail[("own_history", "verdict")].as_string().label("alone"),
         detail[("net", "low")].as_float().label("net_low"),
         detail[("net", "avoided")].as_float().label("net_middle"),
         detail[("net", "high")].as_float().label("net_high"),
@@ -135,10 +143,11 @@ def list_measured(session: Session, ids: Collection[int]) -> dict[int, Measured]
 def measured_of(row: Any) -> Measured:
     """Return one row of `select_measured` as a dataclass."""
     has_net = row.net_low is not None and row.net_high is not None
+    avoided = Range(row.avoided_low, row.avoided, row.avoided_high)
     return Measured(
         **{column.key: getattr(row, column.key) for column in _COLUMNS},
         reasons=tuple(row.reasons),
-        avoided=Range(row.avoided_low, row.avoided, row.avoided_high),
+        avoided=avoided,
         displacement=Displacement(row.displacement or Displacement.NONE),
         net=Range(row.net_low, row.net_middle, row.net_high) if has_net else None,
         could_have_seen=row.could_have_seen,
@@ -146,6 +155,19 @@ def measured_of(row: Any) -> Measured:
         remeasured_after=row.remeasured_after,
         counted_from=date.fromisoformat(row.counted_from) if row.counted_from else None,
         joint=frozenset(one["id"] for one in row.joint or ()),
+        doubt=_doubt_of(row, avoided) if row.verdict is Verdict.INCONCLUSIVE else NOT_TOLD,
+    )
+
+
+def _doubt_of(row: Any, avoided: Range) -> Doubt:
+    return find_doubt(
+        avoided=avoided,
+        p_value=row.p_value,
+        q_value=row.q_value,
+        alpha=row.alpha,
+        share_moved=row.share_moved,
+        tried=row.tried,
+        alone=row.alone,
     )
 
 

@@ -10,12 +10,18 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from closedloop.domain.impact import Range
+from closedloop.domain.impact import Range, Verdict
 from closedloop.domain.money import Claim, read_facts
 from closedloop.domain.money_totals import TotalMoney, Worth, total_money, worth_of
-from closedloop.domain.payback import Payback, RepeatShare, pay_back, repeats_avoided
+from closedloop.domain.payback import (
+    Payback,
+    PaybackState,
+    RepeatShare,
+    pay_back,
+    repeats_avoided,
+)
 from closedloop.models import Action, ImpactMeasurement, Intervention
-from closedloop.queries.impact import COUNTED_VERDICTS
+from closedloop.queries.impact import ADDED_VERDICTS
 from closedloop.queries.impact_measured import Measured
 from closedloop.queries.impact_page import FullMeasurement
 
@@ -30,9 +36,9 @@ class ActionMoney:
         The contacts credited, with what turns them into time and money.
     minutes, people, pence : Range or None
         Agent minutes over the counted days; full-time people at that pace; minor units of the
-        currency. None where nothing is known, or the verdict allows no range.
+        currency. None where nothing is known, or the verdict allows no range to be valued.
     has_range : bool
-        Whether the verdict allows one.
+        Whether the verdict allows one: not before the first look, nor when it is inconclusive.
     repeats : Range or None
         Repeats among the contacts avoided.
     repeats_before, repeats_after : RepeatShare
@@ -86,9 +92,9 @@ def get_total_money(
 ) -> TotalMoney:
     """Return what the looks in force are worth together; None stands for an action without one.
 
-    Looks whose verdict allows no range are left out.
+    Looks whose verdict allows nothing to be added are left out.
     """
-    counted = [look for look in looks if look is not None and look.verdict in COUNTED_VERDICTS]
+    counted = [look for look in looks if look is not None and look.verdict in ADDED_VERDICTS]
     kept = _list_kept(session, counted)
     return total_money([_claim(look, kept[look.id], pence_now) for look in counted])
 
@@ -141,7 +147,7 @@ def _list_kept(session: Session, measured: Collection[Measured]) -> dict[int, _K
 
 def _money_of(measured: Measured, kept: _Kept, pence_now: float) -> ActionMoney:
     claim = _claim(measured, kept, pence_now)
-    has_range = measured.verdict in COUNTED_VERDICTS
+    has_range = measured.verdict in ADDED_VERDICTS
     minutes, people, pence = (
         worth_of(claim, worth_in) if has_range else None
         for worth_in in (Worth.MINUTES, Worth.PEOPLE, Worth.PENCE)
@@ -160,8 +166,24 @@ def _money_of(measured: Measured, kept: _Kept, pence_now: float) -> ActionMoney:
         repeats_before=before,
         repeats_after=after,
         cost=kept.cost,
-        payback=pay_back(kept.cost, pence, claim.first_day, claim.n_days),
+        payback=_payback_of(measured.verdict, kept.cost, pence, claim),
     )
+
+
+def _payback_of(
+    verdict: Verdict, cost: tuple[float, float] | None, pence: Range | None, claim: Claim
+) -> Payback:
+    """Return when a fix has paid back, of a verdict that was shown only."""
+    if cost is None:
+        return Payback(PaybackState.NO_COST)
+    if verdict is Verdict.INCONCLUSIVE:
+        return Payback(PaybackState.INCONCLUSIVE)
+    if verdict not in ADDED_VERDICTS:
+        return Payback(PaybackState.NO_RANGE)
+    if verdict is Verdict.NO_CHANGE and pence is not None:
+        # a range that ends within half a contact of zero holds it
+        pence = Range(min(pence.low, 0.0), pence.middle, pence.high)
+    return pay_back(cost, pence, claim.first_day, claim.n_days)
 
 
 def _repeat_share(repeats: Mapping[str, Any] | None, when: str) -> RepeatShare:

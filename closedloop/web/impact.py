@@ -10,7 +10,7 @@ from flask_login import current_user
 from werkzeug import Response
 
 from closedloop.domain.errors import Invalid, NotFound
-from closedloop.domain.impact_page_words import stands_behind
+from closedloop.domain.impact_page_words import left_out, stands_behind
 from closedloop.domain.impact_words import spelt
 from closedloop.domain.money_words import RULES as MONEY_RULES
 from closedloop.extensions import current_settings, db
@@ -71,6 +71,7 @@ def index() -> str:
         money_rules=MONEY_RULES,
         rate=rate,
         behind=stands_behind(found.total.verdicts, found.total.without_range),
+        left_out=left_out(found.total.without_range, found.total.inconclusive),
         departments=list_departments_that_shipped(db.session),
         standings=tuple(Standing),
         counted=COUNTED_VERDICTS,

@@ -129,7 +129,9 @@ def _drop_measured(spoken: FullMeasurement | None) -> str:
         return f"{measured.verdict.label.lower()}: no drop is claimed"
     found = measured.avoided
     said = drop_range(found.low, found.middle, found.high, measured.expected)
-    return said if measured.is_look else f"{said}, running and not yet a verdict"
+    if not measured.is_look:
+        return f"{said}, running and not yet a verdict"
+    return f"{said}, but inconclusive" if measured.verdict is Verdict.INCONCLUSIVE else said
 
 
 def _due(plan: dict[str, Any]) -> str:

@@ -30,8 +30,8 @@ RULES = {
     "total": "Middles are added up; ends are not, as not every estimate is wrong in the same "
     "direction at once. A quarter of an error is taken to be in common as far as two actions were "
     "counted over the same days and compared with the same themes. Only actions with a "
-    "verdict at a look are in it, those that made things worse included; where contacts moved to "
-    "a theme beside it, the range over both counts.",
+    "verdict at a look are in it, those that made things worse included, inconclusive ones not; "
+    "where contacts moved to a theme beside it, the range over both counts.",
     "time": "Avoided contacts times the mean handle time of the theme before the change.",
     "seen": "A true change of this size would have been noticed in four cases of five.",
     "came": "Contacts of the theme from the first counted day on; roll-out days are left out.",

@@ -164,6 +164,7 @@ def _headline(report: Report) -> str:
         report.total.avoided,
         came_back=sum(row.came_back_since is not None for row in report.shipped),
         rose=sum(row.verdict is Verdict.ROSE for row in report.shipped),
+        inconclusive=report.total.inconclusive,
     )
 
 
@@ -194,7 +195,7 @@ def _rest(rows: tuple[ShippedAction, ...]) -> dict[str, Any] | None:
     if not rows:
         return None
     found = get_total_money(db.session, [row.look for row in rows], pence_now=0)
-    return {"count": len(rows), "avoided": found.contacts}
+    return {"count": len(rows), "added": found.actions, "avoided": found.contacts}
 
 
 def _worked(report: Report) -> list[Line]:

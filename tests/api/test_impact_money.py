@@ -54,6 +54,19 @@ def test_without_a_range_there_is_no_note_about_one(api, session):
     assert (found["minutes"], found["pence"], found["notes"]) == (None, None, [])
 
 
+def test_what_is_inconclusive_is_neither_valued_nor_added(api, session):
+    action = make_action(session, status=ActionStatus.SHIPPED, cost_low=100.0, cost_high=200.0)
+    unsure = make_intervention(session, action)
+    make_measurement(session, unsure, verdict=Verdict.INCONCLUSIVE)
+
+    found, total = api.get(f"/impact/{action.key}/money"), api.get("/impact/money")
+
+    assert (found["minutes"], found["people"], found["pence"]) == (None, None, None)
+    assert found["payback"]["state"] == "inconclusive"
+    assert "inconclusive" in found["payback"]["sentence"]
+    assert (total["actions"], total["inconclusive"], total["contacts"]) == (0, 1, None)
+
+
 def test_every_figure_comes_with_its_range_where_its_error_is_known(api, session):
     action = make_action(session, status=ActionStatus.SHIPPED)
     known = {"contacts": 500, "handled": 500, "weeks": 52, "price": Price.OWN}

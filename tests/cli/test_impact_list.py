@@ -40,6 +40,19 @@ def test_the_list_has_verdict_range_and_next_look_and_the_total(run_here, shippe
     assert "1 verdict stands behind it: 1 fell." in told
 
 
+def test_inconclusive_verdicts_are_listed_and_not_added(run_here, session):
+    make_measurement(session, make_intervention(session), verdict=Verdict.INCONCLUSIVE)
+    session.commit()
+
+    told = run_here("impact", "list").stdout
+
+    assert "Together" not in told
+    assert told.splitlines()[-1] == (
+        "No verdict that can be added stands behind it yet. 1 more shipped action is inconclusive "
+        "and not in it."
+    )
+
+
 def test_the_list_is_filtered_and_what_runs_is_no_verdict(run_here, shipped):
     fell, early, _ = shipped
     found = json.loads(run_here("impact", "list", "--verdict", "fell", "--json").stdout)

@@ -58,6 +58,17 @@ def test_the_report_says_how_often_the_method_cried_wolf(run, site, session):
     assert json.loads(run("report", "--json").stdout)["placebos"]["n_false"] == 9
 
 
+def test_what_is_inconclusive_is_said_to_be_left_out(run, site, session):
+    make_measurement(session, make_intervention(session), verdict=Verdict.INCONCLUSIVE)
+    session.commit()
+
+    text = run("report").stdout
+
+    assert text.startswith("282 to 567 contacts avoided")
+    assert "Contacts avoided: 1 shipped action is not in it: 1 inconclusive." in text
+    assert json.loads(run("report", "--json").stdout)["inconclusive"] == 1
+
+
 def test_the_report_prints_title_time_rates_and_rows(run, site):
     text = run("report").stdout.replace("\u202f", " ")
 

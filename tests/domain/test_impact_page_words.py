@@ -10,6 +10,7 @@ from closedloop.domain.impact_page_words import (
     STATE_WORDS,
     drop_range,
     held_against,
+    left_out,
     precautions,
     stands_behind,
 )
@@ -30,6 +31,13 @@ def test_a_fall_holds_against_the_themes_it_was_compared_with():
     [
         (Verdict.ROSE, used(1), "The rise holds against 1 unaffected theme."),
         (Verdict.NO_CHANGE, used(14), "It was held against 14 unaffected themes."),
+        (Verdict.NO_CHANGE, used(24, share_of_controls_moved=0.15, controls_tried=20), "But 3 of "
+         "20 unaffected themes moved on the same date as well."),
+        (Verdict.INCONCLUSIVE, used(24, share_of_controls_moved=0.15, controls_tried=20), "But 3 "
+         "of 20 unaffected themes moved on the same date as well."),
+        # the answer itself has said that so many moved
+        (Verdict.INCONCLUSIVE, used(9, share_of_controls_moved=0.25, controls_tried=12), "It was "
+         "held against 9 unaffected themes."),
         (Verdict.FELL, used(0), "There is no unaffected theme to hold it against: it rests on its "
          "own history."),
         (Verdict.FELL, used(24, share_of_controls_moved=0.15, controls_tried=20), "But 3 of 20 "
@@ -86,6 +94,28 @@ def test_a_total_says_which_verdicts_stand_behind_it_and_what_is_not_in_it():
     )
     assert stands_behind({Verdict.FELL: 1}, 0) == "1 verdict stands behind it: 1 fell."
     assert stands_behind({Verdict.TOO_EARLY: 2}, 2).startswith("No verdict with a range")
+
+
+def test_inconclusive_verdicts_stand_beside_a_total_and_not_behind_it():
+    counts = {Verdict.FELL: 1, Verdict.INCONCLUSIVE: 2, Verdict.TOO_EARLY: 1}
+
+    assert stands_behind(counts, 3) == (
+        "1 verdict stands behind it: 1 fell. 2 more shipped actions are inconclusive and not in "
+        "it. 1 more shipped action has no range to add."
+    )
+    assert stands_behind({Verdict.INCONCLUSIVE: 1}, 1) == (
+        "No verdict that can be added stands behind it yet. 1 more shipped action is inconclusive "
+        "and not in it."
+    )
+
+
+def test_what_is_not_in_a_total_is_counted_with_why():
+    assert left_out(3, 1) == (
+        "3 shipped actions are not in it: 1 inconclusive, 2 without a look yet or without enough "
+        "data."
+    )
+    assert left_out(1, 1) == "1 shipped action is not in it: 1 inconclusive."
+    assert left_out(0, 0) == ""
 
 
 def test_a_drop_is_written_as_a_range_of_shares():

@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 
 from closedloop.domain.impact import Displacement, Range, Verdict
+from closedloop.domain.impact_doubts import Doubt, DoubtKind
 from closedloop.domain.impact_words import (
     Finding,
     answer,
@@ -63,6 +64,43 @@ def test_no_change_and_inconclusive_give_the_range_and_no_least():
         text = said(replace(FELL, verdict=verdict, avoided=Range(-60, 25, 110)))
         assert text.startswith(f"{start}Between −60 and 110 contacts avoided")
         assert "At least" not in text
+
+
+OTHERS = Doubt(DoubtKind.OTHERS_MOVED, moved=3, tried=12)
+UNSURE = replace(FELL, verdict=Verdict.INCONCLUSIVE, avoided=Range(430, 520, 610))
+
+
+@pytest.mark.parametrize(
+    ("doubt", "words"),
+    [
+        (OTHERS, "but something else happened as well: 3 of 12 unaffected themes moved on the same "
+         "date."),
+        (Doubt(DoubtKind.CHANCE), "and chance has not been ruled out."),
+        (Doubt(DoubtKind.MANY_LOOKS, q_value=0.14), "but it was judged among other looks, and of "
+         "what they would claim together 14 % would be chance; more than 10 % is not claimed."),
+        (Doubt(DoubtKind.OWN_HISTORY, alone="no_change"), "but its own history alone says no "
+         "change."),
+        (Doubt(DoubtKind.NOT_TOLD), "but it is not clear enough to be claimed."),
+    ],
+)  # fmt: skip
+def test_an_inconclusive_verdict_gives_its_own_reason(doubt, words):
+    told = said(replace(UNSURE, doubt=doubt))
+
+    assert told.endswith(f"(95 %), {words}")
+    assert ("chance has not been ruled out" in told) == (doubt.kind is DoubtKind.CHANCE)
+
+
+@pytest.mark.parametrize("kind", DoubtKind)
+def test_only_a_fall_is_ever_at_least_the_drop_worth_having(kind):
+    told = also(replace(UNSURE, doubt=Doubt(kind, moved=3, tried=12)))
+
+    assert "at least" not in told
+    assert ("cannot be ruled out" in told) == (kind is not DoubtKind.OTHERS_MOVED)
+
+
+def test_what_would_have_been_noticed_is_said_where_only_its_size_was_in_the_way():
+    for kind, is_said in ((DoubtKind.CHANCE, True), (DoubtKind.OTHERS_MOVED, False)):
+        assert ("would have been noticed" in also(replace(UNSURE, doubt=Doubt(kind)))) == is_said
 
 
 def test_too_early_names_the_days_counted_and_claims_no_number_of_contacts():

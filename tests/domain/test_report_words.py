@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 
 from closedloop.domain.impact import Displacement, Range, Verdict
+from closedloop.domain.impact_doubts import Doubt, DoubtKind
 from closedloop.domain.report_words import (
     headline,
     in_words,
@@ -31,6 +32,34 @@ from tests.domain.test_impact_words import FELL
 )
 def test_the_headline_claims_only_what_the_range_allows(avoided, came_back, rose, title):
     assert headline(avoided, came_back=came_back, rose=rose) == title
+
+
+def test_inconclusive_verdicts_alone_make_no_headline():
+    for number, said in ((1, "one verdict is inconclusive"), (2, "two verdicts are inconclusive")):
+        title = headline(None, came_back=0, rose=0, inconclusive=number)
+        assert title == f"Nothing can be claimed yet: {said}"
+    fell = headline(Range(300, 400, 500), came_back=0, rose=0, inconclusive=2)
+    assert fell == "300 to 500 contacts avoided"
+
+
+@pytest.mark.parametrize(
+    ("doubt", "text", "note"),
+    [
+        (Doubt(DoubtKind.CHANCE), "cannot be told from chance so far.", "cannot be ruled out."),
+        (Doubt(DoubtKind.OTHERS_MOVED, moved=3, tried=12), "cannot be told: something else happened"
+         " as well: 3 of 12 unaffected themes moved on the same date.", ""),
+        (Doubt(DoubtKind.NOT_TOLD), "cannot be told: it is not clear enough to be claimed.",
+         "cannot be ruled out."),
+    ],
+)  # fmt: skip
+def test_an_inconclusive_change_is_listed_with_its_own_reason(doubt, text, note):
+    found = replace(FELL, verdict=Verdict.INCONCLUSIVE, doubt=doubt)
+    line = what_did_not("Text", "A-027", found, None)
+
+    assert line is not None
+    assert line.text == text
+    assert line.note.endswith(note)
+    assert bool(line.note) == bool(note)
 
 
 def test_what_worked_names_the_least_avoided_not_the_middle():

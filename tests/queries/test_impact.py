@@ -9,6 +9,7 @@ import pytest
 from closedloop.domain.actions import ActionStatus
 from closedloop.domain.errors import NotFound
 from closedloop.domain.impact import LOOK_DAYS, Range, Verdict
+from closedloop.domain.impact_doubts import NOT_TOLD, Doubt, DoubtKind
 from closedloop.domain.themes import ThemeStatus
 from closedloop.queries.impact import Standing, Total, list_shipped
 from closedloop.queries.impact_measured import list_measurements
@@ -265,7 +266,8 @@ def test_actions_are_found_by_how_they_stand(session, standings):
         wanted = {key, standings[Standing.MOVED]} if standing is Standing.FELL else {key}
         assert keys == wanted, standing  # what moved has the verdict “fell” as well
         assert get_total(session, standing=standing).without_range == (
-            standing in (Standing.TOO_EARLY, Standing.NOT_ENOUGH_DATA)
+            # the one that came back is inconclusive
+            standing in (Standing.TOO_EARLY, Standing.NOT_ENOUGH_DATA, Standing.CAME_BACK)
         )
 
 
@@ -299,7 +301,37 @@ def test_the_total_says_which_verdicts_stand_behind_it(session, standings):
         Verdict.NOT_ENOUGH_DATA: 1,
         Verdict.TOO_EARLY: 1,
     }
-    assert (total.actions, total.without_range) == (5, 2)
+    assert (total.actions, total.without_range, total.inconclusive) == (4, 3, 1)
+
+
+def test_an_inconclusive_verdict_is_not_added_up(session):
+    make_measurement(session, make_intervention(session), avoided=(300, 400, 500))
+    for _ in range(2):
+        make_measurement(
+            session,
+            make_intervention(session),
+            verdict=Verdict.INCONCLUSIVE,
+            avoided=(318, 530, 749),
+        )
+
+    total = get_total(session)
+
+    assert total.avoided == Range(300, 400, 500)
+    assert (total.actions, total.without_range, total.inconclusive) == (1, 2, 2)
+
+
+def test_a_measurement_knows_why_it_is_inconclusive(session):
+    intervention = make_intervention(session)
+    moved = {"share_of_controls_moved": 0.25, "controls_tried": 12}
+    for as_of, verdict in ((LOOK_1, Verdict.FELL), (LOOK_2, Verdict.INCONCLUSIVE)):
+        make_measurement(session, intervention, as_of=as_of, verdict=verdict, detail=moved)
+
+    unsure, fell = list_measurements(session, intervention.id)
+
+    assert unsure.doubt == Doubt(DoubtKind.OTHERS_MOVED, moved=3, tried=12)
+    assert fell.doubt == NOT_TOLD
+    (row,) = list_shipped(session)
+    assert row.finding(unsure).doubt == unsure.doubt
 
 
 def test_the_answer_is_the_look_and_the_chart_the_newest(session):

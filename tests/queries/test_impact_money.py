@@ -82,7 +82,9 @@ def test_the_rate_of_today_is_used_only_where_none_was_set(session):
     assert nothing.minutes is not None
 
 
-@pytest.mark.parametrize("verdict", [Verdict.TOO_EARLY, Verdict.NOT_ENOUGH_DATA])
+@pytest.mark.parametrize(
+    "verdict", [Verdict.TOO_EARLY, Verdict.NOT_ENOUGH_DATA, Verdict.INCONCLUSIVE]
+)
 def test_a_verdict_without_a_range_claims_nothing(session, verdict):
     found = get_action_money(session, measured(session, verdict=verdict), pence_now=70)
 
@@ -98,6 +100,24 @@ def test_cost_and_pay_back_come_from_the_action(session):
     assert found.payback.state is PaybackState.PAID
     assert found.payback.earliest < LIVE + timedelta(days=100_000 / (420 * 8 * 50 / 14))
     assert found.payback.latest > LIVE + timedelta(days=100_000 / (420 * 8 * 50 / 14))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "avoided", "state"),
+    [
+        (Verdict.INCONCLUSIVE, (318, 530, 749), PaybackState.INCONCLUSIVE),
+        (Verdict.NOT_ENOUGH_DATA, (318, 530, 749), PaybackState.NO_RANGE),
+        (Verdict.TOO_EARLY, (318, 530, 749), PaybackState.NO_RANGE),
+        # within half a contact of zero is zero
+        (Verdict.NO_CHANGE, (0.4, 60, 120), PaybackState.HOLDS_ZERO),
+        (Verdict.ROSE, (-240, -150, -60), PaybackState.NEVER),
+    ],
+)
+def test_only_a_fall_pays_back(session, verdict, avoided, state):
+    action = make_action(session, cost_low=1_000.0, cost_high=2_000.0)
+    row = measured(session, action=action, verdict=verdict, avoided=avoided)
+
+    assert get_action_money(session, row, pence_now=0).payback.state is state
 
 
 def test_repeats_are_told_apart_and_not_where_contacts_moved(session):

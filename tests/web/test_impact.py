@@ -184,6 +184,33 @@ def test_every_verdict_has_its_sentence(manager, session, verdict, avoided, word
     assert words in text_of(manager.get(f"/impact/{key_of(intervention)}"))
 
 
+def test_an_inconclusive_verdict_claims_nothing_and_says_what_else_happened(manager, session):
+    action = make_action(
+        session, status=ActionStatus.SHIPPED, cost_low=100.0, cost_high=200.0, smallest_drop=0.1
+    )
+    make_measurement(
+        session,
+        make_intervention(session, action),
+        verdict=Verdict.INCONCLUSIVE,
+        avoided=(318, 530, 749),
+        p_value=6e-7,
+        detail={"share_of_controls_moved": 0.25, "controls_tried": 12},
+    )
+
+    text = text_of(manager.get(f"/impact/{action.key}"))
+    everything = text_of(manager.get("/impact/"))
+
+    moved = "something else happened as well: 3 of 12 unaffected themes moved on the same date"
+    assert f"Between 318 and 749 contacts avoided since 3 March 2026 (95 %), but {moved}." in text
+    for words in ("chance has not been ruled out", "worth having (", "Between 3 March"):
+        assert words not in text
+    assert "15 % to 36 % fewer, most likely 26 %, but inconclusive" in text
+    assert "It cannot be told while the verdict is inconclusive." in text
+    assert "Nothing can be claimed yet." in everything
+    assert "1 shipped action is not in it: 1 inconclusive." in everything
+    assert "contacts avoided by" not in everything
+
+
 def test_the_plan_stands_beside_what_happened(manager, session):
     plan = {
         "expected_drop": 0.3,

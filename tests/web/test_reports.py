@@ -15,6 +15,7 @@ from closedloop.domain.impact import Verdict
 from closedloop.domain.themes import ThemeStatus
 from closedloop.queries.repeats import Day, Trend
 from closedloop.web.report_trend import BOTTOM, LEFT, RIGHT, draw_trend
+from closedloop.web.reports import TABLE_ROWS
 from tests.factories.contacts import make_contact
 from tests.factories.impact import make_comeback, make_measurement
 from tests.factories.power import make_check
@@ -59,6 +60,31 @@ def test_the_report_states_ranges_trend_verdicts_and_definitions(manager, site):
     assert "made it worse: 30 to 90 more contacts came than expected" in text
     assert "Data to 11 May 2026, Europe/London" in text
     assert "10 Nov 2025 to 11 May 2026" in text
+
+
+def test_an_inconclusive_verdict_alone_is_no_headline_and_no_money(manager, site):
+    detail = {"share_of_controls_moved": 0.25, "controls_tried": 12}
+    make_measurement(site, make_intervention(site), verdict=Verdict.INCONCLUSIVE, detail=detail)
+
+    text = text_of(manager.get("/reports/"))
+
+    assert "Nothing can be claimed yet: one verdict is inconclusive" in text
+    assert "1 verdict is inconclusive, so nothing is claimed." in text
+    assert "cannot be told: something else happened as well: 3 of 12 unaffected themes" in text
+    assert "full-time people at this pace" not in text
+    assert "1 inconclusive action is not in the sums." in text
+    home = text_of(manager.get("/"))
+    assert "1 of 1 shipped action is inconclusive, so nothing is claimed." in home
+
+
+def test_rows_that_do_not_fit_say_how_many_of_them_are_added(manager, site):
+    for _ in range(TABLE_ROWS + 1):
+        make_measurement(site, make_intervention(site), avoided=(900, 1000, 1100))
+    make_measurement(site, make_intervention(site), verdict=Verdict.INCONCLUSIVE)
+
+    text = text_of(manager.get("/reports/"))
+
+    assert "2 more actions (1 with a verdict to add) together avoided 900 to 1,100" in text
 
 
 def test_a_fix_that_came_back_is_in_the_title_and_among_the_decisions(manager, site):
