@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -22,6 +22,7 @@ from closedloop.models import (
     Theme,
     User,
 )
+from closedloop.queries.go_lives import is_in_force, list_superseded
 
 COLUMN_ROWS = 30
 """Tickets a column of the board holds; the rest is in the list."""
@@ -156,7 +157,7 @@ def get_board(session: Session, wanted: ActionFilter) -> list[BoardColumn]:
     order = (_urgency(), Action.status_since.desc(), Action.id.desc())
     place = sa.func.row_number().over(partition_by=column, order_by=order).label("place")
     inner = (
-        _select(column.label("board_column"), place)
+        _select(list_superseded(session), column.label("board_column"), place)
         .where(*_conditions(wanted), Action.status != ActionStatus.CANCELLED)
         .subquery()
     )
@@ -192,7 +193,10 @@ def list_actions(
     """
     urgency = _urgency()
     statement = (
-        _select().where(*_conditions(wanted)).order_by(urgency, Action.id.desc()).limit(limit)
+        _select(list_superseded(session))
+        .where(*_conditions(wanted))
+        .order_by(urgency, Action.id.desc())
+        .limit(limit)
     )
     if after is not None:
         day, last_id = after
@@ -235,13 +239,20 @@ def list_owners(session: Session) -> Sequence[tuple[int, str]]:
     return [(user_id, name) for user_id, name in rows]
 
 
-def newest_look() -> sa.ScalarSelect[int]:
-    """Return the id of an intervention's newest look, to correlate with `Intervention`."""
+def newest_look(ends: Mapping[int, date]) -> sa.ScalarSelect[int]:
+    """Return the id of an intervention's look in force, to correlate with `Intervention`.
+
+    Parameters
+    ----------
+    ends : mapping of int to date
+        What `list_superseded` gives.
+    """
     return (
         sa.select(ImpactMeasurement.id)
         .where(
             ImpactMeasurement.intervention_id == Intervention.id,
             ImpactMeasurement.is_look,
+            is_in_force(ends),
         )
         .order_by(ImpactMeasurement.as_of.desc(), ImpactMeasurement.id.desc())
         .limit(1)
@@ -291,7 +302,7 @@ def _count_columns(session: Session, wanted: ActionFilter) -> dict[ActionStatus,
     return {status: int(number) for status, number in rows}
 
 
-def _select(*more: sa.ColumnElement[Any]) -> sa.Select[*tuple[Any, ...]]:
+def _select(ends: Mapping[int, date], *more: sa.ColumnElement[Any]) -> sa.Select[*tuple[Any, ...]]:
     statement: sa.Select[*tuple[Any, ...]] = (
         sa.select(
             Action.id,
@@ -320,7 +331,7 @@ def _select(*more: sa.ColumnElement[Any]) -> sa.Select[*tuple[Any, ...]]:
         .join(Department, Department.id == Action.department_id)
         .outerjoin(User, User.id == Action.owner_id)
         .outerjoin(Intervention, Intervention.action_id == Action.id)
-        .outerjoin(ImpactMeasurement, ImpactMeasurement.id == newest_look())
+        .outerjoin(ImpactMeasurement, ImpactMeasurement.id == newest_look(ends))
     )
     return statement
 

@@ -1,12 +1,15 @@
-"""Every change that went live, with the themes that it touches."""
+"""Every change that went live, with the themes that it touches, and where a later took over."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from closedloop.domain.impact_overlap import GoLive
-from closedloop.models import Action, Intervention
+from closedloop.domain.impact_overlap import GoLive, superseded_on
+from closedloop.models import Action, ImpactMeasurement, Intervention
 
 
 def list_go_lives(session: Session) -> list[GoLive]:
@@ -35,3 +38,34 @@ def list_go_lives(session: Session) -> list[GoLive]:
         )
         for row in rows
     ]
+
+
+def list_superseded(session: Session, *, key: str | None = None) -> dict[int, date]:
+    """Return since when a later change is measured instead, by the intervention taken over.
+
+    Parameters
+    ----------
+    key : str, optional
+        Only of the action of this key.
+    """
+    known = list_go_lives(session)
+    ends = {one.id: superseded_on(one, known) for one in known if key is None or one.key == key}
+    return {intervention_id: day for intervention_id, day in ends.items() if day is not None}
+
+
+def is_in_force(
+    ends: Mapping[int, date], measurement: type[ImpactMeasurement] = ImpactMeasurement
+) -> sa.ColumnElement[bool]:
+    """Return the condition that a measurement reads no day on which a later change counts.
+
+    Such days are told by the later one, even where it was entered after the earlier was measured.
+
+    Parameters
+    ----------
+    ends : mapping of int to date
+        What `list_superseded` gave.
+    """
+    if not ends:
+        return sa.true()
+    end = sa.case(dict(ends), value=measurement.intervention_id, else_=date.max)
+    return measurement.as_of < end

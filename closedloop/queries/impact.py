@@ -1,7 +1,8 @@
 """What was shipped and what it did: the newest look of each action, and all of them together.
 
 Every shipped action has at most one verdict in force: that of its newest look. What was
-measured between looks is a running estimate and never enters a total.
+measured between looks is a running estimate and never enters a total. What reads days on which
+a later change of the same themes had taken over is not in force: that one tells them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from closedloop.domain.impact import (
     counted_from,
     looks,
 )
-from closedloop.domain.impact_overlap import superseded_on
 from closedloop.domain.impact_words import Finding
 from closedloop.domain.money_totals import TotalMoney
 from closedloop.domain.themes import ThemeStatus
@@ -38,7 +38,7 @@ from closedloop.models import (
     Theme,
     User,
 )
-from closedloop.queries.go_lives import list_go_lives
+from closedloop.queries.go_lives import is_in_force, list_superseded
 from closedloop.queries.impact_measured import Measured, list_measured
 
 COUNTED_VERDICTS: frozenset[Verdict] = frozenset(
@@ -234,13 +234,15 @@ def list_looks_in_force(
     standing : Standing, optional
         Only actions that stand like this.
     """
-    newest = _newest_id(Intervention.id, looks_only=True, until=until)
+    ends = list_superseded(session)
+    newest = _newest_id(ends, looks_only=True, until=until)
     statement = _narrowed(
         sa.select(Intervention.id, newest).join(Action, Action.id == Intervention.action_id),
         department_id=department_id,
         until=until,
         live=(live_from, live_until),
         standing=standing,
+        ends=ends,
     )
     ids = [look_id for _, look_id in session.execute(statement)]
     found = list_measured(session, [look_id for look_id in ids if look_id is not None])
@@ -271,6 +273,7 @@ def list_shipped(
         Go-live and intervention id of the last row seen.
     limit : int, optional
     """
+    ends = list_superseded(session, key=key)
     statement: sa.Select[*tuple[Any, ...]] = (
         sa.select(
             Intervention.id,
@@ -291,8 +294,8 @@ def list_shipped(
             Action.owner_id,
             sa.func.coalesce(User.name, "").label("owner_name"),
             _came_back_since(until).label("came_back_since"),
-            _newest_id(Intervention.id, looks_only=True, until=until).label("look_id"),
-            _newest_id(Intervention.id, looks_only=False, until=until).label("newest_id"),
+            _newest_id(ends, looks_only=True, until=until).label("look_id"),
+            _newest_id(ends, looks_only=False, until=until).label("newest_id"),
         )
         .join(Action, Action.id == Intervention.action_id)
         .join(Theme, Theme.id == Intervention.theme_id)
@@ -307,6 +310,7 @@ def list_shipped(
         until=until,
         live=(live_from, live_until),
         standing=standing,
+        ends=ends,
     )
     if key is not None:
         statement = statement.where(Action.key == key)
@@ -321,7 +325,6 @@ def list_shipped(
     rows = session.execute(statement).all()
     ids = {i for row in rows for i in (row.look_id, row.newest_id) if i is not None}
     found = list_measured(session, ids)
-    ends = _superseded(session, {row.id for row in rows})
     return [_shipped_action(row, found, ends) for row in rows]
 
 
@@ -332,6 +335,7 @@ def _narrowed(
     until: date | None,
     live: tuple[date | None, date | None],
     standing: Standing | None,
+    ends: Mapping[int, date],
 ) -> sa.Select[*tuple[Any, ...]]:
     if department_id is not None:
         statement = statement.where(Action.department_id == department_id)
@@ -341,16 +345,19 @@ def _narrowed(
             statement = statement.where(Intervention.went_live_on <= latest)
     if first is not None:
         statement = statement.where(Intervention.went_live_on >= first)
-    return statement if standing is None else _standing_like(statement, standing, until)
+    return statement if standing is None else _standing_like(statement, standing, until, ends)
 
 
 def _standing_like(
-    statement: sa.Select[*tuple[Any, ...]], standing: Standing, until: date | None
+    statement: sa.Select[*tuple[Any, ...]],
+    standing: Standing,
+    until: date | None,
+    ends: Mapping[int, date],
 ) -> sa.Select[*tuple[Any, ...]]:
     if standing is Standing.CAME_BACK:
         return statement.where(_came_back_since(until).is_not(None))
     look = aliased(ImpactMeasurement)
-    newest = _newest_id(Intervention.id, looks_only=True, until=until)
+    newest = _newest_id(ends, looks_only=True, until=until)
     statement = statement.outerjoin(look, look.id == newest)
     if standing is Standing.TOO_EARLY:
         return statement.where(sa.or_(look.id.is_(None), look.verdict == Verdict.TOO_EARLY))
@@ -372,11 +379,11 @@ def _came_back_since(until: date | None) -> sa.ScalarSelect[date]:
 
 
 def _newest_id(
-    intervention_id: Any, *, looks_only: bool, until: date | None
+    ends: Mapping[int, date], *, looks_only: bool, until: date | None
 ) -> sa.ScalarSelect[int]:
     statement = (
         sa.select(ImpactMeasurement.id)
-        .where(ImpactMeasurement.intervention_id == intervention_id)
+        .where(ImpactMeasurement.intervention_id == Intervention.id, is_in_force(ends))
         .order_by(ImpactMeasurement.as_of.desc(), ImpactMeasurement.id.desc())
         .limit(1)
         .correlate(Intervention)
@@ -388,14 +395,8 @@ def _newest_id(
     return statement.scalar_subquery()
 
 
-def _superseded(session: Session, ids: Collection[int]) -> dict[int, date | None]:
-    """Return since when a later change of the same theme is measured instead of each of these."""
-    known = list_go_lives(session) if ids else []
-    return {one.id: superseded_on(one, known) for one in known if one.id in ids}
-
-
 def _shipped_action(
-    row: Any, found: dict[int, Measured], ends: dict[int, date | None]
+    row: Any, found: Mapping[int, Measured], ends: Mapping[int, date]
 ) -> ShippedAction:
     worth = row.smallest_drop if row.smallest_drop is not None else row.own_smallest_drop
     return ShippedAction(

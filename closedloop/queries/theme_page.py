@@ -29,6 +29,7 @@ from closedloop.models import (
     User,
 )
 from closedloop.queries.audit import list_history
+from closedloop.queries.go_lives import is_in_force, list_superseded
 from closedloop.queries.summaries import list_summaries
 from closedloop.queries.theme_figures import (
     Figures,
@@ -277,7 +278,11 @@ def _actions(session: Session, theme_id: int) -> tuple[ThemeAction, ...]:
     later = aliased(ImpactMeasurement)
     newest = (
         sa.select(later.id)
-        .where(later.intervention_id == Intervention.id, later.is_look)
+        .where(
+            later.intervention_id == Intervention.id,
+            later.is_look,
+            is_in_force(list_superseded(session), later),
+        )
         .order_by(later.as_of.desc(), later.id.desc())
         .limit(1)
         .correlate(Intervention)

@@ -20,6 +20,7 @@ from closedloop.domain.themes import (
 )
 from closedloop.models import ImpactMeasurement, Intervention, Theme, ThemeStats
 from closedloop.queries.contact_drivers import DriverList, list_drivers
+from closedloop.queries.go_lives import is_in_force, list_superseded
 from closedloop.queries.summaries import list_summaries
 from closedloop.queries.theme_figures import Figures, figures_of, is_small, quadrant_of
 from closedloop.queries.theme_filter import (
@@ -249,7 +250,7 @@ def _totals(session: Session, wanted: ThemeFilter, k: int) -> tuple[QuadrantTota
 
 
 def _with_verdicts(session: Session, rows: Sequence[ThemeRow]) -> tuple[ThemeRow, ...]:
-    """Add the newest verdict and the newest go-live of each theme, in one statement."""
+    """Add the newest verdict in force and the newest go-live of each theme."""
     newest = (
         sa.func.row_number()
         .over(
@@ -273,7 +274,9 @@ def _with_verdicts(session: Session, rows: Sequence[ThemeRow]) -> tuple[ThemeRow
         .outerjoin(
             ImpactMeasurement,
             sa.and_(
-                ImpactMeasurement.intervention_id == Intervention.id, ImpactMeasurement.is_look
+                ImpactMeasurement.intervention_id == Intervention.id,
+                ImpactMeasurement.is_look,
+                is_in_force(list_superseded(session)),
             ),
         )
         .where(Intervention.theme_id.in_([row.id for row in rows]))

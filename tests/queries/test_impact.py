@@ -11,6 +11,7 @@ from closedloop.domain.errors import NotFound
 from closedloop.domain.impact import LOOK_DAYS, Range, Verdict
 from closedloop.domain.impact_doubts import NOT_TOLD, Doubt, DoubtKind
 from closedloop.domain.themes import ThemeStatus
+from closedloop.queries.actions import ActionFilter, list_actions
 from closedloop.queries.impact import Standing, Total, list_shipped
 from closedloop.queries.impact_measured import list_measurements
 from closedloop.queries.impact_page import (
@@ -20,6 +21,7 @@ from closedloop.queries.impact_page import (
     get_measurement,
 )
 from closedloop.queries.impact_total import get_portfolio
+from closedloop.queries.themes import ThemeFilter, get_theme_page, list_themes
 from tests.factories.accounts import make_user
 from tests.factories.impact import make_comeback, make_measurement, make_sign_off
 from tests.factories.themes import make_action, make_intervention, make_theme
@@ -396,6 +398,67 @@ def test_a_later_fix_of_the_theme_ends_the_looks_of_the_earlier(session):
     assert older.superseded_on == again
     assert (older.next_look, older.unspoken_looks(LIVE + timedelta(days=200))) == (None, [])
     assert newer.next_look == again + timedelta(days=13)
+
+
+@pytest.fixture
+def taken_over(session):
+    """A fix measured to 175 days, and one of the same theme entered late, live since day 100."""
+    theme = make_theme(session, ThemeStatus.MEASURING)
+    first = make_intervention(session, make_action(session, theme, ActionStatus.EFFECTIVE))
+    for days, least in ((84, 300), (100, 360), (120, 400), (175, 600)):
+        make_measurement(
+            session,
+            first,
+            as_of=LIVE + timedelta(days=days - 1),
+            verdict=Verdict.FELL if days < 175 else Verdict.NO_CHANGE,
+            avoided=(least, least + 100, least + 200),
+        )
+    later = make_intervention(
+        session,
+        make_action(session, theme, ActionStatus.EFFECTIVE),
+        went_live_on=LIVE + timedelta(days=100),
+    )
+    make_measurement(session, later, avoided=(100, 150, 200))
+    return first, later
+
+
+def test_a_look_that_reads_days_of_a_later_fix_is_not_in_force(session, taken_over):
+    first, later = taken_over
+
+    newer, older = list_shipped(session)
+
+    assert older.superseded_on == later.went_live_on
+    assert older.look is not None
+    assert (older.look.as_of, older.look_number) == (LIVE + timedelta(days=83), 4)
+    assert older.running is not None
+    assert older.running.as_of == LIVE + timedelta(days=99)  # not that of day 120
+    assert (older.next_look, newer.superseded_on) == (None, None)
+    assert find_shipped(session, first.action.key) == older
+    assert list_shipped(session, standing=Standing.NO_CHANGE) == []
+    assert older in list_shipped(session, standing=Standing.FELL)
+
+
+def test_no_day_is_added_up_twice_when_a_later_fix_was_entered_late(session, taken_over):
+    total = get_total(session)
+
+    assert total.avoided is not None
+    assert (total.actions, total.avoided.middle) == (2, 400 + 150)
+    fell = get_total(session, standing=Standing.FELL)
+    assert fell.avoided == total.avoided
+
+
+def test_lists_of_actions_and_themes_tell_the_look_in_force(session, taken_over):
+    first, _ = taken_over
+
+    rows = {row.key: row for row in list_actions(session, ActionFilter())}
+    page = get_theme_page(session, first.theme.key, k=1, first_day=None)
+    (listed,) = list_themes(session, ThemeFilter(), k=1).rows
+
+    assert rows[first.action.key].verdict is Verdict.FELL
+    assert rows[first.action.key].avoided_low == 300
+    (told,) = [one for one in page.actions if one.key == first.action.key]
+    assert (told.verdict, told.avoided) == (Verdict.FELL, 400)
+    assert listed.verdict is Verdict.FELL
 
 
 def test_a_comeback_that_was_explained_did_not_come_back(session):
