@@ -49,6 +49,11 @@ class MoneyOut(Out):
     is_priced_now: bool = Field(description="At the rate of today: none was set when measured.")
     cost_low: Number | None = Field(description="Minor units that the fix costs, at least.")
     cost_high: Number | None = Field(description="At most.")
+    together_low: Number | None = Field(
+        description="With what it was measured as one with: this has to be paid back. Null while "
+        "one of them has no cost."
+    )
+    together_high: Number | None = Field(description="At most.")
     payback: PaybackOut
     notes: list[str] = Field(
         description="Where a range is weaker than it looks; none where there is no range."
@@ -115,7 +120,8 @@ def _pence_now() -> float:
 
 def _money(key: str, verdict: Verdict, found: ActionMoney, *, is_verdict: bool) -> MoneyOut:
     facts, payback = found.claim.facts, found.payback
-    low, high = found.cost or (None, None)
+    low, high = found.costs.own or (None, None)
+    together_low, together_high = found.costs.together or (None, None)
     return MoneyOut(
         key=key,
         verdict=verdict,
@@ -132,6 +138,8 @@ def _money(key: str, verdict: Verdict, found: ActionMoney, *, is_verdict: bool) 
         is_priced_now=facts.is_priced_now,
         cost_low=low,
         cost_high=high,
+        together_low=together_low,
+        together_high=together_high,
         payback=PaybackOut(
             state=payback.state,
             earliest=payback.earliest,

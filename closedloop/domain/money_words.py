@@ -22,7 +22,8 @@ RULES = {
     "cost": "What the fix costs, at least and at most, as its people stated it.",
     "payback": "The day on which what is freed has reached what the fix cost, if it goes on at "
     "the pace of the counted days: the lowest cost with the upper end of the range to the "
-    "highest cost with the lower end. Nothing is told while the verdict is inconclusive.",
+    "highest cost with the lower end. Changes measured as one pay back what they cost "
+    "together. Nothing is told while the verdict is inconclusive.",
     "total": "Errors of the handle time of a channel are added in full over the actions. Of the "
     "errors of counts a quarter is taken to be in common as far as two actions were counted over "
     "the same days and compared with the same themes.",

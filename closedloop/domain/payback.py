@@ -25,6 +25,7 @@ class PaybackState(StrEnum):
     """What can be said of the day on which a fix has paid back."""
 
     NO_COST = "no_cost"
+    NO_COST_BESIDE = "no_cost_beside"
     NO_RANGE = "no_range"
     INCONCLUSIVE = "inconclusive"
     NOT_VALUED = "not_valued"
@@ -48,6 +49,32 @@ class Payback:
     state: PaybackState
     earliest: date | None = None
     latest: date | None = None
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a fix cost, and each of the changes that were measured as one with it.
+
+    Attributes
+    ----------
+    own : (float, float) or None
+        Pence, at least and at most; None where nobody has said.
+    others : tuple of (float, float) or None
+        Of the changes that nobody can tell apart from it.
+    """
+
+    own: tuple[float, float] | None
+    others: tuple[tuple[float, float] | None, ...] = ()
+
+    @property
+    def together(self) -> tuple[float, float] | None:
+        """Pence of all of them; None while nobody has said it of one."""
+        low = high = 0.0
+        for one in (self.own, *self.others):
+            if one is None:
+                return None
+            low, high = low + one[0], high + one[1]
+        return low, high
 
 
 def pay_back(
@@ -95,6 +122,8 @@ def _day_of(days: float, first_day: date) -> date | None:
 
 _SENTENCES = {
     PaybackState.NO_COST: "Nobody has said what the fix cost.",
+    PaybackState.NO_COST_BESIDE: "It cannot be told: it is measured as one with other changes, "
+    "and nobody has said what all of them cost.",
     PaybackState.NO_RANGE: "It cannot be told yet.",
     PaybackState.INCONCLUSIVE: "It cannot be told while the verdict is inconclusive.",
     PaybackState.NOT_VALUED: "It cannot be told: the time freed has no price.",

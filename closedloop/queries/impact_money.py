@@ -14,16 +14,17 @@ from closedloop.domain.impact import Range, Verdict
 from closedloop.domain.money import Claim, read_facts
 from closedloop.domain.money_totals import TotalMoney, Worth, total_money, worth_of
 from closedloop.domain.payback import (
+    Costs,
     Payback,
     PaybackState,
     RepeatShare,
     pay_back,
     repeats_avoided,
 )
-from closedloop.models import Action, ImpactMeasurement, Intervention
+from closedloop.models import ImpactMeasurement
 from closedloop.queries.impact import ADDED_VERDICTS
 from closedloop.queries.impact_measured import Measured
-from closedloop.queries.impact_page import FullMeasurement
+from closedloop.queries.impact_page import FullMeasurement, get_costs
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class ActionMoney:
     repeats : Range or None
         Repeats among the contacts avoided.
     repeats_before, repeats_after : RepeatShare
-    cost : (float, float) or None
-        Pence that the fix cost, at least and at most.
+    costs : Costs
+        Pence that the fix cost, and those measured as one with it.
     payback : Payback
     """
 
@@ -55,7 +56,7 @@ class ActionMoney:
     repeats: Range | None
     repeats_before: RepeatShare
     repeats_after: RepeatShare
-    cost: tuple[float, float] | None
+    costs: Costs
     payback: Payback
 
 
@@ -68,12 +69,12 @@ def get_action_money(session: Session, measured: Measured, *, pence_now: float) 
     pence_now : float
         The site's cost of a minute today; used only where none was set when it was measured.
     """
-    return _money_of(measured, _list_kept(session, [measured])[measured.id], pence_now)
+    kept = _list_kept(session, [measured])[measured.id]
+    costs = get_costs(session, measured.intervention_id, measured.joint)
+    return _money_of(measured, kept, costs, pence_now)
 
 
-def money_of(
-    full: FullMeasurement, cost: tuple[float, float] | None, *, pence_now: float
-) -> ActionMoney:
+def money_of(full: FullMeasurement, costs: Costs, *, pence_now: float) -> ActionMoney:
     """Return the same of a measurement that was read in full, with what the fix cost."""
     detail = full.detail
     kept = _Kept(
@@ -82,9 +83,8 @@ def money_of(
         repeats=detail.get("repeats"),
         joint=detail.get("joint"),
         counted_from=(detail.get("window") or {}).get("counted_from"),
-        cost=cost,
     )
-    return _money_of(full.measured, kept, pence_now)
+    return _money_of(full.measured, kept, costs, pence_now)
 
 
 def get_total_money(
@@ -101,14 +101,13 @@ def get_total_money(
 
 @dataclass(frozen=True)
 class _Kept:
-    """What a measurement wrote down of time and money, and what the fix cost."""
+    """What a measurement wrote down of time and money."""
 
     money: Mapping[str, Any] | None
     controls: Collection[Any] | None
     repeats: Mapping[str, Any] | None
     joint: Collection[Mapping[str, Any]] | None
     counted_from: str | None
-    cost: tuple[float, float] | None
 
 
 def _list_kept(session: Session, measured: Collection[Measured]) -> dict[int, _Kept]:
@@ -123,12 +122,7 @@ def _list_kept(session: Session, measured: Collection[Measured]) -> dict[int, _K
             m.detail["repeats"].label("repeats"),
             m.detail["joint"].label("joint"),
             m.detail[("window", "counted_from")].as_string().label("counted_from"),
-            Action.cost_low,
-            Action.cost_high,
-        )
-        .join(Intervention, Intervention.id == m.intervention_id)
-        .join(Action, Action.id == Intervention.action_id)
-        .where(m.id.in_(sorted(one.id for one in measured)))
+        ).where(m.id.in_(sorted(one.id for one in measured)))
     )
     return {
         row.id: _Kept(
@@ -137,15 +131,12 @@ def _list_kept(session: Session, measured: Collection[Measured]) -> dict[int, _K
             repeats=row.repeats,
             joint=row.joint,
             counted_from=row.counted_from,
-            cost=None
-            if row.cost_low is None or row.cost_high is None
-            else (row.cost_low, row.cost_high),
         )
         for row in rows
     }
 
 
-def _money_of(measured: Measured, kept: _Kept, pence_now: float) -> ActionMoney:
+def _money_of(measured: Measured, kept: _Kept, costs: Costs, pence_now: float) -> ActionMoney:
     claim = _claim(measured, kept, pence_now)
     has_range = measured.verdict in ADDED_VERDICTS
     minutes, people, pence = (
@@ -165,17 +156,20 @@ def _money_of(measured: Measured, kept: _Kept, pence_now: float) -> ActionMoney:
         repeats=repeats,
         repeats_before=before,
         repeats_after=after,
-        cost=kept.cost,
-        payback=_payback_of(measured.verdict, kept.cost, pence, claim),
+        costs=costs,
+        payback=_payback_of(measured.verdict, costs, pence, claim),
     )
 
 
-def _payback_of(
-    verdict: Verdict, cost: tuple[float, float] | None, pence: Range | None, claim: Claim
-) -> Payback:
-    """Return when a fix has paid back, of a verdict that was shown only."""
-    if cost is None:
+def _payback_of(verdict: Verdict, costs: Costs, pence: Range | None, claim: Claim) -> Payback:
+    """Return when a fix has paid back, of a verdict that was shown only.
+
+    What was measured as one pays all that it cost together: the money is of all of them.
+    """
+    if costs.own is None:
         return Payback(PaybackState.NO_COST)
+    if costs.together is None:
+        return Payback(PaybackState.NO_COST_BESIDE)
     if verdict is Verdict.INCONCLUSIVE:
         return Payback(PaybackState.INCONCLUSIVE)
     if verdict not in ADDED_VERDICTS:
@@ -183,7 +177,7 @@ def _payback_of(
     if verdict is Verdict.NO_CHANGE and pence is not None:
         # a range that ends within half a contact of zero holds it
         pence = Range(min(pence.low, 0.0), pence.middle, pence.high)
-    return pay_back(cost, pence, claim.first_day, claim.n_days)
+    return pay_back(costs.together, pence, claim.first_day, claim.n_days)
 
 
 def _repeat_share(repeats: Mapping[str, Any] | None, when: str) -> RepeatShare:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from closedloop.domain.comebacks import ComebackOutcome
 from closedloop.domain.errors import NotFound
+from closedloop.domain.payback import Costs
 from closedloop.models import Action, Comeback, ImpactMeasurement, Intervention
 from closedloop.queries.impact import ShippedAction, list_shipped
 from closedloop.queries.impact_measured import Measured, list_measured, list_measurements
@@ -71,8 +72,8 @@ class ImpactPage:
     ----------
     plan : dict
         Frozen at ship; see services/action_plan.py.
-    cost : (float, float) or None
-        Minor units that the fix cost, at least and at most; None where nobody has said.
+    costs : Costs
+        Of the fix, and of what the measurement spoken of was measured as one with.
     look : FullMeasurement or None
         The newest look, whose verdict is in force.
     newest : FullMeasurement or None
@@ -92,7 +93,7 @@ class ImpactPage:
 
     action: ShippedAction
     plan: dict[str, Any]
-    cost: tuple[float, float] | None
+    costs: Costs
     look: FullMeasurement | None
     newest: FullMeasurement | None
     stood: FullMeasurement | None
@@ -140,7 +141,6 @@ def get_impact_page(
     stood = full[asked.id] if asked else None
     look = full[action.look.id] if action.look else None
     newest = full[action.running.id] if action.running else look
-    plan, cost = _read_plan(session, action)
     running = list_measurements(
         session,
         action.intervention_id,
@@ -151,8 +151,8 @@ def get_impact_page(
     spoken = stood or look or newest
     return ImpactPage(
         action=action,
-        plan=plan,
-        cost=cost,
+        plan=_read_plan(session, action),
+        costs=get_costs(session, action.intervention_id, spoken.measured.joint if spoken else ()),
         look=look,
         newest=newest,
         stood=stood,
@@ -175,16 +175,34 @@ def _find_stood(session: Session, action: ShippedAction, measurement_id: int) ->
     return found
 
 
-def _read_plan(
-    session: Session, action: ShippedAction
-) -> tuple[dict[str, Any], tuple[float, float] | None]:
-    """Return the plan as frozen on the day the action was shipped, and what the fix costs."""
-    plan, low, high = session.execute(
-        sa.select(Intervention.plan, Action.cost_low, Action.cost_high)
+def _read_plan(session: Session, action: ShippedAction) -> dict[str, Any]:
+    """Return the plan as frozen on the day the action was shipped."""
+    plan = session.scalar(
+        sa.select(Intervention.plan).where(Intervention.id == action.intervention_id)
+    )
+    return plan or {}
+
+
+def get_costs(session: Session, intervention_id: int, joint: Collection[int]) -> Costs:
+    """Return what a change cost, and each of those that were measured as one with it.
+
+    Parameters
+    ----------
+    joint : collection of int
+        Interventions measured as one, its own among them; empty when it was alone.
+    """
+    others = sorted(set(joint) - {intervention_id})
+    rows = session.execute(
+        sa.select(Intervention.id, Action.cost_low, Action.cost_high)
         .join(Action, Action.id == Intervention.action_id)
-        .where(Intervention.id == action.intervention_id)
-    ).one()
-    return plan or {}, None if low is None or high is None else (low, high)
+        .where(Intervention.id.in_([intervention_id, *others]))
+    )
+    found = {
+        row.id: (row.cost_low, row.cost_high)
+        for row in rows
+        if row.cost_low is not None and row.cost_high is not None
+    }
+    return Costs(found.get(intervention_id), tuple(found.get(one) for one in others))
 
 
 def find_shipped(session: Session, key: str) -> ShippedAction:

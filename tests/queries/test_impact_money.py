@@ -8,7 +8,7 @@ import pytest
 
 from closedloop.domain.impact import Range, Verdict
 from closedloop.domain.money import ChannelFacts, MoneyFacts, Price
-from closedloop.domain.payback import PaybackState
+from closedloop.domain.payback import Costs, PaybackState
 from closedloop.queries.impact_measured import list_measured
 from closedloop.queries.impact_money import (
     get_action_money,
@@ -96,10 +96,38 @@ def test_cost_and_pay_back_come_from_the_action(session):
     action = make_action(session, cost_low=100_000.0, cost_high=100_000.0)
     found = get_action_money(session, measured(session, action=action), pence_now=0)
 
-    assert found.cost == (100_000, 100_000)
+    assert found.costs == Costs((100_000, 100_000))
     assert found.payback.state is PaybackState.PAID
     assert found.payback.earliest < LIVE + timedelta(days=100_000 / (420 * 8 * 50 / 14))
     assert found.payback.latest > LIVE + timedelta(days=100_000 / (420 * 8 * 50 / 14))
+
+
+def test_changes_measured_as_one_pay_back_what_they_cost_together(session):
+    dear = make_action(session, cost_low=5_000_000.0, cost_high=6_000_000.0)
+    cheap = make_action(session, cost_low=1_000.0, cost_high=2_000.0)
+    both = [make_intervention(session, action) for action in (dear, cheap)]
+    detail = {"money": facts(), "joint": [{"id": one.id} for one in both]}
+    ids = [make_measurement(session, one, detail=detail).id for one in both]
+    rows = list_measured(session, ids)
+
+    of_dear, of_cheap = (get_action_money(session, rows[i], pence_now=0) for i in ids)
+
+    assert of_dear.costs.together == of_cheap.costs.together == (5_001_000, 6_002_000)
+    assert of_cheap.payback == of_dear.payback
+    assert of_cheap.payback.latest is None or of_cheap.payback.latest > LIVE + timedelta(days=400)
+    assert get_impact_page(session, cheap.key).costs == of_cheap.costs
+
+
+def test_nothing_pays_back_while_one_of_those_measured_as_one_has_no_cost(session):
+    cheap = make_action(session, cost_low=1_000.0, cost_high=2_000.0)
+    mine, beside = make_intervention(session, cheap), make_intervention(session)
+    joint = {"joint": [{"id": mine.id}, {"id": beside.id}]}
+    row = make_measurement(session, mine, detail={"money": facts(), **joint})
+
+    found = get_action_money(session, list_measured(session, [row.id])[row.id], pence_now=0)
+
+    assert found.payback.state is PaybackState.NO_COST_BESIDE
+    assert found.costs.together is None
 
 
 @pytest.mark.parametrize(
@@ -146,11 +174,11 @@ def test_what_was_read_in_full_is_worth_the_same_without_a_statement(session, da
     page = get_impact_page(session, action.key)
 
     with count_statements(database.engine) as seen:
-        found = money_of(page.spoken, page.cost, pence_now=70)
+        found = money_of(page.spoken, page.costs, pence_now=70)
 
     assert seen == []
     assert found == get_action_money(session, row, pence_now=70)
-    assert found.cost == (100_000, 150_000)
+    assert found.costs == Costs((100_000, 150_000), (None,))
     assert found.claim.first_day == date(2026, 2, 25)
 
 

@@ -148,3 +148,25 @@ def test_a_stakeholder_reads_the_prices_and_sets_no_working_year(sign_in_as):
     page = sign_in_as(Role.STAKEHOLDER)
 
     page.post("/metrics/settings/working-year", {"hours": "1500"}, 403)
+
+
+def test_what_was_measured_as_one_pays_back_what_it_cost_together(manager, session):
+    cheap = make_action(session, cost_low=1_000.0, cost_high=2_000.0)
+    beside = make_action(session, cost_low=5_000_000.0, cost_high=6_000_000.0)
+    other = make_intervention(session, beside)
+    shipped(session, action=cheap, detail={"joint": [joint(other)]})
+
+    text = money_of(manager, cheap)
+
+    assert "£10.00 to £20.00 £50,010 to £60,020 together with what it was measured as one with" in text
+    assert "Not before 9 August 2027, and perhaps not within two years." in text
+    beside.cost_low = beside.cost_high = None
+    session.commit()
+    text = money_of(manager, cheap)
+    assert "not stated of everything that it was measured as one with" in text
+    assert "It cannot be told: it is measured as one with other changes" in text
+
+
+def joint(intervention) -> dict:
+    action, day = intervention.action, intervention.went_live_on.isoformat()
+    return {"id": intervention.id, "key": action.key, "title": action.title, "day": day}
