@@ -38,7 +38,9 @@ class MoneyOut(Out):
     first_day: date = Field(description="First counted day.")
     last_day: date = Field(description="Last counted day.")
     minutes: RangeOut | None = Field(description="Agent minutes over the counted days.")
-    people: RangeOut | None = Field(description="Full-time people, at the pace of those days.")
+    people: RangeOut | None = Field(
+        description="Full-time people, at the pace of those days; null once the contacts came back."
+    )
     pence: RangeOut | None = Field(description="Minor units of the currency: capacity, not cash.")
     repeats_avoided: RangeOut | None = Field(description="Among the contacts, not on top.")
     handle_seconds: Number | None = Field(description="Mean before the change.")
@@ -68,6 +70,9 @@ class TotalMoneyOut(Out):
     timed: int = Field(description="Of them those with handle times.")
     priced: int = Field(description="Of them those whose minutes have a price.")
     as_one: int = Field(description="In it by way of another one: both measured as one change.")
+    came_back: int = Field(
+        description="Of them those whose contacts came back: in the sums, but not in `people`."
+    )
     contacts: RangeOut | None
     minutes: RangeOut | None
     people: RangeOut | None
@@ -89,6 +94,7 @@ def get_total_money_view() -> TotalMoneyOut:
         timed=found.timed,
         priced=found.priced,
         as_one=found.as_one,
+        came_back=found.came_back,
         contacts=_range(found.contacts),
         minutes=_range(found.minutes),
         people=_range(found.people),
@@ -110,7 +116,9 @@ def get_money_view(key: str) -> MoneyOut:
     measured = action.look or action.running
     if measured is None:
         raise NotFound(f"{key} has not been measured yet.")
-    money = get_action_money(db.session, measured, pence_now=_pence_now())
+    money = get_action_money(
+        db.session, measured, pence_now=_pence_now(), came_back_since=action.came_back_since
+    )
     return _money(key, measured.verdict, money, is_verdict=measured.is_look)
 
 

@@ -100,7 +100,9 @@ def _measure_one(site: Site, key: str, day: date, as_json: bool) -> None:
         measured = list_measured(session, [newest])[newest]
         action = find_shipped(session, key)
         pence = get_pence_per_minute(session, site.settings.pence_per_minute)
-        money = get_action_money(session, measured, pence_now=pence)
+        money = get_action_money(
+            session, measured, pence_now=pence, came_back_since=action.came_back_since
+        )
     if as_json:
         print_json({**_facts(key, measured), **_money_facts(money, site)})
         return

@@ -24,7 +24,7 @@ from closedloop.domain.errors import Invalid, Refusal
 from closedloop.domain.impact import LOOK_DAYS, Range, Verdict
 from closedloop.domain.impact_page_words import left_out
 from closedloop.domain.impact_words import spelt, to_words
-from closedloop.domain.money_words import worth_in_words
+from closedloop.domain.money_words import not_at_this_pace, worth_in_words
 from closedloop.domain.placebos import say_all
 from closedloop.domain.report_words import headline, rates_sentence, what_did_not
 from closedloop.jobs.work import data_cut
@@ -105,6 +105,7 @@ def _facts(found: Report, cut: date, site: Site) -> dict[str, Any]:
         "currency": site.settings.currency,
         "pence": _range(money.pence),
         "actions_with_price": money.priced,
+        "actions_not_at_this_pace": money.came_back,
         "repeat_rates": [
             dataclasses.asdict(span) for span in (found.at_first, found.at_last) if span
         ],
@@ -144,6 +145,8 @@ def _print(found: Report, cut: date, site: Site) -> None:
     if said := worth_in_words(
         found.money.minutes, found.money.people, found.money.pence, site.settings.currency
     ):
+        click.echo(said)
+    if said := not_at_this_pace(found.money.came_back):
         click.echo(said)
     if found.at_first and found.at_last:
         first, last = found.at_first, found.at_last

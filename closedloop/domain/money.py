@@ -216,6 +216,8 @@ class Claim:
         Days that count; 0 is all of them.
     measured_as_one : frozenset of int
         Itself and the changes that cannot be told apart from it; empty where it is not known.
+    came_back : bool
+        Its contacts came back since: what it avoided stays, at its pace it goes on no more.
     """
 
     avoided: Range
@@ -225,6 +227,7 @@ class Claim:
     compared: frozenset[str] = frozenset()
     n_counted: int = 0
     measured_as_one: frozenset[int] = frozenset()
+    came_back: bool = False
 
     @property
     def span_days(self) -> int:

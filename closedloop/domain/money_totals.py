@@ -75,7 +75,7 @@ def worth_of(claim: Claim, worth_in: Worth) -> Range | None:
     """Return what one action's avoided contacts are worth; None where nothing is known of it.
 
     Minutes and pence over the counted days; people are full-time ones, if it went on at the
-    pace of the counted days for a year.
+    pace of the counted days for a year: none where the contacts came back.
     """
     return total_worth([claim], worth_in)
 
@@ -85,6 +85,8 @@ def total_worth(claims: Sequence[Claim], worth_in: Worth) -> Range | None:
 
     Actions of which nothing is known in this unit are left out; None if that is all of them.
     """
+    if worth_in is Worth.PEOPLE:
+        claims = [claim for claim in claims if not claim.came_back]
     valued = [(claim, found) for claim in claims if (found := _values(claim, worth_in))]
     if not valued:
         return None
@@ -192,6 +194,8 @@ class TotalMoney:
         Actions with a range, and those of them with a handle time and with a price.
     as_one : int
         Actions that are in it by way of another one, as both were measured as one change.
+    came_back : int
+        Actions whose contacts came back: they are in no full-time people.
     """
 
     contacts: Range | None
@@ -202,6 +206,7 @@ class TotalMoney:
     timed: int
     priced: int
     as_one: int = 0
+    came_back: int = 0
 
 
 def total_money(claims: Sequence[Claim]) -> TotalMoney:
@@ -219,6 +224,7 @@ def total_money(claims: Sequence[Claim]) -> TotalMoney:
         timed=sum(claim.facts.timed_share > 0 for claim in claims),
         priced=sum(claim.facts.priced_share > 0 for claim in claims),
         as_one=len(claims) - len(once),
+        came_back=sum(claim.came_back for claim in claims),
     )
 
 

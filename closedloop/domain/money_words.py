@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from closedloop.domain.impact import Range
-from closedloop.domain.impact_words import per_cent, to_words
+from closedloop.domain.impact_words import MINUS, per_cent, to_words
 from closedloop.domain.money import ChannelFacts, MoneyFacts, Price, minor_units
 from closedloop.domain.payback import FEWEST_IDENTIFIED, RepeatShare, round_out
 
@@ -12,7 +12,8 @@ RULES = {
     "channel by channel. The 95 % range carries both errors, that of the count and that of the "
     "handle time, put together as those of a product.",
     "people": "Agent minutes a year at the pace of the counted days, divided by the minutes a "
-    "year of a full-time person. It says how much capacity is free, not that anybody left.",
+    "year of a full-time person. It says how much capacity is free, not that anybody left. A fix "
+    "whose contacts came back frees nobody any more.",
     "pence": "Agent minutes at what a minute cost in each channel on the counted days, rounded "
     "outwards to two figures. Capacity freed, not cash: it becomes cash only when staffing or "
     "a supplier's bill changes. A price set later does not change it.",
@@ -23,7 +24,8 @@ RULES = {
     "payback": "The day on which what is freed has reached what the fix cost, if it goes on at "
     "the pace of the counted days: the lowest cost with the upper end of the range to the "
     "highest cost with the lower end. Changes measured as one pay back what they cost "
-    "together. Nothing is told while the verdict is inconclusive.",
+    "together. Nothing is told while the verdict is inconclusive, or once the "
+    "contacts came back before it had.",
     "total": "Errors of the handle time of a channel are added in full over the actions. Of the "
     "errors of counts a quarter is taken to be in common as far as two actions were counted over "
     "the same days and compared with the same themes.",
@@ -108,18 +110,26 @@ def worth_in_words(
     minutes, people, pence : Range or None
         Agent minutes, full-time people, minor units of `currency`.
     """
-    if minutes is None or people is None:
+    if minutes is None:
         return ""
-    full_time = round_out(people)
-    said = (
-        f"Agent time: {to_words(minutes.low / 60, minutes.high / 60)} hours, "
-        f"{full_time.low:.6g} to {full_time.high:.6g} full-time people"
-    )
+    said = f"Agent time: {to_words(minutes.low / 60, minutes.high / 60)} hours"
+    if people is not None:
+        full_time = round_out(people)
+        ends = f"{full_time.low:.6g} to {full_time.high:.6g}".replace("-", MINUS)
+        said += f", {ends} full-time people"
     if pence is None:
         return f"{said}; finance has not set what a minute costs."
     worth = round_out(pence).scaled(1 / minor_units(currency))
     money = to_words(worth.low, worth.high)
     return f"{said}; worth {currency} {money}, capacity and not cash."
+
+
+def not_at_this_pace(came_back: int) -> str:
+    """Say how many fixes of a total are in no pace, as their contacts came back; empty if none."""
+    if not came_back:
+        return ""
+    of = "1 fix" if came_back == 1 else f"{came_back:,} fixes"
+    return f"Full-time people without those of {of} whose contacts came back."
 
 
 def why_no_repeats(before: RepeatShare, after: RepeatShare, *, has_moved: bool) -> str:

@@ -31,6 +31,7 @@ class PaybackState(StrEnum):
     NOT_VALUED = "not_valued"
     HOLDS_ZERO = "holds_zero"
     NEVER = "never"
+    CAME_BACK = "came_back"
     NOT_WITHIN = "not_within"
     PAID = "paid"
 
@@ -129,6 +130,7 @@ _SENTENCES = {
     PaybackState.NOT_VALUED: "It cannot be told: the time freed has no price.",
     PaybackState.HOLDS_ZERO: "It cannot be told while the range holds zero.",
     PaybackState.NEVER: "It does not pay back: more contacts came than were expected.",
+    PaybackState.CAME_BACK: "It cannot be told: the contacts came back.",
     PaybackState.NOT_WITHIN: "Not within two years.",
 }
 

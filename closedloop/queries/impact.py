@@ -366,16 +366,32 @@ def _standing_like(
     return statement.where(look.verdict == Verdict(standing.value))
 
 
-def _came_back_since(until: date | None) -> sa.ScalarSelect[date]:
-    since = (
-        sa.select(sa.func.max(Comeback.since_on))
-        .where(
-            Comeback.intervention_id == Intervention.id,
-            Comeback.outcome.in_(("", ComebackOutcome.REAL.value)),
-        )
-        .correlate(Intervention)
+def list_came_back(session: Session, *, until: date | None = None) -> frozenset[int]:
+    """Return the interventions whose contacts came back, as far as `ShippedAction` says so.
+
+    Parameters
+    ----------
+    until : date, optional
+        Only by alarms to this day, inclusive.
+    """
+    return frozenset(
+        session.scalars(sa.select(Comeback.intervention_id).where(*_stands(until)).distinct())
     )
-    return (since if until is None else since.where(Comeback.alarm_on <= until)).scalar_subquery()
+
+
+def _came_back_since(until: date | None) -> sa.ScalarSelect[date]:
+    return (
+        sa.select(sa.func.max(Comeback.since_on))
+        .where(Comeback.intervention_id == Intervention.id, *_stands(until))
+        .correlate(Intervention)
+        .scalar_subquery()
+    )
+
+
+def _stands(until: date | None) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions that a rise is taken for a comeback."""
+    real = Comeback.outcome.in_(("", ComebackOutcome.REAL.value))
+    return [real] if until is None else [real, Comeback.alarm_on <= until]
 
 
 def _newest_id(

@@ -60,7 +60,13 @@ class ActionMoney:
     payback: Payback
 
 
-def get_action_money(session: Session, measured: Measured, *, pence_now: float) -> ActionMoney:
+def get_action_money(
+    session: Session,
+    measured: Measured,
+    *,
+    pence_now: float,
+    came_back_since: date | None = None,
+) -> ActionMoney:
     """Return what a measurement is worth, and when the fix has paid back.
 
     Parameters
@@ -68,13 +74,21 @@ def get_action_money(session: Session, measured: Measured, *, pence_now: float) 
     measured : Measured
     pence_now : float
         The site's cost of a minute today; used only where none was set when it was measured.
+    came_back_since : date, optional
+        First day of the rise after it: from there on it goes on at its pace no more.
     """
     kept = _list_kept(session, [measured])[measured.id]
     costs = get_costs(session, measured.intervention_id, measured.joint)
-    return _money_of(measured, kept, costs, pence_now)
+    return _money_of(measured, kept, costs, pence_now, came_back_since)
 
 
-def money_of(full: FullMeasurement, costs: Costs, *, pence_now: float) -> ActionMoney:
+def money_of(
+    full: FullMeasurement,
+    costs: Costs,
+    *,
+    pence_now: float,
+    came_back_since: date | None = None,
+) -> ActionMoney:
     """Return the same of a measurement that was read in full, with what the fix cost."""
     detail = full.detail
     kept = _Kept(
@@ -84,19 +98,35 @@ def money_of(full: FullMeasurement, costs: Costs, *, pence_now: float) -> Action
         joint=detail.get("joint"),
         counted_from=(detail.get("window") or {}).get("counted_from"),
     )
-    return _money_of(full.measured, kept, costs, pence_now)
+    return _money_of(full.measured, kept, costs, pence_now, came_back_since)
 
 
 def get_total_money(
-    session: Session, looks: Collection[Measured | None], *, pence_now: float
+    session: Session,
+    looks: Collection[Measured | None],
+    *,
+    pence_now: float,
+    came_back: Collection[int] = (),
 ) -> TotalMoney:
     """Return what the looks in force are worth together; None stands for an action without one.
 
-    Looks whose verdict allows nothing to be added are left out.
+    Looks whose verdict allows nothing to be added are left out; of the interventions in
+    `came_back` what they avoided stays, but nothing is told of how it goes on.
     """
     counted = [look for look in looks if look is not None and look.verdict in ADDED_VERDICTS]
     kept = _list_kept(session, counted)
-    return total_money([_claim(look, kept[look.id], pence_now) for look in counted])
+    back = frozenset(came_back)
+    return total_money(
+        [
+            _claim(
+                look,
+                kept[look.id],
+                pence_now,
+                came_back=not back.isdisjoint({look.intervention_id, *look.joint}),
+            )
+            for look in counted
+        ]
+    )
 
 
 @dataclass(frozen=True)
@@ -136,8 +166,14 @@ def _list_kept(session: Session, measured: Collection[Measured]) -> dict[int, _K
     }
 
 
-def _money_of(measured: Measured, kept: _Kept, costs: Costs, pence_now: float) -> ActionMoney:
-    claim = _claim(measured, kept, pence_now)
+def _money_of(
+    measured: Measured,
+    kept: _Kept,
+    costs: Costs,
+    pence_now: float,
+    came_back_since: date | None,
+) -> ActionMoney:
+    claim = _claim(measured, kept, pence_now, came_back=came_back_since is not None)
     has_range = measured.verdict in ADDED_VERDICTS
     minutes, people, pence = (
         worth_of(claim, worth_in) if has_range else None
@@ -157,7 +193,7 @@ def _money_of(measured: Measured, kept: _Kept, costs: Costs, pence_now: float) -
         repeats_before=before,
         repeats_after=after,
         costs=costs,
-        payback=_payback_of(measured.verdict, costs, pence, claim),
+        payback=_before(_payback_of(measured.verdict, costs, pence, claim), came_back_since),
     )
 
 
@@ -180,12 +216,21 @@ def _payback_of(verdict: Verdict, costs: Costs, pence: Range | None, claim: Clai
     return pay_back(costs.together, pence, claim.first_day, claim.n_days)
 
 
+def _before(found: Payback, came_back_since: date | None) -> Payback:
+    """Return a pay-back that was over before the contacts came back; else it cannot be told."""
+    if came_back_since is None or found.state is not PaybackState.PAID:
+        return found
+    if found.latest is not None and found.latest < came_back_since:
+        return found
+    return Payback(PaybackState.CAME_BACK)
+
+
 def _repeat_share(repeats: Mapping[str, Any] | None, when: str) -> RepeatShare:
     found = (repeats or {}).get(when) or {}
     return RepeatShare(found.get("identified", 0), found.get("repeats", 0))
 
 
-def _claim(measured: Measured, kept: _Kept, pence_now: float) -> Claim:
+def _claim(measured: Measured, kept: _Kept, pence_now: float, *, came_back: bool) -> Claim:
     facts = read_facts(
         kept.money,
         handle_seconds=measured.handle_seconds,
@@ -204,4 +249,6 @@ def _claim(measured: Measured, kept: _Kept, pence_now: float) -> Claim:
         measured_as_one=frozenset(
             {measured.intervention_id, *(one["id"] for one in kept.joint or ())}
         ),
+        # what made it worse goes on making it worse
+        came_back=came_back and measured.verdict is not Verdict.ROSE,
     )

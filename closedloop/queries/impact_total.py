@@ -9,7 +9,13 @@ from datetime import date
 from sqlalchemy.orm import Session
 
 from closedloop.domain.money_totals import TotalMoney
-from closedloop.queries.impact import Standing, Total, list_looks_in_force, total_of
+from closedloop.queries.impact import (
+    Standing,
+    Total,
+    list_came_back,
+    list_looks_in_force,
+    total_of,
+)
 from closedloop.queries.impact_measured import Measured
 from closedloop.queries.impact_money import get_total_money
 
@@ -57,8 +63,18 @@ def get_portfolio(
 
 
 def portfolio_of(
-    session: Session, looks: Collection[Measured | None], *, pence_now: float
+    session: Session,
+    looks: Collection[Measured | None],
+    *,
+    pence_now: float,
+    until: date | None = None,
 ) -> Portfolio:
-    """Return what actions avoided together, by looks that were read before; None has none yet."""
-    money = get_total_money(session, looks, pence_now=pence_now)
+    """Return what actions avoided together, by looks that were read before; None has none yet.
+
+    What the actions avoided whose contacts came back is in it, but not in the pace at which it
+    goes on: comebacks to the day `until`, inclusive, or all of them.
+    """
+    money = get_total_money(
+        session, looks, pence_now=pence_now, came_back=list_came_back(session, until=until)
+    )
     return Portfolio(total_of(looks, money), money)

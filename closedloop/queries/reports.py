@@ -193,7 +193,7 @@ def get_report(
     )
     at_first, at_last = _compare(trend)
     looks = [row.look for row in shipped]
-    portfolio = portfolio_of(session, looks, pence_now=pence_now)
+    portfolio = portfolio_of(session, looks, pence_now=pence_now, until=last_day)
     wanted = ActionFilter(statuses=OPEN_ACTIONS)
     return Report(
         first_day=first_day,

@@ -13,6 +13,7 @@ from closedloop.domain.errors import Invalid, NotFound
 from closedloop.domain.impact_page_words import left_out, stands_behind
 from closedloop.domain.impact_words import spelt
 from closedloop.domain.money_words import RULES as MONEY_RULES
+from closedloop.domain.money_words import not_at_this_pace
 from closedloop.extensions import current_settings, db
 from closedloop.queries.impact import (
     COUNTED_VERDICTS,
@@ -69,6 +70,7 @@ def index() -> str:
         total=found.total,
         total_money=found.money,
         money_rules=MONEY_RULES,
+        not_at_this_pace=not_at_this_pace,
         rate=rate,
         behind=stands_behind(found.total.verdicts, found.total.without_range),
         left_out=left_out(found.total.without_range, found.total.inconclusive),

@@ -13,7 +13,13 @@ from closedloop.web.permissions import user_may
 
 def money_context(page: ImpactPage, full: FullMeasurement, *, pence_now: float) -> dict[str, Any]:
     """Return what `templates/impact/_money.html` needs beside the action and the measurement."""
-    money = money_of(full, page.costs, pence_now=pence_now)
+    money = money_of(
+        full,
+        page.costs,
+        pence_now=pence_now,
+        # as it stood, nothing had come back yet
+        came_back_since=None if page.stood else page.action.came_back_since,
+    )
     return {
         "money": money,
         "money_rules": RULES,

@@ -12,7 +12,7 @@ from werkzeug import Response
 
 from closedloop.domain.clock import today
 from closedloop.domain.impact import Verdict
-from closedloop.domain.money_words import RULES
+from closedloop.domain.money_words import RULES, not_at_this_pace
 from closedloop.domain.placebos import say_all
 from closedloop.domain.report_words import (
     Line,
@@ -91,6 +91,7 @@ def index() -> str:
         coming=_next(report)[:LIST_ROWS],
         decisions=_decisions(report)[:LIST_ROWS],
         money_rules=RULES,
+        not_at_this_pace=not_at_this_pace,
         presets=_presets(period),
         false_alarms=_false_alarms(),
         today=today(settings.reporting_zone),

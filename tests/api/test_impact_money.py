@@ -11,9 +11,9 @@ from closedloop.domain.accounts import Role
 from closedloop.domain.actions import ActionStatus
 from closedloop.domain.impact import Verdict
 from closedloop.domain.money import ChannelFacts, MoneyFacts, Price
-from closedloop.models import Action
+from closedloop.models import Action, Intervention
 from tests.api.caller import Caller
-from tests.factories.impact import make_measurement
+from tests.factories.impact import make_comeback, make_measurement
 from tests.factories.themes import make_action, make_intervention
 
 
@@ -52,6 +52,18 @@ def test_without_a_range_there_is_no_note_about_one(api, session):
     found = api.get(f"/impact/{action.key}/money")
 
     assert (found["minutes"], found["pence"], found["notes"]) == (None, None, [])
+
+
+def test_what_came_back_has_no_pace(api, session):
+    action = shipped(session, cost_low=3_000_000.0, cost_high=4_000_000.0)
+    make_comeback(session, session.query(Intervention).filter_by(action_id=action.id).one())
+
+    found, total = api.get(f"/impact/{action.key}/money"), api.get("/impact/money")
+
+    assert found["minutes"] == {"low": 2480, "middle": 3360, "high": 4320}
+    assert (found["people"], found["payback"]["state"]) == (None, "came_back")
+    assert (total["people"], total["came_back"]) == (None, 1)
+    assert total["minutes"] == found["minutes"]
 
 
 def test_what_is_inconclusive_is_neither_valued_nor_added(api, session):

@@ -75,8 +75,10 @@ def test_the_report_prints_title_time_rates_and_rows(run, site):
     assert text.startswith("282 to 567 contacts avoided; one fix came back\n")
     assert "10 November 2025 to 11 May 2026" in text
     assert (
-        "38 to 76 hours, 0.61 to 1.3 full-time people; worth GBP 1,300 to 2,900, capacity" in text
+        # of the one that came back hours are freed, and nobody any more
+        "38 to 76 hours, −0.14 to 0.14 full-time people; worth GBP 1,300 to 2,900, capacity" in text
     )
+    assert "Full-time people without those of 1 fix whose contacts came back." in text
     assert "any reason 20.0 % and 20.0 %" in text
     assert "310 to 540" in text
     assert "came back on 28 April 2026" in text

@@ -148,6 +148,63 @@ def test_only_a_fall_pays_back(session, verdict, avoided, state):
     assert get_action_money(session, row, pence_now=0).payback.state is state
 
 
+def test_a_fix_that_came_back_frees_nobody_at_this_pace_any_more(session):
+    action = make_action(session, cost_low=100_000.0, cost_high=100_000.0)
+    row = measured(session, action=action)
+    held = get_action_money(session, row, pence_now=0)
+    back = LIVE + timedelta(days=10)
+
+    found = get_action_money(session, row, pence_now=0, came_back_since=back)
+
+    assert (found.minutes, found.pence) == (held.minutes, held.pence)  # of days that are over
+    assert found.people is None
+    assert (held.payback.latest, found.payback.state) == (date(2026, 3, 14), PaybackState.CAME_BACK)
+    page = get_impact_page(session, action.key)
+    assert found == money_of(page.spoken, page.costs, pence_now=0, came_back_since=back)
+
+
+def test_what_had_paid_back_before_it_came_back_has_paid_back(session):
+    action = make_action(session, cost_low=100_000.0, cost_high=100_000.0)
+    row = measured(session, action=action)
+    held = get_action_money(session, row, pence_now=0)
+
+    found = get_action_money(
+        session, row, pence_now=0, came_back_since=held.payback.latest + timedelta(days=1)
+    )
+
+    assert found.payback == held.payback
+
+
+def test_a_total_keeps_the_contacts_of_what_came_back_and_not_its_pace(session):
+    rows = [measured(session) for _ in range(2)]
+    back = {rows[0].intervention_id}
+
+    found = get_total_money(session, rows, pence_now=0, came_back=back)
+    of_all = get_total_money(session, rows, pence_now=0)
+    alone = get_total_money(session, rows[1:], pence_now=0)
+
+    assert (found.contacts, found.minutes, found.pence) == (
+        *(of_all.contacts, of_all.minutes, of_all.pence),
+    )
+    assert found.people == alone.people
+    assert (found.came_back, of_all.came_back) == (1, 0)
+    nothing = get_total_money(session, rows[:1], pence_now=0, came_back=back)
+    assert (nothing.people, nothing.minutes) == (None, alone.minutes)
+
+
+def test_a_change_measured_as_one_with_what_came_back_came_back_too_and_a_rise_goes_on(session):
+    other = make_intervention(session)
+    joint = measured(session, detail={"joint": [{"id": other.id}]})
+    rose = measured(session, verdict=Verdict.ROSE, avoided=(-250.0, -150.0, -50.0))
+
+    found = get_total_money(
+        session, [joint, rose], pence_now=0, came_back={other.id, rose.intervention_id}
+    )
+
+    assert found.came_back == 1
+    assert found.people.middle < 0
+
+
 def test_repeats_are_told_apart_and_not_where_contacts_moved(session):
     found = get_action_money(session, measured(session, detail={"repeats": REPEATS}), pence_now=0)
     moved = {

@@ -57,6 +57,18 @@ def test_verdicts_are_those_known_on_the_last_day(session):
     assert report_of(session).shipped[0].verdict is Verdict.NO_CHANGE
 
 
+def test_the_pace_leaves_out_what_had_come_back_by_the_last_day(session):
+    intervention = make_intervention(session)
+    make_measurement(session, intervention)
+    make_comeback(session, intervention, alarm_on=date(2026, 5, 6))
+
+    then, now = report_of(session, last_day=date(2026, 5, 5)), report_of(session)
+
+    assert then.money.people is not None
+    assert (now.money.people, now.money.came_back) == (None, 1)
+    assert now.money.contacts == then.money.contacts
+
+
 def test_what_fell_most_stands_first_and_what_is_too_early_last(session):
     early = make_intervention(session)
     rose = make_intervention(session)

@@ -77,6 +77,32 @@ def test_the_portfolio_marks_what_came_back_and_what_moved(manager, session):
     assert "counted with the themes that the contacts moved to" in text
 
 
+def test_what_came_back_keeps_its_contacts_and_loses_its_pace(manager, session):
+    action = make_action(session, cost_low=3_000_000.0, cost_high=4_000_000.0)
+    back = make_intervention(session, action)
+    make_measurement(session, back)
+    make_comeback(session, back)
+    without = "Full-time people without those of 1 fix whose contacts came back."
+
+    everything = text_of(manager.get("/impact/"))
+    page = text_of(manager.get(f"/impact/{action.key}"))
+
+    assert "310 to 540 contacts avoided by 1 action" in everything
+    assert without in everything
+    assert "full-time people at this pace" not in everything
+    assert "none any more: the contacts came back since 28 Apr 2026" in page
+    assert "It cannot be told: the contacts came back." in page
+    look = session.query(ImpactMeasurement).one()
+    stood = text_of(manager.get(f"/impact/{action.key}?measurement={look.id}"))
+    assert "none any more" not in stood
+    assert "Between " in stood
+    make_measurement(session, make_intervention(session))
+    session.commit()
+    both = text_of(manager.get("/impact/"))
+    assert "full-time people at this pace" in both
+    assert without in both
+
+
 def test_the_portfolio_of_one_department(manager, session):
     mine, other = make_intervention(session), make_intervention(session)
     for intervention in (mine, other):
@@ -727,7 +753,7 @@ def test_statements_do_not_grow_with_actions_and_measurements(manager, session):
         f"/impact/{key_of(first)}?measurement={look.id}",
     )
     before = [statements_of(manager, url) for url in urls]
-    assert max(before[:2]) <= 15
+    assert max(before[:2]) <= 16
     assert max(before[2:]) <= 17
     add()
 

@@ -158,7 +158,9 @@ def test_what_was_measured_as_one_pays_back_what_it_cost_together(manager, sessi
 
     text = money_of(manager, cheap)
 
-    assert "£10.00 to £20.00 £50,010 to £60,020 together with what it was measured as one with" in text
+    assert (
+        "£10.00 to £20.00 £50,010 to £60,020 together with what it was measured as one with" in text
+    )
     assert "Not before 9 August 2027, and perhaps not within two years." in text
     beside.cost_low = beside.cost_high = None
     session.commit()

@@ -62,6 +62,18 @@ def test_the_report_states_ranges_trend_verdicts_and_definitions(manager, site):
     assert "10 Nov 2025 to 11 May 2026" in text
 
 
+def test_what_came_back_frees_nobody_in_the_report(manager, site):
+    intervention = make_intervention(site)
+    make_measurement(site, intervention)
+    make_comeback(site, intervention)
+
+    text = text_of(manager.get("/reports/"))
+
+    assert "310 to 540" in text
+    assert "41 to 72 hours Capacity. Full-time people without those of 1 fix whose" in text
+    assert "full-time people at this pace" not in text
+
+
 def test_an_inconclusive_verdict_alone_is_no_headline_and_no_money(manager, site):
     detail = {"share_of_controls_moved": 0.25, "controls_tried": 12}
     make_measurement(site, make_intervention(site), verdict=Verdict.INCONCLUSIVE, detail=detail)
