@@ -7,7 +7,7 @@ from typing import Any
 
 from closedloop.domain.impact import WARN_FROM_MOVED, CheckState, Verdict
 from closedloop.domain.impact_doubts import are_many
-from closedloop.domain.impact_words import NARROW, moved_words
+from closedloop.domain.impact_words import moved_words, per_cent
 
 CHECK_QUESTIONS: dict[str, str] = {
     "controls": "Each unaffected theme is measured as if the change had been made there on the "
@@ -169,7 +169,9 @@ def left_out(without_range: int, inconclusive: int) -> str:
 
 
 def drop_range(low: float, middle: float, high: float, expected: float) -> str:
-    """Write avoided contacts as a share of what was expected: "15 % to 26 %, most likely 20 %".
+    """Write avoided contacts as a share of what was expected.
+
+    "15 % to 26 % fewer, most likely 20 %", and of a range that lies below zero "10 % to 50 % more".
 
     Parameters
     ----------
@@ -178,6 +180,6 @@ def drop_range(low: float, middle: float, high: float, expected: float) -> str:
     expected : float
         Contacts without the change, more than 0.
     """
-    ends = [f"{value / expected:.0%}".replace("%", f"{NARROW}%") for value in (low, middle, high)]
-    first, likely, last = (text.replace("-", "\N{MINUS SIGN}") for text in ends)
-    return f"{first} to {last} fewer, most likely {likely}"
+    word, ends = ("more", (-high, -middle, -low)) if high < 0 else ("fewer", (low, middle, high))
+    first, likely, last = (per_cent(value / expected) for value in ends)
+    return f"{first} to {last} {word}, most likely {likely}"

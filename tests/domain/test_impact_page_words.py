@@ -126,6 +126,12 @@ def test_a_drop_is_written_as_a_range_of_shares():
     assert drop_range(-60, 25, 110, 1000).startswith("\N{MINUS SIGN}6")
 
 
+def test_a_rise_is_written_as_more():
+    assert drop_range(-500, -300, -100, 1000).replace("\u202f", " ") == (
+        "10 % to 50 % more, most likely 30 %"
+    )
+
+
 def test_every_state_has_a_word_and_every_check_that_is_titled_says_what_it_asks():
     assert set(STATE_WORDS) == {state.value for state in CheckState}
     assert set(CHECK_TITLES) - set(CHECK_QUESTIONS) == set()
