@@ -46,6 +46,12 @@ NOBODY = 3
     type=click.Choice([kind.value for kind in IdentifierKind]),
     help="The id is a phone number, an e-mail address or an account number.",
 )
+@click.option(
+    "--only-own",
+    is_flag=True,
+    help="Where several share the id: erase the one whose own id it is. Others who were seen with "
+    "it stay, without it.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would go; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
@@ -59,6 +65,7 @@ def erase(
     instance: Path | None,
     customers: tuple[str, ...],
     kind: str | None,
+    only_own: bool,
     dry_run: bool,
     yes: bool,
     vacuum: bool,
@@ -81,7 +88,7 @@ def erase(
     refused: list[tuple[int, str]] = []
     for number, text in enumerate(wanted, 1):
         try:
-            done.append(_erase(site, text, kind, dry_run))
+            done.append(_erase(site, text, kind, only_own=only_own, dry_run=dry_run))
         except NotFound:
             unknown.append(number)
         except Refusal as refusal:
@@ -102,12 +109,13 @@ def _read_customers(customers: tuple[str, ...]) -> list[str]:
     return found
 
 
-def _erase(site: Site, text: str, kind: str | None, dry_run: bool) -> Erased:
+def _erase(site: Site, text: str, kind: str | None, *, only_own: bool, dry_run: bool) -> Erased:
     return erase_customer(
         site.database.transaction,
         settings=site.settings,
         customer_id_text=text,
         kind=IdentifierKind(kind) if kind else None,
+        only_own=only_own,
         by=COMMAND_LINE,
         dry_run=dry_run,
     )

@@ -82,6 +82,8 @@ class Erased:
         Rows in quarantine that name somebody who cannot be told; they were emptied.
     identifiers : int
         Keyed hashes the customer was known by.
+    others : int
+        Other customers who were seen with the identifier; they stay, without it.
     files : list of str
         Uploads that were deleted, as people called them.
     unsearched : list of str
@@ -101,6 +103,7 @@ class Erased:
     rejects: int = 0
     emptied: int = 0
     identifiers: int = 0
+    others: int = 0
     files: list[str] = field(default_factory=list)
     unsearched: list[str] = field(default_factory=list)
     mentioned: list[str] = field(default_factory=list)
@@ -114,6 +117,8 @@ class _Target:
     text: str
     written: str
     customer_ids: list[int]
+    n_others: int
+    keys: set[str]
     hashes: list[str]
     contact_ids: list[int]
     contact_keys: list[tuple[str, str]]
@@ -132,6 +137,7 @@ def erase_customer(
     settings: Settings,
     customer_id_text: str,
     kind: IdentifierKind | None = None,
+    only_own: bool = False,
     by: Actor,
     report: Report = tell_nobody,
     dry_run: bool = False,
@@ -154,6 +160,8 @@ def erase_customer(
     customer_id_text : str
         As a source names the customer, or an identifier of the kind.
     kind : IdentifierKind, optional
+    only_own : bool
+        Erase the one whose own id it is, though others were seen with it: they only lose it.
     by : Actor
     report : Report, optional
     dry_run : bool
@@ -173,14 +181,14 @@ def erase_customer(
     with transactions() as session:
         take_turn(session)
         require_keys(session, settings)
-        target = _find(session, settings, customer_id_text.strip(), kind)
+        target = _find(session, settings, customer_id_text.strip(), kind, only_own=only_own)
         _refuse_while_importing(session)
     # before the rows go: broken off in between, the next run still knows which files these are
     files = _erase_files(settings, target, dry_run=dry_run)
     with transactions() as session:
         take_turn(session)
         _refuse_while_importing(session)
-        target = _find(session, settings, target.text, kind)
+        target = _find(session, settings, target.text, kind, only_own=only_own)
         erased = _erase_rows(session, settings, target, files, by)
         if dry_run:
             session.rollback()
@@ -202,37 +210,50 @@ def _refuse_while_importing(session: Session) -> None:
             )
 
 
-def _find(session: Session, settings: Settings, text: str, kind: IdentifierKind | None) -> _Target:
+def _find(
+    session: Session, settings: Settings, text: str, kind: IdentifierKind | None, *, only_own: bool
+) -> _Target:
     written = normalise_identifier(text, kind, settings.phone_regions) if kind else text
     if not written:
         sentence = f"This is no {kind.label if kind else 'identifier'}."
         raise Invalid(sentence)
     key = hash_customer(written, settings.customer_keys, kind)
     keys = {key, hash_customer(text, settings.customer_keys)} if kind else {key}
-    roots = _roots(session, keys)
-    if len(roots) > 1:
-        raise Conflict(
-            f"{len(roots):,} customers share this identifier. Name the one to erase by an "
-            "identifier of their own, such as the customer id of the source."
+    own, seen = _roots(session, keys)
+    wanted = own if only_own and own else own | seen
+    if len(wanted) > 1:
+        raise Conflict(_shared(len(wanted), has_own=len(own) == 1))
+    return _gather(session, text, written, wanted, keys, n_others=len(seen - wanted))
+
+
+def _shared(n_customers: int, *, has_own: bool) -> str:
+    sentence = (
+        f"{n_customers:,} customers share this identifier. Name the one to erase by an "
+        "identifier of their own, such as the customer id of the source."
+    )
+    if has_own:
+        sentence += (
+            " It is the own id of one of them: --only-own erases that one, and of the others "
+            "nothing but this identifier."
         )
-    return _gather(session, text, written, roots, keys)
+    return sentence
 
 
-def _roots(session: Session, keys: Collection[str]) -> set[int]:
-    """Return the customers known by a key as their own or, if there are none, seen with it."""
+def _roots(session: Session, keys: Collection[str]) -> tuple[set[int], set[int]]:
+    """Return the customers known by a key as their own, and those seen with it."""
     root = sa.func.coalesce(_customers.c.merged_into_id, _customers.c.id)
-    own = set(session.scalars(sa.select(root).where(_customers.c.key_hash.in_(keys))))
-    if own:
-        return own
+    own = sa.select(root).where(_customers.c.key_hash.in_(keys))
     seen = (
         sa.select(root)
         .join(_keys, _keys.c.customer_id == _customers.c.id)
         .where(_keys.c.key_hash.in_(keys))
     )
-    return set(session.scalars(seen))
+    return set(session.scalars(own)), set(session.scalars(seen))
 
 
-def _gather(session: Session, text: str, written: str, roots: set[int], keys: set[str]) -> _Target:
+def _gather(
+    session: Session, text: str, written: str, roots: set[int], keys: set[str], *, n_others: int
+) -> _Target:
     is_one = _customers.c.id.in_(roots) | _customers.c.merged_into_id.in_(roots)
     customers = {
         row.id: row.key_hash
@@ -258,6 +279,8 @@ def _gather(session: Session, text: str, written: str, roots: set[int], keys: se
         text=text,
         written=written,
         customer_ids=sorted(customers),
+        n_others=n_others,
+        keys=keys,
         hashes=hashes,
         contact_ids=ids,
         contact_keys=[(row.source, row.source_contact_id) for row in contacts],
@@ -308,7 +331,9 @@ def _erase_rows(
     remove_versions(session, _versions.c.customer_id.in_(customer_ids))
     n_keys = len(
         session.execute(
-            sa.delete(_keys).where(_keys.c.customer_id.in_(customer_ids)).returning(_keys.c.kind)
+            sa.delete(_keys)
+            .where(_keys.c.customer_id.in_(customer_ids) | _keys.c.key_hash.in_(target.keys))
+            .returning(_keys.c.kind)
         ).all()
     )
     session.execute(sa.delete(_moves).where(_moves.c.customer_id.in_(customer_ids)))
@@ -327,6 +352,7 @@ def _erase_rows(
         rejects=target.n_rejects,
         emptied=_empty_rejects(session),
         identifiers=len(customer_ids) + n_keys,
+        others=target.n_others,
     )
     _record(session, erased, by)
     return erased

@@ -16,6 +16,7 @@ from closedloop.models import (
     ContactLink,
     ContactText,
     Customer,
+    CustomerKey,
     DailySlice,
     DueDay,
     EncodedText,
@@ -153,6 +154,48 @@ def test_an_identifier_that_several_customers_share_erases_nobody(site) -> None:
     with pytest.raises(Conflict, match="2 customers share"):
         erase(site, "+447911123456", kind=IdentifierKind.PHONE)
     assert site.count(Contact) == 2
+
+
+def seen_with_one_address(site: PrivacySite) -> None:
+    """Take in somebody known by an address alone, and somebody else who was seen with it."""
+    from tests.services.test_identities import Site
+
+    other = Site(site.database, site.settings, site.actor, site.settings.instance)
+    address = {"email": "u@ex.com"}
+    other.take_in((0, "", address), (1, "c9", address))
+
+
+@pytest.mark.parametrize("kind", [None, IdentifierKind.EMAIL])
+def test_the_own_id_of_one_with_which_another_was_seen_erases_nobody(site, kind) -> None:
+    seen_with_one_address(site)
+    with pytest.raises(Conflict, match=r"2 customers share .* --only-own"):
+        erase(site, "u@ex.com", kind=kind)
+    assert site.count(Contact) == 2
+
+
+def test_who_alone_has_it_as_own_id_goes_and_the_others_lose_the_identifier(site) -> None:
+    seen_with_one_address(site)
+    dry = erase(site, "u@ex.com", kind=IdentifierKind.EMAIL, only_own=True, dry_run=True)
+    erased = erase(site, "u@ex.com", kind=IdentifierKind.EMAIL, only_own=True)
+
+    assert dry == erased
+    assert (erased.contacts, erased.others, erased.identifiers) == (1, 1, 2)
+    assert site.read(sa.select(Contact.source_contact_id)) == ["c2"]
+    assert site.count(CustomerKey) == 0
+    key = hash_customer("u@ex.com", site.settings.customer_key)
+    site.database.compact(vacuum=True)
+    assert key not in site.everything()
+
+
+def test_only_own_still_refuses_where_it_is_nobodys_own_id(site) -> None:
+    from tests.services.test_identities import Site
+
+    other = Site(site.database, site.settings, site.actor, site.settings.instance)
+    phone = {"phone": "+447911123456"}
+    other.take_in((0, "a", phone), (1, "b", phone))
+    with pytest.raises(Conflict, match="2 customers share") as refused:
+        erase(site, "+447911123456", kind=IdentifierKind.PHONE, only_own=True)
+    assert "--only-own" not in refused.value.sentence
 
 
 def test_a_dry_run_counts_the_same_and_changes_nothing(site) -> None:
