@@ -63,8 +63,11 @@ def read_driver_lines(data: bytes, *, driver: str = "") -> Iterator[DriverLine |
             "The file does not say what its volumes are of. Name it beside the file, or add a "
             "column “driver”."
         )
+    is_named = body is not rows
     for line, cells in body:
-        yield _read(line, dict(zip(names, cells, strict=False)), driver)
+        yield _surplus(line, names, cells, is_named=is_named) or _read(
+            line, dict(zip(names, cells, strict=False)), driver
+        )
 
 
 def _text(data: bytes) -> str:
@@ -103,6 +106,26 @@ def _columns(
     return (_COLUMNS if len(first) > 2 else ("day", "volume")), rows
 
 
+def _surplus(
+    line: int, names: Sequence[str], cells: Sequence[str], *, is_named: bool
+) -> BadLine | None:
+    """Refuse what a comma within a number makes of a line: a cell more, or a driver of digits."""
+    advice = "write a volume without a mark between thousands, like 1200.5"
+    if any(cells[len(names) :]):
+        return BadLine(
+            line,
+            f"the line has {len(cells)} cells, but the columns are {', '.join(names)[:120]}; "
+            f"{advice}",
+        )
+    if not is_named and len(cells) == len(_COLUMNS) == len(names) and cells[1].isdigit():
+        return BadLine(
+            line,
+            f"“{cells[1][:40]}” stands where the driver is; {advice}, or name the columns in the "
+            "first line",
+        )
+    return None
+
+
 def _day(text: str) -> date | None:
     try:
         found = date.fromisoformat(text)
@@ -127,6 +150,8 @@ def _read(line: int, cells: dict[str, str], driver: str) -> DriverLine | BadLine
 
 
 def _volume(text: str) -> float | None:
+    if "_" in text:  # Python reads 1_000 as a number, people do not write it
+        return None
     try:
         found = float(text)
     except ValueError:

@@ -41,7 +41,7 @@ def test_a_line_that_makes_no_sense_says_where_and_why_and_the_others_are_read()
     assert "“-1” is no number from 0 up" in found[2].sentence
 
 
-@pytest.mark.parametrize("volume", ["nan", "inf", "1e13", "", "7,5x"])
+@pytest.mark.parametrize("volume", ["nan", "inf", "1e13", "", "7,5x", "1_000", "1,200"])
 def test_a_volume_is_a_finite_number(volume):
     assert isinstance(read(f"day;volume\n2026-03-01;{volume}", "orders")[0], BadLine)
 
@@ -64,3 +64,23 @@ def test_a_file_that_cannot_be_used_says_what_to_do(data, words):
 
 def test_a_name_that_is_too_long_is_a_bad_line():
     assert isinstance(read("2026-03-01," + "x" * 61 + ",7")[0], BadLine)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("day,volume\n2026-03-31,1,200\n", "has 3 cells, but the columns are day, volume;"),
+        ("day,driver,volume\n2026-03-31,orders,1,200\n", "has 4 cells"),
+        ("2026-03-31,1,200\n", "“1” stands where the driver is;"),
+    ],
+)
+def test_a_comma_between_thousands_is_a_bad_line_and_not_a_smaller_volume(text, words):
+    (found,) = read(text, "orders")
+    assert isinstance(found, BadLine)
+    assert words in found.sentence
+    assert "like 1200.5" in found.sentence
+
+
+def test_empty_cells_at_the_end_of_a_line_and_drivers_of_digits_under_a_name_are_read():
+    (found,) = read("day,driver,volume\n2026-03-31,404,7,,\n")
+    assert (found.driver, found.volume) == ("404", 7)
