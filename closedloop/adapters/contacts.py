@@ -9,6 +9,7 @@ from contextlib import closing
 from datetime import datetime
 
 from closedloop.adapters.bundle import Bundle
+from closedloop.adapters.csv_out import LINE_COLUMN, as_written
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.parse import parse_row
 from closedloop.adapters.registry import reader_named
@@ -26,8 +27,23 @@ Outcome = ParsedContact | Reject | Skipped
 
 
 def read_rows(bundle: Bundle, facts: FileFacts) -> Iterator[RawRow | BadRow]:
-    """Yield the rows of an export with the reader that recognised it."""
-    return reader_named(facts.format).read_rows(bundle, facts)
+    """Yield the rows of an export with the reader that recognised it.
+
+    Cells of a corrected file come without the quotation mark that kept a spreadsheet from
+    running them.
+    """
+    rows = reader_named(facts.format).read_rows(bundle, facts)
+    return map(_unquoted, rows) if LINE_COLUMN in facts.header else rows
+
+
+def _unquoted(row: RawRow | BadRow) -> RawRow | BadRow:
+    if isinstance(row, BadRow):
+        return row
+    fields = {
+        as_written(name): as_written(value) if isinstance(value, str) else value
+        for name, value in row.fields.items()
+    }
+    return row._replace(fields=fields)
 
 
 def read_pieces(bundle: Bundle, facts: FileFacts, size: int) -> Iterator[Piece | RawRow | BadRow]:
@@ -40,7 +56,7 @@ def read_pieces(bundle: Bundle, facts: FileFacts, size: int) -> Iterator[Piece |
     size : int
         Characters of a piece, about.
     """
-    how = reader_named(facts.format).in_pieces
+    how = None if LINE_COLUMN in facts.header else reader_named(facts.format).in_pieces
     pieces = how.cut(bundle, facts, size) if how else None
     return read_rows(bundle, facts) if pieces is None else pieces
 

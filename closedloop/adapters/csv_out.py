@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -11,8 +12,13 @@ from typing import Any
 MARK = "\ufeff"
 """Tells Excel that a file is UTF-8."""
 
+LINE_COLUMN = "closedloop_line"
+"""Column by which a file of refused rows is known when it is read again."""
+
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_SURELY_RUNS = ("=", "@", "\t", "\r")
+_MAY_RUN = re.compile(r"'*[=+\-@\t\r]")
+_QUOTED = re.compile(r"'+[=+\-@\t\r]")
+_SIGNED_NUMBER = re.compile(r"[+-][\d .,()/:-]+")
 
 
 def safe_cell(value: Any) -> str:
@@ -40,13 +46,23 @@ def csv_lines(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterato
 
 
 def lines_to_read_again(rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield rows that will be read in again: only what would surely run gets a quote before it.
+    """Yield rows that will be read in again, every cell safe; `as_written` undoes it.
 
-    A number with its sign stays one.
+    Numbers with their sign and telephone numbers stay as they are: nothing in them runs.
     """
     yield MARK
     for row in rows:
-        yield _line(f"'{cell}" if cell.startswith(_SURELY_RUNS) else cell for cell in row)
+        yield _line(map(_quoted, row))
+
+
+def _quoted(cell: str) -> str:
+    is_safe = not _MAY_RUN.match(cell) or _SIGNED_NUMBER.fullmatch(cell)
+    return cell if is_safe else f"'{cell}"
+
+
+def as_written(cell: str) -> str:
+    """Return what a cell was before `lines_to_read_again` made it safe."""
+    return cell[1:] if _QUOTED.match(cell) else cell
 
 
 def _line(cells: Iterable[str]) -> str:

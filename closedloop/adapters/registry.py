@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from closedloop.adapters import (
     amazon_connect,
     captions,
@@ -19,6 +21,7 @@ from closedloop.adapters import (
     zendesk,
 )
 from closedloop.adapters.bundle import Bundle
+from closedloop.adapters.csv_out import LINE_COLUMN, as_written
 from closedloop.adapters.readers import Reader
 from closedloop.adapters.types import FileFacts, UnreadableFile
 
@@ -52,12 +55,23 @@ def recognise(bundle: Bundle) -> tuple[Reader, FileFacts]:
     """
     for reader in READERS:
         if (facts := reader.recognise(bundle)) is not None:
-            return reader, facts
+            return reader, _unquoted(facts)
     if not bundle.members:
         raise UnreadableFile("The directory holds no files. Check the export and make it again.")
     titles = ", ".join(reader.title for reader in READERS)
     what = "The file is" if len(bundle.members) == 1 else "The files are"
     raise UnreadableFile(f"{what} of no kind that can be read here. Read can be: {titles}.")
+
+
+def _unquoted(facts: FileFacts) -> FileFacts:
+    """Take the quotation marks off that a file of refused rows was made safe with."""
+    if LINE_COLUMN not in facts.header:
+        return facts
+    return replace(
+        facts,
+        header=[as_written(name) for name in facts.header],
+        sample_rows=[[as_written(cell) for cell in row] for row in facts.sample_rows],
+    )
 
 
 def reader_named(name: str) -> Reader:

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.adapters.contacts import read_rows
+from closedloop.adapters.csv_out import LINE_COLUMN
 from closedloop.adapters.mapping import ON_CHANGE, Mapping
 from closedloop.adapters.types import RawRow
 from closedloop.models import ImportBatch, ImportReject
@@ -30,10 +31,9 @@ from closedloop.services.contact_files import OpenedFile, open_contacts
 from closedloop.services.intake import takes_latest
 from closedloop.services.repeats import IDS_PER_STATEMENT
 
-LINE_COLUMN = "closedloop_line"
 REASON_COLUMN = "closedloop_reason"
 ROW_COLUMN = "closedloop_row"
-"""Columns that the file of refused rows has beside those of the export."""
+"""Columns that the file of refused rows has beside `LINE_COLUMN` and those of the export."""
 
 CHANGED = "changed"
 """Code of rows with other content for a known contact; the quarantine keeps them by our names."""

@@ -15,7 +15,8 @@ from closedloop.domain.audit import Actor
 from closedloop.extensions import Database
 from closedloop.models import Contact, ContactText, ImportBatch, ImportReject
 from closedloop.services import cleaning
-from closedloop.services.contacts import import_file, preview_file
+from closedloop.services.contacts import import_file, preview_file, recognise_file
+from closedloop.services.rejects import rows_to_correct
 from closedloop.services.replays import Refused, lines_to_try, refused_rows
 from closedloop.services.rollback import roll_back_import
 from tests.services.test_contacts import Killed
@@ -139,6 +140,43 @@ def test_a_row_without_an_id_is_settled_by_the_line_the_downloaded_file_carries(
 
     assert (again.added, again.rejected) == (1, 1)
     assert rejects(database, first.id) == {3: None, 5: again.id, 6: None}
+
+
+def test_a_corrected_file_is_read_without_the_quotation_marks_it_was_made_safe_with(
+    take_in, database, settings, tmp_path
+) -> None:
+    head = HEAD.replace("who", "@who")
+    mapping = dataclasses.replace(MAPPING, columns={**MAPPING.columns, "customer_id": "@who"})
+    first = take_in(
+        head + "1,2026-03-02 10:00,@john,fine\n2,soon,@john,+1+cmd|calc\n3,soon,'@john,-5\n",
+        mapping,
+    )
+    with database.reading() as session:
+        lines = list(
+            rows_to_correct(
+                session, settings=settings, batch_id=first.id, file=tmp_path / "file.csv"
+            )
+        )
+    content = "".join(lines).removeprefix("\ufeff").replace("soon", "2026-03-03 10:00")
+    for cell in ("'@who", "'@john", "'+1+cmd|calc", "''@john"):
+        assert f",{cell}," in content
+    path = tmp_path / "corrected.csv"
+    path.write_text(content)
+    found = recognise_file(path)
+    assert found.facts.header[4] == "@who"
+    assert [row[4] for row in found.facts.sample_rows] == ["@john", "'@john"]
+    with database.reading() as session:
+        preview = preview_file(
+            session, settings=settings, path=path, mapping=mapping, source="desk"
+        )
+    assert [row.contact.turns[0][1] for row in preview.sample] == ["+1+cmd|calc", "-5"]
+
+    again = take_in(content, mapping, replay_of_id=first.id)
+
+    assert (again.added, again.rejected) == (2, 0)
+    with database.reading() as session:
+        owners = session.scalars(sa.select(Contact.customer_id).order_by(Contact.id)).all()
+    assert owners[0] == owners[1] != owners[2]
 
 
 def test_a_row_that_could_not_be_split_comes_back_whole(take_in, database, tmp_path) -> None:

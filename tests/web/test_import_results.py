@@ -94,7 +94,7 @@ def test_refused_rows_are_downloaded_corrected_and_brought_again(
     ]
     assert [row[0] for row in table[1:]] == ["3", "4"]
     assert table[1][6] == "'=cmd"  # a spreadsheet would run it
-    assert table[2][6] == "+441632960123 called"  # what is read again stays as it is
+    assert table[2][6] == "'+441632960123 called"
 
     table[1][3] = "2026-03-03 10:00"
     out = io.StringIO()
