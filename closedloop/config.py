@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import secrets
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -298,9 +299,12 @@ def make_instance(directory: Path, values: Mapping[str, str]) -> Path:
     """Create an instance directory with fresh keys, readable by its owner only.
 
     An instance that exists keeps its keys and what it was set to.
+
+    Raises
+    ------
+    SettingsError
+        If a value is no setting, or makes no sense; nothing was written.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / "uploads").mkdir(exist_ok=True)
     path = directory / INSTANCE_FILE
     known = {
         "CLOSEDLOOP_SECRET_KEY": secrets.token_urlsafe(48),
@@ -308,10 +312,27 @@ def make_instance(directory: Path, values: Mapping[str, str]) -> Path:
         **values,
         **read_env_file(path),
     }
+    if values:
+        _refuse_unknown(values)
+        Settings.from_env(directory, known)
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "uploads").mkdir(exist_ok=True)
     if not path.exists():
         path.touch(mode=0o600)
     lines = [f"{name}={value}\n" for name, value in sorted(known.items())]
     path.write_text(
-        "# Made by `closedloop init`. Keep it secret and back it up.\n" + "".join(lines)
+        "# Made by `closedloop init`. Keep it secret and back it up.\n" + "".join(lines),
+        encoding="utf-8",
     )
     return path
+
+
+def _refuse_unknown(names: Iterable[str]) -> None:
+    # the instance is where the file is, so the file cannot say it
+    known = [spec.name.upper() for spec in fields(Settings) if spec.name != "instance"]
+    for name in names:
+        bare = name.removeprefix("CLOSEDLOOP_")
+        if bare not in known:
+            alike = get_close_matches(bare, known, n=1)
+            meant = f"Did you mean CLOSEDLOOP_{alike[0]}?" if alike else ".env.example lists all."
+            raise SettingsError(f"There is no setting {name}. {meant}")

@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 
 from closedloop.cli.options import (
+    NUMBER,
+    Number,
     instance_option,
     json_option,
     open_site,
@@ -75,7 +77,12 @@ def scope(
     type=click.DateTime(["%Y-%m-%d"]),
     help="First day on which any customer met the change.",
 )
-@click.option("--rollout-days", default=0, help="Days from then on that are not counted.")
+@click.option(
+    "--rollout-days",
+    type=Number(least=0),
+    default=0,
+    help="Days from then on that are not counted.",
+)
 @click.option(
     "--stage",
     "stages",
@@ -116,7 +123,7 @@ def ship(
 
 
 @click.command("review")
-@click.argument("alarm", type=int)
+@click.argument("alarm", type=NUMBER)
 @instance_option
 @click.option("--outcome", required=True, type=click.Choice([one.value for one in ComebackOutcome]))
 @click.option("--note", default="", help="What was found; needed when something explains it.")

@@ -9,11 +9,13 @@ from typing import Any
 
 import click
 
+from closedloop.cli.options import OUT_FILE, Number
+
 small_option = click.option("--small", is_flag=True, help="Minutes instead of an hour.")
 json_option = click.option(
     "--json",
     "to",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OUT_FILE,
     help="Write the JSON there instead of below the table.",
 )
 
@@ -186,7 +188,7 @@ def themes_year(small: bool, to: Path | None) -> None:
 )
 @click.option(
     "--processes",
-    type=click.IntRange(1),
+    type=Number(most=1_000),
     default=2,
     show_default=True,
     help="Processes that measure side by side.",

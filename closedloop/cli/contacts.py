@@ -17,6 +17,7 @@ from closedloop.adapters.mapping import DEFAULT_SOURCE, ON_CHANGE, Mapping, sour
 from closedloop.adapters.types import BadMapping
 from closedloop.cli.import_words import print_preview, print_sample, say_result
 from closedloop.cli.options import (
+    NUMBER,
     Site,
     Ticker,
     instance_option,
@@ -99,7 +100,7 @@ class _Wanted:
 @click.option("--dry-run", is_flag=True, help="Say what would happen; change nothing.")
 @click.option(
     "--replay-of",
-    type=int,
+    type=NUMBER,
     metavar="NUMBER",
     help="Try the refused rows of an import again: with its own file only those rows are read. "
     "FILE may be left out as long as the site keeps that one.",
@@ -368,7 +369,7 @@ def _read_in(site: Site, wanted: _Wanted, *, no_assign: bool, as_json: bool) -> 
 
 def _gap_seconds(hours: float) -> int:
     """Return whole seconds; the mapping checks their range, which NaN has none of."""
-    if not math.isfinite(hours):
+    if not math.isfinite(hours * 3600):
         raise Invalid("Write the session gap as hours, such as 12 or 0.5.")
     return round(hours * 3600)
 
@@ -380,6 +381,6 @@ def _pause(text: str) -> tuple[str, int]:
         found = float(hours)
     except ValueError:
         found = math.nan
-    if not channel.strip() or not math.isfinite(found):
+    if not channel.strip() or not math.isfinite(found * 3600):
         raise Invalid(f"“{text}” is no pause. Write a channel and hours, such as email=24.")
     return channel.strip().lower(), round(found * 3600)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from closedloop.cli.options import (
+    NUMBER,
     Ticker,
     instance_option,
     json_option,
@@ -105,7 +106,7 @@ def runs(instance: Path | None, as_json: bool) -> None:
 
 
 @customers.command("undo")
-@click.argument("run_id", type=int)
+@click.argument("run_id", type=NUMBER)
 @instance_option
 @json_option
 @speaks_plainly

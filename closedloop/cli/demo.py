@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from closedloop.cli.options import (
+    PORT,
+    SEED,
     Ticker,
     json_option,
     open_site,
@@ -33,10 +35,10 @@ from closedloop.services.migrations import upgrade_database
     show_default=True,
     help="Where the demo lives; a second run finds it there.",
 )
-@click.option("--seed", default=7, show_default=True, help="Same seed, same year.")
+@click.option("--seed", type=SEED, default=7, show_default=True, help="Same seed, same year.")
 @click.option("--no-serve", is_flag=True, help="Build it and stop.")
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8000, show_default=True)
+@click.option("--port", type=PORT, default=8000, show_default=True)
 @json_option
 @speaks_plainly
 def demo(instance: Path, seed: int, no_serve: bool, host: str, port: int, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from closedloop.cli.options import (
+    NUMBER,
     Site,
     Ticker,
     instance_option,
@@ -49,7 +50,7 @@ from closedloop.services.impact import (
 @click.option(
     "--reproduce",
     "measurement_id",
-    type=int,
+    type=NUMBER,
     help="Compute this measurement again from its stored inputs and compare every digit.",
 )
 @json_option

@@ -8,6 +8,9 @@ from typing import Any
 import click
 
 from closedloop.cli.options import (
+    NUMBER,
+    OUT_FILE,
+    Number,
     Ticker,
     instance_option,
     json_option,
@@ -52,7 +55,7 @@ def _state(batch: Any) -> str:
 
 @imports.command("list")
 @instance_option
-@click.option("--limit", default=20, show_default=True)
+@click.option("--limit", type=NUMBER, default=20, show_default=True)
 @json_option
 @speaks_plainly
 def list_(instance: Path | None, limit: int, as_json: bool) -> None:
@@ -81,9 +84,16 @@ def list_(instance: Path | None, limit: int, as_json: bool) -> None:
 
 
 @imports.command("show")
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @instance_option
-@click.option("--rejects", "limit", default=50, show_default=True, help="Refused rows at most.")
+@click.option(
+    "--rejects",
+    "limit",
+    type=Number(least=0),
+    default=50,
+    show_default=True,
+    help="Refused rows at most.",
+)
 @json_option
 @speaks_plainly
 def show(number: int, instance: Path | None, limit: int, as_json: bool) -> None:
@@ -125,8 +135,8 @@ def show(number: int, instance: Path | None, limit: int, as_json: bool) -> None:
 
 
 @imports.command("rejects")
-@click.argument("number", type=int)
-@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("number", type=NUMBER)
+@click.argument("out", type=OUT_FILE)
 @instance_option
 @click.option(
     "--to-correct",
@@ -157,7 +167,7 @@ def rejects(number: int, out: Path, instance: Path | None, file: Path | None, ke
 
 
 @imports.command("cancel")
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @instance_option
 @speaks_plainly
 def cancel(number: int, instance: Path | None) -> None:
@@ -172,7 +182,7 @@ def cancel(number: int, instance: Path | None) -> None:
 
 
 @imports.command("roll-back")
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @instance_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Say what would go; change nothing.")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from closedloop.cli.options import (
+    NUMBER,
     Site,
     Ticker,
     instance_option,
@@ -31,7 +32,7 @@ def jobs() -> None:
 
 @jobs.command("list")
 @instance_option
-@click.option("--limit", default=20, show_default=True)
+@click.option("--limit", type=NUMBER, default=20, show_default=True)
 @json_option
 @speaks_plainly
 def list_(instance: Path | None, limit: int, as_json: bool) -> None:
@@ -98,7 +99,7 @@ def run(kind: str, instance: Path | None, as_json: bool) -> None:
 
 
 @jobs.command("cancel")
-@click.argument("job_id", type=int)
+@click.argument("job_id", type=NUMBER)
 @instance_option
 @speaks_plainly
 def cancel(job_id: int, instance: Path | None) -> None:

@@ -9,6 +9,7 @@ import click
 
 from closedloop.adapters.mapping import Mapping
 from closedloop.cli.options import (
+    OUT_FILE,
     instance_option,
     json_option,
     open_site,
@@ -75,7 +76,7 @@ def show(name: str, instance: Path | None) -> None:
 
 @mappings.command("guess")
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
-@click.argument("out", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("out", required=False, type=OUT_FILE)
 @instance_option
 @speaks_plainly
 def guess(file: Path, out: Path | None, instance: Path | None) -> None:
@@ -130,7 +131,7 @@ def save(name: str, mapping: Path, file: Path, instance: Path | None, yes: bool)
 
 @mappings.command("export")
 @click.argument("name")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=OUT_FILE)
 @instance_option
 @speaks_plainly
 def export(name: str, file: Path, instance: Path | None) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -26,7 +27,52 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 REPORT_SECONDS = 0.5
 SECONDS_BETWEEN_COUNTS = 10
 _NUMBERS = re.compile(r"\d[\d,.]*")
+_UNDECODED = re.compile(r"[\ud800-\udfff]")
 BAR_WIDTH = 20
+
+
+class Number(click.ParamType):
+    """A whole number that the database can hold: an id, or how many."""
+
+    name = "integer"
+
+    def __init__(self, least: int = 1, most: int = 2**31 - 1) -> None:
+        self.least, self.most = least, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number, or refuse it with what may be written."""
+        found: int = click.INT.convert(value, param, ctx)
+        if not self.least <= found <= self.most:
+            self.fail(f"Write a number from {self.least:,} to {self.most:,}.", param, ctx)
+        return found
+
+
+class OutFile(click.Path):
+    """A file to be written, in a folder that is there."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, writable=True, path_type=Path)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """Return the path, or refuse it before any work is done."""
+        path = super().convert(value, param, ctx)
+        if not path.parent.is_dir():
+            self.fail(f"The folder {path.parent} does not exist. Make it first.", param, ctx)
+        if not path.exists() and not os.access(path.parent, os.W_OK):
+            self.fail(f"Nothing can be written to the folder {path.parent}.", param, ctx)
+        return path
+
+
+NUMBER = Number()
+CONTACT_NUMBER = Number(most=2**63 - 1)
+SEED = Number(least=0, most=2**32 - 1)
+PORT = Number(least=0, most=65_535)
+OUT_FILE = OutFile()
 
 
 @dataclass
@@ -79,12 +125,21 @@ def speaks_plainly(command: Command) -> Command:
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
+            _refuse_undecoded(kwargs.values())
             return command(*args, **kwargs)
         except (Refusal, SettingsError, BadMapping, UnreadableFile) as refusal:
             click.echo(str(refusal), err=True)
             sys.exit(1)
 
     return run  # type: ignore[return-value]
+
+
+def _refuse_undecoded(values: Iterable[Any]) -> None:
+    """Refuse what a shell of another encoding handed over: nothing could store or print it."""
+    for value in values:
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and _UNDECODED.search(text):
+                raise Refusal("What was typed is no UTF-8 text. Set the shell to UTF-8.")
 
 
 class Ticker:

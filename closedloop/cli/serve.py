@@ -15,7 +15,7 @@ import click
 from gunicorn.app.base import BaseApplication
 from gunicorn.util import import_app
 
-from closedloop.cli.options import Site, instance_option, open_site, speaks_plainly
+from closedloop.cli.options import PORT, Number, Site, instance_option, open_site, speaks_plainly
 from closedloop.config import Settings
 from closedloop.jobs.runner import work_until
 from closedloop.jobs.schedule import Clock
@@ -110,8 +110,14 @@ def serve_site(site: Site, *, host: str, port: int, threads: int = 8) -> None:
 @click.command("serve")
 @instance_option
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8000, show_default=True)
-@click.option("--threads", default=8, show_default=True, help="Requests answered at a time.")
+@click.option("--port", type=PORT, default=8000, show_default=True)
+@click.option(
+    "--threads",
+    type=Number(most=1_000),
+    default=8,
+    show_default=True,
+    help="Requests answered at a time.",
+)
 @speaks_plainly
 def serve(instance: Path | None, host: str, port: int, threads: int) -> None:
     """Serve the site: pages here, jobs and the schedule in a child process.

@@ -22,6 +22,7 @@ from closedloop.cli.privacy import describe_keys
 from closedloop.config import DEFAULT_INSTANCE, INSTANCE_FILE, make_instance
 from closedloop.domain.accounts import Role
 from closedloop.domain.audit import COMMAND_LINE
+from closedloop.domain.errors import Invalid
 from closedloop.queries.accounts import has_users
 from closedloop.queries.jobs import find_leader
 from closedloop.queries.site import get_data_span, get_definition_set_number
@@ -59,7 +60,9 @@ def init(
     directory = instance or DEFAULT_INSTANCE
     values = {}
     for pair in pairs:
-        name, _, value = pair.partition("=")
+        name, sign, value = pair.partition("=")
+        if not sign:
+            raise Invalid(f"--set {pair} sets nothing. Write --set NAME=VALUE.")
         name = name.upper()
         values[name if name.startswith("CLOSEDLOOP_") else f"CLOSEDLOOP_{name}"] = value
     make_instance(directory, values)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from closedloop.cli.options import (
+    SEED,
     Ticker,
     instance_option,
     json_option,
@@ -54,7 +55,9 @@ themes.add_command(decline)
 
 @themes.command("discover")
 @instance_option
-@click.option("--seed", default=0, show_default=True, help="Same data, same seed: same themes.")
+@click.option(
+    "--seed", type=SEED, default=0, show_default=True, help="Same data, same seed: same themes."
+)
 @click.option(
     "--finer",
     type=click.IntRange(-2, 2),

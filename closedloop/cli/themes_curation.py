@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from closedloop.cli.options import (
+    CONTACT_NUMBER,
+    NUMBER,
     Site,
     Ticker,
     instance_option,
@@ -40,13 +42,13 @@ from closedloop.services.undoing import undo_change
 NO_THEME = "none"
 
 key_argument = click.argument("key")
-ids_argument = click.argument("contacts", nargs=-1, required=True, type=click.IntRange(1))
+ids_argument = click.argument("contacts", nargs=-1, required=True, type=CONTACT_NUMBER)
 yes_option = click.option(
     "--yes", is_flag=True, help="Do it; without, only show what would happen."
 )
 count_option = click.option(
     "--count",
-    type=int,
+    type=NUMBER,
     default=None,
     help=f"Contacts that will move; needed with --yes above {COUNT_TO_TYPE_ABOVE}.",
 )
@@ -166,7 +168,7 @@ def restore(key: str, count: int | None, yes: bool, instance: Path | None, as_js
 
 @click.command("changes")
 @key_argument
-@click.option("--before", type=click.IntRange(1), help="Only changes older than this number.")
+@click.option("--before", type=NUMBER, help="Only changes older than this number.")
 @instance_option
 @json_option
 @speaks_plainly
@@ -183,7 +185,7 @@ def changes(key: str, before: int | None, instance: Path | None, as_json: bool) 
 
 
 @click.command("undo")
-@click.argument("change", type=click.IntRange(1))
+@click.argument("change", type=NUMBER)
 @yes_option
 @instance_option
 @json_option

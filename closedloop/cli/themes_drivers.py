@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from closedloop.cli.options import (
+    NUMBER,
     Site,
     instance_option,
     json_option,
@@ -46,7 +47,7 @@ yes_option = click.option(
     "--yes", is_flag=True, help="Do it; without, only show what would happen."
 )
 count_option = click.option(
-    "--count", type=int, default=None, help="Themes that will move; needed above 100."
+    "--count", type=NUMBER, default=None, help="Themes that will move; needed above 100."
 )
 
 
@@ -197,7 +198,7 @@ def restore(key: str, instance: Path | None) -> None:
 
 
 @drivers.command("changes")
-@click.option("--before", type=click.IntRange(1), help="Only changes older than this number.")
+@click.option("--before", type=NUMBER, help="Only changes older than this number.")
 @instance_option
 @json_option
 @speaks_plainly
@@ -218,7 +219,7 @@ def changes(before: int | None, instance: Path | None, as_json: bool) -> None:
 
 
 @drivers.command("undo")
-@click.argument("change", type=click.IntRange(1))
+@click.argument("change", type=NUMBER)
 @instance_option
 @speaks_plainly
 def undo(change: int, instance: Path | None) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from closedloop.cli.options import (
+    NUMBER,
     Site,
     Ticker,
     instance_option,
@@ -153,10 +154,10 @@ def _facts(row: EmergingRow) -> dict[str, Any]:
 
 
 @click.command("take")
-@click.argument("emerging", type=click.IntRange(1))
+@click.argument("emerging", type=NUMBER)
 @click.option(
     "--count",
-    type=int,
+    type=NUMBER,
     default=None,
     help=f"Contacts that will join; needed with --yes above {COUNT_TO_TYPE_ABOVE}.",
 )

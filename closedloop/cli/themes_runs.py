@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from closedloop.cli.options import (
+    NUMBER,
     Site,
     Ticker,
     instance_option,
@@ -28,7 +29,7 @@ from closedloop.services.run_parts import accept_parts, decline_parts
 
 
 @click.command("runs")
-@click.option("--before", type=click.IntRange(1), help="Only runs older than this number.")
+@click.option("--before", type=NUMBER, help="Only runs older than this number.")
 @instance_option
 @json_option
 @speaks_plainly
@@ -47,7 +48,7 @@ def runs(before: int | None, instance: Path | None, as_json: bool) -> None:
 
 
 @click.command("run")
-@click.argument("run_id", type=int)
+@click.argument("run_id", type=NUMBER)
 @instance_option
 @json_option
 @speaks_plainly
@@ -70,16 +71,16 @@ def run(run_id: int, instance: Path | None, as_json: bool) -> None:
 
 
 @click.command("accept")
-@click.argument("parts", type=int, nargs=-1, required=True, metavar="PART...")
+@click.argument("parts", type=NUMBER, nargs=-1, required=True, metavar="PART...")
 @click.option(
     "--count",
-    type=int,
+    type=NUMBER,
     default=None,
     help=f"Contacts that will move, all parts together; needed above {COUNT_TO_TYPE_ABOVE}.",
 )
 @click.option(
     "--exact",
-    type=int,
+    type=NUMBER,
     default=None,
     help="Instead: contacts of the whole history that will move, as --look counts them.",
 )
@@ -143,7 +144,7 @@ def _look(site: Site, parts: tuple[int, ...], as_json: bool) -> None:
 
 
 @click.command("decline")
-@click.argument("parts", type=int, nargs=-1, required=True, metavar="PART...")
+@click.argument("parts", type=NUMBER, nargs=-1, required=True, metavar="PART...")
 @instance_option
 @speaks_plainly
 def decline(parts: tuple[int, ...], instance: Path | None) -> None:

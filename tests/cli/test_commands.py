@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from closedloop.cli import COMMANDS, main
+from closedloop.cli.options import OutFile
 from closedloop.config import read_env_file
 
 
@@ -70,6 +71,87 @@ def test_init_writes_settings_down(run):
     values = read_env_file(run.instance / "closedloop.env")
     assert values["CLOSEDLOOP_REPORTING_ZONE"] == "Europe/London"
     assert values["CLOSEDLOOP_PRIVACY_K"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [
+        ("REPORTING_ZON=Europe/London", "Did you mean CLOSEDLOOP_REPORTING_ZONE?"),
+        ("closedloop_sitename=x", "Did you mean CLOSEDLOOP_SITE_NAME?"),
+        ("zzzzz=1", "There is no setting CLOSEDLOOP_ZZZZZ. .env.example lists all."),
+        ("INSTANCE=elsewhere", "There is no setting CLOSEDLOOP_INSTANCE."),
+        ("REPORTING_ZONE=Nowhere", "is no time zone"),
+        ("REPORTING_ZONE", "Write --set NAME=VALUE."),
+    ],
+)
+def test_init_refuses_what_is_no_setting_and_writes_nothing(run, pair, words):
+    assert words in run("init", "--set", pair, code=1).output
+    assert not run.instance.exists()
+
+
+def _commands(command, path=()):
+    if not isinstance(command, click.Group):
+        yield path, command
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        yield from _commands(command.get_command(context, name), (*path, name))
+
+
+PARAMETERS = [
+    pytest.param(param.type, id=f"{' '.join(path)} {param.name}")
+    for path, command in _commands(main)
+    for param in command.params
+]
+
+
+@pytest.mark.parametrize("kind", PARAMETERS)
+def test_a_command_takes_no_number_the_database_cannot_hold_nor_a_file_in_no_folder(kind):
+    assert kind is not click.INT
+    assert not isinstance(kind, click.IntRange) or kind.max is not None
+    is_written = isinstance(kind, click.Path) and kind.file_okay and not kind.exists
+    assert not is_written or isinstance(kind, OutFile)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("imports", "show", "99999999999999999999"),
+        ("imports", "show", "1", "--rejects", "-1"),
+        ("imports", "list", "--limit", "-1"),
+        ("imports", "list", "--limit", "4294967296"),
+        ("customers", "undo", "99999999999999999999"),
+        ("jobs", "cancel", "0"),
+        ("themes", "discover", "--seed", "-1"),
+        ("serve", "--port", "99999"),
+    ],
+)
+def test_a_number_out_of_range_is_refused_with_what_may_be_written(run, command):
+    assert "Write a number from" in run(*command, code=2).output
+
+
+def test_a_file_in_a_folder_that_is_not_there_is_refused_before_any_work(run, tmp_path):
+    out = str(tmp_path / "none" / "x.json")
+    assert (
+        "none does not exist. Make it first." in run("mappings", "export", "m", out, code=2).output
+    )
+    assert "Make it first." in run("imports", "rejects", "2", out, code=2).output
+    assert "is a directory" in run("mappings", "export", "m", str(tmp_path), code=2).output
+
+
+def test_what_is_no_utf_8_is_refused_and_no_key_is_lost(ready):
+    before = (ready.instance / "closedloop.env").read_text()
+    assert "no UTF-8" in ready("init", "--set", "SITE_NAME=a\udce9", code=1).output
+    assert "no UTF-8" in ready("mappings", "show", "a\udce9", code=1).output
+    assert (ready.instance / "closedloop.env").read_text() == before
+
+
+def test_a_session_gap_too_long_to_be_counted_is_refused(ready, tmp_path):
+    path = tmp_path / "desk.csv"
+    path.write_text("contact_id,started_at\n1,2026-03-01 10:00\n")
+    gap = ("--session-gap-hours", "1e308")
+    assert "Write the session gap as hours" in ready("import", str(path), *gap, code=1).output
+    assert "is no pause" in ready("import", str(path), "--pause", "email=1e308", code=1).output
 
 
 def test_a_command_without_an_instance_says_what_to_run(run):
