@@ -7,6 +7,7 @@ from datetime import date
 from closedloop.api.auth import needs
 from closedloop.api.blueprint import bp
 from closedloop.api.schemas import (
+    NO_THEME,
     BasisOut,
     RepeatAnswer,
     RepeatFigures,
@@ -61,8 +62,7 @@ def get_repeats_view(asked: RepeatQuery) -> RepeatAnswer:
         else []
     )
     shown = [
-        RepeatGroup(value=g.value, label=g.label, **_figures(g.figures).model_dump())
-        for g in groups
+        RepeatGroup(value=g.key, label=g.label, **_figures(g.figures).model_dump()) for g in groups
     ]
     return _answer(window, wanted, figures, cut, shown)
 
@@ -86,13 +86,15 @@ def _wanted(
     if first > last:
         sentence = f"“from” ({first}) lies after “to” or the last day with data ({last})."
         raise Invalid(sentence, {"from": sentence})
+    is_themed = bool(asked.theme) and asked.theme != NO_THEME
     return RepeatFilter(
         first_day=max(first, first_data),
         last_day=last,
         channel=asked.channel,
         queue=asked.queue,
         disposition=asked.disposition,
-        theme_id=find_theme(db.session, asked.theme).id if asked.theme else None,
+        theme_id=find_theme(db.session, asked.theme).id if is_themed else None,
+        without_theme=asked.theme == NO_THEME,
     )
 
 

@@ -182,7 +182,7 @@ class RepeatQuery(In):
     channel: Short | None = None
     queue: Short | None = None
     disposition: Short | None = None
-    theme: Key | None = None
+    theme: Key | None = Field(None, description="Key of a theme, or `none`.")
 
 
 class BasisOut(Out):
@@ -213,7 +213,7 @@ class RepeatFigures(Out):
 class RepeatGroup(RepeatFigures):
     """The figures of one channel, queue, disposition or theme."""
 
-    value: str
+    value: str = Field(description="As the parameter of this name takes it: of a theme its key.")
     label: str
 
 

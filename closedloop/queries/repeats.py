@@ -134,9 +134,18 @@ class Figures:
 
 @dataclass(frozen=True)
 class GroupFigures:
-    """The figures of one channel, queue, disposition or theme; `value` as a filter takes it."""
+    """The figures of one channel, queue, disposition or theme.
+
+    Attributes
+    ----------
+    value : str
+        As the filter of the page takes it: of a theme its id.
+    key : str
+        As the API takes it: of a theme its key.
+    """
 
     value: str
+    key: str
     label: str
     figures: Figures
 
@@ -309,11 +318,11 @@ def list_group_figures(
         days=(wanted.first_day, last),
     )
     shown = show_rows([_behind_group(sure, key, rows[key], window) for key in rows], k)
-    names = _theme_names(session) if group is Group.THEME else {}
+    names = _themes(session) if group is Group.THEME else {}
     found = []
     for (value, counts), may in zip(rows.items(), shown, strict=True):
-        key, label = _named(value, group, names)
-        found.append(GroupFigures(key, label, _figures(window, last, counts, may)))
+        figures = _figures(window, last, counts, may)
+        found.append(GroupFigures(*_named(value, group, names), figures))
     return sorted(found, key=_rank)
 
 
@@ -338,15 +347,18 @@ def _behind_group(sure: GroupPeople, key: str, counts: Counts, window: Window) -
     )
 
 
-def _named(value: str, group: Group, names: dict[int, str]) -> tuple[str, str]:
+def _named(value: str, group: Group, themes: dict[int, tuple[str, str]]) -> tuple[str, str, str]:
+    """Return value, key and label of a group."""
     if group is Group.THEME:
-        return (value, names[int(value)]) if value else (NO_THEME, "no theme")
-    return (value, value) if value else (NOT_SAID, f"no {group.value}")
+        key, name = themes[int(value)] if value else (NO_THEME, "")
+        return (value, key, f"{key} {name}") if value else (key, key, "no theme")
+    return (value, value, value) if value else (NOT_SAID, NOT_SAID, f"no {group.value}")
 
 
-def _theme_names(session: Session) -> dict[int, str]:
+def _themes(session: Session) -> dict[int, tuple[str, str]]:
+    """Return key and name of each theme by its id."""
     rows = session.execute(sa.select(Theme.id, Theme.key, Theme.name))
-    return {row.id: f"{row.key} {row.name}" for row in rows}
+    return {row.id: (row.key, row.name) for row in rows}
 
 
 def get_trend(

@@ -48,6 +48,17 @@ def item(found, key):
     return next(one for one in found["items"] if one["key"] == key)
 
 
+@pytest.mark.parametrize("path", ["/metrics/repeats", "/metrics/repeat_rate_any"])
+def test_themes_are_given_by_the_keys_that_the_filter_takes(api, centre, path):
+    groups = {group["value"]: group for group in api.get(f"{path}?by=theme")["groups"]}
+
+    assert set(groups) == {centre.key, "none"}
+    for key, group in groups.items():
+        (alone,) = api.get(f"{path}?by=theme&theme={key}")["groups"]
+        same = ("value", "label", "contacts")
+        assert [alone[name] for name in same] == [group[name] for name in same]
+
+
 def test_every_metric_comes_with_its_rule_and_days(api, centre):
     found = api.get("/metrics")
 
