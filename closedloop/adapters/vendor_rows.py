@@ -126,6 +126,10 @@ def items_at(record: Any, *path: str) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
+WITH_SUBJECT = frozenset({"freshdesk", "intercom", "salesforce_case", "zendesk"})
+"""Formats whose first message has the subject above it, in a line of its own."""
+
+
 def with_subject(subject: str | None, body: str) -> str:
     """Return a message with its subject above it, unless it begins with it."""
     if not subject or body.lower().startswith(subject.lower()):

@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from closedloop.adapters.vendor_rows import WITH_SUBJECT
 from closedloop.models import (
     Contact,
     ContactLink,
@@ -120,35 +121,53 @@ def renew_contacts(
             "customer_id": row.customer_key and customers.ids[row.customer_key],
             "own_customer_id": own,
         }
-        new.append(_Fresh(old, values, *_words(old, row, extends=extends)))
+        new.append(_Fresh(old, values, *_words(old, row, batch.format, extends=extends)))
     _put_in_place(session, new, found)
     return found
 
 
-def _words(old: Mapping[str, Any], row: CleanRow, *, extends: bool) -> tuple[list[Any], str]:
+def _words(
+    old: Mapping[str, Any], row: CleanRow, format: str, *, extends: bool
+) -> tuple[list[Any], str]:
     """Return what is said in a contact by now, and what of it is embedded."""
     before, since = list(old["turns"] or []), [list(turn) for turn in row.turns]
     if before and not since:
         return before, old["issue_text"]
-    turns = extended(before, since) if extends else since
+    has_subject = format in WITH_SUBJECT
+    turns = extended(before, since, has_subject=has_subject) if extends else since
     return turns, row.issue_text if turns == since else words_to_embed(
         [(t[0], t[1]) for t in turns]
     )
 
 
-def extended(before: Sequence[Any], since: Sequence[Any]) -> list[Any]:
+def extended(
+    before: Sequence[Any], since: Sequence[Any], *, has_subject: bool = False
+) -> list[Any]:
     """Return turns of before with those after them that are new.
 
     The same turn may be written with other marks and blanks in another export. Where all of
     before is told again, it is the later telling that counts.
+
+    Parameters
+    ----------
+    before, since : sequence of (speaker, text)
+    has_subject : bool
+        The first turn of each may begin with a line that is the subject: it may be another by
+        now, and stands above whichever turn came first.
     """
-    old, new = Counter(map(_alike, before)), Counter(map(_alike, since))
-    if old <= new:
-        return list(since)
+    before, since = list(before), list(since)
+    told, telling = list(map(_alike, before)), list(map(_alike, since))
+    if has_subject and (place := _place_of_first(before, since, told)) is not None:
+        telling[0] = told[place]
+        if place == 0:
+            before[0] = since[0]
+    old = Counter(told)
+    if old <= Counter(telling):
+        return since
     added = []
-    for turn in since:
-        if old[_alike(turn)]:
-            old[_alike(turn)] -= 1
+    for turn, words in zip(since, telling, strict=True):
+        if old[words]:
+            old[words] -= 1
         else:
             added.append(turn)
     return [*before, *added]
@@ -156,6 +175,24 @@ def extended(before: Sequence[Any], since: Sequence[Any]) -> list[Any]:
 
 def _alike(turn: Sequence[Any]) -> tuple[str, str]:
     return str(turn[0]), re.sub(r"\W+", "", str(turn[1])).lower()
+
+
+def _place_of_first(
+    before: Sequence[Any], since: Sequence[Any], told: Sequence[tuple[str, str]]
+) -> int | None:
+    """Return where before tells the first turn of since, but for lines that are the subject."""
+    if not before or not since:
+        return None
+    first = {_alike(since[0]), _below_subject(since[0])}
+    for place, words in enumerate(told):
+        known = {words, _below_subject(before[0])} if place == 0 else {words}
+        if any(text for _, text in known & first):
+            return place
+    return None
+
+
+def _below_subject(turn: Sequence[Any]) -> tuple[str, str]:
+    return _alike((turn[0], str(turn[1]).partition("\n")[2]))
 
 
 def _stored(session: Session, source: str, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from closedloop.adapters import vendor_rows
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.readers import Reader
 from closedloop.adapters.registry import READERS
 from closedloop.adapters.types import FileFacts
+from closedloop.adapters.vendor_rows import WITH_SUBJECT
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.extensions import Database
@@ -25,7 +28,7 @@ from closedloop.models import (
     ImportBatch,
     ImportReject,
 )
-from closedloop.services.contacts import import_file
+from closedloop.services.contacts import import_file, recognise_file
 from closedloop.services.erasure import erase_customer
 from closedloop.services.expiry import expire_texts
 from closedloop.services.previews import preview_file
@@ -315,3 +318,58 @@ def test_the_language_goes_with_the_words_that_it_was_told_by(take_in, database)
 def test_turns_are_added_once(before, since, after) -> None:
     told = [[["customer", word] for word in words] for words in (before, since, after)]
     assert extended(told[0], told[1]) == told[2]
+
+
+@pytest.mark.parametrize(
+    ("before", "since", "after"),
+    [
+        (["Old\nhelp", "so?"], ["New\nhelp", "so?", "hm"], ["New\nhelp", "so?", "hm"]),
+        (["Old\nhelp", "so?"], ["New\nhelp", "hm"], ["New\nhelp", "so?", "hm"]),
+        (["Help, now", "so?"], ["New\nHelp, now"], ["New\nHelp, now", "so?"]),
+        (["Old\nhelp", "so?"], ["help", "hm"], ["help", "so?", "hm"]),
+        (["Old\nhelp", "so?"], ["Old\nso?", "hm"], ["Old\nhelp", "so?", "hm"]),
+        (["Old\nhelp"], ["Old\nother"], ["Old\nhelp", "Old\nother"]),
+        (["Old"], ["New"], ["Old", "New"]),
+    ],
+)
+def test_a_subject_that_was_renamed_doubles_no_turn(before, since, after) -> None:
+    told = [[["customer", text] for text in texts] for texts in (before, since, after)]
+    assert extended(told[0], told[1], has_subject=True) == told[2]
+
+
+def test_a_first_line_of_its_own_is_kept_where_no_format_puts_a_subject_there() -> None:
+    told = [["customer", "Card lost\nThanks"]], [["customer", "Card came\nThanks"]]
+    assert extended(*told) == [*told[0], *told[1]]
+
+
+def test_the_formats_with_a_subject_are_those_that_put_one_there() -> None:
+    adapters = Path(vendor_rows.__file__).parent
+    calling = {p.stem for p in adapters.glob("*.py") if " with_subject(" in p.read_text()}
+    assert calling - {"vendor_rows"} == WITH_SUBJECT
+
+
+def test_a_ticket_whose_subject_was_renamed_says_its_description_once(
+    database, settings, actor, tmp_path
+) -> None:
+    ticket = {
+        **{"id": 7, "requester_id": 5, "submitter_id": 5, "brand_id": 1, "status": "open"},
+        **{"created_at": "2026-03-02T10:00:00Z", "generated_timestamp": 1, "raw_subject": "Card"},
+        **{"via": {"channel": "email"}, "subject": "Card", "description": "It is lost.\nHelp"},
+    }
+    for subject in ("Card", "Lost card, in work"):
+        path = tmp_path / "tickets.json"
+        path.write_text(json.dumps({"tickets": [{**ticket, "subject": subject}]}))
+        mapping = recognise_file(path).mapping
+        batch = import_file(
+            database.transaction,
+            settings=settings,
+            path=path,
+            mapping=mapping,
+            source="zendesk",
+            file_name="tickets.json",
+            by=actor,
+        )
+    assert batch.renewed == 1
+    with database.reading() as session:
+        (turns,) = session.scalars(sa.select(ContactText.turns))
+    assert turns == [["customer", "Lost card, in work\nIt is lost.\nHelp"]]
