@@ -364,7 +364,7 @@ def _read_in(site: Site, wanted: _Wanted, *, no_assign: bool, as_json: bool) -> 
         print_json({**facts, "contacts": opened.contacts, "customers": opened.customers})
         return
     print_table(["", "rows"], [[name, value] for name, value in list(facts.items())[2:9]])
-    say_result(batch, opened, kept, wanted.mapping)
+    say_result(batch, opened, kept, wanted.mapping, k=site.settings.privacy_k)
 
 
 def _gap_seconds(hours: float) -> int:

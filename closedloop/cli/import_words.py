@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from closedloop.adapters.mapping import Mapping
+from closedloop.adapters.mapping import ON_CHANGE, Mapping
 from closedloop.cli.options import print_json, print_table
 from closedloop.queries.imports import BatchContacts
 from closedloop.services.previews import ImportPreview, SampleRow
@@ -57,11 +57,22 @@ def print_preview(preview: ImportPreview, as_json: bool) -> None:
         click.echo(f"{_rows(reason.rows)}: {reason.example}")
 
 
-def say_result(batch: Any, opened: BatchContacts, kept: int, mapping: Mapping) -> None:
-    """Say what an import brought and what is left of it to do."""
+def say_result(batch: Any, opened: BatchContacts, kept: int, mapping: Mapping, *, k: int) -> None:
+    """Say what an import brought and what is left of it to do.
+
+    Parameters
+    ----------
+    batch : ImportBatch
+    opened : BatchContacts
+    kept : int
+        Rows of it with other content for a known id, where the first version stays.
+    mapping : Mapping
+    k : int
+        Fewest customers that a share describes.
+    """
     if batch.added:
         is_messages = bool(mapping.session_gap_seconds or mapping.session_gaps)
-        click.echo(_say_opened(opened, is_messages=is_messages))
+        click.echo(_say_opened(opened, is_messages=is_messages, k=k))
     if not batch.rows_read:
         click.echo(batch.message)
     if batch.rejected:
@@ -80,22 +91,31 @@ def say_result(batch: Any, opened: BatchContacts, kept: int, mapping: Mapping) -
     if kept:
         click.echo(
             f"In {_rows(kept)} “{batch.source}” brings a known id with other content; "
-            f"the first version stays. See closedloop imports show {batch.id}. To have the later "
-            f"one: closedloop import FILE --replay-of {batch.id} --on-change replace. If the file "
-            "comes from elsewhere, import it with another --source."
+            f"the first version stays. See closedloop imports show {batch.id}. "
+            f"{_say_kept(batch.id, mapping)} If the file comes from elsewhere, import it with "
+            "another --source."
         )
 
 
-def _say_opened(opened: BatchContacts, *, is_messages: bool) -> str:
+def _say_kept(batch_id: int, mapping: Mapping) -> str:
+    """Say how to have the later version, where that can be."""
+    if mapping.on_change != ON_CHANGE[0] or mapping.session_gap_seconds:
+        return "Messages that were gathered into contacts stay as they came in."
+    return (
+        f"To have the later one: closedloop import FILE --replay-of {batch_id} --on-change replace."
+    )
+
+
+def _say_opened(opened: BatchContacts, *, is_messages: bool, k: int) -> str:
     """Say in one line what the new rows are: contacts, of whom, and who came again."""
     known = "1 known customer" if opened.customers == 1 else f"{opened.customers:,} known customers"
     said = f"New: {opened.contacts:,} contacts" + (f" of {known}" if opened.customers else "")
     if opened.unidentified:
         said += f", {opened.unidentified:,} of them without a customer"
-    if opened.again_share is not None:
+    if opened.again_share is not None and opened.customers >= k and opened.again >= k:
         said += f"; {opened.again_share:.1%} of the customers came again within 7 days"
-    if is_messages and opened.again_share_in_messages is not None:
-        said += f" ({opened.again_share_in_messages:.1%} if each message were a contact)"
+        if is_messages and opened.again_share_in_messages is not None:
+            said += f" ({opened.again_share_in_messages:.1%} if each message were a contact)"
     return f"{said}."
 
 

@@ -158,8 +158,7 @@ def _facts(
 def _print(
     readings: list[Reading], page: MetricPage | None, groups: dict[str, Breakdown], by: str | None
 ) -> None:
-    first = readings[0]
-    click.echo(f"{first.first_day} to {first.last_day}, window {first.window.label}\n")
+    click.echo(f"{_days_in_words(readings)}, window {readings[0].window.label}\n")
     rows = [
         [
             *(r.metric.key, words_of(r.metric, r.cell)),
@@ -184,6 +183,14 @@ def _print(
             )
     if page:
         click.echo(f"\n{page.reading.metric.rule_in_words(page.reading.window)}")
+
+
+def _days_in_words(readings: list[Reading]) -> str:
+    """Name the days that were counted; a metric whose window is still open has none."""
+    counted = next((reading for reading in readings if reading.days), None)
+    if counted is None:
+        return "No day has had its whole window yet"
+    return f"{counted.first_day} to {counted.last_day}"
 
 
 def _print_trend(page: MetricPage) -> None:

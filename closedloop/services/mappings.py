@@ -135,7 +135,7 @@ def checked_name(name: str) -> str:
     elif name.lower().endswith(BUNDLE):
         sentence = f"Names of folders that end in {BUNDLE} mark whole exports. Choose another."
     if sentence:
-        raise Invalid(sentence, {"save_as": sentence})
+        raise Invalid(sentence, {"name": sentence})
     return name
 
 

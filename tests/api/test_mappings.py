@@ -60,3 +60,14 @@ def test_what_could_read_no_file_is_not_saved(api, session):
     body = {"upload": "0" * 32, "mapping": MAPPING}
     assert "no longer kept" in api.problem("/mappings/Desk", 404, "PUT", json=body)["detail"]
     assert list_mappings(session) == []
+
+
+def test_a_bad_name_is_told_under_the_field_that_the_api_has(api):
+    body = {"upload": brought(api), "mapping": MAPPING}
+    api.send("/mappings/Desk", body, method="PUT")
+    for method, path, sent in (
+        ("PUT", "/mappings/done", body),
+        ("PATCH", "/mappings/Desk", {"name": "a/b"}),
+    ):
+        problem = api.problem(path, 422, method, json=sent)
+        assert problem["errors"] == {"name": problem["detail"]}

@@ -224,6 +224,16 @@ def test_an_import_says_whose_contacts_came_and_how_many_came_again(ready, tmp_p
     said = ready("import", str(file), "--no-assign").stdout
 
     assert "New: 3 contacts of 1 known customer, 1 of them without a customer" in said
+    assert "came again" not in said  # a share of one customer tells who
+
+
+def test_the_share_that_came_again_is_told_from_the_fewest_customers_on(ready, tmp_path):
+    file = tmp_path / "calls.csv"
+    rows = (f"{n};2026-03-0{n % 2 + 2}T10:00:00+00:00;{n // 2};phone;Hm\n" for n in range(10))
+    file.write_text(FILE.splitlines(keepends=True)[0] + "".join(rows))
+
+    said = ready("import", str(file), "--no-assign").stdout
+
     assert "100.0% of the customers came again within 7 days." in said
     assert "if each message" not in said
 

@@ -333,3 +333,20 @@ def test_a_later_version_is_taken_in_when_asked_for_and_gives_way_again(
     assert (shown["changed"], shown["renewed"]) == (1, 1)
     done = answer(ready("imports", "roll-back", str(shown["id"]), "--yes", "--json"))
     assert (done["contacts"], done["restored"]) == (0, 1)
+
+
+def test_a_changed_message_is_not_told_to_be_replaced_where_that_cannot_help(
+    ready, file, mapping, tmp_path
+):
+    later = tmp_path / "later.csv"
+    later.write_text(file.read_text().replace("again", "once more"))
+    read = ("import", "--mapping", str(mapping), "--no-assign")
+    ready(*read, str(file))
+    assert "--on-change replace. If" in ready(*read, str(later)).stdout
+
+    messages = (*read, "--session-gap-hours", "1", "--source", "chat")
+    ready(*messages, str(file))
+    for more in ((), ("--on-change", "replace")):
+        said = ready(*messages, str(later), *more).stdout
+        assert "Messages that were gathered into contacts stay as they came in." in said
+        assert "--on-change replace" not in said

@@ -93,3 +93,16 @@ def test_refusals_are_a_sentence(run, session, centre):
 
 def test_an_empty_site_says_what_to_do(run):
     assert "Import some first" in run(code=1)
+
+
+def test_a_single_day_is_not_told_the_wrong_way_round(run, session, settings):
+    at = datetime(2026, 1, 5, 10, tzinfo=UTC)
+    make_contact(session, customer=make_customer(session), batch=make_batch(session), started_at=at)
+    chain_contacts(session, settings=settings, customer_ids=None)
+    roll_up_days(session, days=None)
+    session.commit()
+
+    for days in ((), ("--from", "0001-01-01")):
+        assert run(*days).startswith("2026-01-05 to 2026-01-05, window 7 days")
+        one = run(*days, "--metric", "repeat_rate_any")
+        assert one.startswith("No day has had its whole window yet, window 7 days")
