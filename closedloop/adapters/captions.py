@@ -13,8 +13,9 @@ from closedloop.adapters import contact_csv
 from closedloop.adapters.bundle import Bundle, Member
 from closedloop.adapters.caption_text import kind_of, read_turns
 from closedloop.adapters.encoding import find_encoding
+from closedloop.adapters.guesses import guess_mapping, normalised_name
 from closedloop.adapters.lines import open_text
-from closedloop.adapters.mapping import Mapping, guess_mapping, normalised_name
+from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.parse import as_raw_text
 from closedloop.adapters.readers import Reader
 from closedloop.adapters.sniff import SAMPLE_ROWS, as_text

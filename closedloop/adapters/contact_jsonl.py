@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from closedloop.adapters.encoding import find_encoding
+from closedloop.adapters.guesses import guess_mapping
 from closedloop.adapters.json_stream import MAX_DEPTH, is_too_deep, with_plain_keys
 from closedloop.adapters.lines import (
     MAX_LINE_CHARS,
@@ -18,7 +19,6 @@ from closedloop.adapters.lines import (
     read_lines,
     without_escapes,
 )
-from closedloop.adapters.mapping import guess_mapping
 from closedloop.adapters.sniff import (
     SAMPLE_ROWS,
     as_text,

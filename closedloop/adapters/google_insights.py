@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from closedloop.adapters.bundle import Bundle
+from closedloop.adapters.guesses import normalised_name
 from closedloop.adapters.joined import (
     Found,
     Json,
@@ -29,7 +30,7 @@ from closedloop.adapters.joined import (
     facts_of,
     read_joined,
 )
-from closedloop.adapters.mapping import Mapping, normalised_name
+from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.readers import Reader
 from closedloop.adapters.types import BadRow, FileFacts, RawRow
 from closedloop.adapters.vendor_rows import (

@@ -1,19 +1,17 @@
-"""Which column of a file is what: the mapping, its file, and a guess from the header."""
+"""Which column of a file is what: the mapping and its file."""
 
 from __future__ import annotations
 
 import json
-import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path, PurePath
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from closedloop.adapters.column_names import IDENTIFIER_SYNONYMS, SYNONYMS
-from closedloop.adapters.times import DATE_ORDERS, guess_date_order, has_offset
+from closedloop.adapters.times import DATE_ORDERS
 from closedloop.adapters.types import BadMapping
 
 REQUIRED_COLUMNS = ("contact_id", "started_at")
@@ -198,84 +196,6 @@ class Mapping:
         else:
             text = json.dumps(settings, indent=2, ensure_ascii=False)
             path.write_text(text + "\n", encoding="utf-8")
-
-
-def guess_mapping(header: Sequence[str], sample: Sequence[Sequence[str]]) -> Mapping:
-    """Propose a mapping from column names and the first rows, for a person to confirm.
-
-    Parameters
-    ----------
-    header : sequence of str
-        From `FileFacts.header`.
-    sample : sequence of rows
-        From `FileFacts.sample_rows`; used for the order of dates only.
-
-    Returns
-    -------
-    Mapping
-        With `reasons`. Columns that nothing fits are left out; look at `missing_columns`.
-        The zone is never guessed.
-    """
-    names = {normalised_name(column): column for column in reversed(header)}
-    columns: dict[str, str] = {}
-    reasons: dict[str, str] = {}
-    for known, synonyms in SYNONYMS.items():
-        found = next((names[s] for s in synonyms if s in names), None)
-        if found is None or found in columns.values() or (known == "turns" and "text" in columns):
-            continue
-        columns[known] = found
-        reasons[known] = f"“{found}” is a usual name for {known}."
-    guess = Mapping(columns, identifiers=_identifiers(columns, names, reasons), reasons=reasons)
-    return _with_dates(_with_inbound(guess, names), header, sample)
-
-
-def _identifiers(
-    columns: MappingOf[str, str], names: MappingOf[str, str], reasons: dict[str, str]
-) -> dict[str, str]:
-    """Return the columns with further identifiers of the customer, by kind."""
-    free = {name: column for name, column in names.items() if column not in columns.values()}
-    found = {
-        kind: column
-        for kind, synonyms in IDENTIFIER_SYNONYMS.items()
-        if (column := next((free[s] for s in synonyms if s in free), None))
-    }
-    if found:
-        listed = ", ".join(f"“{column}”" for column in found.values())
-        reasons["identifiers"] = f"{listed} can link the same customer across systems."
-    return found
-
-
-def source_from(file_name: str) -> str:
-    """Return the words of a file name before its first number: a name for the system."""
-    words = re.split(r"\d", PurePath(file_name).stem)[0]
-    return re.sub(r"[\W_]+", "-", words).strip("-").lower()[:MAX_SOURCE_CHARS] or DEFAULT_SOURCE
-
-
-def normalised_name(column: str) -> str:
-    """Return a column name in lower case with underscores: `Date received` → `date_received`."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column)
-    return re.sub(r"[\W_]+", "_", spaced.lower()).strip("_")
-
-
-def _with_inbound(guess: Mapping, names: MappingOf[str, str]) -> Mapping:
-    if "inbound" not in names:
-        return guess
-    reason = "The file marks messages of customers in “inbound”; others are left out."
-    reasons = {**guess.reasons, "inbound": reason}
-    return replace(guess, inbound=(names["inbound"], "True"), reasons=reasons)
-
-
-def _with_dates(guess: Mapping, header: Sequence[str], sample: Sequence[Sequence[str]]) -> Mapping:
-    column = guess.columns.get("started_at")
-    if column is None:
-        return guess
-    position = list(header).index(column)
-    values = [row[position] for row in sample if len(row) > position and row[position].strip()]
-    order, why = guess_date_order(values)
-    reasons = {**guess.reasons, "date_order": why}
-    if values and not all(has_offset(value) for value in values):
-        reasons["zone"] = "The times carry no offset: say in which time zone they were written."
-    return replace(guess, date_order=None if order == "ambiguous" else order, reasons=reasons)
 
 
 def _check_columns(columns: MappingOf[str, str], constants: MappingOf[str, str]) -> None:

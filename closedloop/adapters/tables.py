@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from closedloop.adapters.bundle import Bundle, Member
-from closedloop.adapters.mapping import guess_mapping
+from closedloop.adapters.guesses import guess_mapping
 from closedloop.adapters.readers import InPieces, Reader
 from closedloop.adapters.types import BadRow, FileFacts, Piece, RawRow, UnreadableFile
 

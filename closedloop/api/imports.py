@@ -10,7 +10,7 @@ from typing import Any
 
 import flask
 
-from closedloop.adapters.mapping import Mapping
+from closedloop.adapters.mapping import DEFAULT_SOURCE, Mapping
 from closedloop.adapters.types import BadMapping
 from closedloop.adapters.uploads import (
     Upload,
@@ -41,6 +41,7 @@ from closedloop.services.contacts import recognise_file
 from closedloop.services.import_faults import faults_in_words
 from closedloop.services.previews import SampleRow
 from closedloop.services.rejects import get_kept_file
+from closedloop.services.same_contacts import refuse_second_source
 from closedloop.services.suggestions import Origin, Suggestion, from_import, suggest_mapping
 from closedloop.services.waiting_files import (
     WaitingFile,
@@ -82,6 +83,14 @@ def create_import_view(sent: ImportForm) -> tuple[JobOut, int, dict[str, str]]:
         mapping = suggestion.mapping
         if sent.on_change:
             mapping = replace(mapping, on_change=sent.on_change)
+        if mapping.source == DEFAULT_SOURCE and waiting.upload.replay_of_id is None:
+            refuse_second_source(
+                db.session,
+                settings=current_settings(),
+                path=waiting.upload.path,
+                mapping=mapping,
+                source=mapping.source,
+            )
         if sent.dry_run:
             job = _queue_try(waiting.upload, mapping)
         else:
@@ -157,6 +166,7 @@ def _suggested(waiting: WaitingFile) -> Suggestion:
         db.session,
         settings=current_settings(),
         found=waiting.found,
+        path=waiting.upload.path,
         file_name=waiting.upload.file_name,
     )
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import click
 
-from closedloop.adapters.mapping import DEFAULT_SOURCE, ON_CHANGE, Mapping, source_from
+from closedloop.adapters.guesses import source_from
+from closedloop.adapters.mapping import DEFAULT_SOURCE, ON_CHANGE, Mapping
 from closedloop.adapters.types import BadMapping
 from closedloop.cli.import_words import print_preview, print_sample, say_result
 from closedloop.cli.options import (
@@ -39,6 +40,7 @@ from closedloop.services.mappings import save_mapping
 from closedloop.services.previews import ImportPreview
 from closedloop.services.rejects import get_kept_file
 from closedloop.services.replays import lines_to_try
+from closedloop.services.same_contacts import refuse_second_source
 
 PREVIEWED_ROWS = 20
 
@@ -56,6 +58,8 @@ class _Wanted:
     replay_of_id: int | None
     fitting: list[str]
     """Names of the mappings saved for the same columns, last used first."""
+    is_source_guessed: bool
+    """Whether nobody named the source and it was taken from the name of the file."""
 
 
 @click.command("import")
@@ -149,6 +153,7 @@ def import_contacts(
     if preview:
         _show_sample(site, wanted, as_json)
         return
+    _refuse_second_source(site, wanted)
     if dry_run:
         print_preview(_try_out(site, wanted), as_json)
         return
@@ -185,15 +190,24 @@ def _wanted(
     else:
         mapping = found.mapping
     mapping = dataclasses.replace(mapping, **changes)
-    if not source:
-        is_named = mapping.source != DEFAULT_SOURCE
-        source = mapping.source if is_named else source_from(file_name)
+    is_guessed = not source and mapping.source == DEFAULT_SOURCE and replay_of is None
+    source = source or _source_of(site, mapping, file_name, replay_of)
     with site.database.reading() as session:
         facts = found.facts
         saved = find_mappings_for(session, format=facts.format, header=facts.header)
     fitting = [known.name for known in saved]
     name = "" if changes else name
-    return _Wanted(file, file_name, found, mapping, name, source, replay_of, fitting)
+    return _Wanted(file, file_name, found, mapping, name, source, replay_of, fitting, is_guessed)
+
+
+def _source_of(site: Site, mapping: Mapping, file_name: str, replay_of: int | None) -> str:
+    """Return the mapping's source, that of the import tried again, or what the file's name says."""
+    if mapping.source != DEFAULT_SOURCE:
+        return mapping.source
+    if replay_of is None:
+        return source_from(file_name)
+    with site.database.reading() as session:
+        return get_batch(session, replay_of).source
 
 
 def _file(site: Site, given: Path | None, replay_of: int | None) -> tuple[Path, str]:
@@ -208,6 +222,19 @@ def _file(site: Site, given: Path | None, replay_of: int | None) -> tuple[Path, 
 
 def _is_file(text: str) -> bool:
     return text.lower().endswith((".json", ".toml")) or Path(text).is_file()
+
+
+def _refuse_second_source(site: Site, wanted: _Wanted) -> None:
+    """Refuse what came before under another source, where the source is a guess."""
+    if wanted.is_source_guessed:
+        with site.database.reading() as session:
+            refuse_second_source(
+                session,
+                settings=site.settings,
+                path=wanted.file,
+                mapping=wanted.mapping,
+                source=wanted.source,
+            )
 
 
 def _save(site: Site, wanted: _Wanted, name: str, *, replace: bool) -> _Wanted:

@@ -89,7 +89,7 @@ def guess(file: Path, out: Path | None, instance: Path | None) -> None:
     found = recognise_file(file)
     with site.database.reading() as session:
         suggestion = suggest_mapping(
-            session, settings=site.settings, found=found, file_name=file.name
+            session, settings=site.settings, found=found, path=file, file_name=file.name
         )
     mapping = suggestion.mapping
     for reason in (_ORIGIN[suggestion.origin].format(suggestion.name), *mapping.reasons.values()):

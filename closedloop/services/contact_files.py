@@ -10,7 +10,8 @@ from itertools import islice
 from pathlib import Path
 
 from closedloop.adapters.bundle import Bundle, Watch, open_bundle
-from closedloop.adapters.mapping import Mapping, guess_mapping
+from closedloop.adapters.guesses import guess_mapping
+from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.readers import Reader
 from closedloop.adapters.registry import recognise
 from closedloop.adapters.types import FileFacts, UnreadableFile

@@ -135,6 +135,11 @@ class RowCleaner:
             }
         )
 
+    def content_by_id(self, rows: Sequence[ParsedContact]) -> dict[str, str]:
+        """Return the content hash of rows by their ids, as `clean_all` gives both."""
+        ids = self._clean_ids([row.contact_id for row in rows])
+        return dict(zip(ids, map(self._content_hash, rows), strict=True))
+
     def _content_hash(self, row: ParsedContact) -> str:
         """Return a keyed hash of what the source says, as said before redaction."""
         content = [

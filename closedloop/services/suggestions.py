@@ -7,17 +7,20 @@ from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from closedloop.adapters.mapping import Mapping, source_from
+from closedloop.adapters.guesses import source_from
+from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.types import BadMapping
 from closedloop.config import Settings
 from closedloop.models import ImportBatch
 from closedloop.queries.imports import list_batches
 from closedloop.queries.mappings import KnownMapping, find_mappings_for
 from closedloop.services.contact_files import RecognisedFile
+from closedloop.services.same_contacts import find_other_source
 
 BATCHES_LOOKED_AT = 20
 """How many of the newest imports are looked through for one of the same columns."""
@@ -60,7 +63,7 @@ class Suggestion:
 
 
 def suggest_mapping(
-    session: Session, *, settings: Settings, found: RecognisedFile, file_name: str
+    session: Session, *, settings: Settings, found: RecognisedFile, path: Path, file_name: str
 ) -> Suggestion:
     """Return the mapping to begin with.
 
@@ -73,8 +76,10 @@ def suggest_mapping(
     settings : Settings
         Of the site: its zone and session gap complete a guess.
     found : RecognisedFile
+    path : Path
+        Where the file lies: a guess takes the source that has brought its contacts before.
     file_name : str
-        As people know the file; a guess takes its first words for the source.
+        As people know the file; a guess takes its first words for the source otherwise.
     """
     facts = found.facts
     for saved in find_mappings_for(session, format=facts.format, header=facts.header):
@@ -89,7 +94,14 @@ def suggest_mapping(
         return suggestion
     if found.has_own_mapping:
         return Suggestion(found.mapping, Origin.FORMAT)
-    return from_guess(found.mapping, file_name=file_name, settings=settings)
+    guess = from_guess(found.mapping, file_name=file_name, settings=settings)
+    other = find_other_source(
+        session, settings=settings, path=path, mapping=guess.mapping, source=guess.mapping.source
+    )
+    if other is None:
+        return guess
+    reasons = {**guess.mapping.reasons, "source": f"“{other}” has brought these contacts before."}
+    return replace(guess, mapping=replace(guess.mapping, source=other, reasons=reasons))
 
 
 def from_saved(saved: KnownMapping, header: Sequence[str]) -> Suggestion | None:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from closedloop.adapters.mapping import Mapping
+from closedloop.adapters.mapping import DEFAULT_SOURCE, Mapping
 from closedloop.adapters.registry import reader_named
 from closedloop.adapters.types import BadMapping
 from closedloop.config import Settings
@@ -29,6 +29,7 @@ from closedloop.services.contact_files import recognise_file
 from closedloop.services.contacts import import_file
 from closedloop.services.long_work import Cancelled, Report, Transactions, tell_nobody
 from closedloop.services.mappings import BUNDLE, RESERVED
+from closedloop.services.same_contacts import refuse_second_source
 from closedloop.services.told_ids import hide_in_name
 
 logger = logging.getLogger(__name__)
@@ -199,6 +200,15 @@ def _pick_up(
     name = waiting.path.name
     try:
         mapping = _mapping_for(transactions, waiting)
+        if mapping.source == DEFAULT_SOURCE:
+            with transactions() as session:
+                refuse_second_source(
+                    session,
+                    settings=settings,
+                    path=waiting.path,
+                    mapping=mapping,
+                    source=mapping.source,
+                )
         batch = import_file(
             transactions,
             settings=settings,

@@ -161,7 +161,11 @@ def _suggestion(waiting: WaitingFile, asked: str) -> Suggestion:
         mapping = Mapping.from_dict(upload.mapping)
         return Suggestion(mapping, Origin.GIVEN, upload.mapping_name)
     return suggest_mapping(
-        db.session, settings=current_settings(), found=waiting.found, file_name=upload.file_name
+        db.session,
+        settings=current_settings(),
+        found=waiting.found,
+        path=upload.path,
+        file_name=upload.file_name,
     )
 
 

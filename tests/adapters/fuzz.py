@@ -28,7 +28,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from closedloop.adapters.bundle import Bundle, open_bundle
-from closedloop.adapters.mapping import Mapping, guess_mapping
+from closedloop.adapters.guesses import guess_mapping
+from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.parse import as_raw_text, parse_row
 from closedloop.adapters.readers import Reader
 from closedloop.adapters.types import (

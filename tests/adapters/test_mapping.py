@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from closedloop.adapters.mapping import Mapping, guess_mapping
+from closedloop.adapters.guesses import guess_mapping
+from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.types import BadMapping
 
 EXAMPLES = Path(__file__).parents[2] / "docs/import/examples"

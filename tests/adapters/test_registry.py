@@ -14,7 +14,8 @@ from hypothesis import given
 from closedloop.adapters import contact_csv, contact_jsonl, registry
 from closedloop.adapters.bundle import open_bundle
 from closedloop.adapters.contacts import read_contacts
-from closedloop.adapters.mapping import Mapping, guess_mapping
+from closedloop.adapters.guesses import guess_mapping
+from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.readers import Reader
 from closedloop.adapters.registry import READERS, reader_named, recognise
 from closedloop.adapters.types import (

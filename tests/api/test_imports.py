@@ -117,6 +117,21 @@ def test_a_saved_mapping_is_known_by_its_name(api, session, work):
     )
 
 
+def test_a_mapping_without_a_source_brings_nothing_a_second_time(api, work, session):
+    api.post("/imports", 202, **form())
+    work()
+    columns = {"columns": MAPPING["columns"]}
+    for dry_run in ("false", "true"):
+        told = api.problem("/imports", 422, "POST", **form(mapping=columns, dry_run=dry_run))
+        assert "are here already as those of “dialler”" in told["errors"]["source"]
+
+    session.execute(sa.update(ImportBatch).values(format="xlsx"))  # no import of the same columns
+    session.commit()
+    seen = api.post("/imports/preview", 200, **form(mapping="")).json
+    assert (seen["mapping_origin"], seen["mapping"]["source"]) == ("guess", "dialler")
+    assert "brought these contacts before" in seen["mapping_reasons"]["source"]
+
+
 def test_refused_rows_are_tried_again(api, work):
     api.post("/imports", 202, **form())
     work()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -350,3 +351,28 @@ def test_a_changed_message_is_not_told_to_be_replaced_where_that_cannot_help(
         said = ready(*messages, str(later), *more).stdout
         assert "Messages that were gathered into contacts stay as they came in." in said
         assert "--on-change replace" not in said
+
+
+def test_a_file_under_a_second_name_is_no_second_source_unless_it_is_said_to_be(
+    ready, file, mapping, tmp_path
+):
+    settings = json.loads(mapping.read_text())
+    del settings["source"]
+    mapping.write_text(json.dumps(settings))
+    how = ("--mapping", str(mapping), "--no-assign")
+    assert answer(ready("import", str(file), *how, "--json"))["source"] == "desk"
+    packed = tmp_path / "desk.csv.gz"
+    packed.write_bytes(gzip.compress(FILE.encode()))
+    again = answer(ready("import", str(packed), *how, "--json"))
+    assert (again["source"], again["added"], again["unchanged"]) == ("desk", 0, 2)
+
+    copy = tmp_path / "desk_final.csv"
+    copy.write_text(FILE)
+    for more in ((), ("--dry-run",)):
+        refused = ready("import", str(copy), *how, *more, code=1)
+        assert "“desk”; as those of “desk-final” they would count twice" in refused.output
+    assert answer(ready("import", str(copy), *how, "--json", "--source", "desk"))["added"] == 0
+    assert answer(ready("import", str(copy), *how, "--json", "--source", "shop"))["added"] == 2
+    assert (
+        answer(ready("import", str(copy), *how, "--json", "--replay-of", "1"))["source"] == "desk"
+    )

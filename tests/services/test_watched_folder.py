@@ -119,6 +119,24 @@ def test_what_cannot_be_read_moves_aside_with_the_reason_and_the_rest_is_read(
 
 
 @pytest.mark.usefixtures("quiet")
+def test_a_mapping_that_names_no_source_reads_nothing_that_came_from_one(
+    desk, folder, pick_up, session, actor
+) -> None:
+    (desk / "march.csv").write_text(FILE)
+    pick_up()
+    nameless = dataclasses.replace(MAPPING, source="file")
+    save_mapping(session, name="Any", format="csv", header=["no"], mapping=nameless, by=actor)
+    session.commit()
+    (folder / "Any").mkdir()
+    (folder / "Any" / "march copy.csv").write_text(FILE)
+
+    (found,) = pick_up()
+
+    assert found.outcome == "failed"
+    assert "as those of “file” they would count twice" in found.sentence
+
+
+@pytest.mark.usefixtures("quiet")
 def test_a_second_file_of_the_same_name_keeps_the_first(desk, folder, pick_up) -> None:
     for day in ("2026-03-02", "2026-04-02"):
         (desk / "daily.csv").write_text(f"no,at\n{day},{day} 10:00\n")
