@@ -26,7 +26,12 @@ from closedloop.services.clean_rows import (
     as_json,
     text_hash,
 )
-from closedloop.services.identifiers import hash_customer, normalise_identifier, put_keys_on
+from closedloop.services.identifiers import (
+    NOBODY,
+    hash_customer,
+    normalise_identifier,
+    put_keys_on,
+)
 from closedloop.services.redaction import site_redactor
 from closedloop.services.told_ids import IdReader, hide_in_sentence
 from ml.text.clean import decode_entities, issue_text
@@ -176,8 +181,6 @@ class RowCleaner:
     def _first_key(self, value: str | None, kind: IdentifierKind | None) -> str | None:
         if not value:
             return None
-        if kind is None:
-            return hash_customer(value, self._keys[0])
         written = normalise_identifier(value, kind, self._countries)
         return hash_customer(written, self._keys[0], kind) if written else None
 
@@ -333,4 +336,6 @@ def _without_id(text: str, customer_id: str | None) -> str:
     """Return a text in which the customer does not write their own id."""
     if not customer_id or len(customer_id) < _SHORTEST_ID_IN_TEXT or customer_id not in text:
         return text
+    if customer_id.strip().casefold() in NOBODY:
+        return text  # a word like any other
     return re.sub(rf"(?<!\w){re.escape(customer_id)}(?!\w)", CUSTOMER_TOKEN, text)

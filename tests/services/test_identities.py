@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from closedloop.adapters.mapping import Mapping
-from closedloop.adapters.types import FileFacts, ParsedContact
+from closedloop.adapters.types import FileFacts, ParsedContact, Reject
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.contacts import SessionGaps
@@ -356,6 +357,21 @@ def test_ids_that_are_blank_or_unknown_stay_unidentified(site) -> None:
     assert site.chains() == []
     (unidentified,) = site.read(sa.select(ImportBatch.unidentified))
     assert unidentified == 3
+
+
+@pytest.mark.parametrize("nobody", ["anonymous", "Withheld", " private", "?", "blocked"])
+def test_what_stands_for_nobody_is_no_customer_and_a_word_like_any_other(site, nobody) -> None:
+    mapping = Mapping({"contact_id": "id", "started_at": "at", "customer_id": "who"})
+    cleaner = RowCleaner(site.settings, FACTS, mapping)
+    said = (("customer", f"Why is it {nobody.strip()} now?"),)
+
+    clean = cleaner.clean(ParsedContact(1, "c1", START, nobody, turns=said))
+    assert (clean.customer_key, clean.turns) == (None, said)
+    known = cleaner.clean(ParsedContact(1, "c1", START, nobody, identifiers=(("email", "a@b.de"),)))
+    assert known.customer_key == hash_customer("a@b.de", site.settings.customer_key)
+    raw = json.dumps({"id": "c1", "at": "soon", "who": nobody})
+    refused = cleaner.clean_reject(Reject(1, "bad_time", "at", "Line 1: no time", raw))
+    assert refused.customer_key is None
 
 
 def test_identifiers_are_stored_as_hashes_and_not_in_what_was_said(site) -> None:
