@@ -84,3 +84,16 @@ IDENTIFIER_SYNONYMS: dict[str, tuple[str, ...]] = {
     ),
 }
 """Only names that can be the customer's: a plain `email` may be the agent's."""
+
+INBOUND_FLAGS = ("inbound", "is_inbound")
+"""Columns that say yes where a customer came."""
+
+DIRECTIONS = (
+    *("direction", "call_direction", "originating_direction", "contact_direction"),
+    *("message_direction", "interaction_direction", "initial_direction"),
+)
+"""Columns that say which way a contact went."""
+
+OUTBOUND_WORDS = {"outbound": "inbound", "outgoing": "incoming", "out": "in"}
+NO_WORDS = {"false": "true", "no": "yes", "0": "1", "n": "y", "f": "t", "0.0": "1.0"}
+"""What is written of a row that is not from a customer, and of one that is."""

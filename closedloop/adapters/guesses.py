@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingOf
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
-from closedloop.adapters.column_names import IDENTIFIER_SYNONYMS, SYNONYMS
+from closedloop.adapters.column_names import (
+    DIRECTIONS,
+    IDENTIFIER_SYNONYMS,
+    INBOUND_FLAGS,
+    NO_WORDS,
+    OUTBOUND_WORDS,
+    SYNONYMS,
+)
 from closedloop.adapters.mapping import DEFAULT_SOURCE, MAX_SOURCE_CHARS, Mapping
 from closedloop.adapters.times import guess_date_order, has_offset
 
@@ -21,7 +28,7 @@ def guess_mapping(header: Sequence[str], sample: Sequence[Sequence[str]]) -> Map
     header : sequence of str
         From `FileFacts.header`.
     sample : sequence of rows
-        From `FileFacts.sample_rows`; used for the order of dates only.
+        From `FileFacts.sample_rows`; used for the order of dates and for which rows are inbound.
 
     Returns
     -------
@@ -39,7 +46,7 @@ def guess_mapping(header: Sequence[str], sample: Sequence[Sequence[str]]) -> Map
         columns[known] = found
         reasons[known] = f"“{found}” is a usual name for {known}."
     guess = Mapping(columns, identifiers=_identifiers(columns, names, reasons), reasons=reasons)
-    return _with_dates(_with_inbound(guess, names), header, sample)
+    return _with_dates(_with_inbound(guess, names, header, sample), header, sample)
 
 
 def _identifiers(
@@ -74,20 +81,48 @@ def normalised_name(column: str) -> str:
     return re.sub(r"[\W_]+", "_", spaced.lower()).strip("_")
 
 
-def _with_inbound(guess: Mapping, names: MappingOf[str, str]) -> Mapping:
-    if "inbound" not in names:
-        return guess
-    reason = "The file marks messages of customers in “inbound”; others are left out."
-    reasons = {**guess.reasons, "inbound": reason}
-    return replace(guess, inbound=(names["inbound"], "True"), reasons=reasons)
+def _with_inbound(
+    guess: Mapping,
+    names: MappingOf[str, str],
+    header: Sequence[str],
+    sample: Sequence[Sequence[str]],
+) -> Mapping:
+    """Guess which rows come from customers, by what the sample writes for that."""
+    taken = {*guess.columns.values(), *guess.identifiers.values()}
+    for name in (*INBOUND_FLAGS, *DIRECTIONS):
+        if (column := names.get(name)) is None or column in taken:
+            continue
+        written = dict.fromkeys(value.strip() for value in _cells(column, header, sample))
+        if value := _inbound_value(written, is_flag=name in INBOUND_FLAGS):
+            reason = f"“{column}” is “{value}” where a customer came; other rows are left out."
+            reasons = {**guess.reasons, "inbound": reason}
+            return replace(guess, inbound=(column, value), reasons=reasons)
+    return guess
+
+
+def _inbound_value(written: Iterable[str], *, is_flag: bool) -> str | None:
+    """Return what a column writes for an inbound row; None where it cannot be told.
+
+    Where all of the sample went out, it is the word that goes with what stands there.
+    """
+    opposites = {**OUTBOUND_WORDS, **(NO_WORDS if is_flag else {})}
+    found = [value for value in written if value.lower() in opposites.values()]
+    if not found:
+        found = [opposites[value.lower()] for value in written if value.lower() in opposites]
+    return found[0] if len({value.lower() for value in found}) == 1 else None
+
+
+def _cells(column: str, header: Sequence[str], sample: Sequence[Sequence[str]]) -> list[str]:
+    """Return the cells of a column in the sample that hold something."""
+    place = list(header).index(column)
+    return [row[place] for row in sample if len(row) > place and row[place].strip()]
 
 
 def _with_dates(guess: Mapping, header: Sequence[str], sample: Sequence[Sequence[str]]) -> Mapping:
     column = guess.columns.get("started_at")
     if column is None:
         return guess
-    position = list(header).index(column)
-    values = [row[position] for row in sample if len(row) > position and row[position].strip()]
+    values = _cells(column, header, sample)
     order, why = guess_date_order(values)
     reasons = {**guess.reasons, "date_order": why}
     if values and not all(has_offset(value) for value in values):

@@ -131,6 +131,7 @@ class ImportOut(Out):
     changed: int = Field(description="Known ids with other content.")
     renewed: int = Field(description="Of the changed ones, how many replaced what was stored.")
     rejected: int
+    left_out: int = Field(description="Not from customers, or later events of the same contact.")
     rejects_settled: int = Field(description="Refused rows that another import took in since.")
     unidentified: int
     started_at: datetime

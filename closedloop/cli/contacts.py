@@ -43,6 +43,7 @@ from closedloop.services.replays import lines_to_try
 from closedloop.services.same_contacts import refuse_second_source
 
 PREVIEWED_ROWS = 20
+COUNTS_OF_ROWS = ("added", "unchanged", "changed", "renewed", "rejected")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -273,6 +274,9 @@ def _name_fitting(wanted: _Wanted) -> None:
 
 def _print_columns(mapping: Mapping) -> None:
     print_table(["becomes", "column of the file"], [[k, v] for k, v in mapping.columns.items()])
+    if mapping.inbound is not None:
+        column, value = mapping.inbound
+        click.echo(f"Only rows with “{value}” in “{column}” are contacts of customers.")
 
 
 @contextmanager
@@ -382,15 +386,16 @@ def _read_in(site: Site, wanted: _Wanted, *, no_assign: bool, as_json: bool) -> 
             from closedloop.jobs.work import assign_new
 
             assign_new(site.database, site.settings, COMMAND_LINE, report)
-    names = ("id", "source", "rows_read", "added", "unchanged", "changed", "renewed", "rejected")
-    facts = {n: getattr(batch, n) for n in (*names, "unidentified", "redactions", "message")}
+    counts = ("rows_read", *COUNTS_OF_ROWS, "left_out")
+    names = ("id", "source", *counts, "unidentified", "redactions", "message")
+    facts = {n: getattr(batch, n) for n in names}
     with site.database.reading() as session:
         opened = count_batch_contacts(session, batch.id)
         kept = count_rejects(session, batch.id).kept
     if as_json:
         print_json({**facts, "contacts": opened.contacts, "customers": opened.customers})
         return
-    print_table(["", "rows"], [[name, value] for name, value in list(facts.items())[2:9]])
+    print_table(["", "rows"], [[name, facts[name]] for name in counts])
     say_result(batch, opened, kept, wanted.mapping, k=site.settings.privacy_k)
 
 

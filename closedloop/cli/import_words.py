@@ -39,11 +39,12 @@ def print_preview(preview: ImportPreview, as_json: bool) -> None:
         more = ("first_at", "last_at", "channels", "languages")
         print_json(facts | {n: getattr(preview, n) for n in more} | {"rejects": rejects})
         return
+    left_out = f", leave {preview.skipped:,} out" if preview.skipped else ""
     share = preview.unidentified_rate
     nobody = "" if share is None else f", no identity {share:.1%}"
     click.echo(
         f"Would add {preview.would_add:,}, change {preview.changed:,}, "
-        f"reject {preview.rejected:,}{nobody}. Nothing was changed."
+        f"reject {preview.rejected:,}{left_out}{nobody}. Nothing was changed."
     )
     if preview.first_at and preview.last_at:
         days = sorted({f"{at:%Y-%m-%d}" for at in (preview.first_at, preview.last_at)})
@@ -73,7 +74,7 @@ def say_result(batch: Any, opened: BatchContacts, kept: int, mapping: Mapping, *
     if batch.added:
         is_messages = bool(mapping.session_gap_seconds or mapping.session_gaps)
         click.echo(_say_opened(opened, is_messages=is_messages, k=k))
-    if not batch.rows_read:
+    if batch.left_out or not batch.rows_read:
         click.echo(batch.message)
     if batch.rejected:
         click.echo(

@@ -39,7 +39,16 @@ from closedloop.services.rollback import (
 )
 from closedloop.services.watched_folder import pick_up_files
 
-COUNTS = ("rows_read", "added", "unchanged", "changed", "renewed", "rejected", "unidentified")
+COUNTS = (
+    "rows_read",
+    "added",
+    "unchanged",
+    "changed",
+    "renewed",
+    "rejected",
+    "left_out",
+    "unidentified",
+)
 
 
 @click.group("imports")

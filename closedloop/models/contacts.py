@@ -70,6 +70,11 @@ class ImportBatch(Model):
     beat_at: Mapped[datetime | None] = mapped_column(comment="When it last wrote.")
     message: Mapped[str] = mapped_column(String(500), default="")
 
+    @property
+    def left_out(self) -> int:
+        """Rows that are no contact of their own: not from customers, or later events of one."""
+        return self.rows_read - self.added - self.unchanged - self.changed - self.rejected
+
 
 class ImportReject(Model):
     """A row that could not be taken in: where it is, and why. The row itself is redacted."""

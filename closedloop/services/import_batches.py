@@ -234,5 +234,16 @@ def outcome_in_words(batch: ImportBatch) -> str:
     renewed = f" ({batch.renewed:,} replaced what was here)" if batch.renewed else ""
     return (
         f"{batch.rows_read:,} rows read: {batch.added:,} new, {batch.unchanged:,} unchanged, "
-        f"{batch.changed:,} changed{renewed}, {batch.rejected:,} in quarantine."
+        f"{batch.changed:,} changed{renewed}, {batch.rejected:,} in quarantine"
+        f"{_left_out_in_words(batch)}."
     )
+
+
+def _left_out_in_words(batch: ImportBatch) -> str:
+    if not batch.left_out:
+        return ""
+    if not batch.mapping.get("first_event_per_contact"):
+        return f", {batch.left_out:,} left out, not from customers"
+    if not batch.mapping.get("inbound"):
+        return f", {batch.left_out:,} left out, later events of the same contact"
+    return f", {batch.left_out:,} left out, not from customers or later events of a contact"

@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from closedloop.adapters.guesses import source_from
+from closedloop.adapters.column_names import INBOUND_FLAGS
+from closedloop.adapters.guesses import normalised_name, source_from
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.types import BadMapping
 from closedloop.config import Settings
@@ -21,6 +22,9 @@ from closedloop.queries.imports import list_batches
 from closedloop.queries.mappings import KnownMapping, find_mappings_for
 from closedloop.services.contact_files import RecognisedFile
 from closedloop.services.same_contacts import find_other_source
+
+MESSAGE_IDS = ("message_id", "tweet_id")
+"""Columns of ids that tell that a row is one message."""
 
 BATCHES_LOOKED_AT = 20
 """How many of the newest imports are looked through for one of the same columns."""
@@ -141,10 +145,18 @@ def from_import(batch: ImportBatch, header: Sequence[str]) -> Suggestion | None:
     return from_earlier([(batch.file_name, batch.source, batch.mapping)], header)
 
 
+def _is_of_messages(guess: Mapping) -> bool:
+    """Whether the rows look like messages that went both ways, not like calls or tickets."""
+    if guess.inbound is None:
+        return False
+    flag = normalised_name(guess.inbound[0]) in INBOUND_FLAGS
+    return flag or normalised_name(guess.columns.get("contact_id", "")) in MESSAGE_IDS
+
+
 def from_guess(guess: Mapping, *, file_name: str, settings: Settings) -> Suggestion:
     """Return a guess with what the site and the name of the file say beside it."""
     zone = settings.reporting_zone if "zone" in guess.reasons else None
-    gap = round(settings.session_gap_hours * 3600) if guess.inbound else None
+    gap = round(settings.session_gap_hours * 3600) if _is_of_messages(guess) else None
     source = source_from(file_name)
     mapping = replace(guess, zone=zone, session_gap_seconds=gap, source=source)
     return Suggestion(mapping, Origin.GUESS)

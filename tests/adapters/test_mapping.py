@@ -74,6 +74,30 @@ def test_guess_mapping_knows_a_complaint_register_and_invents_no_customer():
     assert set(guess.columns) < set(guess.reasons)
 
 
+@pytest.mark.parametrize(
+    ("column", "written", "inbound"),
+    [
+        ("inbound", ["1", "0"], "1"),
+        ("Inbound", ["no", "Yes"], "Yes"),
+        ("is_inbound", ["TRUE", "false"], "TRUE"),
+        ("inbound", ["0", "0"], "1"),
+        ("inbound", ["perhaps", "maybe"], None),
+        ("inbound", [], None),
+        ("direction", ["OUTBOUND", "INBOUND"], "INBOUND"),
+        ("Call Direction", ["Inbound", "Outbound"], "Inbound"),
+        ("originating_direction", ["outbound", "outbound"], "inbound"),
+        ("direction", ["north", "1"], None),
+    ],
+)
+def test_guess_mapping_takes_for_inbound_what_the_sample_writes(column, written, inbound):
+    sample = [["a", "2026-03-01 10:00", value] for value in written]
+
+    guess = guess_mapping(["call_id", "start_time", column], sample)
+
+    assert guess.inbound == (inbound and (column, inbound))
+    assert ("inbound" in guess.reasons) is (inbound is not None)
+
+
 def test_guess_mapping_takes_text_before_turns_and_no_column_twice():
     guess = guess_mapping(["createdAt", "messages", "id", "message"], [])
 

@@ -102,6 +102,15 @@ def test_what_becomes_of_a_contact_that_changed_can_be_said(api, work, said, ren
     api.post("/imports", 422, **form(on_change="perhaps"))
 
 
+def test_rows_left_out_are_counted(api, work):
+    mapping = {**MAPPING, "inbound": ["id", "1"]}
+    api.post("/imports", 202, **form(mapping=mapping))
+    work()
+    found = api.get("/imports/1")
+    assert (found["added"], found["rejected"], found["left_out"]) == (1, 0, 3)
+    assert found["message"].endswith("3 left out, not from customers.")
+
+
 def test_a_saved_mapping_is_known_by_its_name(api, session, work):
     mapping = Mapping.from_dict(MAPPING)
     save_mapping(

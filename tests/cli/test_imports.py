@@ -66,6 +66,24 @@ def test_a_preview_shows_rows_beside_contacts_and_stores_nothing(ready, file, ma
     assert answer(ready("imports", "list", "--json")) == []
 
 
+@pytest.mark.parametrize(("yes", "no"), [("inbound", "OUTBOUND"), ("1", "0")])
+def test_rows_that_are_not_from_customers_are_left_out_and_said(ready, tmp_path, yes, no):
+    calls = tmp_path / "calls.csv"
+    column = "inbound" if yes == "1" else "direction"
+    rows = [f"{n},2026-03-0{n}T10:00:00Z,c{n},{yes if n < 3 else no}" for n in range(1, 6)]
+    calls.write_text("\n".join([f"call_id,start_time,caller,{column}", *rows]))
+
+    said = ready("import", str(calls), "--dry-run").stdout
+    assert "Would add 2, change 0, reject 0, leave 3 out" in said
+    assert (
+        f"Only rows with “{yes}” in “{column}”" in ready("import", str(calls), "--preview").stdout
+    )
+    said = ready("import", str(calls), "--no-assign").stdout
+    assert "0 in quarantine, 3 left out, not from customers." in said
+    (found,) = answer(ready("imports", "list", "--json"))
+    assert (found["added"], found["left_out"]) == (2, 3)
+
+
 def test_a_dry_run_says_it_in_one_line(ready, file, mapping):
     said = ready("import", str(file), "--mapping", str(mapping), "--dry-run").stdout
     assert "Would add 2, change 0, reject 1, no identity 0.0%." in said
