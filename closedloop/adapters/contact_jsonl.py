@@ -88,7 +88,7 @@ def read_rows(path: Path, facts: FileFacts) -> Iterator[RawRow | BadRow]:
 
 def split_line(line: Line, encoding: str) -> RawRow | BadRow:
     """Return the object on one line, or the reason why there is none."""
-    raw = without_escapes(line.text.rstrip("\r\n"))
+    raw = without_escapes(line.text.rstrip("\r\n")).replace("\x00", "\ufffd")
     if line.is_too_long:
         reason = f"holds more than {MAX_LINE_CHARS:,} characters. Shorten the row or leave it out."
         return BadRow(line.number, f"Line {line.number} {reason}", raw)

@@ -60,6 +60,10 @@ _MOST_CONTROLS = 0.02
 """Share of the beginning from which it is no text: an odd one in a row is the row's fault."""
 
 
+_MOST_NULS = 0.05
+"""Share of the beginning from which NULs are halves of characters, or no text at all."""
+
+
 class Encoding(NamedTuple):
     """Name of the codec, whether a byte order mark stands first, and how it was told."""
 
@@ -91,9 +95,9 @@ def find_encoding(path: Path) -> Encoding:
         if head.startswith(bom):
             label = name.removesuffix("-sig").upper()
             return Encoding(name, True, f"It begins with the byte order mark of {label}.")
-    if b"\x00" in head:
+    if head.count(0) > max(1, _MOST_NULS * len(head)):
         return _wide_without_mark(head)
-    if len(head) - len(head.translate(None, _CONTROLS)) > _MOST_CONTROLS * len(head):
+    if len(head) - len(head.translate(None, _CONTROLS)) > max(1, _MOST_CONTROLS * len(head)):
         raise UnreadableFile(
             f"The file is binary (it is full of control characters), not a table of text. {_REMEDY}"
         )

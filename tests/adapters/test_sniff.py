@@ -12,7 +12,7 @@ import pytest
 from closedloop.adapters import contacts
 from closedloop.adapters.bundle import open_bundle
 from closedloop.adapters.registry import recognise
-from closedloop.adapters.types import FileFacts, RawRow, UnreadableFile
+from closedloop.adapters.types import BadRow, FileFacts, RawRow, UnreadableFile
 
 TABLE = "contact_id,started_at,text\n1,2026-03-01T10:00:00Z,Où est ma carte – déjà ?\n"
 
@@ -146,6 +146,23 @@ def test_sniff_file_reads_json_lines_and_joins_their_keys(write):
 
     assert (facts.format, facts.header) == ("jsonl", ["id", "created_at", "text"])
     assert facts.sample_rows == [["1", "2026-03-01", ""], ["2", "", "hello"]]
+
+
+@pytest.mark.parametrize("n_rows", [1, 400])
+@pytest.mark.parametrize("as_json", [False, True], ids=["csv", "jsonl"])
+def test_a_nul_character_costs_its_row_and_not_the_file(write, n_rows, as_json):
+    row = {"contact_id": "7", "started_at": "2026-03-01", "text": "hello"}
+    line = json.dumps(row) if as_json else ",".join(row.values())
+    lines = [line.replace("hello", "hel\x00lo"), *[line] * n_rows]
+    path = write("\n".join(lines if as_json else [",".join(row), *lines]))
+
+    facts = sniff_file(path)
+
+    bad, *good = read_rows(path, facts)
+    assert (facts.encoding, len(good)) == ("utf-8", n_rows)
+    assert isinstance(bad, BadRow)
+    assert "\x00" not in bad.raw
+    assert all(isinstance(found, RawRow) for found in good)
 
 
 @pytest.mark.parametrize(
