@@ -19,6 +19,8 @@ from closedloop.adapters.column_names import (
 from closedloop.adapters.mapping import DEFAULT_SOURCE, MAX_SOURCE_CHARS, Mapping
 from closedloop.adapters.times import guess_date_order, has_offset
 
+DURATIONS = ("handle_seconds", "wait_seconds")
+
 
 def guess_mapping(header: Sequence[str], sample: Sequence[Sequence[str]]) -> Mapping:
     """Propose a mapping from column names and the first rows, for a person to confirm.
@@ -28,7 +30,8 @@ def guess_mapping(header: Sequence[str], sample: Sequence[Sequence[str]]) -> Map
     header : sequence of str
         From `FileFacts.header`.
     sample : sequence of rows
-        From `FileFacts.sample_rows`; used for the order of dates and for which rows are inbound.
+        From `FileFacts.sample_rows`; for the order of dates, the decimal mark of
+        durations, and which rows are inbound.
 
     Returns
     -------
@@ -46,7 +49,8 @@ def guess_mapping(header: Sequence[str], sample: Sequence[Sequence[str]]) -> Map
         columns[known] = found
         reasons[known] = f"“{found}” is a usual name for {known}."
     guess = Mapping(columns, identifiers=_identifiers(columns, names, reasons), reasons=reasons)
-    return _with_dates(_with_inbound(guess, names, header, sample), header, sample)
+    guess = _with_decimal_mark(_with_inbound(guess, names, header, sample), header, sample)
+    return _with_dates(guess, header, sample)
 
 
 def _identifiers(
@@ -79,6 +83,36 @@ def normalised_name(column: str) -> str:
     """Return a column name in lower case with underscores: `Date received` → `date_received`."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column)
     return re.sub(r"[\W_]+", "_", spaced.lower()).strip("_")
+
+
+def _with_decimal_mark(
+    guess: Mapping, header: Sequence[str], sample: Sequence[Sequence[str]]
+) -> Mapping:
+    """Guess how durations are written from those of the sample."""
+    columns = [guess.columns[name] for name in DURATIONS if name in guess.columns]
+    values = [cell.strip() for column in columns for cell in _cells(column, header, sample)]
+    mark = _decimal_mark(values)
+    if mark is None:
+        return guess
+    reading = "1,5 is one and a half" if mark == "," else "1.5 is one and a half"
+    reasons = {**guess.reasons, "decimal_mark": f"So the durations look: {reading}."}
+    return replace(guess, decimal_mark=mark, reasons=reasons)
+
+
+def _decimal_mark(values: Sequence[str]) -> str | None:
+    """Return the decimal mark that numbers speak for; None where they do not say, or disagree.
+
+    Whole numbers beside ones such as 1.250 have their thousands parted: where thousandths are
+    measured, each number has them.
+    """
+    comma = [v for v in values if re.fullmatch(r"\d+,\d{1,2}|\d{1,3}(\.\d{3})+,\d+", v)]
+    point = [v for v in values if re.fullmatch(r"\d+\.(\d{1,2}|\d{4,})|(0\d*|\d{4,})\.\d+", v)]
+    if comma or point:
+        return None if comma and point else "," if comma else "."
+    either = [v for v in values if re.fullmatch(r"\d{1,3}\.\d{3}", v)]
+    if not either:
+        return None
+    return "," if any(v.isdecimal() for v in values) else "." if len(either) > 2 else None
 
 
 def _with_inbound(

@@ -53,6 +53,9 @@ ON_CHANGE = ("keep", "replace", "extend")
 IDENTIFIER_KINDS = ("account", "email", "phone")
 """What an identifier of a customer may be; `domain/identities.py` says how they are compared."""
 
+DECIMAL_MARKS = (".", ",")
+"""What may stand before the decimals of a duration; the other one parts thousands."""
+
 MAX_SOURCE_CHARS = 60
 MAX_SESSION_GAP_SECONDS = 30 * 24 * 3600
 
@@ -98,6 +101,9 @@ class Mapping:
         One of `ON_CHANGE`: whether a contact that is known with other content stays as it is; or
         the later version takes its place; or it does so, but what was said before stays and what
         is new is added, for exports that hold only what was said since the last one.
+    decimal_mark : str or None
+        One of `DECIMAL_MARKS`, which durations are written with; where it is None, one that can be
+        read both ways is refused.
     inbound : (column, value) or None
         Only rows with this value are contacts of customers.
     reasons : mapping of str to str
@@ -119,6 +125,7 @@ class Mapping:
     identity_kind: str | None = None
     identifiers: MappingOf[str, str] = field(default_factory=dict)
     on_change: str = ON_CHANGE[0]
+    decimal_mark: str | None = None
     reasons: MappingOf[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -236,6 +243,10 @@ def _check_settings(mapping: Mapping) -> None:
             f"There is no satisfaction scale “{mapping.csat_scale}”. "
             f"Choose one of: {', '.join(CSAT_SCALES)}."
         )
+    if mapping.decimal_mark not in (None, *DECIMAL_MARKS):
+        raise BadMapping(
+            f"“{mapping.decimal_mark}” is no decimal mark. Choose one of: . (1.5) or , (1,5)."
+        )
     if mapping.on_change not in ON_CHANGE:
         raise BadMapping(
             f"“{mapping.on_change}” is nothing that can be done with a contact that has changed. "
@@ -282,6 +293,8 @@ def _checked(key: str, value: Any) -> Any:
         case ("session_gap_seconds", int()) if not isinstance(value, bool):
             return value
         case ("date_order" | "zone" | "csat_scale" | "identity_kind" | "on_change", str()):
+            return value
+        case ("decimal_mark", str() | None):
             return value
         case ("date_order" | "zone" | "session_gap_seconds" | "inbound" | "identity_kind", None):
             return value

@@ -14,6 +14,15 @@ MAX_HANDLE_SECONDS = _DAY
 MAX_WAIT_SECONDS = 30 * _DAY
 MAX_TRANSFERS = 1_000
 _CLOCK = re.compile(r"(?:(\d{1,2}):)?(\d{1,2}):([0-5]\d)")
+_EITHER_WAY = re.compile(r"[1-9]\d{0,2}\.\d{3}")
+"""1.250 is one and a quarter, or a thousand two hundred and fifty."""
+
+_THOUSANDS = {
+    ".": re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?"),
+    ",": re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?"),
+}
+"""Numbers whose thousands are parted, by decimal mark."""
+
 _TRUE = frozenset(("yes", "y", "true", "t", "1", "1.0", "ja", "oui", "si", "sí"))
 _FALSE = frozenset(("no", "n", "false", "f", "0", "0.0", "nein", "non"))
 _OPPOSITES = {
@@ -46,6 +55,8 @@ def seconds_of(row: Cells, known: str, most: int) -> int | None:
     elif clock := _CLOCK.fullmatch(text):
         seconds = float(int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + int(clock[3]))
     else:
+        if isinstance(row.value(known), str):
+            text = _without_thousands(text, known, row.mapping.decimal_mark, most)
         seconds = _number(text, known, "Write seconds, such as 245, or 0:04:05.")
     if seconds < 0:
         problem, remedy = "is negative", "Write seconds, 0 or more."
@@ -55,6 +66,19 @@ def seconds_of(row: Cells, known: str, most: int) -> int | None:
         remedy = f"Write seconds, not milliseconds, and {_MEANT[known]}."
         raise Refused(f"bad_{known}", known, problem, remedy)
     return round(seconds)
+
+
+def _without_thousands(text: str, known: str, mark: str | None, most: int) -> str:
+    """Return a number whose thousands are not parted; refuse one that may be either."""
+    if mark is None:
+        if _EITHER_WAY.fullmatch(text) and int(text.replace(".", "")) <= most:
+            problem = "can be read with a decimal point or with parted thousands (like 1.250)"
+            remedy = "Write 1250 or 1.25, or say in the mapping which decimal_mark the file has."
+            raise Refused(f"bad_{known}", known, problem, remedy)
+        return text
+    if not _THOUSANDS[mark].fullmatch(text):
+        return text
+    return text.replace("." if mark == "," else ",", "").replace(",", ".")
 
 
 def csat_of(row: Cells, scale: str) -> float | None:

@@ -68,6 +68,11 @@ CHANGE_WORDS = (
     ("replace", "the later version replaces it"),
     ("extend", "the later version replaces it, and new words are added to those before"),
 )
+DECIMAL_WORDS = (
+    ("", "in whole seconds, or as a clock"),
+    (".", "with a decimal point (12.5)"),
+    (",", "with a decimal comma (12,5)"),
+)
 IDENTITY_WORDS = (
     ("", "a code of the source, as it stands"),
     ("account", "an account number"),
@@ -134,6 +139,7 @@ def form_of(mapping: Mapping, facts: FileFacts) -> MappingForm:
         "session_gaps": ", ".join(f"{c} {g / 3600:g}" for c, g in mapping.session_gaps.items()),
         "pauses": ", ".join(f"{c} {g / 3600:g}" for c, g in mapping.pauses.items()),
         "csat_scale": mapping.csat_scale,
+        "decimal_mark": mapping.decimal_mark or "",
         "identity_kind": mapping.identity_kind or "",
         "on_change": mapping.on_change,
         "unknown_values": ", ".join(value for value in mapping.unknown_values if value),
@@ -212,6 +218,7 @@ def read_form(typed: MappingOf[str, str], facts: FileFacts) -> Mapping:
             session_gaps=gaps,
             pauses=pauses,
             csat_scale=scale,
+            decimal_mark=typed.get("decimal_mark") or None,
             identity_kind=kind,
             on_change=on_change,
             identifiers={
@@ -223,7 +230,12 @@ def read_form(typed: MappingOf[str, str], facts: FileFacts) -> Mapping:
         )
     except BadMapping as error:
         name = next(
-            (n for n in ("zone", "date_order") if n.replace("_", " ") in error.sentence), "source"
+            (
+                name
+                for name in ("zone", "date_order", "decimal_mark")
+                if name.replace("_", " ") in error.sentence
+            ),
+            "source",
         )
         raise Invalid(error.sentence, {name: error.sentence}) from error
 

@@ -23,6 +23,7 @@ FULL = Mapping(
     inbound=("direction", "in"),
     session_gaps={"chat": 0, "email": 86_400},
     csat_scale="0-100",
+    decimal_mark=",",
     identity_kind="phone",
     identifiers={"email": "E-Mail"},
 )
@@ -96,6 +97,30 @@ def test_guess_mapping_takes_for_inbound_what_the_sample_writes(column, written,
 
     assert guess.inbound == (inbound and (column, inbound))
     assert ("inbound" in guess.reasons) is (inbound is not None)
+
+
+@pytest.mark.parametrize(
+    ("written", "mark"),
+    [
+        (["12,5", "1.250"], ","),
+        (["245", "1.250", "12"], ","),
+        (["1.250,5"], ","),
+        (["12.5", "1.250"], "."),
+        (["12.345", "99.120", "4.000"], "."),
+        (["0.250"], "."),
+        (["1250.125", "1.250"], "."),
+        (["1.250"], None),
+        (["12.5", "12,5"], None),
+        (["245", "0:04:05", ""], None),
+    ],
+)
+def test_guess_mapping_tells_the_decimal_mark_of_durations(written, mark):
+    sample = [["a", "2026-03-01", value] for value in written]
+
+    guess = guess_mapping(["call_id", "date", "handle_time"], sample)
+
+    assert guess.decimal_mark == mark
+    assert ("decimal_mark" in guess.reasons) is (mark is not None)
 
 
 def test_guess_mapping_takes_text_before_turns_and_no_column_twice():
@@ -181,6 +206,8 @@ def test_load_reads_the_examples_of_the_handbook(path):
         ('{"columns": {}, "session_gaps": {"chat": -1}}', "cannot be negative"),
         ('{"columns": {}, "session_gaps": {"chat": 9999999}}', "longer than 30 days"),
         ('{"columns": {}, "session_gaps": {"chat": true}}', "wrong kind"),
+        ('{"columns": {}, "decimal_mark": ";"}', "“;” is no decimal mark"),
+        ('{"columns": {}, "decimal_mark": 5}', "“decimal_mark” .*wrong kind"),
         ('{"columns": {}, "csat_scale": "1-3"}', "no satisfaction scale “1-3”.*1-10, 0-100"),
         ('{"columns": {}, "identity_kind": "fax"}', "kind “fax”.*account, email, phone"),
         ('{"columns": {}, "identifiers": {"fax": "a"}}', "kind “fax”"),

@@ -125,6 +125,27 @@ def test_parse_row_reads_handle_time_as_clock_or_seconds(text, seconds):
     assert parse(secs=text).handle_seconds == seconds
 
 
+@pytest.mark.parametrize(
+    ("text", "mark", "seconds"),
+    [
+        *(("1.250", ",", 1250), ("1.250,6", ",", 1251), ("12,5", ",", 12), ("12.5", ",", 12)),
+        ("0.250", ",", 0),
+        *(("1.250", ".", 1), ("1,250", ".", 1250), ("1,250.6", ".", 1251), ("12.345", ".", 12)),
+        *(("245.000", None, 245), ("0.250", None, 0), ("1250.125", None, 1250), (1.25, None, 1)),
+    ],
+)
+def test_parse_row_reads_a_duration_by_its_decimal_mark(text, mark, seconds):
+    mapping = dataclasses.replace(MAPPING, decimal_mark=mark)
+    assert parse(mapping, secs=text).handle_seconds == seconds
+
+
+def test_parse_row_refuses_a_duration_that_can_be_read_both_ways():
+    reject = parse(secs="2.750")
+    assert reject.code == "bad_handle_seconds"
+    assert "Write 1250 or 1.25, or say in the mapping which decimal_mark" in reject.reason
+    assert "2.750" not in reject.reason
+
+
 def test_parse_row_fills_in_constants_and_keeps_cells():
     mapping = Mapping(MAPPING.columns, zone="UTC", constants={"channel": "Chat", "queue": "Q"})
 

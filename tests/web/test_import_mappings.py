@@ -26,7 +26,13 @@ def save(manager):
 
 
 def test_a_saved_mapping_fills_the_next_file_in_and_says_so(manager, session, save) -> None:
-    save("Desk", source="help desk", session_gaps="WhatsApp 24, email: 1.5", csat_scale="1-10")
+    save(
+        "Desk",
+        source="help desk",
+        session_gaps="WhatsApp 24, email: 1.5",
+        csat_scale="1-10",
+        decimal_mark=",",
+    )
 
     token = token_of(upload(manager, FILE, "april.csv"))
     html = manager.get(f"/contacts/import/{token}")
@@ -34,6 +40,7 @@ def test_a_saved_mapping_fills_the_next_file_in_and_says_so(manager, session, sa
     words, fields = text_of(html), fields_of(html)
     assert "Filled in from the saved mapping “Desk”." in words
     assert (fields["source"], fields["save_as"]) == ("help desk", "Desk")
+    assert fields["decimal_mark"] == ","
     assert (fields["session_gaps"], fields["csat_scale"]) == ("whatsapp 24, email 1.5", "1-10")
     assert find_mapping(session, "Desk").mapping["session_gaps"] == {
         "whatsapp": 86_400,
