@@ -44,7 +44,9 @@ class ImpactTotal(Out):
     without_range: int = Field(
         description="Shipped actions that are not in it; `verdicts` says how many inconclusive."
     )
-    moved: int = Field(description="Counted with the themes that their contacts moved to.")
+    moved: int = Field(
+        description="Counted with the themes that their contacts moved to, each of those once."
+    )
     avoided: RangeOut | None = Field(
         description="Contacts; a quarter of errors is in common for the same days and themes."
     )

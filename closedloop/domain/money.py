@@ -218,6 +218,11 @@ class Claim:
         Itself and the changes that cannot be told apart from it; empty where it is not known.
     came_back : bool
         Its contacts came back since: what it avoided stays, at its pace it goes on no more.
+    themes : frozenset of str
+        Keys of the themes that it touches.
+    moved_into : tuple of (str, float)
+        Of a fall that moved, the themes beside it that are in `avoided`: their keys, and the
+        contacts avoided there, negative when more came.
     """
 
     avoided: Range
@@ -228,6 +233,8 @@ class Claim:
     n_counted: int = 0
     measured_as_one: frozenset[int] = frozenset()
     came_back: bool = False
+    themes: frozenset[str] = frozenset()
+    moved_into: tuple[tuple[str, float], ...] = ()
 
     @property
     def span_days(self) -> int:

@@ -8,6 +8,7 @@ The rules, in plain words with a worked example in docs/impact/money.md:
 - Over several actions, the errors of the handle time of one channel are added in full. Of the
   errors of counts a part is in common, as far as two actions were counted over the same days
   and compared with the same themes; the rest is each theme's own.
+- What came up in a theme that several falls moved to is taken off once for each day.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from closedloop.domain.impact import Range
@@ -212,9 +213,10 @@ class TotalMoney:
 def total_money(claims: Sequence[Claim]) -> TotalMoney:
     """Return what several actions avoided together, and what that is worth.
 
-    Of changes that were measured as one, only the claim with the newest data counts.
+    Of changes that were measured as one, only the claim with the newest data counts, and what
+    came up in a theme that several falls moved to is taken off once.
     """
-    once = _each_once(claims)
+    once = taken_off_once(_each_once(claims))
     return TotalMoney(
         contacts=total_contacts(once),
         minutes=total_worth(once, Worth.MINUTES),
@@ -237,3 +239,49 @@ def _each_once(claims: Sequence[Claim]) -> list[Claim]:
             kept.append(claim)
             told |= claim.measured_as_one
     return [claim for claim in claims if any(claim is one for one in kept)]
+
+
+def taken_off_once(claims: Sequence[Claim]) -> list[Claim]:
+    """Return the claims, none of which counts what came up beside it where another one does.
+
+    A fall that moved is credited with what was avoided over its theme and those beside it. Where
+    two of them moved to the same theme, or that theme has a change of its own that was judged
+    over these days, each would take off the same contacts. Of one day the claim counts them
+    that saw most of them; the others are moved by as much, with ranges as wide as they were.
+    """
+    return [_less_told_by_others(number, claims) for number in range(len(claims))]
+
+
+def _less_told_by_others(number: int, claims: Sequence[Claim]) -> Claim:
+    mine = claims[number]
+    back = 0.0
+    for key, avoided in mine.moved_into:
+        days = _days(mine)
+        for other in range(len(claims)):
+            if other != number and _tells(claims, other, number, key):
+                days -= _days(claims[other])
+        back -= avoided * (1 - len(days) / mine.span_days)
+    if not back:
+        return mine
+    found = mine.avoided
+    return replace(mine, avoided=Range(found.low + back, found.middle + back, found.high + back))
+
+
+def _days(claim: Claim) -> set[int]:
+    begin = claim.first_day.toordinal()
+    return set(range(begin, begin + claim.span_days))
+
+
+def _tells(claims: Sequence[Claim], other: int, number: int, key: str) -> bool:
+    """Say that of the days they share another claim counts what came up in a theme.
+
+    A change to that theme itself does when it was counted from no later a day on: one that came
+    later was held against a level that had risen already.
+    """
+    mine, its = claims[number], claims[other]
+    if key in its.themes:
+        return its.first_day <= mine.first_day
+    theirs, own = dict(its.moved_into).get(key), dict(mine.moved_into)[key]
+    if theirs is None:
+        return False
+    return (abs(theirs) / its.n_days, -other) > (abs(own) / mine.n_days, -number)

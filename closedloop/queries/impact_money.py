@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -21,7 +21,7 @@ from closedloop.domain.payback import (
     pay_back,
     repeats_avoided,
 )
-from closedloop.models import ImpactMeasurement
+from closedloop.models import ImpactMeasurement, Intervention, Theme
 from closedloop.queries.impact import ADDED_VERDICTS
 from closedloop.queries.impact_measured import Measured
 from closedloop.queries.impact_page import FullMeasurement, get_costs
@@ -116,16 +116,52 @@ def get_total_money(
     counted = [look for look in looks if look is not None and look.verdict in ADDED_VERDICTS]
     kept = _list_kept(session, counted)
     back = frozenset(came_back)
-    return total_money(
-        [
-            _claim(
-                look,
-                kept[look.id],
-                pence_now,
-                came_back=not back.isdisjoint({look.intervention_id, *look.joint}),
-            )
-            for look in counted
-        ]
+    claims = [
+        _claim(
+            look,
+            kept[look.id],
+            pence_now,
+            came_back=not back.isdisjoint({look.intervention_id, *look.joint}),
+        )
+        for look in counted
+    ]
+    return total_money(_with_themes(session, counted, claims))
+
+
+def _with_themes(
+    session: Session, looks: Sequence[Measured], claims: Sequence[Claim]
+) -> Sequence[Claim]:
+    """Return the claims with their themes and those that they moved to, where one of them moved."""
+    if not any(look.has_moved for look in looks):
+        return claims
+    m = ImpactMeasurement
+    rows = session.execute(
+        sa.select(
+            m.id,
+            Theme.key,
+            m.detail["parts"].label("parts"),
+            m.detail["siblings"].label("siblings"),
+        )
+        .join(Intervention, Intervention.id == m.intervention_id)
+        .join(Theme, Theme.id == Intervention.theme_id)
+        .where(m.id.in_(sorted(look.id for look in looks)))
+    )
+    found = {row.id: row for row in rows}
+    return [
+        replace(
+            claim,
+            themes=frozenset({row.key, *(one["key"] for one in row.parts or ())}),
+            moved_into=_moved_into(row.siblings) if look.has_moved else (),
+        )
+        for look, claim, row in zip(looks, claims, (found[one.id] for one in looks), strict=True)
+    ]
+
+
+def _moved_into(siblings: Collection[Mapping[str, Any]] | None) -> tuple[tuple[str, float], ...]:
+    """Return key and contacts avoided of each; older rows have the ends alone."""
+    return tuple(
+        (one["key"], one["avoided"] if "avoided" in one else (one["low"] + one["high"]) / 2)
+        for one in siblings or ()
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from closedloop.domain.impact import Range, Verdict
 from closedloop.domain.money import ChannelFacts, MoneyFacts, Price
 from closedloop.domain.payback import Costs, PaybackState
+from closedloop.domain.themes import ThemeStatus
 from closedloop.queries.impact_measured import list_measured
 from closedloop.queries.impact_money import (
     get_action_money,
@@ -17,7 +18,7 @@ from closedloop.queries.impact_money import (
 )
 from closedloop.queries.impact_page import get_impact_page
 from tests.factories.impact import make_measurement
-from tests.factories.themes import make_action, make_intervention
+from tests.factories.themes import make_action, make_intervention, make_theme
 from tests.statements import count_statements
 
 LIVE = date(2026, 3, 3)
@@ -203,6 +204,50 @@ def test_a_change_measured_as_one_with_what_came_back_came_back_too_and_a_rise_g
 
     assert found.came_back == 1
     assert found.people.middle < 0
+
+
+def moved(session, taken_up, own=280.0, **values):
+    """Add a fall whose contacts came up in the theme T-9 beside it."""
+    detail = {
+        "displacement": "moved",
+        "net": {"low": own - taken_up - 60, "avoided": own - taken_up, "high": own - taken_up + 60},
+        "siblings": [{"id": 9, "key": "T-9", "name": "Taker", "avoided": -taken_up}],
+        **values.pop("detail", {}),
+    }
+    return measured(session, avoided=(own - 40, own, own + 40), detail=detail, **values)
+
+
+def test_what_came_up_in_a_theme_that_two_falls_moved_to_is_taken_off_once(session):
+    rows = [moved(session, 560.0), moved(session, 560.0)]
+
+    both = get_total_money(session, rows, pence_now=0)
+    alone = get_total_money(session, rows[:1], pence_now=0)
+
+    assert both.contacts.middle == pytest.approx(2 * 280 - 560)
+    assert both.contacts.low < 0 < both.contacts.high
+    assert alone.contacts == rows[0].net
+    assert both.minutes.middle == pytest.approx(0, abs=1e-6)
+
+
+def test_days_that_only_one_of_two_falls_has_seen_are_taken_off_by_that_one(session):
+    first = moved(session, 560.0, as_of=LIVE + timedelta(days=27))
+    second = moved(session, 280.0)  # 14 days, at the same pace
+
+    total = get_total_money(session, [first, second], pence_now=0)
+
+    assert total.contacts.middle == pytest.approx(2 * 280 - 560)
+
+
+def test_a_rise_that_has_a_look_of_its_own_is_not_taken_off_by_what_moved_there(session):
+    theme = make_theme(session, ThemeStatus.MEASURING)
+    own = make_action(session, theme)
+    rose = measured(session, action=own, verdict=Verdict.ROSE, avoided=(-640.0, -560.0, -480.0))
+    siblings = [{"id": theme.id, "key": theme.key, "name": theme.name, "avoided": -560.0}]
+    row = moved(session, 560.0, detail={"siblings": siblings})
+
+    total = get_total_money(session, [row, rose], pence_now=0)
+
+    assert total.contacts.middle == pytest.approx(280 - 560)
 
 
 def test_repeats_are_told_apart_and_not_where_contacts_moved(session):
