@@ -61,6 +61,9 @@ nothing only above a larger share.
 MOST_MOVED = 0.20
 """Share of the unaffected themes moved on the date of a change above which nothing is claimed."""
 
+LEAST_MOVED = 2
+"""So many of them must have moved for that: one alone moves by chance."""
+
 SHARE_MOVED = 1 / 3
 """Share of what one theme lost from which its siblings' gain counts as a move."""
 

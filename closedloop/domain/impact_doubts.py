@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from closedloop.domain.impact import LOOK_Q, MOST_MOVED, Range, Verdict
+from closedloop.domain.impact import LEAST_MOVED, LOOK_Q, MOST_MOVED, Range, Verdict
 
 
 class DoubtKind(StrEnum):
     """What keeps a verdict from claiming anything.
 
-    OTHERS_MOVED: so many unaffected themes moved that something else happened. CHANCE: the look
+    OTHERS_MOVED: so many unaffected themes moved that something else may have happened. CHANCE: the look
     asks for more certainty. MANY_LOOKS: it would be claimed alone, but not among those judged with
     it. OWN_HISTORY: without a comparison the theme says something else. NOT_TOLD: what was written
     down does not say.
@@ -57,7 +57,8 @@ def are_many(share: float, tried: int) -> bool:
     share : float
         Of those that were tried, 0 to 1.
     """
-    return round(share * tried) > MOST_MOVED * tried
+    moved = round(share * tried)
+    return moved >= LEAST_MOVED and moved > MOST_MOVED * tried
 
 
 def find_doubt(

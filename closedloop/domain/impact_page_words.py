@@ -11,7 +11,7 @@ from closedloop.domain.impact_words import moved_words, per_cent
 
 CHECK_QUESTIONS: dict[str, str] = {
     "controls": "Each unaffected theme is measured as if the change had been made there on the "
-    "same day: a placebo. If many of them seem to have moved, something else happened.",
+    "same day: a placebo. If many of them seem to have moved, something else may have happened.",
     "many_looks": "Many actions were judged the same night. The more questions are asked, the "
     "more answers are chance: how many of those claimed would be?",
     "family": "The themes that were declared at shipping as touched by the same change: what it "
@@ -35,7 +35,8 @@ CHECK_QUESTIONS: dict[str, str] = {
     "earlier_trend": "Did contacts rise or fall steadily before the change already? They may just "
     "have gone on.",
     "driver_volume": "Did what drives these contacts, such as orders or customers, rise or fall?",
-    "data_gaps": "Are there days without any contact? A missing import would look like an effect.",
+    "data_gaps": "Are there days without any contact? Where an import seems to be missing they are "
+    "not counted, as it would look like an effect.",
 }
 """What each check asks, for people who are not statisticians."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from closedloop.domain.impact import MOST_MOVED, Range
+from closedloop.domain.impact import LEAST_MOVED, MOST_MOVED, Range
 from closedloop.domain.impact_doubts import NOT_TOLD, Doubt, DoubtKind, are_many, find_doubt
 from ml.impact import answer
 
@@ -42,7 +42,7 @@ def test_the_numbers_of_the_reason_come_with_it():
 
 
 def test_so_many_moved_is_what_the_method_takes_for_it():
-    assert MOST_MOVED == answer.MOST_CONTROLS_MOVED
+    assert (MOST_MOVED, LEAST_MOVED) == (answer.MOST_CONTROLS_MOVED, answer.LEAST_CONTROLS_MOVED)
     for tried in range(1, 61):
         for moved in range(tried + 1):
             assert are_many(moved / tried, tried) == answer.are_many(moved, tried)
