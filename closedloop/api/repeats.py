@@ -86,14 +86,14 @@ def _wanted(
     if first > last:
         sentence = f"“from” ({first}) lies after “to” or the last day with data ({last})."
         raise Invalid(sentence, {"from": sentence})
-    is_themed = bool(asked.theme) and asked.theme != NO_THEME
+    theme = asked.theme if asked.theme != NO_THEME else None
     return RepeatFilter(
         first_day=max(first, first_data),
         last_day=last,
         channel=asked.channel,
         queue=asked.queue,
         disposition=asked.disposition,
-        theme_id=find_theme(db.session, asked.theme).id if is_themed else None,
+        theme_id=find_theme(db.session, theme).id if theme else None,
         without_theme=asked.theme == NO_THEME,
     )
 

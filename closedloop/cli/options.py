@@ -31,7 +31,7 @@ _UNDECODED = re.compile(r"[\ud800-\udfff]")
 BAR_WIDTH = 20
 
 
-class Number(click.ParamType):
+class Number(click.types.IntParamType):
     """A whole number that the database can hold: an id, or how many."""
 
     name = "integer"
@@ -41,7 +41,7 @@ class Number(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number, or refuse it with what may be written."""
-        found: int = click.INT.convert(value, param, ctx)
+        found = int(super().convert(value, param, ctx))
         if not self.least <= found <= self.most:
             self.fail(f"Write a number from {self.least:,} to {self.most:,}.", param, ctx)
         return found
@@ -60,7 +60,7 @@ class OutFile(click.Path):
         ctx: click.Context | None,
     ) -> Any:
         """Return the path, or refuse it before any work is done."""
-        path = super().convert(value, param, ctx)
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if not path.parent.is_dir():
             self.fail(f"The folder {path.parent} does not exist. Make it first.", param, ctx)
         if not path.exists() and not os.access(path.parent, os.W_OK):
