@@ -35,6 +35,7 @@ _SPEAKERS = {
     "agent": "agent advisor adviser assistant representative rep operator staff support internal",
     "bot": "bot system ivr virtual_agent chatbot automation",
 }
+_WITHDRAWN = frozenset({"deleted", "spam"})
 _SPEAKER_OF = {word: speaker for speaker, words in _SPEAKERS.items() for word in words.split()}
 
 
@@ -57,7 +58,7 @@ def parse_row(raw: RawRow, mapping: Mapping, *, now: datetime) -> ParsedContact 
     try:
         _refuse_if_cut_short(raw, mapping)
         if not _is_inbound(raw, mapping):
-            return Skipped(raw.line, "not_inbound")
+            return Skipped(raw.line, "not_inbound", _withdrawn(raw, mapping))
         return _contact(raw, mapping, now)
     except Refused as refused:
         return _reject(raw, mapping, refused)
@@ -132,6 +133,14 @@ def _is_inbound(raw: RawRow, mapping: Mapping) -> bool:
         return True
     column, wanted = mapping.inbound
     return str(raw.fields.get(column, "")).strip().lower() == wanted.strip().lower()
+
+
+def _withdrawn(raw: RawRow, mapping: Mapping) -> str:
+    """Return the id of a contact that the source has taken back, empty for any other row."""
+    column, _ = mapping.inbound or ("", "")
+    if str(raw.fields.get(column, "")).strip().lower() not in _WITHDRAWN:
+        return ""
+    return str(raw.fields.get(mapping.columns.get("contact_id", "")) or "").strip()
 
 
 def _contact_id(row: Cells) -> str:

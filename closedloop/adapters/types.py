@@ -214,7 +214,14 @@ class Reject:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A sound row that is not a contact of its own: not inbound, or a later event of one."""
+    """A sound row that is not a contact of its own: not inbound, or a later event of one.
+
+    Attributes
+    ----------
+    withdrawn : str
+        Id of the contact, where the source says that it was deleted or is spam: it may be here.
+    """
 
     line: int
     code: Literal["not_inbound", "later_event"]
+    withdrawn: str = ""

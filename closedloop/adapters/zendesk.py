@@ -148,6 +148,9 @@ def _contacts(shelf: Shelf) -> Iterator[Made | Refusal]:
     for ticket in shelf.each("ticket"):
         if _status(ticket.value) != "deleted":
             yield _contact(ticket, shelf, events_end)
+        else:  # is left out, but the contact may be here since an earlier export
+            gone = {"contact_id": ticket.key, "direction": "deleted"}
+            yield Made(gone, f"ticket {brief(ticket.key)} in {ticket.member}")
     for key in shelf.owners("ticket event"):
         if shelf.newest("ticket", key) is None:
             yield Refusal(
@@ -375,7 +378,7 @@ def recognise(bundle: Bundle) -> FileFacts | None:
 
 
 def read_rows(bundle: Bundle, facts: FileFacts) -> Iterator[RawRow | BadRow]:
-    """Yield one row for each ticket that was not deleted."""
+    """Yield one row for each ticket; one that was deleted says only that."""
     return read_joined(bundle, _LAYOUT, _contacts)
 
 

@@ -128,7 +128,9 @@ class ImportOut(Out):
     rows_read: int
     added: int
     unchanged: int
-    changed: int = Field(description="Known ids with other content.")
+    changed: int = Field(
+        description="Known ids with other content, or deleted or spam in the source by now."
+    )
     renewed: int = Field(description="Of the changed ones, how many replaced what was stored.")
     rejected: int
     left_out: int = Field(description="Not from customers, or later events of the same contact.")

@@ -391,12 +391,12 @@ def _read_in(site: Site, wanted: _Wanted, *, no_assign: bool, as_json: bool) -> 
     facts = {n: getattr(batch, n) for n in names}
     with site.database.reading() as session:
         opened = count_batch_contacts(session, batch.id)
-        kept = count_rejects(session, batch.id).kept
+        set_aside = count_rejects(session, batch.id)
     if as_json:
         print_json({**facts, "contacts": opened.contacts, "customers": opened.customers})
         return
     print_table(["", "rows"], [[name, facts[name]] for name in counts])
-    say_result(batch, opened, kept, wanted.mapping, k=site.settings.privacy_k)
+    say_result(batch, opened, set_aside, wanted.mapping, k=site.settings.privacy_k)
 
 
 def _gap_seconds(hours: float) -> int:

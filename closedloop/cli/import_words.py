@@ -10,7 +10,7 @@ import click
 
 from closedloop.adapters.mapping import ON_CHANGE, Mapping
 from closedloop.cli.options import print_json, print_table
-from closedloop.queries.imports import BatchContacts
+from closedloop.queries.imports import BatchContacts, RejectCounts
 from closedloop.services.previews import ImportPreview, SampleRow
 
 
@@ -58,15 +58,16 @@ def print_preview(preview: ImportPreview, as_json: bool) -> None:
         click.echo(f"{_rows(reason.rows)}: {reason.example}")
 
 
-def say_result(batch: Any, opened: BatchContacts, kept: int, mapping: Mapping, *, k: int) -> None:
+def say_result(
+    batch: Any, opened: BatchContacts, counts: RejectCounts, mapping: Mapping, *, k: int
+) -> None:
     """Say what an import brought and what is left of it to do.
 
     Parameters
     ----------
     batch : ImportBatch
     opened : BatchContacts
-    kept : int
-        Rows of it with other content for a known id, where the first version stays.
+    counts : RejectCounts
     mapping : Mapping
     k : int
         Fewest customers that a share describes.
@@ -89,9 +90,15 @@ def say_result(batch: Any, opened: BatchContacts, kept: int, mapping: Mapping, *
             f"Replaced {contacts} that “{batch.source}” brings with other content; taking the "
             "import out puts the earlier content back."
         )
-    if kept:
+    if n := counts.withdrawn:
+        which = "1 contact that is here is" if n == 1 else f"{n:,} contacts that are here are"
         click.echo(
-            f"In {_rows(kept)} “{batch.source}” brings a known id with other content; "
+            f"{which} deleted or spam in “{batch.source}” by now, and still counted. Which: "
+            f"closedloop imports show {batch.id}."
+        )
+    if counts.kept:
+        click.echo(
+            f"In {_rows(counts.kept)} “{batch.source}” brings a known id with other content; "
             f"the first version stays. See closedloop imports show {batch.id}. "
             f"{_say_kept(batch.id, mapping)} If the file comes from elsewhere, import it with "
             "another --source."

@@ -131,6 +131,11 @@ class RejectCounts:
         return sum(rows for code, rows, _ in self.reasons if code == "changed")
 
     @property
+    def withdrawn(self) -> int:
+        """Contacts that are here and that their source has deleted or calls spam by now."""
+        return sum(rows for code, rows, _ in self.reasons if code == "withdrawn")
+
+    @property
     def left(self) -> int:
         """Rows that are still to be mended."""
         return self.total - self.settled

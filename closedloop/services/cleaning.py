@@ -19,7 +19,15 @@ from typing import Any
 from closedloop.adapters.bundle import Bundle
 from closedloop.adapters.contacts import Outcome, as_outcome, read_pieces, rows_of
 from closedloop.adapters.mapping import Mapping
-from closedloop.adapters.types import BadRow, FileFacts, ParsedContact, Piece, RawRow, Reject
+from closedloop.adapters.types import (
+    BadRow,
+    FileFacts,
+    ParsedContact,
+    Piece,
+    RawRow,
+    Reject,
+    Skipped,
+)
 from closedloop.config import Settings
 from closedloop.services.beside import Beside
 from closedloop.services.clean_rows import CleanReject, CleanTable
@@ -47,6 +55,8 @@ class Stretch:
     ----------
     rows : CleanTable
     rejects : list of CleanReject
+    withdrawn : dict of str to int
+        Lines of contacts that the source has deleted or calls spam, by their ids.
     n_read : int
         Rows of the file it covers, those passed over included.
     last_line : int
@@ -55,6 +65,7 @@ class Stretch:
 
     rows: CleanTable
     rejects: list[CleanReject] = field(default_factory=list)
+    withdrawn: dict[str, int] = field(default_factory=dict)
     n_read: int = 0
     last_line: int = 0
 
@@ -161,6 +172,7 @@ def _clean(portion: Portion, how: Cleaning, cleaner: RowCleaner) -> Stretch:
     return Stretch(
         cleaner.clean_all([o for o in outcomes if isinstance(o, ParsedContact)]),
         [cleaner.clean_reject(o) for o in outcomes if isinstance(o, Reject)],
+        {o.withdrawn: o.line for o in outcomes if isinstance(o, Skipped) and o.withdrawn},
         n_read=len(items),
         last_line=items[-1].line if items else 0,
     )

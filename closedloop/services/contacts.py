@@ -57,7 +57,7 @@ from closedloop.services.import_batches import (
 )
 from closedloop.services.import_faults import as_refusal, faults_in_words
 from closedloop.services.import_holds import TakenOver, keep_hold, new_holder
-from closedloop.services.intake import gaps_of, store_stretch
+from closedloop.services.intake import gaps_of, store_stretch, withdrawn_in_words
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.previews import ImportPreview, preview_file
 from closedloop.services.repeats import chain_contacts, find_unchained, take_turn
@@ -333,7 +333,8 @@ class _Run:
         with self._transactions() as session:
             batch = session.get_one(ImportBatch, self._batch.id)
             batch.state, batch.finished_at = state, utc_now()
-            batch.message = message or outcome_in_words(batch)
+            words = outcome_in_words(batch) + withdrawn_in_words(session, batch.id)
+            batch.message = message or words
             is_done = state is BatchState.DONE
             if is_done:
                 close_broken_off(session, batch)

@@ -18,7 +18,14 @@ from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
 from closedloop.domain.contacts import SessionGaps
-from closedloop.models import Contact, ContactText, ImportBatch, ImportReject, Message
+from closedloop.models import (
+    Contact,
+    ContactText,
+    Customer,
+    ImportBatch,
+    ImportReject,
+    Message,
+)
 from closedloop.services.bulk import among, take_ids, write_columns
 from closedloop.services.clean_rows import SAID, CleanReject, CleanRow, CleanTable, as_json
 from closedloop.services.cleaning import Stretch
@@ -32,11 +39,15 @@ _contacts: Any = Contact.__table__
 _texts: Any = ContactText.__table__
 _messages: Any = Message.__table__
 _rejects: Any = ImportReject.__table__
+_customers: Any = Customer.__table__
 _AS_THEY_ARE = (
     *("started_at", "local_day", "content_hash", "channel", "queue", "agent", "team"),
     *("disposition", "language", "handle_seconds", "csat", "follows_contact_id", *SAID),
 )
 _TEXT = ("turns", "issue_text", "text_hash")
+WITHDRAWN = "withdrawn"
+"""Code of contacts that are here and that their source has deleted or calls spam by now."""
+
 _NOTHING_SAID = as_json(())
 
 
@@ -208,8 +219,10 @@ def store_stretch(
     notes = [
         _note_on_change(row, may_change=not latest and not gaps.of(row.channel)) for row in changed
     ]
-    _quarantine(session, batch_id, [*stretch.rejects, *notes])
+    withdrawn = _notes_on_withdrawn(session, batch.source, stretch.withdrawn)
+    _quarantine(session, batch_id, [*stretch.rejects, *notes, *withdrawn])
     _count(batch, stretch, found, new)
+    batch.changed += len(withdrawn)
     batch.renewed += renewed.contacts
     session.flush()
     return Stored(customer_ids, {row.line for row in changed})
@@ -261,6 +274,43 @@ def _note_on_change(row: CleanRow, *, may_change: bool) -> CleanReject:
     )
     reason += ", or import the file again and let the later version count." if may_change else "."
     return CleanReject(row.line, "changed", reason[:500], row.raw, row.customer_key)
+
+
+def _notes_on_withdrawn(
+    session: Session, source: str, lines: Mapping[str, int]
+) -> list[CleanReject]:
+    """Return a note for each contact that is here and that its source has taken back since."""
+    if not lines:
+        return []
+    own = sa.func.coalesce(_contacts.c.own_customer_id, _contacts.c.customer_id)
+    known = session.execute(
+        sa.select(_contacts.c.source_contact_id, _customers.c.key_hash)
+        .select_from(_contacts.outerjoin(_customers, _customers.c.id == own))
+        .where(_contacts.c.source == source)
+        .where(among(session, _contacts.c.source_contact_id, list(lines)))
+    )
+    return [
+        CleanReject(
+            lines[contact_id],
+            WITHDRAWN,
+            f"The contact {contact_id} is deleted or spam in its source by now. It is here since "
+            "an earlier import and still counts. To have it out, take that import out and bring "
+            "an export made since.",
+            as_json({"contact_id": contact_id}),
+            key_hash,
+        )
+        for contact_id, key_hash in known
+    ]
+
+
+def withdrawn_in_words(session: Session, batch_id: int) -> str:
+    """Say how many contacts an import found that are here and no longer in their source."""
+    of_batch = (_rejects.c.batch_id == batch_id, _rejects.c.code == WITHDRAWN)
+    n = session.scalar(sa.select(sa.func.count()).where(*of_batch)) or 0
+    if not n:
+        return ""
+    is_one = "1 contact that is here is" if n == 1 else f"{n:,} contacts that are here are"
+    return f" {is_one} deleted or spam in the source by now; they still count."
 
 
 def _quarantine(session: Session, batch_id: int, rejects: Sequence[CleanReject]) -> None:

@@ -394,3 +394,18 @@ def test_a_file_under_a_second_name_is_no_second_source_unless_it_is_said_to_be(
     assert (
         answer(ready("import", str(copy), *how, "--json", "--replay-of", "1"))["source"] == "desk"
     )
+
+
+def test_tickets_that_are_here_and_were_deleted_since_are_told(ready, tmp_path):
+    path = tmp_path / "tickets.json"
+    ticket = {
+        **{"id": 7, "requester_id": 5, "submitter_id": 5, "brand_id": 1, "status": "open"},
+        **{"created_at": "2026-03-02T10:00:00Z", "generated_timestamp": 1},
+        **{"via": {"channel": "email"}, "subject": "Card", "description": "It is lost."},
+    }
+    for status in ("open", "deleted"):
+        path.write_text(json.dumps({"tickets": [{**ticket, "status": status}]}))
+        said = ready("import", str(path), "--source", "desk", "--no-assign").stdout
+
+    assert "1 contact that is here is deleted or spam in “desk” by now, and still counted." in said
+    assert "The contact 7 is deleted or spam" in ready("imports", "show", "2").stdout

@@ -28,6 +28,7 @@ from closedloop.models import (
     ImportBatch,
     ImportReject,
 )
+from closedloop.queries.imports import count_rejects
 from closedloop.services.contacts import import_file, recognise_file
 from closedloop.services.erasure import erase_customer
 from closedloop.services.expiry import expire_texts
@@ -348,28 +349,74 @@ def test_the_formats_with_a_subject_are_those_that_put_one_there() -> None:
     assert calling - {"vendor_rows"} == WITH_SUBJECT
 
 
-def test_a_ticket_whose_subject_was_renamed_says_its_description_once(
-    database, settings, actor, tmp_path
-) -> None:
-    ticket = {
-        **{"id": 7, "requester_id": 5, "submitter_id": 5, "brand_id": 1, "status": "open"},
-        **{"created_at": "2026-03-02T10:00:00Z", "generated_timestamp": 1, "raw_subject": "Card"},
-        **{"via": {"channel": "email"}, "subject": "Card", "description": "It is lost.\nHelp"},
-    }
-    for subject in ("Card", "Lost card, in work"):
+TICKET = {
+    **{"id": 7, "requester_id": 5, "submitter_id": 5, "brand_id": 1, "status": "open"},
+    **{"created_at": "2026-03-02T10:00:00Z", "generated_timestamp": 1, "raw_subject": "Card"},
+    **{"via": {"channel": "email"}, "subject": "Card", "description": "It is lost.\nHelp"},
+}
+DESK_TICKET = {
+    **{"id": 7, "requester_id": 5, "status": 2, "source": 1, "spam": False, "priority": 1},
+    **{"created_at": "2026-03-02T10:00:00Z", "updated_at": "2026-03-02T10:00:00Z"},
+    **{"subject": "Card", "description_text": "It is lost."},
+}
+
+
+@pytest.fixture
+def take_tickets(database: Database, settings: Settings, actor: Actor, tmp_path: Path):
+    def take(tickets: list[dict] | dict) -> ImportBatch:
         path = tmp_path / "tickets.json"
-        path.write_text(json.dumps({"tickets": [{**ticket, "subject": subject}]}))
-        mapping = recognise_file(path).mapping
-        batch = import_file(
+        path.write_text(json.dumps(tickets))
+        return import_file(
             database.transaction,
             settings=settings,
             path=path,
-            mapping=mapping,
-            source="zendesk",
+            mapping=recognise_file(path).mapping,
+            source="desk",
             file_name="tickets.json",
             by=actor,
         )
+
+    return take
+
+
+def test_a_ticket_whose_subject_was_renamed_says_its_description_once(
+    take_tickets, database
+) -> None:
+    for subject in ("Card", "Lost card, in work"):
+        batch = take_tickets({"tickets": [{**TICKET, "subject": subject}]})
     assert batch.renewed == 1
     with database.reading() as session:
         (turns,) = session.scalars(sa.select(ContactText.turns))
     assert turns == [["customer", "Lost card, in work\nIt is lost.\nHelp"]]
+
+
+@pytest.mark.parametrize(
+    ("first", "gone"),
+    [
+        ({"tickets": [TICKET]}, {"tickets": [{**TICKET, "status": "deleted"}]}),
+        ([DESK_TICKET], [{**DESK_TICKET, "spam": True}]),
+        ([DESK_TICKET], [{**DESK_TICKET, "deleted": True}]),
+    ],
+)
+def test_a_ticket_that_is_here_and_was_deleted_since_is_told(
+    take_tickets, settings, actor, database, first, gone
+) -> None:
+    other = json.loads(json.dumps(gone).replace('"id": 7', '"id": 8'))
+    alone = take_tickets(other)  # deleted before it ever came in: nothing to say
+    assert (alone.rows_read, alone.changed, count(database, ImportReject)) == (1, 0, 0)
+    take_tickets(first)
+
+    batch = take_tickets(gone)
+
+    assert (batch.rows_read, batch.added, batch.changed, batch.rejected) == (1, 0, 1, 0)
+    assert "1 contact that is here is deleted or spam in the source by now" in batch.message
+    assert count(database, Contact) == 1
+    with database.reading() as session:
+        (note,) = session.scalars(sa.select(ImportReject))
+        counts = count_rejects(session, batch.id)
+    assert (note.code, note.line) == ("withdrawn", 1)
+    assert note.reason.startswith("The contact 7 is deleted or spam in its source by now.")
+    assert (counts.withdrawn, counts.kept) == (1, 0)
+
+    erase_customer(database.transaction, settings=settings, customer_id_text="5", by=actor)
+    assert count(database, ImportReject) == 0
