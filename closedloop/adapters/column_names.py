@@ -97,3 +97,10 @@ DIRECTIONS = (
 OUTBOUND_WORDS = {"outbound": "inbound", "outgoing": "incoming", "out": "in"}
 NO_WORDS = {"false": "true", "no": "yes", "0": "1", "n": "y", "f": "t", "0.0": "1.0"}
 """What is written of a row that is not from a customer, and of one that is."""
+
+TIMES_OF_DAY = (
+    *("time", "start_time", "started_time", "call_time", "contact_time", "created_time"),
+    *("opened_time", "received_time", "time_received", "time_of_day", "time_of_call"),
+    *("arrival_time", "creation_time", "uhrzeit", "heure", "hora"),
+)
+"""Columns that may hold the time of day beside a date; others may hold how long something took."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as MappingOf
 from dataclasses import replace
 from pathlib import PurePath
@@ -15,9 +15,13 @@ from closedloop.adapters.column_names import (
     NO_WORDS,
     OUTBOUND_WORDS,
     SYNONYMS,
+    TIMES_OF_DAY,
 )
 from closedloop.adapters.mapping import DEFAULT_SOURCE, MAX_SOURCE_CHARS, Mapping
-from closedloop.adapters.times import guess_date_order, has_offset
+from closedloop.adapters.times import guess_date_order, has_offset, is_day, is_time_of_day
+
+DATES_ALONE = "It holds no time of day: each contact starts at midnight."
+"""Said of a column of dates beside which no time was found."""
 
 DURATIONS = ("handle_seconds", "wait_seconds")
 
@@ -48,9 +52,50 @@ def guess_mapping(header: Sequence[str], sample: Sequence[Sequence[str]]) -> Map
             continue
         columns[known] = found
         reasons[known] = f"“{found}” is a usual name for {known}."
+    _join_day(columns, names, header, sample, reasons)
     guess = Mapping(columns, identifiers=_identifiers(columns, names, reasons), reasons=reasons)
     guess = _with_decimal_mark(_with_inbound(guess, names, header, sample), header, sample)
     return _with_dates(guess, header, sample)
+
+
+def _join_day(
+    columns: dict[str, str],
+    names: MappingOf[str, str],
+    header: Sequence[str],
+    sample: Sequence[Sequence[str]],
+    reasons: dict[str, str],
+) -> None:
+    """Put the column with the time of day beside the one with the date, where they are two."""
+    column = columns.get("started_at")
+    if column is None:
+        return
+    free = {name: other for name, other in names.items() if other not in columns.values()}
+    if _all_cells(is_time_of_day, column, header, sample):
+        days = (name for name in SYNONYMS["started_at"] if name in free)
+        day = next((free[n] for n in days if _all_cells(is_day, free[n], header, sample)), None)
+        if day is None:
+            return
+        columns["started_at"], columns["started_time"] = day, column
+    elif _all_cells(is_day, column, header, sample):
+        same = normalised_name(column).replace("date", "time")
+        likely = (free[name] for name in (same, *TIMES_OF_DAY) if name in free)
+        clock = next((c for c in likely if _all_cells(is_time_of_day, c, header, sample)), None)
+        if clock is None:
+            reasons["started_at"] += f" {DATES_ALONE}"
+            return
+        columns["started_time"] = clock
+    else:
+        return
+    reasons["started_at"] = f"“{columns['started_at']}” holds the date."
+    reasons["started_time"] = f"“{columns['started_time']}” holds the time of day."
+
+
+def _all_cells(
+    fits: Callable[[str], bool], column: str, header: Sequence[str], sample: Sequence[Sequence[str]]
+) -> bool:
+    """Whether the sample has cells of a column and each of them is of a kind."""
+    cells = _cells(column, header, sample)
+    return bool(cells) and all(map(fits, cells))
 
 
 def _identifiers(

@@ -17,6 +17,7 @@ from closedloop.adapters.types import BadMapping
 REQUIRED_COLUMNS = ("contact_id", "started_at")
 KNOWN_COLUMNS = (
     *REQUIRED_COLUMNS,
+    "started_time",
     "customer_id",
     "channel",
     "queue",

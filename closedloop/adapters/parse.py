@@ -23,7 +23,7 @@ from closedloop.adapters.measures import (
     scaled_of,
     seconds_of,
 )
-from closedloop.adapters.times import BadTime, parse_time
+from closedloop.adapters.times import BadTime, join_day, parse_time
 from closedloop.adapters.types import ParsedContact, RawRow, Reject, Skipped
 
 __all__ = ["MAX_ID_CHARS", "as_raw_text", "clean", "parse_row", "speaker_of"]
@@ -165,8 +165,13 @@ def _short_id(row: Cells, known: str) -> str | None:
 
 
 def _started_at(row: Cells, mapping: Mapping, now: datetime) -> datetime:
+    value = row.text("started_at") or ""
+    if "started_time" in mapping.columns:
+        try:
+            value = join_day(value, row.text("started_time") or "")
+        except BadTime as bad:
+            raise Refused(bad.code, "started_time", bad.problem, bad.remedy) from bad
     try:
-        value = row.text("started_at") or ""
         started_at = parse_time(value, mapping.date_order, _zone(mapping.zone))
     except BadTime as bad:
         raise Refused(bad.code, "started_at", bad.problem, bad.remedy) from bad

@@ -39,6 +39,8 @@ _DAY_MONTH = re.compile(
 _MONTH_DAY = re.compile(
     rf"(?:[A-Za-z]{{3,9}},?\s+)?{_MONTH}\s+(?P<day>\d\d?),?\s+(?P<year>\d{{4}}){_TAIL}"
 )
+_TIME_OF_DAY = re.compile(rf"{_CLOCK}{_OFFSET}")
+_MIDNIGHT = re.compile(r"[T ]00:00(?::00(?:\.0+)?)?$")
 _EPOCH = re.compile(r"(?:\d{9,10}|\d{12,13}|\d{15,16})(?:\.\d+)?")
 _ZONE_WORD = re.compile(r"\d.*\b(?!UTC|GMT)[A-Z]{3,5}$")
 
@@ -165,6 +167,36 @@ def has_offset(value: str) -> bool:
         (match := pattern.fullmatch(text)) is not None and match["offset"] is not None
         for pattern in (_YEAR_FIRST, _COMPACT, _TWITTER, _THREE_NUMBERS, _DAY_MONTH, _MONTH_DAY)
     )
+
+
+def is_day(value: str) -> bool:
+    """Whether a time in text is a date alone, or one at midnight, as spreadsheets write dates."""
+    text = _MIDNIGHT.sub("", value.strip())
+    no_day = ":" in text or _COMPACT.fullmatch(text) or _EPOCH.fullmatch(text)
+    return not no_day and _kind_of(text) is not None
+
+
+def is_time_of_day(value: str) -> bool:
+    """Whether a text is a time of day without its date."""
+    return _TIME_OF_DAY.fullmatch(value.strip()) is not None
+
+
+def join_day(day: str, time_of_day: str) -> str:
+    """Return a date and a time of day, of two cells, in one text that `parse_time` reads.
+
+    Raises
+    ------
+    BadTime
+        If the time of day is missing or none; what the date is worth `parse_time` says.
+    """
+    if not day:
+        return ""
+    if not time_of_day:
+        raise BadTime("no_time", "is empty", "Fill in at what time of the day it started.")
+    if not is_time_of_day(time_of_day):
+        problem = f"is no time of day (it looks like {shape_of(time_of_day)})"
+        raise BadTime("unreadable_time", problem, "Write it as 14:05, 14:05:30 or 2:05 PM.")
+    return f"{_MIDNIGHT.sub('', day.strip())} {time_of_day.strip()}"
 
 
 def _kind_of(text: str) -> str | None:

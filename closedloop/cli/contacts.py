@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from closedloop.adapters.guesses import source_from
+from closedloop.adapters.guesses import DATES_ALONE, source_from
 from closedloop.adapters.mapping import DEFAULT_SOURCE, ON_CHANGE, Mapping
 from closedloop.adapters.types import BadMapping
 from closedloop.cli.import_words import print_preview, print_sample, say_result
@@ -156,6 +156,8 @@ def import_contacts(
         return
     _refuse_second_source(site, wanted)
     if dry_run:
+        if not as_json:
+            _warn_of_dates_alone(wanted.mapping)
         print_preview(_try_out(site, wanted), as_json)
         return
     is_sure = yes or as_json or mapping_name or wanted.found.has_own_mapping
@@ -274,9 +276,15 @@ def _name_fitting(wanted: _Wanted) -> None:
 
 def _print_columns(mapping: Mapping) -> None:
     print_table(["becomes", "column of the file"], [[k, v] for k, v in mapping.columns.items()])
+    _warn_of_dates_alone(mapping)
     if mapping.inbound is not None:
         column, value = mapping.inbound
         click.echo(f"Only rows with “{value}” in “{column}” are contacts of customers.")
+
+
+def _warn_of_dates_alone(mapping: Mapping) -> None:
+    if DATES_ALONE in (reason := mapping.reasons.get("started_at", "")):
+        click.echo(f"{reason} Export it with the time, or map that column as started_time.")
 
 
 @contextmanager

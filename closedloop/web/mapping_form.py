@@ -27,6 +27,7 @@ from closedloop.web.filters import day
 COLUMN_WORDS = {
     "contact_id": "Contact number",
     "started_at": "Started",
+    "started_time": "Started, time of day beside the date",
     "customer_id": "Customer",
     "channel": "Channel",
     "queue": "Queue",

@@ -123,6 +123,32 @@ def test_guess_mapping_tells_the_decimal_mark_of_durations(written, mark):
     assert ("decimal_mark" in guess.reasons) is (mark is not None)
 
 
+@pytest.mark.parametrize(
+    ("header", "row", "day", "clock"),
+    [
+        (["id", "Date", "Time"], ["1", "2026-03-04", "14:05"], "Date", "Time"),
+        (["id", "call_time", "date"], ["1", "2:05 PM", "04.03.2026"], "date", "call_time"),
+        (["id", "Start Time", "Date"], ["1", "14:05", "2026-03-04"], "Date", "Start Time"),
+        (["id", "Date in", "Time in"], ["1", "4 March 2026", "14:05:06"], None, None),
+        (["id", "Call date", "Call time"], ["1", "1 May 2026", "14:05"], "Call date", "Call time"),
+        (["id", "date", "time"], ["1", "2026-03-04T00:00:00", "14:05:00"], "date", "time"),
+        (["id", "date", "time"], ["1", "2026-03-04 14:05", "14:05"], "date", None),
+        (["id", "date", "talk_time"], ["1", "2026-03-04", "0:04:05"], "date", None),
+        (["id", "date", "time"], ["1", "2026-03-04", "often"], "date", None),
+    ],
+)
+def test_guess_mapping_puts_the_time_of_day_beside_its_date(header, row, day, clock):
+    guess = guess_mapping(header, [row, ["2", "", ""]])
+
+    assert guess.columns.get("started_at") == day
+    assert guess.columns.get("started_time") == clock
+
+
+def test_guess_mapping_says_that_dates_alone_are_midnight():
+    guess = guess_mapping(["id", "date"], [["1", "2026-03-04"]])
+    assert "starts at midnight" in guess.reasons["started_at"]
+
+
 def test_guess_mapping_takes_text_before_turns_and_no_column_twice():
     guess = guess_mapping(["createdAt", "messages", "id", "message"], [])
 

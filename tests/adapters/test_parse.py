@@ -146,6 +146,39 @@ def test_parse_row_refuses_a_duration_that_can_be_read_both_ways():
     assert "2.750" not in reject.reason
 
 
+@pytest.mark.parametrize(
+    ("day", "clock", "utc"),
+    [
+        ("2026-03-04", "14:05", (4, 14, 5)),
+        ("2026-03-04T00:00:00", "14:05:00", (4, 14, 5)),
+        ("04.03.2026", "2:05 PM", (4, 14, 5)),
+        ("4 March 2026", "00:30 +01:00", (3, 23, 30)),
+    ],
+)
+def test_parse_row_joins_a_date_and_a_time_of_day(day, clock, utc):
+    columns = {**MAPPING.columns, "started_time": "clock"}
+    contact = parse(Mapping(columns, zone="UTC", date_order="dmy"), opened=day, clock=clock)
+    at = contact.started_at
+    assert (at.day, at.hour, at.minute) == utc
+
+
+@pytest.mark.parametrize(
+    ("day", "clock", "code", "words"),
+    [
+        ("2026-03-01", "", "no_time", "“clock” is empty"),
+        ("2026-03-01", "soon", "unreadable_time", "“clock” is no time of day .*AAAA"),
+        ("2026-03-01", "25:00", "unreadable_time", "“opened” .* is no date and time"),
+        ("", "14:05", "no_time", "“opened” .* is empty"),
+        ("2026-03-01 10:00", "14:05", "unreadable_time", "“opened” .* is no date and time"),
+    ],
+)
+def test_parse_row_names_the_column_in_which_a_joined_time_is_wrong(day, clock, code, words):
+    mapping = Mapping({**MAPPING.columns, "started_time": "clock"}, zone="UTC")
+    reject = parse(mapping, opened=day, clock=clock)
+    assert reject.code == code
+    assert re.search(words, reject.reason)
+
+
 def test_parse_row_fills_in_constants_and_keeps_cells():
     mapping = Mapping(MAPPING.columns, zone="UTC", constants={"channel": "Chat", "queue": "Q"})
 

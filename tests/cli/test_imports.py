@@ -84,6 +84,20 @@ def test_rows_that_are_not_from_customers_are_left_out_and_said(ready, tmp_path,
     assert (found["added"], found["left_out"]) == (2, 3)
 
 
+def test_a_date_and_a_time_are_joined_and_dates_alone_are_warned_of(ready, tmp_path):
+    file = tmp_path / "visits.csv"
+    file.write_text("id,date,time,customer\n1,2026-03-04,14:05,a\n2,2026-03-04,,b\n")
+    said = ready("import", str(file), "--zone", "UTC", "--preview").stdout
+    assert "contact 1, 2026-03-04 14:05 UTC" in said
+    assert "column “time” (started_time) is empty" in said or "column “time” is empty" in said
+    assert "midnight" not in said
+
+    file.write_text("id,date,customer\n1,2026-03-04,a\n")
+    for how in ("--preview", "--dry-run"):
+        said = ready("import", str(file), "--zone", "UTC", how).stdout
+        assert "each contact starts at midnight. Export it with the time" in said
+
+
 def test_a_dry_run_says_it_in_one_line(ready, file, mapping):
     said = ready("import", str(file), "--mapping", str(mapping), "--dry-run").stdout
     assert "Would add 2, change 0, reject 1, no identity 0.0%." in said
