@@ -11,9 +11,9 @@ from closedloop.domain.impact import LEAST_MOVED, LOOK_Q, MOST_MOVED, Range, Ver
 class DoubtKind(StrEnum):
     """What keeps a verdict from claiming anything.
 
-    OTHERS_MOVED: so many unaffected themes moved that something else may have happened. CHANCE: the look
-    asks for more certainty. MANY_LOOKS: it would be claimed alone, but not among those judged with
-    it. OWN_HISTORY: without a comparison the theme says something else. NOT_TOLD: what was written
+    OTHERS_MOVED: so many unaffected themes moved that something else may have happened. CHANCE: the
+    look asks for more certainty. MANY_LOOKS: it would be claimed alone, but not among those judged
+    with it. OWN_HISTORY: without a comparison the theme says something else. NOT_TOLD: what was written
     down does not say.
     """
 

@@ -170,8 +170,8 @@ def why_not(doubt: Doubt) -> str:
     """Say in half a sentence why a verdict is inconclusive."""
     if doubt.kind is DoubtKind.OTHERS_MOVED:
         return (
-            f"something else may have happened as well: {moved_words(doubt.moved, doubt.tried)} on the "
-            "same date"
+            "something else may have happened as well: "
+            f"{moved_words(doubt.moved, doubt.tried)} on the same date"
         )
     if doubt.kind is DoubtKind.CHANCE:
         return "chance has not been ruled out"
