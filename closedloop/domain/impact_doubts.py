@@ -13,8 +13,8 @@ class DoubtKind(StrEnum):
 
     OTHERS_MOVED: so many unaffected themes moved that something else may have happened. CHANCE: the
     look asks for more certainty. MANY_LOOKS: it would be claimed alone, but not among those judged
-    with it. OWN_HISTORY: without a comparison the theme says something else. NOT_TOLD: what was written
-    down does not say.
+    with it. OWN_HISTORY: without a comparison the theme says something else. NOT_TOLD: what was
+    written down does not say.
     """
 
     OTHERS_MOVED = "others_moved"
