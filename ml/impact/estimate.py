@@ -203,9 +203,9 @@ def _estimate_chunk(cases: Sequence[ImpactCase]) -> list[ImpactEstimate]:
         _judge(task, [found[key] for key in keys]) for task, keys in zip(tasks, wanted, strict=True)
     ]
     again = _problems_without_strays(tasks, strays)
-    problems = dict(enumerate(flat)) | again
+    laid_out = dict(enumerate(flat)) | again
     high = {
-        place: _without_gap(problems[place])
+        place: _without_gap(laid_out[place])
         for place, score in zip(earlier, scores, strict=False)
         if is_high(score)
     }
