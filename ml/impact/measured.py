@@ -116,12 +116,15 @@ def measure_peak(
     Its days cannot tell whether contacts would have fallen from the peak by themselves
     (`below`, the forecast that leaves them out), or a new level began there, so that the range
     holds both; the middle lies half way between `below` and the forecast that takes them in.
-    What came is no sign of anything where it lies between the two.
+    What came is no sign of anything where it lies between the lowest and the highest. Of fewer
+    than came without the peak no more is promised than the two forecasts say.
     """
     fits = [
         measure(series, one, level, gap_days=gap_days, widened_by=widened_by)
         for one in (below, forecast, _at_new_level(series, below, gap_days))
     ]
+    if fits[0].z < 0:
+        fits = fits[:2]
     lower, upper = (end(fits, key=lambda fit: fit.expected) for end in (min, max))
     p_value, z = 1.0, 0.0
     if lower.z < 0:

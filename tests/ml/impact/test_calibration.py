@@ -91,6 +91,17 @@ def test_after_a_peak_the_middle_lies_between_both_beliefs_and_the_range_holds_b
         assert found.avoided_cumulative[-1] == pytest.approx(found.avoided)
 
 
+def test_a_fall_after_a_peak_is_not_made_larger_by_the_level_of_its_last_days():
+    began = np.arange(N_PRE + 28) >= N_PRE - 7
+    counts = np.random.default_rng(4).poisson(np.where(began, 60, 20))
+    counts[N_PRE:] = np.random.default_rng(5).poisson(10, 28)
+    believed = estimate_impact(counts, N_PRE, MONDAY, calibrate=False)
+    found = estimate_impact(counts, N_PRE, MONDAY)
+    assert found.gap_days == 14
+    assert found.verdict is Verdict.FELL
+    assert found.avoided_high == believed.avoided_high
+
+
 def test_between_both_beliefs_what_came_is_no_sign_of_anything():
     began = np.arange(N_PRE + 28) >= N_PRE - 12
     counts = np.random.default_rng(1).poisson(np.where(began, 40, 20))
