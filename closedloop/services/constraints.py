@@ -13,7 +13,13 @@ from sqlalchemy.orm import Session
 from closedloop.domain.runs import Missed
 from closedloop.models import Contact, ContactText, EvidenceKind, ThemeCorrection, ThemeEvidence
 from closedloop.services.bulk import among
-from closedloop.services.membership import NOWHERE, SAYS_SOMETHING, STANDS, places_of_themes
+from closedloop.services.membership import (
+    NOWHERE,
+    SAYS_SOMETHING,
+    STANDS,
+    Places,
+    places_of_themes,
+)
 from ml.text.clean import wording
 
 ANCHORS = 3
@@ -153,7 +159,10 @@ def _sort_out(
 
 
 def _read_said(session: Session) -> list[Said]:
-    """Return the last word on each text (else contact) and theme, oldest first."""
+    """Return the last word on each text (else contact) and theme, oldest first.
+
+    Themes that were merged count as the one they are now.
+    """
     last = (
         sa.select(sa.func.max(ThemeCorrection.id))
         .where(STANDS)
@@ -174,7 +183,13 @@ def _read_said(session: Session) -> list[Said]:
         .where(ThemeCorrection.id.in_(last))
         .order_by(ThemeCorrection.id)
     )
-    return [Said(*row) for row in rows]
+    ends = Places.read(session).ends
+    found: dict[tuple[str | int, int], Said] = {}
+    for one in (Said(*row) for row in rows):
+        about = one.text_hash or one.contact, ends[one.theme]
+        found.pop(about, None)  # said once more: its turn is the last
+        found[about] = one
+    return list(found.values())
 
 
 class _Anchors:

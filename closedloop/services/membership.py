@@ -55,9 +55,10 @@ def read_corrections(session: Session) -> Corrections:
     """Return what stands of what people said, in terms of the themes of today.
 
     A text said to belong to a theme that was merged belongs to the one it was merged into; to
-    one that was retired, to none.
+    one that was retired, to none. Of what was said of themes that are one by now, the last word
+    counts.
     """
-    said, places = Corrections(), places_of_themes(session)
+    said, places = Corrections(), Places.read(session)
     by_text = last_words(session, ThemeCorrection.text_hash, ThemeCorrection.text_hash != "")
     _sort_out(by_text, places, said.texts, said.barred_texts)
     has_that_text = sa.exists().where(
@@ -97,17 +98,22 @@ def last_words(
 
 def _sort_out(
     rows: Iterable[tuple[Any, int, bool]],
-    places: Mapping[int, int],
+    places: Places,
     into: dict[int, list[Any]],
     barred: dict[int, list[Any]],
 ) -> None:
+    last: dict[tuple[Any, int], bool] = {}
+    for about, theme, belongs in rows:
+        pair = about, places.ends[theme]
+        last.pop(pair, None)  # said once more: its turn is the last
+        last[pair] = belongs
     homes: dict[Any, int] = {}
     strange: dict[Any, set[int]] = defaultdict(set)
-    for about, theme, belongs in rows:
+    for (about, end), belongs in last.items():
         if belongs:
-            homes[about] = places[theme]
+            homes[about] = places.of(end)
         else:
-            strange[about].add(places[theme])
+            strange[about].add(places.of(end))
     for about, theme in homes.items():
         into[theme].append(about)
     for about, themes in strange.items():
@@ -115,16 +121,31 @@ def _sort_out(
             barred[theme].append(about)
 
 
+@dataclass(frozen=True)
+class Places:
+    """What each theme was merged into in the end, itself at least, and which are retired."""
+
+    ends: Mapping[int, int]
+    retired: Collection[int]
+
+    @classmethod
+    def read(cls, session: Session) -> Places:
+        """Return those of all themes as they are now."""
+        rows = session.execute(sa.select(Theme.id, Theme.merged_into_id)).all()
+        into: dict[int, int | None] = {row[0]: row[1] for row in rows}
+        ends = {theme: follow_mergers(theme, into) for theme in into}
+        return cls(ends, retired_labels(session))
+
+    def of(self, theme: int) -> int:
+        """Return where the contacts of a theme are counted; `NOWHERE` where that is retired."""
+        end = self.ends[theme]
+        return NOWHERE if end in self.retired else end
+
+
 def places_of_themes(session: Session) -> dict[int, int]:
     """Return where each theme's contacts are counted: itself, what it was merged into, nowhere."""
-    rows = session.execute(sa.select(Theme.id, Theme.merged_into_id)).all()
-    into: dict[int, int | None] = {row[0]: row[1] for row in rows}
-    retired = retired_labels(session)
-    places = {}
-    for theme in into:
-        place = follow_mergers(theme, into)
-        places[theme] = NOWHERE if place in retired else place
-    return places
+    places = Places.read(session)
+    return {theme: places.of(theme) for theme in places.ends}
 
 
 def with_text(session: Session, hashes: Collection[str]) -> sa.ColumnElement[bool]:

@@ -87,6 +87,16 @@ def test_texts_that_belong_to_a_theme_must_be_with_its_most_typical_text(pool, s
     assert read([card.id] * 6).must_link == ((4, 5), (4, 1))
 
 
+def test_of_what_was_said_of_themes_that_are_one_by_now_the_last_word_is_passed_on(pool, session):
+    card, refund, say, read, _ = pool
+    say(0, refund, True)
+    say(1, card, True)
+    refund.status, refund.merged_into_id = ThemeStatus.MERGED, card.id
+    say(0, card, False)
+    links = read()
+    assert (links.must_link, links.cannot_link) == ((), ((0, 1),))
+
+
 def told(links, labels, words):
     """The numbers honoured, and why the others were not."""
     found = tell_honoured(links, labels)

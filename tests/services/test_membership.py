@@ -1,0 +1,64 @@
+"""What people said about contacts, once themes it was said of were merged, or texts are gone."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from closedloop.models import Contact
+from tests.services.test_curation import Site, mixed, site
+
+__all__ = ["mixed", "site"]
+
+
+def places_of(site: Site, ids):
+    """Themes that contacts are in, by the order of the contacts."""
+    with site.database.reading() as session:
+        return list(
+            session.scalars(
+                sa.select(Contact.theme_id).where(Contact.id.in_(ids)).order_by(Contact.id)
+            )
+        )
+
+
+def test_who_came_with_a_merged_theme_and_does_not_belong_there_leaves(site):
+    ids = site.contacts("CARD a0")
+    site.move(ids, "Card", "Pin")
+    site.merge("Pin", "Refund")
+
+    out = site.move(ids, "Refund")
+    assert places_of(site, ids) == [None, None]
+    site.assign(everything=True)
+    assert places_of(site, ids) == [None, None]
+    site.undo(out)
+    assert places_of(site, ids) == [site.ids["Refund"]] * 2
+
+
+def test_who_left_a_merged_theme_is_not_sent_back_to_it_by_a_later_no(site):
+    ids = site.contacts("CARD a0")
+    site.move(ids, "Card", "Pin")
+    site.merge("Pin", "Refund")
+    site.move(ids, "Refund", "Card")
+
+    site.move(ids, "Card")
+
+    assert places_of(site, ids) == [None, None]
+
+
+def test_who_is_said_to_belong_to_a_theme_again_after_a_merge_is_counted_there(site):
+    ids = site.contacts("CARD a0")
+    site.move(ids, "Card", "Refund")
+    site.move(ids, "Refund", "Card")
+
+    site.merge("Card", "Refund")
+
+    assert places_of(site, ids) == [site.ids["Refund"]] * 2
+
+
+def test_a_part_merged_back_into_its_theme_can_be_left(mixed):
+    ids = mixed.contacts("CARD APPLE")[:3]
+    mixed.split(ids, "Card", "Apple")
+    mixed.merge("Apple", "Card")
+
+    mixed.move(ids[:1], "Card")
+
+    assert places_of(mixed, ids) == [None, mixed.ids["Card"], mixed.ids["Card"]]
