@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
@@ -18,7 +19,7 @@ from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict, Invalid
 from closedloop.domain.jobs import Progress
 from closedloop.domain.themes import check_finer
-from closedloop.models import ThemeRun
+from closedloop.models import ThemeRun, TriageDecision
 from closedloop.services.assignment import (
     TRIES,
     bring_up_to_date,
@@ -278,6 +279,7 @@ def _apply(
         "corrections": tell_honoured(afresh[0].links, whole.labels if whole is not None else []),
         "looked_at": len(afresh[0].texts),
         "parts": dict(parts),
+        "last_decision": session.scalar(sa.select(sa.func.max(TriageDecision.id))) or 0,
     }
     return DiscoveryResult(run.id, run.texts, run.found, outcome.waiting, left_over)
 

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session, undefer
 from closedloop.domain.errors import Conflict, Invalid, NotFound
 from closedloop.domain.runs import REMADE, PartKind, PartState
 from closedloop.domain.themes import GONE_STATUSES
-from closedloop.models import RunLabels, RunPart, Theme, ThemeRun
+from closedloop.domain.triage import Decision
+from closedloop.models import RunLabels, RunPart, Theme, ThemeRun, TriageDecision
 from closedloop.services.decisions import status_in_words
 from closedloop.services.definitions import (
     LabelThemes,
@@ -94,7 +95,8 @@ def plan_parts(session: Session, maker: ThemeMaker, parts: Sequence[RunPart]) ->
     Raises
     ------
     Conflict
-        If the clusters of the run are no longer kept, or a theme is gone.
+        If the clusters of the run are no longer kept, a theme is gone, or another one was merged
+        into it since the run.
     """
     standing = read_standing(session)
     current = find_current_set(session, with_model=True)
@@ -176,3 +178,39 @@ def _check_standing(session: Session, part: RunPart) -> None:
             f"{theme.key} is {status_in_words(theme.status)} now, so part {part.id} has nothing "
             "to change. Decline it."
         )
+    _check_not_merged_into(session, part, theme)
+
+
+def _check_not_merged_into(session: Session, part: RunPart, theme: Theme) -> None:
+    """Refuse a part of before a merge: it would make the theme anew without what was merged in.
+
+    Mergers that the same run found are no obstacle: its clusters know of them.
+    """
+    run = session.get_one(ThemeRun, part.run_id)
+    last = run.manifest.get("last_decision")  # early runs do not say it
+    is_later = (
+        TriageDecision.decided_at > run.finished_at if last is None else TriageDecision.id > last
+    )
+    later = session.scalars(
+        sa.select(TriageDecision)
+        .where(
+            TriageDecision.decision == Decision.MERGE,
+            TriageDecision.undone_at.is_(None),
+            is_later,
+        )
+        .order_by(TriageDecision.id)
+    )
+    found = session.scalars(
+        sa.select(RunPart.theme_id).where(
+            RunPart.run_id == run.id,
+            RunPart.kind == PartKind.MERGED,
+            RunPart.state == PartState.ACCEPTED,
+        )
+    ).all()
+    for decision in later:
+        if decision.detail["into"] == theme.id and decision.theme_id not in found:
+            raise Conflict(
+                f"{decision.theme.key} was merged into {theme.key} since run {run.id}, by "
+                f"{decision.decided_by}, and part {part.id} knows nothing of that. Decline it and "
+                "look for themes again, or undo that merge first."
+            )

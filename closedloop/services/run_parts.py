@@ -113,8 +113,9 @@ def accept_parts(
         If none is chosen, or they are of several runs.
     NotFound
     Conflict
-        If one has been decided already, a later run took its place, its theme is gone, people
-        kept deciding while this ran, or another number of contacts would move.
+        If one has been decided already, a later run took its place, its theme is gone or took
+        another in since, people kept deciding while this ran, or another number of contacts would
+        move.
     InvalidTransition
         If the life of a theme has no such step; the sentence says which.
     """

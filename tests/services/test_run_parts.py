@@ -28,7 +28,7 @@ from closedloop.models import (
 from closedloop.services.run_parts import accept_parts, decline_parts
 from closedloop.services.text_removal import remove_texts
 from closedloop.services.themes import discover_themes
-from closedloop.services.triage import dismiss_candidate, undo_decision
+from closedloop.services.triage import dismiss_candidate, merge_themes, undo_decision
 from ml.themes import ThemeModel
 from ml.themes.vectors import DenseSpace, unit
 from tests.factories.histories import rows_of, theme_named, themes_by_topic
@@ -206,6 +206,56 @@ def test_accepting_a_merger_is_a_decision_that_can_be_undone(site):
         decision = session.scalars(sa.select(TriageDecision)).one()
         undo_decision(session, settings=site.settings, decision_id=decision.id, by=site.actor)
     assert themes_by_topic(site.database) == before
+
+
+def test_a_part_of_before_a_merge_does_not_dissolve_it(site):
+    site.add(CARD=9, LOST=6, PIN=7)
+    site.discover("CARD", "PIN")
+    site.keep("Card", "Pin")
+    site.discover("CARD+LOST", "PIN")
+    (grew,) = site.parts(kind=PartKind.GREW)
+    merge = _merge(site, "Our Pin", "Our Card")
+    before = site.snapshot()
+
+    with pytest.raises(Conflict, match="T-002 was merged into T-001 since run 2, by Priya Nair"):
+        site.accept(grew)
+
+    assert site.snapshot() == before
+    with site.database.transaction() as session:
+        undo_decision(session, settings=site.settings, decision_id=merge, by=site.actor)
+    site.accept(grew)
+    assert themes_by_topic(site.database) == {
+        "CARD": {"T-001"},
+        "LOST": {"T-001"},
+        "PIN": {"T-002"},
+    }
+
+
+def test_a_merger_that_the_run_found_itself_bars_no_other_part_of_it(site):
+    site.add(CARD=14, LOST=9, PIN=5)
+    site.discover("CARD+LOST", "PIN")
+    site.keep("Card+Lost", "Pin")
+    site.discover("CARD+PIN", "LOST")
+    (merged,), (split,) = site.parts(kind=PartKind.MERGED), site.parts(kind=PartKind.SPLIT)
+    assert merged.detail["into"] == split.theme_id
+
+    site.accept(merged)
+    done = site.accept(split)
+
+    where = themes_by_topic(site.database)
+    assert where["PIN"] == where["CARD"] != where["LOST"] == {done.new_themes[0]}
+
+
+def _merge(site, name, into):
+    with site.database.transaction() as session:
+        return merge_themes(
+            session,
+            settings=site.settings,
+            theme_id=theme_named(site.database, name).id,
+            into_id=theme_named(site.database, into).id,
+            reason="The same.",
+            by=site.actor,
+        ).id
 
 
 def test_accepting_that_a_theme_vanished_dismisses_it(site):
