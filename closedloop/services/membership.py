@@ -51,14 +51,19 @@ class Corrections:
     barred_contacts: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
 
 
-def read_corrections(session: Session) -> Corrections:
+def read_corrections(session: Session, *, in_use: int | None = None) -> Corrections:
     """Return what stands of what people said, in terms of the themes of today.
 
     A text said to belong to a theme that was merged belongs to the one it was merged into; to
     one that was retired, to none. Of what was said of themes that are one by now, the last word
     counts.
+
+    Parameters
+    ----------
+    in_use : int, optional
+        A retired theme that is read as if it were in use again.
     """
-    said, places = Corrections(), Places.read(session)
+    said, places = Corrections(), Places.read(session, in_use)
     by_text = last_words(session, ThemeCorrection.text_hash, ThemeCorrection.text_hash != "")
     _sort_out(by_text, places, said.texts, said.barred_texts)
     has_that_text = sa.exists().where(
@@ -129,12 +134,12 @@ class Places:
     retired: Collection[int]
 
     @classmethod
-    def read(cls, session: Session) -> Places:
-        """Return those of all themes as they are now."""
+    def read(cls, session: Session, in_use: int | None = None) -> Places:
+        """Return those of all themes as they are now, or were one retired theme in use again."""
         rows = session.execute(sa.select(Theme.id, Theme.merged_into_id)).all()
         into: dict[int, int | None] = {row[0]: row[1] for row in rows}
         ends = {theme: follow_mergers(theme, into) for theme in into}
-        return cls(ends, retired_labels(session))
+        return cls(ends, retired_labels(session).keys() - {in_use})
 
     def of(self, theme: int) -> int:
         """Return where the contacts of a theme are counted; `NOWHERE` where that is retired."""
@@ -146,6 +151,14 @@ def places_of_themes(session: Session) -> dict[int, int]:
     """Return where each theme's contacts are counted: itself, what it was merged into, nowhere."""
     places = Places.read(session)
     return {theme: places.of(theme) for theme in places.ends}
+
+
+def merged_into(session: Session, theme_id: int) -> list[int]:
+    """Return a theme and all that were merged into it, one after the other."""
+    found = [theme_id]
+    for one in found:
+        found += session.scalars(sa.select(Theme.id).where(Theme.merged_into_id == one))
+    return found
 
 
 def with_text(session: Session, hashes: Collection[str]) -> sa.ColumnElement[bool]:
@@ -318,23 +331,18 @@ def find_loose(session: Session, ids: Collection[int]) -> dict[str, list[int]]:
     A contact whose text expired before a run that no longer knows its cluster is one; so that
     taking a change back restores it, too.
     """
-    by_contact = sa.exists().where(ThemeCorrection.contact_id == Contact.id, STANDS)
-    by_text = sa.exists().where(
-        ContactText.contact_id == Contact.id,
-        SAYS_SOMETHING,
-        ThemeCorrection.text_hash == ContactText.text_hash,
-        STANDS,
-    )
+    words = LastWords(read_corrections(session))
     owner = owner_of_cluster(session)
     rows = session.execute(
-        sa.select(Contact.theme_id, Contact.id)
+        sa.select(Contact.theme_id, Contact.id, owner, ContactText.text_hash)
+        .outerjoin(ContactText, sa.and_(ContactText.contact_id == Contact.id, SAYS_SOMETHING))
         .where(among(session, Contact.id, ids), Contact.theme_id.is_distinct_from(owner))
-        .where(~by_contact, ~by_text)
         .order_by(Contact.id)
     )
     found: dict[str, list[int]] = defaultdict(list)
-    for theme, contact in rows:
-        found[str(theme or NOWHERE)].append(contact)
+    for theme, contact, owned_by, text_hash in rows:
+        if theme != words.place(contact, text_hash, owned_by):
+            found[str(theme or NOWHERE)].append(contact)
     return dict(found)
 
 

@@ -15,6 +15,7 @@ from closedloop.domain.errors import Conflict, Invalid, InvalidTransition
 from closedloop.domain.themes import GONE_STATUSES, ThemeStatus, check_theme_move
 from closedloop.models import Action, Contact, Theme, ThemeEvidence
 from closedloop.services.audit import record_event
+from closedloop.services.bulk import among
 from closedloop.services.definitions import (
     LabelThemes,
     add_set,
@@ -24,6 +25,7 @@ from closedloop.services.definitions import (
     labels_of,
 )
 from closedloop.services.drift import refresh_weeks
+from closedloop.services.membership import find_loose
 from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollups import roll_up_days
 
@@ -74,13 +76,21 @@ def merge_labels(
     dict
         What `part_labels` needs to take it apart again.
     """
+    held = session.scalars(sa.select(Contact.id).where(Contact.theme_id == theme.id)).all()
+    loose = find_loose(session, held)
     labels = _pass_labels(session, theme, into)
     moved = _pass_contacts(session, settings, Contact.theme_id == theme.id, into.id)
     actions = list(
         session.scalars(sa.select(Action.id).where(Action.theme_id == theme.id).order_by(Action.id))
     )
     _pass_actions(session, actions, into, by)
-    return {"into": into.id, "labels": labels, "contacts": moved, "actions": actions}
+    return {
+        "into": into.id,
+        "labels": labels,
+        "loose": loose,
+        "contacts": moved,
+        "actions": actions,
+    }
 
 
 def part_labels(
@@ -103,13 +113,16 @@ def part_labels(
             f"The action {shipped} has been shipped for both themes together since. "
             "The merge can no longer be undone."
         )
-    if detail["contacts"] and not labels:
+    loose = detail.get("loose")
+    if detail["contacts"] and not labels and loose is None:  # early merges did not note it
         raise Conflict(
             f"Which contacts of {into.key} came from {theme.key} is no longer known. "
             "The merge can no longer be undone."
         )
     _return_labels(session, theme, into, labels)
-    belongs = sa.and_(Contact.theme_id == into.id, Contact.cluster.in_(labels))
+    own = (loose or {}).get(str(theme.id), [])
+    known = sa.or_(Contact.cluster.in_(labels), among(session, Contact.id, own))
+    belongs = sa.and_(Contact.theme_id == into.id, known)
     _pass_contacts(session, settings, belongs, theme.id)
     _pass_actions(session, actions, theme, by)
 

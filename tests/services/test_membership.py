@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import sqlalchemy as sa
 
-from closedloop.models import Contact
+from closedloop.domain.errors import Conflict
+from closedloop.models import Contact, TriageDecision
 from tests.services.test_curation import Site, mixed, site
 
 __all__ = ["mixed", "site"]
@@ -62,3 +64,40 @@ def test_a_part_merged_back_into_its_theme_can_be_left(mixed):
     mixed.move(ids[:1], "Card")
 
     assert places_of(mixed, ids) == [None, mixed.ids["Card"], mixed.ids["Card"]]
+
+
+def test_a_merge_of_a_theme_that_lives_by_corrections_alone_can_be_undone(site):
+    ids = site.contacts("PIN a0") + site.contacts("PIN a1") + site.contacts("PIN a2")
+    ids = sorted(ids + site.contacts("PIN a3") + site.contacts("PIN a4"))
+    site.move(ids, "Pin", "Card")
+    site.split(ids, "Card", "Pins")
+    before = site.snapshot()
+
+    merge = site.merge("Pins", "Refund")
+    assert set(places_of(site, ids)) == {site.ids["Refund"]}
+    site.undo_merge(merge)
+
+    assert site.snapshot() == before
+
+
+def test_what_is_in_a_merged_theme_by_nothing_that_is_known_returns_with_it(site):
+    ids = site.contacts("PIN a0")
+    with site.database.transaction() as session:
+        session.execute(sa.update(Contact).where(Contact.id.in_(ids)).values(cluster=None))
+    before = site.snapshot()
+
+    site.undo_merge(site.merge("Pin", "Refund"))
+
+    assert site.snapshot() == before
+
+
+def test_a_merge_that_did_not_note_what_nothing_is_known_of_is_not_guessed_apart(site):
+    ids = site.contacts("PIN a0")
+    site.move(ids, "Pin", "Card")
+    merge = site.merge("Pin", "Refund")
+    with site.database.transaction() as session:
+        decision = session.get_one(TriageDecision, merge)
+        detail = {name: value for name, value in decision.detail.items() if name != "loose"}
+        decision.detail = {**detail, "labels": []}
+    with pytest.raises(Conflict, match="is no longer known"):
+        site.undo_merge(merge)
