@@ -36,7 +36,6 @@ from closedloop.services.definitions import (
 )
 from closedloop.services.describing import note_change
 from closedloop.services.membership import (
-    STANDS,
     find_loose,
     hold_corrections,
     settle_contacts,
@@ -44,7 +43,7 @@ from closedloop.services.membership import (
 )
 from closedloop.services.proposals import next_key
 from closedloop.services.repeats import take_turn
-from closedloop.services.splitting import SplitPlan, leaving_contacts, plan_split
+from closedloop.services.splitting import SplitPlan, leaving_contacts, plan_split, strangers_to
 from closedloop.services.theme_stats import renew_stats_of_last_day
 
 
@@ -233,8 +232,7 @@ def _plan(
     chosen = check_chosen(session, theme, contact_ids, "examples")
     plan = plan_split(session, theme=theme, contact_ids=chosen, maker=maker or own_maker())
     examples = find_same_words(session, chosen)
-    leaving = sa.or_(leaving_contacts(session, plan, theme), among(session, Contact.id, examples))
-    ids = list(session.scalars(sa.select(Contact.id).where(leaving)))
+    ids = {*leaving_contacts(session, plan, theme), *examples}
     notes = say_measured(session, [theme.id]) + _staying(session, theme)
     found = preview_contacts(session, theme, ids, len(chosen), k, notes)
     return SplitPreview(**vars(found)), plan, examples
@@ -318,8 +316,9 @@ def split_theme(
             "loose": loose,
         },
     )
+    strangers = sorted(set(strangers_to(session, theme)) - set(examples))
     correct(session, change, examples, [(theme, False), (new, True)])
-    correct(session, change, _strangers_to(session, theme, examples), [(new, False)])
+    correct(session, change, strangers, [(new, False)])
     _put_split_in_force(session, plan, theme, new)
     settle_contacts(session, settings=settings, ids=preview.ids)
     hold_corrections(session, settings=settings)
@@ -330,16 +329,6 @@ def split_theme(
         )
     renew_stats_of_last_day(session)
     return change
-
-
-def _strangers_to(session: Session, theme: Theme, examples: Collection[int]) -> list[int]:
-    """Return the contacts said not to belong to a theme: they do not belong to a part of it."""
-    query = sa.select(ThemeCorrection.contact_id).where(
-        ThemeCorrection.theme_id == theme.id,
-        ~ThemeCorrection.belongs,
-        STANDS,
-    )
-    return sorted(set(session.scalars(query)) - set(examples))
 
 
 def _put_split_in_force(session: Session, plan: SplitPlan, theme: Theme, new: Theme) -> None:

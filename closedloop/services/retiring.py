@@ -14,7 +14,7 @@ from closedloop.domain.audit import Actor
 from closedloop.domain.curation import RETIRABLE, check_typed_count
 from closedloop.domain.errors import Conflict, InvalidTransition
 from closedloop.domain.themes import GONE_STATUSES, ThemeStatus
-from closedloop.models import Action, Contact, Theme, ThemeChange, ThemeCorrection
+from closedloop.models import Action, Contact, ContactText, Theme, ThemeChange, ThemeCorrection
 from closedloop.models.curation import ChangeKind
 from closedloop.services.bulk import among
 from closedloop.services.change_previews import (
@@ -33,9 +33,14 @@ from closedloop.services.definitions import (
 )
 from closedloop.services.describing import note_change
 from closedloop.services.membership import (
+    SAYS_SOMETHING,
     STANDS,
+    LastWords,
     find_loose,
     hold_corrections,
+    merged_into,
+    owner_of_cluster,
+    read_corrections,
     settle_contacts,
     with_text,
 )
@@ -137,7 +142,7 @@ def preview_restore(session: Session, *, theme_id: int, k: int) -> ChangePreview
     """
     theme = get_theme(session, theme_id)
     retire = _find_retire(session, theme)
-    ids = _retired_contacts(session, theme, retire)
+    ids = _returning(session, theme, retire)
     return preview_contacts(session, theme, ids, 0, k, ())
 
 
@@ -229,11 +234,34 @@ def _find_retire(session: Session, theme: Theme) -> ThemeChange:
     ).one()
 
 
+def _returning(session: Session, theme: Theme, retire: ThemeChange) -> list[int]:
+    """Return the contacts that would be in the theme again, as people last said of each."""
+    words = LastWords(read_corrections(session, in_use=theme.id))
+    labels = set(retire.detail["labels"])
+    loose = {
+        contact: int(place) for place, ids in retire.detail["loose"].items() for contact in ids
+    }
+    candidates = _retired_contacts(session, theme, retire)
+    rows = session.execute(
+        sa.select(Contact.id, Contact.cluster, owner_of_cluster(session), ContactText.text_hash)
+        .outerjoin(ContactText, sa.and_(ContactText.contact_id == Contact.id, SAYS_SOMETHING))
+        .where(among(session, Contact.id, candidates), Contact.theme_id.is_distinct_from(theme.id))
+    )
+    return [
+        contact
+        for contact, cluster, owner, text_hash in rows
+        if words.place(
+            contact, text_hash, loose.get(contact, theme.id if cluster in labels else owner)
+        )
+        == theme.id
+    ]
+
+
 def _retired_contacts(session: Session, theme: Theme, retire: ThemeChange) -> list[int]:
     """Return the contacts that are recognised as the theme's, or said to be, and in none."""
     loose = [contact for ids in retire.detail["loose"].values() for contact in ids]
     said = (
-        ThemeCorrection.theme_id.in_(_merged_into(session, theme)),
+        ThemeCorrection.theme_id.in_(merged_into(session, theme.id)),
         ThemeCorrection.belongs,
         STANDS,
     )
@@ -246,14 +274,6 @@ def _retired_contacts(session: Session, theme: Theme, retire: ThemeChange) -> li
     ]
     at = sa.or_(Contact.theme_id.is_(None), Contact.theme_id == theme.id)
     return list(session.scalars(sa.select(Contact.id).where(sa.or_(*parts), at)))
-
-
-def _merged_into(session: Session, theme: Theme) -> list[int]:
-    """Return the theme and all that were merged into it, one after the other."""
-    found = [theme.id]
-    for one in found:
-        found += session.scalars(sa.select(Theme.id).where(Theme.merged_into_id == one))
-    return found
 
 
 def _check_retirable(session: Session, theme: Theme) -> None:

@@ -17,10 +17,20 @@ from closedloop.services.bulk import among
 from closedloop.services.definitions import Model, ThemeMaker, find_current_set, labels_of
 from closedloop.services.encoding import unpack
 from closedloop.services.labelling import assign_rows
-from closedloop.services.membership import SAYS_SOMETHING, STANDS, with_text
+from closedloop.services.membership import (
+    SAYS_SOMETHING,
+    STANDS,
+    LastWords,
+    merged_into,
+    read_corrections,
+    with_text,
+)
 
 MEMBERS_READ = 5_000
 TEXTS_AT_ONCE = 2_000
+
+_SPLIT_OFF = -1
+"""Stands for the theme that is not there yet."""
 
 Vectors = NDArray[np.float32]
 
@@ -178,26 +188,44 @@ def _walk_label(session: Session, encoder: str, label: int) -> Iterator[tuple[li
         yield [row[0] for row in rows], unpack([row[1] for row in rows])
 
 
-def leaving_contacts(session: Session, plan: SplitPlan, theme: Theme) -> sa.ColumnElement[bool]:
-    """Return the condition on contacts that would leave the theme, the examples not counted.
+def leaving_contacts(session: Session, plan: SplitPlan, theme: Theme) -> list[int]:
+    """Return the contacts that would leave the theme, the examples not counted.
 
-    Those that somebody said belong to it stay.
+    Those that somebody said belong to it, or to what was merged into it, stay.
     """
     parts: list[sa.ColumnElement[bool]] = [Contact.cluster.in_(plan.passed)]
     for source, new in plan.branches:
         parts.append(sa.and_(Contact.cluster == source, with_text(session, plan.leaving[new])))
-    kept_by_text = sa.exists().where(
-        ContactText.contact_id == Contact.id,
-        ThemeCorrection.text_hash == ContactText.text_hash,
-        ThemeCorrection.theme_id == theme.id,
-        ThemeCorrection.belongs,
-        SAYS_SOMETHING,
-        STANDS,
+    leaving = sa.and_(Contact.theme_id == theme.id, sa.or_(*parts))
+    words = LastWords(read_corrections(session))
+    rows = session.execute(
+        sa.select(Contact.id, ContactText.text_hash)
+        .outerjoin(ContactText, sa.and_(ContactText.contact_id == Contact.id, SAYS_SOMETHING))
+        .where(leaving, words.about(session))
     )
-    kept = sa.exists().where(
-        ThemeCorrection.contact_id == Contact.id,
-        ThemeCorrection.theme_id == theme.id,
-        ThemeCorrection.belongs,
-        STANDS,
+    kept = {
+        contact
+        for contact, text_hash in rows
+        if words.place(contact, text_hash, _SPLIT_OFF) != _SPLIT_OFF
+    }
+    return sorted(set(session.scalars(sa.select(Contact.id).where(leaving))) - kept)
+
+
+def strangers_to(session: Session, theme: Theme) -> list[int]:
+    """Return the contacts said not to belong to a theme, nor anywhere else.
+
+    They do not belong to a part of it either.
+    """
+    words = LastWords(read_corrections(session))
+    rows = session.execute(
+        sa.select(ThemeCorrection.contact_id, ThemeCorrection.text_hash)
+        .distinct()
+        .where(
+            ThemeCorrection.theme_id.in_(merged_into(session, theme.id)),
+            ~ThemeCorrection.belongs,
+            STANDS,
+        )
     )
-    return sa.and_(Contact.theme_id == theme.id, sa.or_(*parts), ~kept_by_text, ~kept)
+    return sorted(
+        {contact for contact, said in rows if words.place(contact, said, theme.id) is None}
+    )

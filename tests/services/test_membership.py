@@ -7,6 +7,8 @@ import sqlalchemy as sa
 
 from closedloop.domain.errors import Conflict
 from closedloop.models import Contact, TriageDecision
+from closedloop.services.curation import preview_split
+from closedloop.services.retiring import preview_restore
 from tests.services.test_curation import Site, mixed, site
 
 __all__ = ["mixed", "site"]
@@ -101,3 +103,57 @@ def test_a_merge_that_did_not_note_what_nothing_is_known_of_is_not_guessed_apart
         decision.detail = {**detail, "labels": []}
     with pytest.raises(Conflict, match="is no longer known"):
         site.undo_merge(merge)
+
+
+def _counts(site, preview, **values):
+    with site.database.reading() as session:
+        found = preview(session, k=1, **values)
+    return found.ids, found.contacts
+
+
+def test_restoring_counts_only_what_comes_back(site):
+    out = site.contacts("CARD a0")
+    site.move(out, "Card")  # they do not belong there, retired or not
+    site.move(site.contacts("PIN a0"), "Pin", "Card")
+    held = site.held("Card")
+    site.retire("Card")
+
+    listed, n = _counts(site, preview_restore, theme_id=site.ids["Card"])
+    assert (n, set(out) & set(listed)) == (18, set())
+    site.restore("Card")
+    assert set(places_of(site, listed)) == {site.ids["Card"]}
+    assert site.held("Card") == held
+
+
+def test_restoring_counts_what_came_with_a_theme_that_was_merged_in(site):
+    site.move(site.contacts("CARD a0"), "Card", "Refund")
+    site.merge("Refund", "Pin")
+    n_held = len(site.held("Pin"))
+    site.retire("Pin")
+    assert _counts(site, preview_restore, theme_id=site.ids["Pin"])[1] == n_held == 32
+
+
+def test_a_split_counts_only_what_leaves_where_a_theme_was_merged_in(mixed):
+    ids = mixed.contacts("CARD APPLE")
+    mixed.move(ids[:4], "Card", "Refund")
+    mixed.merge("Refund", "Card")
+
+    given = {"contact_ids": ids[10:14], "maker": mixed.maker}
+    listed, n = _counts(mixed, preview_split, theme_id=mixed.ids["Card"], **given)
+    mixed.split(ids[10:14], "Card", "Apple")
+
+    assert set(places_of(mixed, listed)) == {mixed.ids["Apple"]}
+    assert set(places_of(mixed, ids[:4])) == {mixed.ids["Card"]}
+    with mixed.database.reading() as session:
+        held = sa.select(sa.func.count()).where(Contact.theme_id == mixed.ids["Apple"])
+        assert n == session.scalar(held) > 0
+
+
+def test_who_does_not_belong_to_what_was_merged_in_does_not_join_a_part_of_it(mixed):
+    ids = mixed.contacts("CARD APPLE")
+    mixed.move(ids[:2], "Card")
+    mixed.merge("Card", "Refund")
+
+    mixed.split(ids[10:14], "Refund", "Apple")
+
+    assert places_of(mixed, ids[:2]) == [None, None]
