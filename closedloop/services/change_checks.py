@@ -71,6 +71,51 @@ def check_no_decision_since(session: Session, change: ThemeChange, themes: Colle
             )
 
 
+def check_not_written_since(session: Session, change: ThemeChange, theme: Theme) -> None:
+    """Refuse to take back what was written in a field that a later change or decision wrote in.
+
+    Only what stands counts: it does not matter what the field holds now.
+
+    Raises
+    ------
+    Conflict
+    """
+    fields = {"name", "scenario", "cause"} & change.detail["after"].keys()
+    changes = session.scalars(
+        sa.select(ThemeChange)
+        .where(
+            ThemeChange.id > change.id,
+            ThemeChange.theme_id == theme.id,
+            ThemeChange.kind == ChangeKind.DESCRIBE,
+            ThemeChange.undone_at.is_(None),
+        )
+        .order_by(ThemeChange.id.desc())
+    )
+    for later in changes:
+        for name in sorted(fields & later.detail["after"].keys()):
+            raise Conflict(
+                f"The {name} of {theme.key} was changed again since, by {later.changed_by}. "
+                "Undo that change first."
+            )
+    decisions = session.scalars(
+        sa.select(TriageDecision)
+        .where(
+            TriageDecision.id > change.detail["last_decision"],
+            TriageDecision.theme_id == theme.id,
+            TriageDecision.undone_at.is_(None),
+        )
+        .order_by(TriageDecision.id.desc())
+    )
+    for decision in decisions:
+        after = decision.detail["after"]
+        for name in sorted(fields & after.keys()):
+            if after[name] != decision.before[name]:
+                raise Conflict(
+                    f"The {name} of {theme.key} was changed again since, when it was "
+                    f"{DONE[decision.decision]} by {decision.decided_by}. Undo that decision first."
+                )
+
+
 def check_no_action(session: Session, theme: Theme, so: str) -> None:
     """Refuse when an action was proposed for a theme; `so` says what cannot be done.
 

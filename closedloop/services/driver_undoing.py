@@ -59,13 +59,13 @@ def _undo_themes(session: Session, change: DriverChange, by: Actor) -> list[Them
     stood = {row[0]: (row[1], row[2]) for row in change.detail.get("themes", ())}
     query = sa.select(Theme).where(Theme.id.in_(stood)).order_by(Theme.id).with_for_update()
     themes = list(session.scalars(query.execution_options(populate_existing=True)))
-    now = change.other_id if change.kind is Kind.MERGE else change.driver_id
-    if change.kind is Kind.RETIRE:
-        now = None
-    for theme in themes:
-        if theme.driver_id != now:
+    for later in _standing_since(session, change):
+        moved = stood.keys() & {row[0] for row in later.detail.get("themes", ())}
+        if moved:
+            key = session.get_one(Theme, min(moved)).key
             raise Conflict(
-                f"{theme.key} was put under another contact driver since. Undo that change first."
+                f"{key} was put under another contact driver since, by {later.changed_by}. "
+                "Undo that change first."
             )
     _check_homes(session, {driver for driver, _ in stood.values() if driver is not None})
     for theme in themes:
@@ -77,6 +77,14 @@ def _undo_themes(session: Session, change: DriverChange, by: Actor) -> list[Them
             )
     session.flush()  # what is checked next counts themes
     return themes
+
+
+def _standing_since(session: Session, change: DriverChange) -> list[DriverChange]:
+    """Return the changes made after one that nobody took back, the newest first."""
+    query = sa.select(DriverChange).where(
+        DriverChange.id > change.id, DriverChange.undone_at.is_(None)
+    )
+    return list(session.scalars(query.order_by(DriverChange.id.desc())))
 
 
 def _check_homes(session: Session, driver_ids: Collection[int]) -> None:
@@ -109,8 +117,12 @@ def _undo_create(session: Session, change: DriverChange, by: Actor) -> None:
 def _undo_rename(session: Session, change: DriverChange, by: Actor) -> None:
     del by
     driver = _own_driver(session, change)
-    if driver.name != change.detail["after"]:
-        raise Conflict(f"{driver.key} was renamed again since. Undo that change first.")
+    for later in _standing_since(session, change):
+        if later.kind is Kind.RENAME and later.driver_id == driver.id:
+            raise Conflict(
+                f"{driver.key} was renamed again since, by {later.changed_by}. "
+                "Undo that change first."
+            )
     before = change.detail["before"]
     check_name_free(session, driver, before["name"])
     driver.name, driver.is_named_by_person = before["name"], before["is_named_by_person"]

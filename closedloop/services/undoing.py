@@ -28,6 +28,7 @@ from closedloop.services.change_checks import (
     check_no_action,
     check_no_change_since,
     check_no_decision_since,
+    check_not_written_since,
     themes_of,
 )
 from closedloop.services.decisions import status_in_words
@@ -233,11 +234,7 @@ def _undo_restore(it: _Undoing) -> None:
 def _undo_describe(it: _Undoing) -> None:
     change, theme = it.change, it.theme
     before, after = change.detail["before"], change.detail["after"]
-    for name in ("name", "scenario", "cause"):
-        if name in after and getattr(theme, name) != after[name]:
-            raise Conflict(
-                f"The {name} of {theme.key} was changed again since. Undo that change first."
-            )
+    check_not_written_since(it.session, change, theme)
     for name, value in before.items():
         if name != "status":
             setattr(theme, name, value)

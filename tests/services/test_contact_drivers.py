@@ -214,3 +214,25 @@ def test_many_themes_move_only_when_their_number_was_typed(session, actor, drive
             move_themes(session, theme_ids=ids, to_id=drivers[0].id, by=actor, typed_count=typed)
     change = move_themes(session, theme_ids=ids, to_id=drivers[0].id, by=actor, typed_count=101)
     assert change.themes == 101
+
+
+def test_changes_taken_back_in_any_order_get_nowhere_stuck(session, actor, drivers, themes):
+    money, parcels = drivers
+    before = state_of(session)
+    there = [money, parcels, money, parcels]
+    moves = [
+        move_themes(session, theme_ids=[themes[0].id], to_id=to.id, by=actor).id
+        for to in (parcels, money, parcels)
+    ]
+    names = []
+    for name in ("Bills", "Fees", "Bills"):
+        rename_driver(session, driver_id=money.id, name=name, by=actor)
+        names.append(session.scalar(sa.text("SELECT max(id) FROM driver_changes")))
+    for early in (moves[0], names[0], moves[1], names[1]):
+        with pytest.raises(Conflict, match=f"since, by {actor.name}. Undo that change first"):
+            undo_driver_change(session, change_id=early, by=actor)
+    for at in (2, 1, 0):
+        undo_driver_change(session, change_id=moves[at], by=actor)
+        assert themes[0].driver_id == there[at].id
+        undo_driver_change(session, change_id=names[at], by=actor)
+    assert state_of(session) == before

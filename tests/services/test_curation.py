@@ -43,11 +43,17 @@ from closedloop.services.themes import (
     discover_themes,
     rename_theme,
 )
-from closedloop.services.triage import dismiss_candidate, merge_themes, undo_decision
+from closedloop.services.triage import (
+    accept_candidate,
+    dismiss_candidate,
+    merge_themes,
+    undo_decision,
+)
 from closedloop.services.undoing import undo_change
 from tests.factories.histories import add_contacts, rows_of, theme_named, themes_by_topic
 from tests.factories.theme_maker import Discoverer, make_maker
 from tests.factories.themes import make_action, make_theme
+from tests.services.test_triage import answers
 
 TABLES = (Contact, ContactLink, DailyRollup, DailySlice, ThemeStats)
 
@@ -602,6 +608,34 @@ def test_descriptions_can_be_taken_back_until_they_change_again(site, actor):
         site.undo(change)
     assert site.snapshot() == before
     assert not site.theme("Card").is_named_by_person
+
+
+def test_names_taken_back_in_any_order_get_nowhere_stuck(site, actor):
+    before = site.snapshot()
+    changes = []
+    for name in ("Cards", "Lost cards", "Cards"):
+        with site.database.transaction() as session:
+            rename_theme(session, theme_id=site.ids["Card"], name=name, by=actor)
+            changes.append(session.scalar(sa.select(sa.func.max(ThemeChange.id))))
+    for early in changes[:2]:
+        with pytest.raises(Conflict, match="changed again since, by Priya Nair"):
+            site.undo(early)
+    for change in reversed(changes):
+        site.undo(change)
+    assert site.snapshot() == before
+
+
+def test_a_name_that_a_decision_gave_since_is_not_overwritten(site, actor):
+    with site.database.transaction() as session:
+        rename_theme(session, theme_id=site.ids["Card"], name="Cards", by=actor)
+        change = session.scalar(sa.select(sa.func.max(ThemeChange.id)))
+        given = answers(session, name="Post")
+        decision = accept_candidate(session, theme_id=site.ids["Card"], by=actor, **given).id
+    with pytest.raises(Conflict, match="when it was accepted by Priya Nair"):
+        site.undo(change)
+    site.undo_merge(decision)
+    site.undo(change)
+    assert site.theme("Card").name == "Card"
 
 
 def test_every_change_writes_events_and_rows_that_name_who(site, actor):
