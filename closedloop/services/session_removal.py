@@ -27,6 +27,7 @@ from closedloop.models import (
     ThemeEvidence,
 )
 from closedloop.services.bulk import in_portions
+from closedloop.services.correction_rows import hand_over
 from closedloop.services.intake import gaps_of
 from closedloop.services.sessions import (
     PART_FIELDS,
@@ -75,8 +76,12 @@ class Removed:
 
 
 def delete_contacts(session: Session, ids: Collection[int]) -> None:
-    """Delete contacts with their links, words, earlier versions, messages and quotes."""
+    """Delete contacts with their links, words, earlier versions, messages and quotes.
+
+    What people said of one is kept for others that say the same words.
+    """
     for portion in in_portions(ids, IDS_AT_ONCE):
+        hand_over(session, portion)
         for table in (_links, _texts, _versions, _evidence, _messages):
             session.execute(sa.delete(table).where(table.c.contact_id.in_(portion)))
         session.execute(sa.delete(_contacts).where(_contacts.c.id.in_(portion)))

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from closedloop.models import ContactText, ContactVersion, EncodedText, ThemeEvidence
 from closedloop.services.bulk import in_portions
+from closedloop.services.correction_rows import put_down_by_contact
 from closedloop.services.run_records import forget_texts
 
 IDS_AT_ONCE = 1_000
@@ -46,10 +47,11 @@ def overwrite_deleted(session: Session) -> None:
 def remove_texts(session: Session, contact_ids: Collection[int]) -> RemovedTexts:
     """Delete texts of contacts, quotes of them, and vectors that no text is left for.
 
-    The contacts stay, with their theme.
+    The contacts stay, with their theme, and with what people said of their words.
     """
     removed = RemovedTexts()
     for ids in in_portions(sorted(contact_ids), IDS_AT_ONCE):
+        put_down_by_contact(session, ids)
         quotes = session.execute(
             sa.delete(_evidence)
             .where(_evidence.c.contact_id.in_(ids))

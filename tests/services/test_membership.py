@@ -6,9 +6,12 @@ import pytest
 import sqlalchemy as sa
 
 from closedloop.domain.errors import Conflict
-from closedloop.models import Contact, TriageDecision
+from closedloop.models import Contact, ThemeCorrection, TriageDecision
 from closedloop.services.curation import preview_split
 from closedloop.services.retiring import preview_restore
+from closedloop.services.session_removal import delete_contacts
+from closedloop.services.text_removal import remove_texts
+from tests.factories.histories import add_contacts
 from tests.services.test_curation import Site, mixed, site
 
 __all__ = ["mixed", "site"]
@@ -157,3 +160,60 @@ def test_who_does_not_belong_to_what_was_merged_in_does_not_join_a_part_of_it(mi
     mixed.split(ids[10:14], "Refund", "Apple")
 
     assert places_of(mixed, ids[:2]) == [None, None]
+
+
+def _say_again(site, settings):
+    """Move two contacts, let two more say their words; return both pairs."""
+    ids = site.contacts("CARD a0")
+    move = site.move(ids, "Card", "Refund")
+    add_contacts(site.database, settings, {"CARD": 1}, tag="a")
+    site.assign()
+    later = sorted(set(site.contacts("CARD a0")) - set(ids))
+    assert places_of(site, later) == [site.ids["Refund"]] * 2
+    return move, ids, later
+
+
+def test_deleting_a_contact_leaves_what_was_said_to_others_with_the_same_words(site, settings):
+    move, ids, later = _say_again(site, settings)
+
+    with site.database.transaction() as session:
+        delete_contacts(session, ids)
+
+    site.assign(everything=True)
+    assert places_of(site, later) == [site.ids["Refund"]] * 2
+    site.undo(move)
+    assert places_of(site, later) == [site.ids["Card"]] * 2
+
+
+def test_deleting_all_who_said_some_words_deletes_what_was_said_of_them(site, settings):
+    _, ids, later = _say_again(site, settings)
+    with site.database.transaction() as session:
+        delete_contacts(session, [*ids, *later])
+    with site.database.reading() as session:
+        assert session.scalars(sa.select(ThemeCorrection.id)).all() == []
+
+
+def test_who_was_placed_by_words_that_expired_goes_along_with_a_merge_and_back(site, settings):
+    move, _, later = _say_again(site, settings)
+    with site.database.transaction() as session:
+        remove_texts(session, later)
+    before = site.snapshot()
+
+    site.undo_merge(site.merge("Refund", "Pin"))
+    assert site.snapshot() == before
+    site.discover()
+    assert places_of(site, later) == [site.ids["Refund"]] * 2
+    site.undo(move)
+    assert site.ids["Refund"] not in places_of(site, later)
+
+
+def test_undoing_a_move_takes_back_who_was_placed_by_words_that_expired(site, settings):
+    move, ids, later = _say_again(site, settings)
+    with site.database.transaction() as session:
+        remove_texts(session, later)
+
+    again = site.move(ids, "Refund", "Pin")
+    site.undo(again)
+    assert places_of(site, [*ids, *later]) == [site.ids["Refund"]] * 4
+    site.undo(move)
+    assert places_of(site, [*ids, *later]) == [site.ids["Card"]] * 4

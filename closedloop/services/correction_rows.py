@@ -1,0 +1,107 @@
+"""What people said about contacts outlives contacts that are deleted and texts that expire.
+
+A correction is put down for one contact, and means all that say its words. So it must not go
+with that contact while others say them, and must not be lost to the others once theirs are gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.models import ContactText, ThemeCorrection
+
+_STANDS = ThemeCorrection.taken_back_at.is_(None)
+_SAYS_SOMETHING = ContactText.issue_text != ""
+_SAID = (
+    ThemeCorrection.text_hash,
+    ThemeCorrection.theme_id,
+    ThemeCorrection.belongs,
+    ThemeCorrection.change_id,
+)
+
+
+def hand_over(session: Session, contact_ids: Collection[int]) -> None:
+    """Put what was said of contacts that will be deleted down for others with the same words.
+
+    Parameters
+    ----------
+    contact_ids : collection of int
+        Few enough for one statement.
+    """
+    rows = session.execute(
+        sa.select(ThemeCorrection.id, *_SAID)
+        .where(
+            ThemeCorrection.contact_id.in_(contact_ids), _STANDS, ThemeCorrection.text_hash != ""
+        )
+        .order_by(ThemeCorrection.id)
+    ).all()
+    if not rows:
+        return
+    hashes = sorted({row.text_hash for row in rows})
+    others = session.execute(
+        sa.select(*_SAID)
+        .distinct()
+        .where(
+            ThemeCorrection.text_hash.in_(hashes),
+            ThemeCorrection.contact_id.not_in(contact_ids),
+            _STANDS,
+        )
+    )
+    kept = {tuple(other) for other in others}
+    heirs = session.execute(
+        sa.select(ContactText.text_hash, sa.func.min(ContactText.contact_id))
+        .where(
+            ContactText.text_hash.in_(hashes),
+            ContactText.contact_id.not_in(contact_ids),
+            _SAYS_SOMETHING,
+        )
+        .group_by(ContactText.text_hash)
+    )
+    heir_of = {row[0]: row[1] for row in heirs}
+    for number, *said in rows:
+        if said[0] in heir_of and tuple(said) not in kept:
+            kept.add(tuple(said))
+            session.execute(
+                sa.update(ThemeCorrection)
+                .where(ThemeCorrection.id == number)
+                .values(contact_id=heir_of[said[0]])
+                .execution_options(synchronize_session=False)
+            )
+
+
+def put_down_by_contact(session: Session, contact_ids: Collection[int]) -> None:
+    """Put what was said of the words of contacts, which will be removed, down for each of them.
+
+    With the same change, so that taking that back takes these back, too. Contacts about which
+    something was said themselves have theirs already.
+
+    Parameters
+    ----------
+    contact_ids : collection of int
+        Few enough for one statement.
+    """
+    own = sa.exists().where(ThemeCorrection.contact_id == ContactText.contact_id, _STANDS)
+    of_words = sa.exists().where(ThemeCorrection.text_hash == ContactText.text_hash, _STANDS)
+    found = session.execute(
+        sa.select(ContactText.contact_id, ContactText.text_hash)
+        .where(ContactText.contact_id.in_(contact_ids), _SAYS_SOMETHING, of_words, ~own)
+        .order_by(ContactText.contact_id)
+    ).all()
+    if not found:
+        return
+    said = session.execute(
+        sa.select(*_SAID, ThemeCorrection.said_by, ThemeCorrection.said_at)
+        .where(ThemeCorrection.text_hash.in_({row.text_hash for row in found}), _STANDS)
+        .group_by(*_SAID, ThemeCorrection.said_by, ThemeCorrection.said_at)
+        .order_by(sa.func.max(ThemeCorrection.id))
+    ).mappings()
+    rows = [
+        {**one, "contact_id": contact}
+        for one in said.all()
+        for contact, text_hash in found
+        if text_hash == one["text_hash"]
+    ]
+    session.execute(sa.insert(ThemeCorrection), rows)
