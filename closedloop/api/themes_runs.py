@@ -23,7 +23,6 @@ from closedloop.services.parts_previews import preview_acceptance, queue_seen
 from closedloop.services.run_choices import (
     decline_chosen,
     preview_parts,
-    queue_acceptance,
     queue_look,
 )
 
@@ -49,8 +48,8 @@ class PartsIn(PartsAsked, Confirmed):
 
     exact: bool = Field(
         False,
-        description="`expected_count` counts contacts of the whole history, as `parts/contacts` "
-        "does, and not those read; the job moves so many, or none.",
+        description="Says nothing any more: `expected_count` always counts contacts of the whole "
+        "history, as `parts/contacts` does, and the job moves so many, or none.",
     )
 
 
@@ -118,7 +117,9 @@ class PartsPreview(Out):
     """What taking parts over would do; nothing was changed."""
 
     parts: list[PartOut]
-    contacts: int = Field(description="Contacts read that would change their theme.")
+    contacts: int = Field(
+        description="Contacts of the whole history that would change their theme."
+    )
     needs_expected_count: bool
 
 
@@ -230,12 +231,14 @@ _PARTS_REFUSED = {
 @bp.output(PartsPreview)
 @needs("themes.curate", WRITE)
 def preview_parts_view(run_id: int, sent: PartsAsked) -> PartsPreview:
-    """Count the contacts read that would change their theme; nothing is changed."""
+    """Count the contacts of the whole history that would move; nothing is changed."""
     chosen = preview_parts(db.session, run_id=run_id, part_ids=sent.parts)
+    k = current_settings().privacy_k
+    found = preview_acceptance(db.session, run_id=run_id, part_ids=sent.parts, k=k)
     return PartsPreview(
         parts=[_part_out(part) for part in chosen.parts],
-        contacts=chosen.moves,
-        needs_expected_count=must_type_count(chosen.moves),
+        contacts=found.contacts,
+        needs_expected_count=must_type_count(found.contacts),
     )
 
 
@@ -259,16 +262,16 @@ def list_parts_contacts_view(run_id: int, sent: PartsAsked, asked: ListedQuery) 
 @needs("themes.curate", WRITE)
 def accept_parts_view(run_id: int, sent: PartsIn) -> Queued:
     """Queue the job that takes them over, all or none; the whole history is assigned anew."""
-    given: dict[str, Any] = {
-        "run_id": run_id,
-        "part_ids": sent.parts,
-        "typed_count": sent.expected_count,
-    }
     with db.transaction() as session:
-        if sent.exact:
-            settings = current_settings()
-            return queued(queue_seen(session, settings=settings, by=api_actor(), **given))
-        return queued(queue_acceptance(session, by=api_actor(), **given))
+        job = queue_seen(
+            session,
+            settings=current_settings(),
+            run_id=run_id,
+            part_ids=sent.parts,
+            typed_count=sent.expected_count,
+            by=api_actor(),
+        )
+        return queued(job)
 
 
 @bp.post(f"{_RUN}/parts/decline")

@@ -23,8 +23,8 @@ from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE
 from closedloop.domain.runs import PartKind
 from closedloop.queries.runs import PartRow, RunPage, RunRow, get_run, list_runs
-from closedloop.services.parts_previews import preview_acceptance
-from closedloop.services.run_choices import check_count_of_parts, find_run_of
+from closedloop.services.parts_previews import agree_to_parts, preview_acceptance
+from closedloop.services.run_choices import find_run_of
 from closedloop.services.run_parts import accept_parts, decline_parts
 
 
@@ -76,13 +76,13 @@ def run(run_id: int, instance: Path | None, as_json: bool) -> None:
     "--count",
     type=NUMBER,
     default=None,
-    help=f"Contacts that will move, all parts together; needed above {COUNT_TO_TYPE_ABOVE}.",
+    help=f"Contacts of the whole history that will move; needed above {COUNT_TO_TYPE_ABOVE}.",
 )
 @click.option(
     "--exact",
     type=NUMBER,
     default=None,
-    help="Instead: contacts of the whole history that will move, as --look counts them.",
+    help="The same, without counting them once more before it begins.",
 )
 @click.option("--look", is_flag=True, help="Only show which contacts of the whole history move.")
 @instance_option
@@ -103,7 +103,13 @@ def accept(
         return
     if exact is None:
         with site.database.reading() as session:
-            check_count_of_parts(session, part_ids=parts, typed_count=count)
+            exact = agree_to_parts(
+                session,
+                run_id=find_run_of(session, parts),
+                part_ids=parts,
+                typed_count=count,
+                k=site.settings.privacy_k,
+            )
     with Ticker() as ticker:
         done = accept_parts(
             site.database.transaction,

@@ -104,34 +104,59 @@ def queue_seen(
     by: Actor,
     maker: ThemeMaker | None = None,
 ) -> Job:
-    """Queue the job that takes parts over, once somebody has seen every contact that moves.
+    """Queue the job that takes parts over and assigns the whole history anew.
 
     Parameters
     ----------
     settings : Settings
-    run_id, part_ids, maker
+    run_id, part_ids, typed_count, maker
+        As for `agree_to_parts`; the job moves so many contacts, or none.
+    by : Actor
+
+    Raises
+    ------
+    Invalid, NotFound, Conflict
+        As for `agree_to_parts`.
+    """
+    count = agree_to_parts(
+        session,
+        run_id=run_id,
+        part_ids=part_ids,
+        typed_count=typed_count,
+        k=settings.privacy_k,
+        maker=maker,
+    )
+    return queue_acceptance(session, run_id=run_id, part_ids=part_ids, exact_count=count, by=by)
+
+
+def agree_to_parts(
+    session: Session,
+    *,
+    run_id: int,
+    part_ids: Collection[int],
+    typed_count: int | None,
+    k: int,
+    maker: ThemeMaker | None = None,
+) -> int:
+    """Return how many contacts taking parts over will move, held against what was typed.
+
+    Not the contacts read alone: a run may read some of many, and each repeated text once.
+
+    Parameters
+    ----------
+    run_id, part_ids, k, maker
         As for `preview_acceptance`.
     typed_count : int or None
-        Contacts that will move; asked for above `COUNT_TO_TYPE_ABOVE`. The job moves so many, or
-        none.
-    by : Actor
+        Contacts of the whole history that will move; asked for above `COUNT_TO_TYPE_ABOVE`.
 
     Raises
     ------
     Invalid, NotFound, Conflict
         As for `preview_acceptance`, and if another number was typed.
     """
-    chosen = _chosen(session, run_id, part_ids)
-    preview = _look(session, chosen, settings.privacy_k, maker)
+    preview = _look(session, _chosen(session, run_id, part_ids), k, maker)
     check_typed_count(preview.contacts, typed_count, to_do="accept these parts")
-    return queue_acceptance(
-        session,
-        run_id=run_id,
-        part_ids=part_ids,
-        typed_count=None,
-        exact_count=preview.contacts,
-        by=by,
-    )
+    return preview.contacts
 
 
 def _moving(session: Session, plan: PartsPlan, mergers: Mapping[int, int]) -> Iterator[int]:

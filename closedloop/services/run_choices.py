@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.audit import Actor
-from closedloop.domain.curation import check_typed_count
 from closedloop.domain.errors import Conflict, Invalid, NotFound
 from closedloop.domain.jobs import JobKind
 from closedloop.domain.runs import PartState
@@ -23,14 +21,9 @@ from closedloop.services.run_parts import decline_parts
 
 @dataclass(frozen=True)
 class ChosenParts:
-    """Parts of one run that wait for a decision, and the contacts read whose theme would change."""
+    """Parts of one run that wait for a decision."""
 
     parts: tuple[PartRow, ...]
-
-    @property
-    def moves(self) -> int:
-        """Contacts that would move, all parts together."""
-        return sum(part.would_move for part in self.parts)
 
 
 def queue_look(session: Session, *, finer: int = 0, by: Actor) -> Job:
@@ -51,7 +44,7 @@ def queue_look(session: Session, *, finer: int = 0, by: Actor) -> Job:
 
 
 def preview_parts(session: Session, *, run_id: int, part_ids: Collection[int]) -> ChosenParts:
-    """Return what taking parts of a run over would do; changes nothing.
+    """Return parts of a run that somebody may decide about; changes nothing.
 
     Raises
     ------
@@ -101,9 +94,8 @@ def queue_acceptance(
     *,
     run_id: int,
     part_ids: Collection[int],
-    typed_count: int | None,
+    exact_count: int,
     by: Actor,
-    exact_count: int | None = None,
 ) -> Job:
     """Queue the job that takes parts of a run over and assigns the whole history anew.
 
@@ -111,44 +103,19 @@ def queue_acceptance(
     ----------
     run_id : int
     part_ids : collection of int
-    typed_count : int or None
-        Contacts read that will move; asked for above `COUNT_TO_TYPE_ABOVE`.
+    exact_count : int
+        Contacts of the whole history that will move, as `preview_acceptance` counts them; the
+        job moves so many or none.
     by : Actor
-    exact_count : int, optional
-        Contacts of the whole history that will move, as `preview_acceptance` counts them; it
-        stands for the other number, and the job moves so many or none.
 
     Raises
     ------
-    Invalid
-        Also if the number is asked for and another one was typed.
-    NotFound, Conflict
+    Invalid, NotFound, Conflict
         As for `preview_parts`.
     """
     chosen = preview_parts(session, run_id=run_id, part_ids=part_ids)
-    arguments: dict[str, Any] = {"parts": sorted(part.id for part in chosen.parts)}
-    if exact_count is None:
-        check_typed_count(chosen.moves, typed_count, to_do="accept these parts")
-    else:
-        arguments["count"] = exact_count
+    arguments = {"parts": sorted(part.id for part in chosen.parts), "count": exact_count}
     return queue_job(session, kind=JobKind.ASSIGN_THEMES, arguments=arguments, by=by)
-
-
-def check_count_of_parts(
-    session: Session, *, part_ids: Collection[int], typed_count: int | None
-) -> None:
-    """Refuse to take parts over at once unless the number that moves was typed, where it is asked.
-
-    What else is wrong with them, taking them over says.
-
-    Raises
-    ------
-    Invalid
-    """
-    moves = sa.select(sa.func.sum(RunPart.would_move)).where(
-        RunPart.id.in_(sorted(set(part_ids))), RunPart.state == PartState.PROPOSED
-    )
-    check_typed_count(session.scalar(moves) or 0, typed_count, to_do="accept these parts")
 
 
 def decline_chosen(

@@ -9,7 +9,7 @@ from typing import Any
 from flask import flash, render_template, request, url_for
 from werkzeug import Response
 
-from closedloop.domain.curation import must_type_count
+from closedloop.domain.curation import COUNT_TO_TYPE_ABOVE
 from closedloop.domain.errors import Conflict, Invalid
 from closedloop.domain.runs import RULE, PartState
 from closedloop.domain.themes import FINENESS
@@ -24,7 +24,7 @@ from closedloop.queries.runs import (
     list_runs,
 )
 from closedloop.services.parts_previews import preview_acceptance, queue_seen
-from closedloop.services.run_choices import decline_chosen, queue_acceptance
+from closedloop.services.run_choices import decline_chosen
 from closedloop.web.asked import older_page, row_id, typed_count
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
@@ -96,10 +96,10 @@ def parts_contacts(run_id: int) -> str:
     return _contacts_page(run_id, _chosen(request.args), request.args, {})
 
 
-@bp.post("/runs/<int:run_id>/parts/accept-seen")
+@bp.post("/runs/<int:run_id>/parts/accept")
 @requires("themes.curate")
-def accept_seen_parts(run_id: int) -> Response | tuple[str, int]:
-    """Queue the taking over of parts by somebody who saw all that moves."""
+def accept_run_parts(run_id: int) -> Response | tuple[str, int]:
+    """Queue the taking over of parts; where many contacts move, list them and ask their number."""
     chosen = _chosen(request.form)
     try:
         with db.transaction() as session:
@@ -117,25 +117,6 @@ def accept_seen_parts(run_id: int) -> Response | tuple[str, int]:
     except Conflict as refusal:
         errors = {"contacts": refusal.sentence}
         return _contacts_page(run_id, chosen, request.form, errors), 409
-    return see_other(url_for("jobs.show", job_id=job_id))
-
-
-@bp.post("/runs/<int:run_id>/parts/accept")
-@requires("themes.curate")
-def accept_run_parts(run_id: int) -> Response | tuple[str, int]:
-    """Queue the taking over of parts; the whole history is assigned anew."""
-    chosen = _chosen(request.form)
-    try:
-        with db.transaction() as session:
-            job_id = queue_acceptance(
-                session,
-                run_id=run_id,
-                part_ids=chosen,
-                typed_count=typed_count(),
-                by=current_actor(),
-            ).id
-    except (Conflict, Invalid) as refusal:
-        return _refused(run_id, chosen, refusal)
     return see_other(url_for("jobs.show", job_id=job_id))
 
 
@@ -167,13 +148,12 @@ def _refused(run_id: int, chosen: list[int], refusal: Conflict | Invalid) -> tup
 def _parts_page(run_id: int, chosen: list[int], errors: dict[str, str] | None = None) -> str:
     named = list_parts(db.session, run_id, chosen)
     found = [part for part in named if part.state is PartState.PROPOSED]
-    moves = sum(part.would_move for part in found)
     return render_template(
         "themes/run_parts.html",
         run=get_run(db.session, run_id).run,
         parts=found,
-        moves=moves,
-        asks=must_type_count(moves),
+        moves=sum(part.would_move for part in found),
+        asks_above=COUNT_TO_TYPE_ABOVE,
         errors=errors or {},
     )
 

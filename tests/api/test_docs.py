@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from closedloop.domain.clock import as_if
+from closedloop.domain.runs import PartKind
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import AuditEvent
 from tests.factories.accounts import make_department
@@ -80,7 +81,9 @@ def site(session):
     for theme in (*themes, candidate):
         make_stats(session, theme)
     make_evidence(session, themes[0], contacts[2])
-    make_part(session, make_run(session), themes[0], would_move=60)
+    told = {"into": themes[0].id, "join": 0, "leave": 0}
+    values = {"kind": PartKind.MERGED, "contacts": 3, "would_move": 1, "score": 0.9}
+    make_part(session, make_run(session), themes[1], detail=told, **values)
     make_emerging(session, contacts[12:])
     session.commit()
 

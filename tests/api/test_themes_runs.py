@@ -9,6 +9,7 @@ from closedloop.domain.jobs import JobKind
 from closedloop.domain.runs import PartKind, PartState
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import Job, RunPart
+from tests.factories.contacts import make_contact
 from tests.factories.run_sites import Site
 from tests.factories.runs import make_labels, make_part, make_run
 from tests.factories.themes import make_theme
@@ -88,17 +89,22 @@ def test_a_look_may_be_finer_or_coarser(api, session):
 
 
 def test_parts_are_looked_at_and_accepted_with_their_number(api, session, run, theme):
-    parts = [make_part(session, run, theme, would_move=n).id for n in (60, 41)]
+    pin = make_theme(session, ThemeStatus.TRIAGED, name="PIN blocked")
+    for _ in range(101):
+        make_contact(session, theme_id=pin.id)
+    part = make_part(session, run, pin, kind=PartKind.MERGED, detail={"into": theme.id})
+    parts = [part.id]  # of the 101, the run read 60
     url = f"/themes/runs/{run.id}/parts"
 
     seen = api.send(f"{url}/preview", {"parts": parts})
     assert (seen["contacts"], seen["needs_expected_count"]) == (101, True)
-    problem = api.problem(f"{url}/accept", 422, "POST", json={"parts": parts})
-    assert "Type 101 to accept these parts" in problem["errors"]["expected_count"]
+    for more in ({}, {"expected_count": 60}):
+        problem = api.problem(f"{url}/accept", 422, "POST", json={"parts": parts, **more})
+        assert "Type 101 to accept these parts" in problem["errors"]["expected_count"]
     assert jobs(session) == []
     job = api.send(f"{url}/accept", {"parts": parts, "expected_count": 101}, 202)
 
-    assert session.get(Job, job["id"]).arguments == {"parts": parts}
+    assert session.get(Job, job["id"]).arguments == {"parts": parts, "count": 101}
     assert session.get(Job, job["id"]).queued_by == api.user.name
 
 

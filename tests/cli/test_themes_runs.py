@@ -10,6 +10,7 @@ from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.runs import PartKind, PartState
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import RunPart, Theme
+from tests.factories.contacts import make_contact
 from tests.factories.run_sites import Site
 from tests.factories.runs import make_part, make_run
 from tests.factories.themes import make_theme
@@ -59,7 +60,11 @@ def test_accepting_and_declining_decide(run_on_new, vanished):
 def test_more_than_a_hundred_contacts_need_their_number(run_on_new, vanished):
     _, theme, part = vanished
     with run_on_new.database.transaction() as session:
-        session.get_one(RunPart, part.id).would_move = 101
+        merged = session.get_one(RunPart, part.id)
+        into = make_theme(session, ThemeStatus.TRIAGED, name="PIN and card")
+        merged.kind, merged.detail = PartKind.MERGED, {**merged.detail, "into": into.id}
+        for _ in range(101):
+            make_contact(session, theme_id=theme.id)
     for more in ((), ("--count", "100")):
         said = run_on_new("themes", "accept", str(part.id), *more, code=1).output
         assert "Type 101 to accept these parts" in said
@@ -69,7 +74,7 @@ def test_more_than_a_hundred_contacts_need_their_number(run_on_new, vanished):
     run_on_new("themes", "accept", str(part.id), "--count", "101")
 
     with run_on_new.database.reading() as session:
-        assert session.get_one(Theme, theme.id).status is ThemeStatus.RETIRED
+        assert session.get_one(Theme, theme.id).status is ThemeStatus.MERGED
 
 
 def test_what_would_move_is_looked_at_and_accepted_by_its_number(run_on_new, settings):
@@ -96,5 +101,5 @@ def test_what_cannot_be_done_is_one_sentence(run_on_new, vanished):
     _, _, part = vanished
     run_on_new("themes", "decline", str(part.id))
     again = run_on_new("themes", "accept", str(part.id), code=1)
-    assert "declined already" in again.output
+    assert "has decided about one of these parts" in again.output
     assert "There is no run 99" in run_on_new("themes", "run", "99", code=1).output

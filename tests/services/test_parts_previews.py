@@ -171,6 +171,28 @@ def test_another_number_than_the_one_agreed_to_changes_nothing(site):
     assert theme_named(site.database, "Card+Lost").status is ThemeStatus.CANDIDATE
 
 
+def test_contacts_the_run_did_not_read_count_for_the_number_that_is_asked_for(site):
+    site.add(CARD=60, PIN=100)
+    site.discover("CARD", "PIN")
+    site.keep("Card")
+    site.add(LOST=25)
+    add_contacts(site.database, site.settings, {"LOST": 100}, tag="once", contacts_each=1)
+    site.discover("CARD+LOST", "PIN")
+    (grew,) = site.parts(kind=PartKind.GREW)
+    assert grew.would_move == 50  # repeat contacts are read
+
+    with site.database.transaction() as session, pytest.raises(Invalid, match="Type 150 to"):
+        queue_seen(
+            session,
+            settings=site.settings,
+            run_id=grew.run_id,
+            part_ids=[grew.id],
+            typed_count=None,
+            by=site.actor,
+            maker=site.maker_of(),
+        )
+
+
 def test_who_saw_all_of_them_types_their_number_above_a_hundred(site, monkeypatch):
     monkeypatch.setattr("closedloop.domain.curation.COUNT_TO_TYPE_ABOVE", 11)
     grew = grow(site)

@@ -1,4 +1,4 @@
-"""Choosing among the parts of a run: what may be chosen, and the number that must be typed."""
+"""Choosing among the parts of a run: what may be chosen, and what is queued."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from closedloop.domain.errors import Conflict, Invalid, NotFound
 from closedloop.domain.runs import PartState
 from closedloop.domain.themes import ThemeStatus
-from closedloop.models import AuditEvent, Job, RunPart
+from closedloop.models import AuditEvent, RunPart
 from closedloop.services.run_choices import decline_chosen, preview_parts, queue_acceptance
 from tests.factories.runs import make_part, make_run
 from tests.factories.themes import make_theme
@@ -21,33 +21,19 @@ def run(session):
 
 @pytest.fixture
 def parts(session, run):
-    """Three parts that wait; together they would move 101 contacts."""
+    """Three parts that wait."""
     theme = make_theme(session, ThemeStatus.TRIAGED)
     return [make_part(session, run, theme, would_move=n).id for n in (60, 40, 1)]
 
 
-def accept(session, run, parts, actor, typed=None):
-    return queue_acceptance(session, run_id=run.id, part_ids=parts, typed_count=typed, by=actor)
+def accept(session, run, parts, actor):
+    return queue_acceptance(session, run_id=run.id, part_ids=parts, exact_count=7, by=actor)
 
 
-def test_the_preview_adds_up_what_would_move(session, run, parts):
-    assert preview_parts(session, run_id=run.id, part_ids=parts).moves == 101
-    assert preview_parts(session, run_id=run.id, part_ids=parts[1:] * 2).moves == 41
+def test_the_job_is_told_the_parts_and_the_number_that_moves(session, run, parts, actor):
+    job = accept(session, run, [*parts[:2], parts[0]], actor)
 
-
-def test_up_to_a_hundred_no_number_is_asked_for(session, run, parts, actor):
-    job = accept(session, run, parts[:2], actor)
-
-    assert job.arguments == {"parts": parts[:2]}
-
-
-def test_above_a_hundred_only_the_right_number_queues(session, run, parts, actor):
-    for typed in (None, 100):
-        with pytest.raises(Invalid, match="Type 101 to accept these parts"):
-            accept(session, run, parts, actor, typed)
-    assert session.scalar(sa.select(sa.func.count(Job.id))) == 0
-
-    assert accept(session, run, parts, actor, 101).arguments == {"parts": sorted(parts)}
+    assert job.arguments == {"parts": parts[:2], "count": 7}
 
 
 @pytest.mark.parametrize("state", [s for s in PartState if s is not PartState.PROPOSED])

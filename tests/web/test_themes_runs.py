@@ -180,25 +180,14 @@ def test_choosing_nothing_says_so(manager, run):
 
 
 def test_accepting_queues_the_work_and_shows_it(manager, session, run):
-    part = make_part(session, run, theme=make_theme(session, ThemeStatus.TRIAGED), would_move=100)
+    theme = make_theme(session, ThemeStatus.TRIAGED)
+    part = make_part(session, run, theme=theme, kind=PartKind.VANISHED, would_move=100)
 
     response = manager.post(f"/themes/runs/{run.id}/parts/accept", {"part": part.id})
 
     job = session.scalars(sa.select(Job)).one()
-    assert (job.kind, job.arguments) == (JobKind.ASSIGN_THEMES, {"parts": [part.id]})
+    assert (job.kind, job.arguments) == (JobKind.ASSIGN_THEMES, {"parts": [part.id], "count": 0})
     assert response.location == f"/jobs/{job.id}"
-
-
-def test_more_than_a_hundred_contacts_need_their_number_typed(manager, session, run):
-    part = make_part(session, run, theme=make_theme(session, ThemeStatus.TRIAGED), would_move=101)
-    url = f"/themes/runs/{run.id}/parts/accept"
-
-    assert "Type 101" in manager.get(f"/themes/runs/{run.id}/parts?part={part.id}")
-    for typed in ("", "100", "many"):
-        response = manager.post(url, {"part": part.id, "typed_count": typed}, status=422)
-        assert "Type 101 to accept these parts" in response.text
-    manager.post(url, {"part": part.id, "typed_count": "101"})
-    assert session.scalar(sa.select(sa.func.count(Job.id))) == 1
 
 
 @pytest.fixture
@@ -226,11 +215,11 @@ def test_every_contact_that_would_move_is_listed_and_accepted_by_its_number(
     listed = [set(re.findall(r"LOST t\d+ turn\d", text_of(html))) for html in pages]
     assert [len(texts) for texts in listed] == [50, 10]
     assert len(listed[0] | listed[1]) == 60
-    for typed in ("", "61"):
-        form = {"part": grown.id, "typed_count": typed}
-        answer = manager.post(f"{url}/accept-seen", form, status=422)
+    for typed in ({}, *({"typed_count": number} for number in ("", "61", "many"))):
+        answer = manager.post(f"{url}/accept", {"part": grown.id, **typed}, status=422)
         assert "Type 60 to accept these parts" in answer.text
-    manager.post(f"{url}/accept-seen", {"part": grown.id, "typed_count": "60"})
+        assert "60 contacts would change their theme" in text_of(answer.text)
+    manager.post(f"{url}/accept", {"part": grown.id, "typed_count": "60"})
     job = session.scalars(sa.select(Job)).one()
     assert job.arguments == {"parts": [grown.id], "count": 60}
 
@@ -241,7 +230,7 @@ def test_what_cannot_be_listed_says_why(manager, session, run):
     url = f"/themes/runs/{run.id}/parts"
 
     html = manager.get(f"{url}/contacts?part={part.id}")
-    answer = manager.post(f"{url}/accept-seen", {"part": part.id}, status=409)
+    answer = manager.post(f"{url}/accept", {"part": part.id}, status=409)
 
     assert "no longer kept" in html
     assert "no longer kept" in answer.text
