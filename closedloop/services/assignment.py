@@ -79,7 +79,7 @@ class AssignResult:
         Contacts given a label now, left over ones included.
     contacts_with_text : int
     with_theme : int
-        Contacts in a theme that has not been dismissed.
+        Of these, the ones in a theme that has not been dismissed.
     definition_set : int or None
         Number of the set; None before the first discovery.
     """
@@ -342,11 +342,11 @@ def _count_result(session: Session, assigned: int, current: DefinitionSet | None
 
 
 def count_coverage(session: Session) -> tuple[int, int]:
-    """Return how many contacts have a text, and how many a theme that was not dismissed."""
+    """Return how many contacts have a text, and how many of these a theme that is in use."""
     with_text = sa.select(sa.func.count(ContactText.contact_id)).where(ContactText.issue_text != "")
     with_theme = (
         sa.select(sa.func.count(Contact.id))
         .join(Theme, Theme.id == Contact.theme_id)
-        .where(Theme.status != ThemeStatus.RETIRED)
+        .where(Theme.status != ThemeStatus.RETIRED, HAS_TEXT)
     )
     return session.scalar(with_text) or 0, session.scalar(with_theme) or 0

@@ -27,6 +27,7 @@ from closedloop.models import (
 from closedloop.queries.themes import get_theme_page
 from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollups import roll_up_days
+from closedloop.services.text_removal import remove_texts
 from closedloop.services.theme_stats import renew_stats_of_last_day
 from closedloop.services.themes import (
     assign_contacts,
@@ -502,6 +503,20 @@ def test_assigning_gives_new_contacts_their_theme_and_renews_their_days(
     assert scalar(database, total) == 9
     with database.reading() as session:
         assert session.get_one(ThemeStats, pin.id).contacts == 18
+
+
+def test_coverage_is_a_share_of_the_contacts_with_text(
+    database, settings, actor, history, discover, maker
+):
+    discover()
+    card = theme_named(database, "Card")
+    with database.transaction() as session:
+        of = sa.select(Contact.id).where(Contact.theme_id == card.id)
+        remove_texts(session, session.scalars(of).all())
+
+    result = assign_contacts(database.transaction, settings=settings, by=actor, maker=maker)
+
+    assert (result.contacts_with_text, result.with_theme) == (30, 30)
 
 
 def test_assigning_twice_changes_nothing(database, settings, actor, history, discover, maker):
