@@ -212,6 +212,11 @@ def wording(text: str) -> str:
     return " ".join(words.split()) or plain
 
 
+def has_words(text: str) -> bool:
+    """Return whether the text has a letter or a digit, of any script: emoji alone say no issue."""
+    return any(map(str.isalnum, text))
+
+
 def without_marks(text: str) -> str:
     """Return the text with a blank for each of its `MARKS`."""
     if _has_any(text, _HINTS[1:]):

@@ -12,7 +12,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.text.clean import normalise, wording
+from ml.text.clean import has_words, normalise, wording
 from ml.text.embed import Encoder
 from ml.themes.constraints import Constraints, Pairs
 from ml.themes.graph import Floats, Ints, by_size, neighbour_graph, neighbours, vote
@@ -107,7 +107,7 @@ def discover_themes(
     Parameters
     ----------
     texts : sequence of str, length n_texts
-        One issue each; see `ml.text.clean.issue_text`. Empty ones are left over.
+        One issue each; see `ml.text.clean.issue_text`. Those without a word are left over.
     encoder : Encoder, optional
         Needed unless ``embeddings`` are given.
     seed : int
@@ -282,7 +282,7 @@ def _label_nodes(
 
 
 def _with_words(nodes: _Nodes) -> Ints:
-    return np.array([row for row, text in enumerate(nodes.texts) if text], np.int64)
+    return np.array([row for row, text in enumerate(nodes.texts) if has_words(text)], np.int64)
 
 
 def _sample(nodes: _Nodes, limits: Constraints, settings: _Settings) -> Ints:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc
 
+from ml.text.clean import has_words
 from ml.themes.graph import Floats, Ints
 from ml.themes.label import Label, label_themes
 from ml.themes.model import ThemeModel
@@ -123,7 +124,7 @@ def find_emerging(
     customers : int (n,)
         Who said it; a number of its own where nobody knows.
     texts : sequence of str, length n
-        For the names.
+        For the names; one without a word lies in no spot.
     last_day : int
         Last day of the later span, inclusive.
     exposure : (float, float)
@@ -140,6 +141,8 @@ def find_emerging(
     list of EmergingSpot
         Most surely rising first; empty where nothing rises.
     """
+    # Encoders give one vector to all emoji: a dense spot of texts that have nothing in common.
+    vectors = np.where([[has_words(text)] for text in texts], vectors, np.float32(0))
     labels = find_spots(vectors, seed=seed)
     n_spots = int(labels.max(initial=-1)) + 1
     if n_spots == 0:
@@ -177,8 +180,9 @@ def find_spots(vectors: Floats, *, seed: int = 0) -> Ints:
     smallest = max(FEWEST_TEXTS, round(ROOT_SHARE * len(drawn) ** 0.5))
     kept = _few_of_each(vectors[drawn], smallest)
     if len(kept) <= smallest:
-        if len(drawn) >= smallest:  # one text said over and over
-            labels[rows] = 0
+        is_same = (vectors[rows] == vectors[drawn[:1]]).all(axis=1)
+        if is_same[np.isin(rows, drawn)].all() and len(drawn) >= smallest:
+            labels[rows[is_same]] = 0  # one text said over and over
         return labels
     space = DenseSpace.fit(vectors[drawn])
     directions = space.transform(vectors[drawn[kept]])

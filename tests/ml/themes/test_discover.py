@@ -250,6 +250,16 @@ def test_texts_without_words_are_left_over(texts, encoder):
     assert discover_themes([""] * 50, encoder).themes == ()
 
 
+def test_emoji_and_signs_alone_are_no_theme_and_no_model_claims_them(texts, encoder, vectors):
+    signs = ["\U0001f600", "\U0001f621", "\u2764\ufe0f", "?!"] * 8
+    embeddings = np.vstack([vectors, np.tile(encoder.encode(["\U0001f600"]), (len(signs), 1))])
+
+    found = discover_themes([*texts, *signs], encoder, embeddings=embeddings)
+
+    assert (found.labels[len(texts) :] == -1).all()
+    assert (found.model.assign(embeddings[len(texts) :])[0] == -1).all()
+
+
 def test_parameters_can_be_written_as_json_and_repeat_the_run(found, texts, encoder, vectors):
     parameters = json.loads(json.dumps(found.parameters))
     assert parameters["encoder"] == encoder.name

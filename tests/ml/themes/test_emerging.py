@@ -144,6 +144,30 @@ def test_one_text_said_over_and_over_is_one_spot_and_wordless_ones_are_none():
     assert len(find_spots(np.zeros((0, 16), np.float32))) == 0
 
 
+@pytest.mark.parametrize("n", [8, 9, 10, 11])
+def test_a_few_texts_with_nothing_in_common_are_no_spot(n):
+    assert (find_spots(np.eye(64, dtype=np.float32)[:n]) == -1).all()
+
+
+def test_of_more_copies_than_are_clustered_all_are_in_the_spot_and_a_stranger_is_not(monkeypatch):
+    monkeypatch.setattr(emerging, "MOST_CLUSTERED", 30)
+    vectors = np.eye(16, dtype=np.float32)[[0] * 60]
+    vectors[7] = np.eye(16)[1]
+
+    labels = find_spots(vectors, seed=0)
+
+    assert labels[7] == -1
+    assert (np.delete(labels, 7) == 0).all()
+
+
+def test_emoji_that_the_encoder_cannot_tell_apart_are_no_spot():
+    vectors = np.tile(unit(np.ones((1, 16))), (30, 1)).astype(np.float32)
+    days, people = np.full(30, LAST_DAY), np.arange(30)
+
+    assert look(vectors, days, people, ["\U0001f621", "?!", "\u2764\ufe0f"] * 10) == []
+    assert len(look(vectors, days, people, ["\u5305\u88f9", "404", "\u0439"] * 10)) == 1
+
+
 def test_many_copies_of_a_text_among_noise_are_found():
     rng, vectors, _, _ = make_pile(5, n=900)
     copies = np.tile(unit(rng.normal(size=(1, 64))), (300, 1)).astype(np.float32)

@@ -209,13 +209,13 @@ def test_a_transcript_of_ten_megabytes_is_a_text_like_others():
     check_answer(found, 80)
 
 
-def test_texts_of_nothing_but_emoji_are_themes_with_a_name():
+def test_texts_of_nothing_but_emoji_are_left_over():
     emoji = "😀😡💳📦🔥🎁⚡🚀"
     texts = [emoji[i % 3] * (i // 3 + 1) + emoji[i % 8] for i in range(150)]
     found = discover_themes(texts, embeddings=vectors_for(150))
     check_answer(found, 150)
-    assert len(found.themes) == 3
-    assert all(set(theme.name) & set(emoji) for theme in found.themes)
+    assert found.themes == ()
+    assert (found.labels == -1).all()
 
 
 def test_writing_from_right_to_left_is_named_in_its_own_words():
