@@ -269,7 +269,7 @@ def hide_small(counts: Counts, k: int) -> list[list[bool]]:
 
     Totals of rows and columns are shown, so a lone hidden cell could be worked out. Therefore
     the smallest cells beside it are hidden too, until every row and column that hides anything
-    hides two cells or more, together `k` or more.
+    hides two cells or more, together `k` or more, and until no chain of totals tells a small one.
 
     Parameters
     ----------
@@ -280,7 +280,7 @@ def hide_small(counts: Counts, k: int) -> list[list[bool]]:
     Returns
     -------
     list of rows of bool
-        A cell of nothing is not hidden.
+        A cell of nothing is hidden only where nothing else would do.
     """
     hidden = [[0 < n < k for n in row] for row in counts]
     rows, columns = range(len(counts)), range(_width(counts))
@@ -288,9 +288,10 @@ def hide_small(counts: Counts, k: int) -> list[list[bool]]:
     lines += [[(row, column) for row in rows] for column in columns]
     filled = [{place for place in line if counts[place[0]][place[1]]} for line in lines]
     alone = {place for line in filled for place in line if len(line) == 1}
-    is_changed = True
-    while is_changed:
-        is_changed = any(_hide_beside(counts, hidden, line, alone, k) for line in filled)
+    while any(_hide_beside(counts, hidden, line, alone, k) for line in filled) or _hide_across(
+        counts, hidden, k
+    ):
+        pass
     return hidden
 
 
@@ -308,3 +309,45 @@ def _hide_beside(
     chosen = min(shown, key=lambda at: (at in alone, counts[at[0]][at[1]], at))
     hidden[chosen[0]][chosen[1]] = True
     return True
+
+
+def _hide_across(counts: Counts, hidden: list[list[bool]], k: int) -> bool:
+    """Hide one more cell where totals tell a small one; tell whether it did.
+
+    Rows and columns are joined by the cells they hide. Totals tell a cell if and only if nothing
+    else joins its row to its column: all that is hidden on one side of it then adds up to it.
+    """
+    places = {(row, column) for row, line in enumerate(hidden) for column in range(len(line))}
+    joined = {(row, column) for row, column in places if hidden[row][column]}
+    for small in sorted(at for at in joined if 0 < counts[at[0]][at[1]] < k):
+        others = joined - {small}
+        rows, columns = _reach({small[0]}, set(), others)
+        if small[1] in columns:
+            continue
+        far_rows, far_columns = _reach(set(), {small[1]}, others)
+        across = [
+            (row, column)
+            for row, column in places - joined
+            if (row in rows and column in far_columns) or (row in far_rows and column in columns)
+        ]
+        if across:
+            row, column = min(across, key=lambda at: _least(counts, at))
+            hidden[row][column] = True
+            return True
+    return False
+
+
+def _least(counts: Counts, at: Place) -> tuple[bool, int, Place]:
+    """Sort by this for the smallest cell first, and those of nothing last."""
+    contacts = counts[at[0]][at[1]]
+    return contacts == 0, contacts, at
+
+
+def _reach(rows: set[int], columns: set[int], joined: set[Place]) -> tuple[set[int], set[int]]:
+    """Return the rows and columns that cells lead to from those given, these included."""
+    n_found = -1
+    while n_found < len(rows) + len(columns):
+        n_found = len(rows) + len(columns)
+        columns = columns | {column for row, column in joined if row in rows}
+        rows = rows | {row for row, column in joined if column in columns}
+    return rows, columns

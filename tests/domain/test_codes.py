@@ -136,6 +136,41 @@ def test_a_lone_hidden_cell_takes_a_neighbour_along_in_its_row_and_its_column():
     assert hidden == [[True, True, False], [True, True, False], [False, False, False]]
 
 
+def cells_told(table, hidden):
+    """Return the hidden cells that follow from the totals of rows and columns."""
+    places = [(r, c) for r, line in enumerate(hidden) for c, mark in enumerate(line) if mark]
+    sums = np.zeros((len(table) + len(table[0]), len(places)))
+    for i, (row, column) in enumerate(places):
+        sums[row, i] = sums[len(table) + column, i] = 1
+    told = np.eye(len(places)) - np.linalg.pinv(sums) @ sums
+    return [at for at, free in zip(places, told, strict=True) if np.abs(free).max() < 1e-8]
+
+
+def test_a_row_of_one_cell_does_not_give_a_chain_of_hidden_cells_away():
+    table = [[5, 0, 4], [0, 16, 4], [19, 0, 0], [0, 17, 0]]
+
+    hidden = hide_small(table, 5)
+
+    assert hidden[0][2]
+    assert hidden[1][2]
+    assert not any(table[row][column] in range(1, 5) for row, column in cells_told(table, hidden))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_no_small_cell_follows_from_the_totals(seed):
+    drawn = random.Random(seed)
+    values = (0, 0, 0, 0, 1, 3, 4, 5, 9, 60)
+    table = [[drawn.choice(values) for _ in range(6)] for _ in range(7)]
+    table = [row for row in table if sum(row) >= 5]
+    wide = [column for column in zip(*table, strict=True) if sum(column) >= 5]
+    table = [list(row) for row in zip(*wide, strict=True) if sum(row) >= 5]
+
+    hidden = hide_small(table, 5)
+
+    told = cells_told(table, hidden)
+    assert not any(0 < table[row][column] < 5 for row, column in told)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_no_row_and_no_column_hides_fewer_than_k(seed):
     drawn = random.Random(seed)
