@@ -10,12 +10,17 @@ from typing import Any, TypeVar
 import flask
 from werkzeug.routing import IntegerConverter
 
+from closedloop.domain.curation import must_type_count
 from closedloop.domain.errors import Invalid
 
 Row = TypeVar("Row")
 LARGEST_ID = 2**31 - 1
 """Of the tables with short ids; no other table comes near it either."""
 
+LIST_CHANGED = (
+    "The list changed since it was shown: another number of contacts would move by now. Nothing "
+    "was changed. Look at the list again, then confirm."
+)
 _DAY_CURSOR = re.compile(r"(\d{4}-\d\d-\d\d)\.(\d{1,9})")
 
 
@@ -95,8 +100,36 @@ def row_id(text: str) -> int:
 
 
 def typed_count() -> int | None:
-    """Return the number typed to confirm a change, however its thousands are parted."""
-    digits = re.sub(r"\D", "", flask.request.form.get("typed_count", ""))
+    """Return the number typed to confirm a change, however its thousands are parted.
+
+    Where few enough move that none is asked for, it is the number the page showed.
+    """
+    typed = _number("typed_count")
+    return _seen_count() if typed is None else typed
+
+
+def refused_fields(refusal: Invalid, field: str) -> tuple[dict[str, str], int]:
+    """Return what a page says of a change that was refused, by field, and the status it has.
+
+    Parameters
+    ----------
+    refusal : Invalid
+    field : str
+        Whose sentence it is where the refusal names no field, or the list that was shown changed.
+    """
+    is_typed = _number("typed_count") is not None
+    if "typed_count" in refusal.fields and not is_typed and _seen_count() is not None:
+        return {field: LIST_CHANGED}, 409
+    return refusal.fields or {field: refusal.sentence}, 422
+
+
+def _seen_count() -> int | None:
+    seen = _number("seen_count")
+    return None if seen is None or must_type_count(seen) else seen
+
+
+def _number(name: str) -> int | None:
+    digits = re.sub(r"\D", "", flask.request.form.get(name, ""))
     return int(digits) if 0 < len(digits) <= len(str(LARGEST_ID)) else None
 
 

@@ -36,7 +36,7 @@ from closedloop.services.retiring import (
     retire_theme,
 )
 from closedloop.services.undoing import take_back
-from closedloop.web.asked import older_page, row_id, typed_count
+from closedloop.web.asked import older_page, refused_fields, row_id, typed_count
 from closedloop.web.contacts import read_cursor, write_cursor
 from closedloop.web.contacts_bp import redacted
 from closedloop.web.flashes import flash_done
@@ -201,8 +201,8 @@ def _submit(
         with db.transaction() as session:
             change_id = change(session, find_theme(session, key).id)
     except Invalid as refusal:
-        errors = refusal.fields or {"contacts": refusal.sentence}
-        return page(key, request.form, errors), 422
+        errors, status = refused_fields(refusal, "contacts")
+        return page(key, request.form, errors), status
     except (Conflict, InvalidTransition) as refusal:
         return page(key, request.form, {"contacts": refusal.sentence}), 409
     flash_done(done, url_for("themes.undo", change_id=change_id))

@@ -15,7 +15,7 @@ from closedloop.queries.contacts import get_filter_options
 from closedloop.queries.theme_page import find_theme
 from closedloop.services.curation import move_contacts, preview_move
 from closedloop.services.leftovers import find_nearest
-from closedloop.web.asked import typed_count
+from closedloop.web.asked import refused_fields, typed_count
 from closedloop.web.contacts_bp import redacted
 from closedloop.web.flashes import flash_done
 from closedloop.web.htmx import see_other
@@ -51,9 +51,11 @@ def give_submit(contact_id: int) -> Page:
             )
             words = f"{change.contacts:,} contact{'' if change.contacts == 1 else 's'}"
             done, number = f"Moved {words} to {to.key}.", change.id
-    except (Invalid, InvalidTransition, NotFound) as refusal:
-        errors = getattr(refusal, "fields", {}) or {"to": refusal.sentence}
-        return _page(contact_id, request.form, errors), 422
+    except Invalid as refusal:
+        errors, status = refused_fields(refusal, "to")
+        return _page(contact_id, request.form, errors), status
+    except (InvalidTransition, NotFound) as refusal:
+        return _page(contact_id, request.form, {"to": refusal.sentence}), 422
     flash_done(done, url_for("themes.undo", change_id=number))
     return see_other(url_for("themes.unassigned"))
 

@@ -25,7 +25,7 @@ from closedloop.queries.runs import (
 )
 from closedloop.services.parts_previews import preview_acceptance, queue_seen
 from closedloop.services.run_choices import decline_chosen
-from closedloop.web.asked import older_page, row_id, typed_count
+from closedloop.web.asked import older_page, refused_fields, row_id, typed_count
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
@@ -112,8 +112,8 @@ def accept_run_parts(run_id: int) -> Response | tuple[str, int]:
                 by=current_actor(),
             ).id
     except Invalid as refusal:
-        errors = refusal.fields or {"contacts": refusal.sentence}
-        return _contacts_page(run_id, chosen, request.form, errors), 422
+        errors, status = refused_fields(refusal, "contacts")
+        return _contacts_page(run_id, chosen, request.form, errors), status
     except Conflict as refusal:
         errors = {"contacts": refusal.sentence}
         return _contacts_page(run_id, chosen, request.form, errors), 409

@@ -11,7 +11,7 @@ from closedloop.domain.errors import Conflict, Invalid
 from closedloop.extensions import current_settings, db
 from closedloop.queries.leftovers import EmergingRow, get_emerging
 from closedloop.services.emerging_taking import preview_taking, queue_taking
-from closedloop.web.asked import typed_count
+from closedloop.web.asked import refused_fields, typed_count
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
@@ -42,7 +42,8 @@ def take_emerging_submit(emerging_id: int) -> Page:
                 by=current_actor(),
             ).id
     except Invalid as refusal:
-        return _page(emerging_id, request.form, refusal.fields), 422
+        errors, status = refused_fields(refusal, "contacts")
+        return _page(emerging_id, request.form, errors), status
     except Conflict as refusal:
         return _page(emerging_id, request.form, {"contacts": refusal.sentence}), 409
     return see_other(url_for("jobs.show", job_id=job_id))

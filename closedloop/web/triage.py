@@ -37,7 +37,7 @@ from closedloop.services.triage import (
     park_theme,
     undo_decision,
 )
-from closedloop.web.asked import row_id, typed_count
+from closedloop.web.asked import refused_fields, row_id, typed_count
 from closedloop.web.contacts_bp import redacted
 from closedloop.web.flashes import flash_done
 from closedloop.web.htmx import see_other
@@ -127,8 +127,9 @@ def merge_submit(key: str) -> Page:
             )
             decision_id = decision.id
     except Invalid as refusal:
-        errors = {_FIELD_NAMES.get(name, name): text for name, text in refusal.fields.items()}
-        return _merge_page(key, into_key, errors=errors or {"into": refusal.sentence}), 422
+        fields, status = refused_fields(refusal, "into")
+        errors = {_FIELD_NAMES.get(name, name): text for name, text in fields.items()}
+        return _merge_page(key, into_key, errors=errors), status
     except (Conflict, InvalidTransition) as refusal:
         return _merge_page(key, into_key, errors={"into": refusal.sentence}), 409
     _say(f"{key} merged into {into_key}.", decision_id)

@@ -104,6 +104,42 @@ def test_moving_shows_what_would_move_then_moves_it_and_offers_the_way_back(
     assert "taken back by" in text_of(manager.get(response.location))
 
 
+def seen_in(html):
+    return {"seen_count": re.search(r'name="seen_count" value="(\d+)"', html)[1]}
+
+
+def test_what_came_in_since_the_list_was_shown_does_not_move_with_it(manager, session, themes):
+    first, second = themes
+    form = {"all": "1", "q": "card", "to": second.key}
+    seen = seen_in(manager.get(f"/themes/{first.key}/move?all=1&q=card&to={second.key}"))
+    batch = make_batch(session)
+    fill(session, first, batch, 50, 0)
+
+    response = manager.post(f"/themes/{first.key}/move", {**form, **seen}, status=409)
+
+    assert "The list changed since it was shown" in text_of(response.text)
+    assert contacts_of(session, second) == []
+    manager.post(f"/themes/{first.key}/move", {**form, **seen_in(response.text)})
+    assert len(contacts_of(session, second)) == 13
+
+
+def test_a_theme_that_grew_since_it_was_shown_is_not_retired(manager, session, themes):
+    first = themes[0]
+    seen = seen_in(manager.get(f"/themes/{first.key}/retire"))
+    batch = make_batch(session)
+    for number in range(100, 190):
+        fill(session, first, batch, number, 0)
+
+    response = manager.post(f"/themes/{first.key}/retire", seen, status=409)
+
+    assert "The list changed since it was shown" in text_of(response.text)
+    assert 'name="typed_count"' in response.text  # 102 by now
+    wrong = {"seen_count": "102"}  # the number of so many has to be typed
+    manager.post(f"/themes/{first.key}/retire", wrong, status=422)
+    manager.post(f"/themes/{first.key}/retire", {"typed_count": "102"})
+    assert contacts_of(session, first) == []
+
+
 def test_moving_without_a_target_asks_for_one_and_keeps_the_pick(manager, session, themes):
     first = themes[0]
     one = contacts_of(session, first)[0]
