@@ -211,12 +211,30 @@ def _curate(
 ) -> BaseResponse | tuple[str, int]:
     try:
         with db.transaction() as session:
-            change(session, find_theme(session, key).id)
+            theme = find_theme(session, key)
+            errors = _written_since(theme, typed)
+            if not errors:
+                change(session, theme.id)
     except Invalid as refusal:
         errors = refusal.fields or {next(iter(typed)): refusal.sentence}
         return _show(key, typed=typed, errors=errors), 422
+    if errors:
+        return _show(key, typed=typed, errors=errors), 409
     flash(done, "done")
     return see_other(url_for("themes.show", key=key))
+
+
+def _written_since(theme: Any, typed: dict[str, str]) -> dict[str, str]:
+    """Return a sentence where somebody wrote something else into a field since it was shown."""
+    ((field, text),) = typed.items()
+    stands = getattr(theme, field)
+    seen, wanted = (" ".join(one.split()) for one in (request.form.get("seen", stands), text))
+    if stands in (seen, wanted):
+        return {}
+    return {
+        field: f"Somebody changed this since you opened the page. It says now: “{stands}” What "
+        "you typed is still here and not saved: put both together, then save again."
+    }
 
 
 def _page(key: str) -> ThemePage:

@@ -294,6 +294,25 @@ def test_rename_to_nothing_says_what_to_do_and_keeps_what_was_typed(manager, ses
     assert session.get(Theme, theme.id).name == "Card has not arrived"
 
 
+@pytest.mark.parametrize("field", ["name", "cause", "scenario"])
+def test_what_a_colleague_wrote_since_is_not_overwritten_from_an_old_tab(manager, session, field):
+    theme = make_theme(session, ThemeStatus.TRIAGED)
+    setattr(theme, field, "as it was")
+    url = f"/themes/{theme.key}/{field}"
+    manager.post(url, {field: "agreed after the meeting", "seen": "as it was"})
+
+    stale = {field: "from an old tab", "seen": "as it was"}
+    html = manager.post(url, stale, status=409).text
+
+    assert getattr(session.get_one(Theme, theme.id), field) == "agreed after the meeting"
+    assert "Somebody changed this since you opened the page" in text_of(html)
+    assert "from an old tab" in html
+    assert 'name="seen" value="agreed after the meeting"' in html
+    manager.post(url, {field: "both together", "seen": "agreed after the meeting"})
+    manager.post(url, {field: "both together", "seen": "as it was"})  # says what stands
+    assert getattr(session.get_one(Theme, theme.id), field) == "both together"
+
+
 def test_explain_keeps_the_cause(manager, session):
     theme = make_open(session)
 
