@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from datetime import date, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -24,6 +26,8 @@ def refresh_weeks(session: Session, *, days: Collection[date] | None) -> int:
 
     Called with every change of what contacts are counted under, in the same transaction. Weeks
     that are not counted anew stand under the set in force as well: nothing of theirs changed.
+    A week most of whose texts have expired keeps what it had: the few that are left say nothing of
+    how it was.
 
     Parameters
     ----------
@@ -40,7 +44,9 @@ def refresh_weeks(session: Session, *, days: Collection[date] | None) -> int:
     mondays = None if days is None else sorted({monday_of(day) for day in days})
     session.flush()
     rows = [row for some in _portions(mondays) for row in _count(session, current, some)]
-    gone = sa.delete(ThemeWeek)
+    past = _find_expired(session, rows, mondays)
+    rows = [row for row in rows if row["week"] not in past]
+    gone = sa.delete(ThemeWeek).where(ThemeWeek.week.not_in(past))
     for some in _portions(mondays):
         where = gone if some is None else gone.where(ThemeWeek.week.in_(some))
         session.execute(where.execution_options(synchronize_session=False))
@@ -69,11 +75,34 @@ def refresh_due_weeks(session: Session) -> int:
     return refresh_weeks(session, days=[last_day - timedelta(weeks=n) for n in range(DUE_WEEKS)])
 
 
+def _find_expired(
+    session: Session, rows: Collection[dict[str, Any]], mondays: list[date] | None
+) -> list[date]:
+    """Return the weeks that hold most of the contacts they were counted with, but not their texts.
+
+    A week whose contacts themselves are gone, for example with an import that was taken back, is
+    none.
+    """
+    query = sa.select(ThemeWeek.week, sa.func.sum(ThemeWeek.contacts)).group_by(ThemeWeek.week)
+    with_text: Counter[date] = Counter()
+    for row in rows:
+        with_text[row["week"]] += row["contacts"]
+    asked = None if mondays is None else set(mondays)
+    expired = []
+    for monday, stood in session.execute(query):
+        if (asked is None or monday in asked) and 2 * with_text[monday] < stood:
+            span = Contact.local_day.between(monday, monday + timedelta(days=6))
+            still = session.scalar(sa.select(sa.func.count(Contact.id)).where(span)) or 0
+            if 2 * still >= stood:
+                expired.append(monday)
+    return expired
+
+
 def _portions(mondays: list[date] | None) -> list[list[date] | None]:
     return [None] if mondays is None else list(in_portions(mondays, 200))
 
 
-def _count(session: Session, set_id: int, mondays: list[date] | None) -> list[dict[str, object]]:
+def _count(session: Session, set_id: int, mondays: list[date] | None) -> list[dict[str, Any]]:
     number = (day_number(Contact.local_day) - _DAYS_BEFORE_IT) // 7
     theme = sa.func.coalesce(Contact.theme_id, 0)
     unidentified = sa.func.sum(sa.case((Contact.customer_id.is_(None), 1), else_=0))

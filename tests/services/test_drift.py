@@ -7,9 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from closedloop.models import DefinitionSet, Theme, ThemeDefinition, ThemeWeek
+from closedloop.models import Contact, DefinitionSet, Theme, ThemeDefinition, ThemeWeek
 from closedloop.queries.drift import get_site_drift, get_theme_drift, list_aged
 from closedloop.services.drift import refresh_due_weeks, refresh_weeks
+from closedloop.services.text_removal import remove_texts
 from closedloop.services.themes import assign_contacts, discover_themes
 from closedloop.services.triage import merge_themes
 from tests.factories.contacts import make_contact, make_customer
@@ -72,6 +73,56 @@ def test_only_the_weeks_of_the_days_given_are_counted_anew(session):
     refresh_weeks(session, days=[MONDAY + timedelta(days=9)])
 
     assert [row[2] for row in rows(session)] == [1, 2, 1]
+
+
+def make_weeks(session, themes, n_each=5):
+    """Add two weeks of contacts of each theme and as many in none, and count them."""
+    make_definitions(session, themes)
+    ids = []
+    for week in range(2):
+        day = at(MONDAY + timedelta(weeks=week))
+        made = [
+            make_contact(session, started_at=day, theme=theme)
+            for theme in (*themes, None)
+            for _ in range(n_each)
+        ]
+        ids.append([contact.id for contact in made])
+    refresh_weeks(session, days=None)
+    return ids
+
+
+@pytest.mark.parametrize("days", [None, [MONDAY]])
+@pytest.mark.parametrize("left", [0, 2])
+def test_a_week_whose_texts_have_expired_keeps_what_it_had(session, days, left):
+    theme = make_theme(session)
+    first, _ = make_weeks(session, [theme])
+    stood = rows(session)
+
+    remove_texts(session, first[: len(first) - left])
+    refresh_weeks(session, days=days)
+
+    assert rows(session) == stood
+
+
+def test_a_week_whose_contacts_are_gone_is_counted_anew(session):
+    theme = make_theme(session)
+    first, _ = make_weeks(session, [theme])
+    remove_texts(session, first)
+    session.execute(sa.delete(Contact).where(Contact.id.in_(first[:-2])))
+
+    refresh_weeks(session, days=[MONDAY])
+
+    assert [row[1] for row in rows(session)] == [MONDAY + timedelta(weeks=1)] * 2
+
+
+def test_a_week_that_lost_few_of_its_texts_is_counted_anew(session):
+    theme = make_theme(session)
+    first, _ = make_weeks(session, [theme])
+
+    remove_texts(session, first[:2])
+    refresh_weeks(session, days=[MONDAY])
+
+    assert [row[2] for row in rows(session)] == [5, 5, 3, 5]
 
 
 def test_nothing_is_counted_before_the_first_definitions(session):
