@@ -23,7 +23,7 @@ from closedloop.domain.report_words import (
     what_worked,
 )
 from closedloop.extensions import current_settings, db
-from closedloop.queries.impact import COUNTED_VERDICTS, ShippedAction
+from closedloop.queries.impact import COUNTED_VERDICTS, ShippedAction, list_shipped
 from closedloop.queries.impact_money import get_total_money
 from closedloop.queries.impact_site import find_newest_check
 from closedloop.queries.reports import Report, default_period, get_report
@@ -31,6 +31,7 @@ from closedloop.queries.site import get_data_span, get_pence_per_minute
 from closedloop.web.csv_files import csv_response
 from closedloop.web.filters import day as day_words
 from closedloop.web.filters import nice_axis, plural
+from closedloop.web.impact_files import SHIPPED_HEADINGS, shipped_cells
 from closedloop.web.permissions import requires
 from closedloop.web.report_trend import draw_trend
 
@@ -117,6 +118,23 @@ def trend_csv() -> Response:
     )
     rows = [[d.day, d.any, d.same, d.any7, d.same7] for d in report.trend.days]
     return csv_response("repeat-rates.csv", headings, rows)
+
+
+@bp.get("/actions.csv")
+@requires("reports.view")
+def actions_csv() -> Response:
+    """Send the actions that went live in the period, with what was known at its end."""
+    period = _read_period()
+    if period is None:
+        return csv_response("shipped-actions.csv", SHIPPED_HEADINGS, [])
+    rows = list_shipped(
+        db.session,
+        until=period.last_day,
+        live_from=period.first_day,
+        live_until=period.last_day,
+    )
+    name = f"shipped-{period.first_day}-to-{period.last_day}.csv"
+    return csv_response(name, SHIPPED_HEADINGS, [shipped_cells(row) for row in rows])
 
 
 def _read_period() -> Period | None:

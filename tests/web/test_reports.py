@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -87,6 +88,30 @@ def test_an_inconclusive_verdict_alone_is_no_headline_and_no_money(manager, site
     assert "1 inconclusive action is not in the sums." in text
     home = text_of(manager.get("/"))
     assert "1 of 1 shipped action is inconclusive, so nothing is claimed." in home
+
+
+def test_the_csv_of_the_actions_holds_those_of_the_period_as_it_knew_them(manager, site):
+    early = make_intervention(site, went_live_on=date(2025, 12, 1))
+    late = make_intervention(site, went_live_on=date(2026, 3, 3))
+    make_measurement(site, late, as_of=date(2026, 3, 16), avoided=(50, 120, 190))
+    make_measurement(site, late, as_of=date(2026, 4, 14))
+
+    html = manager.get("/reports/?from=2026-01-01&to=2026-03-31")
+    found = re.search(r'href="([^"]+)"[^>]*>(?:<svg.*?</svg>)?CSV of the actions', html)
+    text = manager.raw(found[1].replace("&amp;", "&")).text.lstrip("\ufeff")
+
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["Action"] for row in rows] == [late.action.key]
+    assert early.action.key not in text
+    assert rows[0]["Data to"] == "2026-03-16"
+    assert rows[0]["Avoided, most likely"] == "120.0"
+
+
+def test_before_the_first_contact_the_csv_of_the_actions_has_its_head_alone(manager):
+    text = manager.raw("/reports/actions.csv").text
+
+    assert text.count("\n") == 1
+    assert "Avoided, most likely" in text
 
 
 def test_rows_that_do_not_fit_say_how_many_of_them_are_added(manager, site):
