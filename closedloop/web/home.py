@@ -32,7 +32,7 @@ from closedloop.queries.home import (
     list_due_actions,
     list_reopened,
 )
-from closedloop.queries.impact import ShippedAction
+from closedloop.queries.impact import ADDED_VERDICTS, ShippedAction
 from closedloop.queries.impact import list_shipped as list_shipped_actions
 from closedloop.queries.impact_total import portfolio_of
 from closedloop.queries.jobs import last_runs
@@ -110,7 +110,7 @@ def index() -> str:
         measuring=sum(one.next_look is not None for one in shipped),
         reopened=reopened,
         total=total,
-        first_go_live=min((one.went_live_on for one in shipped), default=None),
+        first_go_live=_first_go_live(shipped),
         money=money,
         money_rules=RULES,
         change=Change,
@@ -248,6 +248,12 @@ def _next_look(shipped: list[ShippedAction], cut: date | None) -> date | None:
     """Return the last data day of the next look at any action; looks due by now are past."""
     days = (one.next_look for one in shipped)
     return min((day for day in days if day and cut and day > cut), default=None)
+
+
+def _first_go_live(shipped: list[ShippedAction]) -> date | None:
+    """Return the first go-live of the actions that are in the total."""
+    added = (one for one in shipped if one.look and one.look.verdict in ADDED_VERDICTS)
+    return min((one.went_live_on for one in added), default=None)
 
 
 def _are(number: int) -> str:

@@ -128,6 +128,19 @@ def test_nothing_is_said_of_the_same_theme_before_there_are_themes(manager, sess
     assert '"same7":[null,' in html
 
 
+def test_contacts_avoided_are_dated_by_the_actions_that_are_in_the_total(manager, session):
+    theme = add_data(session)
+    _, added = add_shipped(session, theme)
+    make_measurement(session, added)
+    _, unsure = add_shipped(session, theme, title="Older", live=date(2025, 11, 1))
+    make_measurement(session, unsure, verdict=Verdict.INCONCLUSIVE)
+    add_shipped(session, theme, title="Never measured", live=date(2025, 5, 14))
+
+    text = text_of(manager.get("/"))
+
+    assert "Contacts avoided since 3 Mar 2026" in text
+
+
 def test_avoided_contacts_are_a_range_over_the_newest_looks(manager, session):
     theme = add_data(session)
     _, first = add_shipped(session, theme)
