@@ -28,7 +28,7 @@ from closedloop.domain.money_words import not_at_this_pace, worth_in_words
 from closedloop.domain.placebos import say_all
 from closedloop.domain.report_words import headline, rates_sentence, what_did_not
 from closedloop.jobs.work import data_cut
-from closedloop.queries.impact import COUNTED_VERDICTS, ShippedAction
+from closedloop.queries.impact import COUNTED_VERDICTS, ShippedAction, Standing
 from closedloop.queries.impact_site import find_newest_check
 from closedloop.queries.reports import Report, default_period, get_repeat_summary, get_report
 from closedloop.queries.site import get_data_span, get_pence_per_minute
@@ -178,7 +178,7 @@ def _print_rows(found: Report) -> None:
             [
                 row.key,
                 row.went_live_on,
-                row.verdict.label,
+                _standing(row),
                 f"{row.look_number} of {len(LOOK_DAYS)}",
                 to_words(row.look.avoided.low, row.look.avoided.high)
                 if row.look and row.look.verdict in COUNTED_VERDICTS
@@ -196,6 +196,14 @@ def _print_rows(found: Report) -> None:
     ]
     if said := [f"- {line.lead} {line.text} {line.note}".rstrip() for line in lines if line]:
         click.echo("\nWhat did not work:\n" + "\n".join(said))
+
+
+def _standing(row: ShippedAction) -> str:
+    """Return the verdict with what is to be known beside its range."""
+    has_moved = row.look is not None and row.look.has_moved
+    verdict = Standing.MOVED.label if has_moved else row.verdict.label
+    back = row.came_back_since
+    return f"{verdict}, came back {back}" if back else verdict
 
 
 @report.command("repeats")

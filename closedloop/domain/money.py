@@ -223,6 +223,8 @@ class Claim:
     moved_into : tuple of (str, float)
         Of a fall that moved, the themes beside it that are in `avoided`: their keys, and the
         contacts avoided there, negative when more came.
+    intervention_id : int
+        Whose claim it is; 0 where nobody asks.
     """
 
     avoided: Range
@@ -235,6 +237,7 @@ class Claim:
     came_back: bool = False
     themes: frozenset[str] = frozenset()
     moved_into: tuple[tuple[str, float], ...] = ()
+    intervention_id: int = 0
 
     @property
     def span_days(self) -> int:

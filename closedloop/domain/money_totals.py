@@ -216,7 +216,7 @@ def total_money(claims: Sequence[Claim]) -> TotalMoney:
     Of changes that were measured as one, only the claim with the newest data counts, and what
     came up in a theme that several falls moved to is taken off once.
     """
-    once = taken_off_once(_each_once(claims))
+    once = counted_once(claims)
     return TotalMoney(
         contacts=total_contacts(once),
         minutes=total_worth(once, Worth.MINUTES),
@@ -228,6 +228,14 @@ def total_money(claims: Sequence[Claim]) -> TotalMoney:
         as_one=len(claims) - len(once),
         came_back=sum(claim.came_back for claim in claims),
     )
+
+
+def counted_once(claims: Sequence[Claim]) -> list[Claim]:
+    """Return the claims as a total adds them, each with the contacts it is counted with there.
+
+    What is in the total by way of another claim, as both were measured as one, is left out.
+    """
+    return taken_off_once(_each_once(claims))
 
 
 def _each_once(claims: Sequence[Claim]) -> list[Claim]:

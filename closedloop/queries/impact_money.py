@@ -12,7 +12,13 @@ from sqlalchemy.orm import Session
 
 from closedloop.domain.impact import Range, Verdict
 from closedloop.domain.money import Claim, read_facts
-from closedloop.domain.money_totals import TotalMoney, Worth, total_money, worth_of
+from closedloop.domain.money_totals import (
+    TotalMoney,
+    Worth,
+    counted_once,
+    total_money,
+    worth_of,
+)
 from closedloop.domain.payback import (
     Costs,
     Payback,
@@ -113,9 +119,31 @@ def get_total_money(
     Looks whose verdict allows nothing to be added are left out; of the interventions in
     `came_back` what they avoided stays, but nothing is told of how it goes on.
     """
-    counted = [look for look in looks if look is not None and look.verdict in ADDED_VERDICTS]
-    kept = _list_kept(session, counted)
-    back = frozenset(came_back)
+    return total_money(_claims_of(session, looks, pence_now, frozenset(came_back)))
+
+
+def get_counted(session: Session, looks: Collection[Measured | None]) -> dict[int, Range]:
+    """Return the contacts with which each look is counted in the total of all of them.
+
+    Parameters
+    ----------
+    looks : collection of Measured or None
+        None stands for an action without one.
+
+    Returns
+    -------
+    dict of int to Range
+        By id of the intervention; without those that are not added, or by way of another one.
+    """
+    claims = _claims_of(session, looks, 0, frozenset())
+    return {claim.intervention_id: claim.avoided for claim in counted_once(claims)}
+
+
+def _claims_of(
+    session: Session, looks: Collection[Measured | None], pence_now: float, back: frozenset[int]
+) -> Sequence[Claim]:
+    added = [look for look in looks if look is not None and look.verdict in ADDED_VERDICTS]
+    kept = _list_kept(session, added)
     claims = [
         _claim(
             look,
@@ -123,9 +151,9 @@ def get_total_money(
             pence_now,
             came_back=not back.isdisjoint({look.intervention_id, *look.joint}),
         )
-        for look in counted
+        for look in added
     ]
-    return total_money(_with_themes(session, counted, claims))
+    return _with_themes(session, added, claims)
 
 
 def _with_themes(
@@ -285,6 +313,7 @@ def _claim(measured: Measured, kept: _Kept, pence_now: float, *, came_back: bool
         measured_as_one=frozenset(
             {measured.intervention_id, *(one["id"] for one in kept.joint or ())}
         ),
+        intervention_id=measured.intervention_id,
         # what made it worse goes on making it worse
         came_back=came_back and measured.verdict is not Verdict.ROSE,
     )

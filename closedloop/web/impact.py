@@ -40,7 +40,7 @@ from closedloop.web.impact_answer import answer_values, chart_values, plan_besid
 from closedloop.web.impact_asked import cursor_after, read_asked
 from closedloop.web.impact_bp import bp
 from closedloop.web.impact_charts import DAY_HEADINGS, RUNNING_HEADINGS, day_cells, running_cells
-from closedloop.web.impact_files import SHIPPED_HEADINGS, shipped_cells
+from closedloop.web.impact_files import shipped_csv
 from closedloop.web.impact_money import money_context
 from closedloop.web.impact_rules import RULES, settings_in_force
 from closedloop.web.permissions import requires
@@ -95,7 +95,7 @@ def export() -> Response:
     """Send the newest looks of the shipped actions that the filters leave, as CSV."""
     asked = read_asked(request.args)
     rows = list_shipped(db.session, **asked.filters)
-    return csv_response("impact.csv", SHIPPED_HEADINGS, [shipped_cells(row) for row in rows])
+    return shipped_csv(db.session, "impact.csv", rows)
 
 
 @bp.get("/<key>")

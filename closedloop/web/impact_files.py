@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy.orm import Session
+from werkzeug import Response
+
+from closedloop.domain.impact import Range
 from closedloop.queries.impact import COUNTED_VERDICTS, ShippedAction
+from closedloop.queries.impact_money import get_counted
+from closedloop.web.csv_files import csv_response
 
 SHIPPED_HEADINGS = (
     *("Action", "Title", "Theme", "Department", "Owner", "Live since", "Verdict", "Look"),
     *("Data to", "Came", "Expected", "Avoided, low (95 %)", "Avoided, most likely"),
-    *("Avoided, high (95 %)", "Moved to a theme beside it", "Came back since", "Method"),
+    *("Avoided, high (95 %)", "Counted, low (95 %)", "Counted, most likely"),
+    *("Counted, high (95 %)", "Moved to a theme beside it", "Came back since", "Method"),
     *("Next look, data to", "Sign-offs"),
 )
 
 
-def shipped_cells(row: ShippedAction) -> list[Any]:
+def shipped_csv(session: Session, name: str, rows: Sequence[ShippedAction]) -> Response:
+    """Send shipped actions as a CSV file, whose counted middles add up to the total of them."""
+    counted = get_counted(session, [row.look for row in rows])
+    lines = (_cells(row, counted.get(row.intervention_id)) for row in rows)
+    return csv_response(name, SHIPPED_HEADINGS, lines)
+
+
+def _cells(row: ShippedAction, counted: Range | None) -> list[Any]:
     """Return a shipped action as a row; no range where none can be claimed."""
     look = row.look
     has_range = look is not None and look.verdict in COUNTED_VERDICTS
     numbers = [look.as_of, look.observed, round(look.expected, 1)] if look else [None, None, None]
-    ends = (
-        [round(value, 1) for value in (look.avoided.low, look.avoided.middle, look.avoided.high)]
-        if look and has_range
-        else [None, None, None]
-    )
     return [
         row.key,
         row.title,
@@ -34,10 +44,17 @@ def shipped_cells(row: ShippedAction) -> list[Any]:
         row.verdict.label,
         row.look_number,
         *numbers,
-        *ends,
+        *_ends(look.avoided if look and has_range else None),
+        *_ends(counted),
         bool(look and look.has_moved),
         row.came_back_since,
         look.method_version if look else None,
         row.next_look,
         look.sign_offs if look else None,
     ]
+
+
+def _ends(found: Range | None) -> list[float | None]:
+    if found is None:
+        return [None, None, None]
+    return [round(value, 1) for value in (found.low, found.middle, found.high)]

@@ -31,7 +31,7 @@ from closedloop.queries.site import get_data_span, get_pence_per_minute
 from closedloop.web.csv_files import csv_response
 from closedloop.web.filters import day as day_words
 from closedloop.web.filters import nice_axis, plural
-from closedloop.web.impact_files import SHIPPED_HEADINGS, shipped_cells
+from closedloop.web.impact_files import SHIPPED_HEADINGS, shipped_csv
 from closedloop.web.permissions import requires
 from closedloop.web.report_trend import draw_trend
 
@@ -134,7 +134,7 @@ def actions_csv() -> Response:
         live_until=period.last_day,
     )
     name = f"shipped-{period.first_day}-to-{period.last_day}.csv"
-    return csv_response(name, SHIPPED_HEADINGS, [shipped_cells(row) for row in rows])
+    return shipped_csv(db.session, name, rows)
 
 
 def _read_period() -> Period | None:

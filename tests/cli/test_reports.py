@@ -86,6 +86,18 @@ def test_the_report_prints_title_time_rates_and_rows(run, site):
     assert "Candidates waiting for a decision: 1." in text
 
 
+def test_the_row_of_a_fall_says_that_it_moved_or_came_back(run, site, session):
+    net = {"low": -50.0, "avoided": 10.0, "high": 70.0}
+    detail = {"displacement": "moved", "net": net}
+    make_measurement(session, make_intervention(session), detail=detail)
+    session.commit()
+
+    rows = [line for line in run("report").stdout.splitlines() if "of 7" in line]
+
+    assert [line for line in rows if site.action.key in line and "came back 2026-04-28" in line]
+    assert sum("Fell, but moved" in line for line in rows) == 1
+
+
 def test_the_report_as_json_holds_ranges_and_verdicts(run, site):
     found = json.loads(run("report", "--json").stdout)
 

@@ -530,6 +530,21 @@ def test_the_portfolio_csv_gives_no_range_where_none_can_be_claimed(manager, ses
     assert scarce[11:14] == ["", "", ""]
 
 
+def test_the_counted_middles_of_the_portfolio_csv_add_up_to_the_headline(manager, session):
+    make_measurement(session, make_intervention(session, went_live_on=date(2026, 3, 4)))
+    make_measurement(session, make_intervention(session), detail=MOVED)
+    make_measurement(session, make_intervention(session), verdict=Verdict.INCONCLUSIVE)
+
+    _, *rows = rows_of(manager, "/impact/impact.csv")
+
+    assert [row[14:17] for row in rows] == [
+        ["310.0", "420.0", "540.0"],
+        ["", "", ""],
+        ["-50.0", "10.0", "70.0"],
+    ]
+    assert "most likely 430" in text_of(manager.get("/impact/")).lower()
+
+
 def test_a_stored_measurement_has_a_page_of_its_own(manager, session):
     intervention = make_intervention(session)
     old = make_measurement(session, intervention, as_of=LOOK_1, avoided=(50, 120, 190))
