@@ -217,10 +217,11 @@ def total_money(claims: Sequence[Claim]) -> TotalMoney:
     came up in a theme that several falls moved to is taken off once.
     """
     once = counted_once(claims)
+    minutes = total_worth(once, Worth.MINUTES)
     return TotalMoney(
         contacts=total_contacts(once),
-        minutes=total_worth(once, Worth.MINUTES),
-        people=total_worth(once, Worth.PEOPLE),
+        minutes=minutes,
+        people=_no_surer(total_worth(once, Worth.PEOPLE), minutes),
         pence=total_worth(once, Worth.PENCE),
         actions=len(claims),
         timed=sum(claim.facts.timed_share > 0 for claim in claims),
@@ -228,6 +229,18 @@ def total_money(claims: Sequence[Claim]) -> TotalMoney:
         as_one=len(claims) - len(once),
         came_back=sum(claim.came_back for claim in claims),
     )
+
+
+def _no_surer(people: Range | None, minutes: Range | None) -> Range | None:
+    """Return the range of people, reaching to zero where that of the minutes does.
+
+    People weigh the actions by their pace, minutes by their days, so the one may lie on one side
+    of zero and the other on both. Both tell of the same contacts: none claims what the other
+    does not.
+    """
+    if people is None or minutes is None or not minutes.low <= 0 <= minutes.high:
+        return people
+    return Range(min(people.low, 0.0), people.middle, max(people.high, 0.0))
 
 
 def counted_once(claims: Sequence[Claim]) -> list[Claim]:

@@ -140,6 +140,18 @@ def test_a_channel_without_handle_time_or_price_adds_nothing():
     assert worth_of(claim(channels=(untimed,)), Worth.MINUTES) is None
 
 
+def test_people_reach_to_zero_where_the_minutes_do():
+    quick = claim((150.0, 200.0, 250.0), n_days=14)  # pulls up the pace more than the minutes
+    slow = claim((-420.0, -120.0, 180.0), n_days=280)
+
+    total = total_money([quick, slow])
+
+    assert total.minutes.low < 0 < total.minutes.high
+    assert total_worth([quick, slow], Worth.PEOPLE).low > 0
+    assert total.people.low == 0
+    assert total.people.middle > 0
+
+
 def test_people_are_the_pace_of_the_days_that_counted():
     whole, holes = claim(n_days=28), claim(n_days=56, n_counted=28)
 
