@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from closedloop.domain.accounts import Role
-from closedloop.domain.actions import may_own
+from closedloop.domain.actions import TITLE_LENGTH, may_own
 from closedloop.domain.themes import Strategy
 from closedloop.extensions import current_settings
 from closedloop.queries.accounts import list_departments, list_users
@@ -52,9 +52,13 @@ class ReadForm:
 def read_form(form: Mapping[str, str], *, with_theme: bool) -> ReadForm:
     """Read a form; each field that cannot be read gets a sentence.
 
-    Percentages are typed as people write them ("20", "20 %", "12,5") and come out as shares.
+    Percentages are typed as people write them ("20", "20 %", "12,5") and come out as shares. The
+    sentences come in the order of the form.
     """
     problems: dict[str, str] = {}
+    theme_id = _number(form, "theme_id", "Choose a theme.", problems) if with_theme else None
+    if not form.get("title", "").strip():
+        problems["title"] = f"Say in at most {TITLE_LENGTH} characters what will be done."
     arguments: dict[str, Any] = {
         "title": form.get("title", ""),
         "description": form.get("description", ""),
@@ -68,7 +72,7 @@ def read_form(form: Mapping[str, str], *, with_theme: bool) -> ReadForm:
         "cost_high": read_cost(form, "cost_high", problems),
     }
     if with_theme:
-        arguments["theme_id"] = _number(form, "theme_id", "Choose a theme.", problems)
+        arguments["theme_id"] = theme_id
     return ReadForm(arguments, problems)
 
 

@@ -66,7 +66,7 @@ def read_filter(args: Mapping[str, str]) -> Asked:
         disposition=values.get("disposition"),
         team=values.get("team"),
         language=values.get("language"),
-        theme_id=_number(theme),
+        theme_id=_theme(values, problems),
         without_theme=theme == NO_THEME,
         contact_driver_id=_number(values.get("contact_driver", "")),
         repeats_only=chain == REPEATS,
@@ -83,6 +83,14 @@ def read_filter(args: Mapping[str, str]) -> Asked:
 
 def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def _theme(values: dict[str, Any], problems: list[str]) -> int | None:
+    text = values.get("theme", "")
+    number = _number(text)
+    if text and number is None and text != NO_THEME:
+        problems.append(f"The theme “{values.pop('theme')[:20]}” was not understood and left out.")
+    return number
 
 
 def _follow(chain: str, problems: list[str]) -> Follow | None:

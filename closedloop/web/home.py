@@ -154,7 +154,7 @@ def _trend(span: DataSpan, zone: str) -> Trend:
 @bp.get("/repeat-contacts.csv")
 @requires("home.view")
 def trend_csv() -> Response:
-    """Send the days of the chart on home."""
+    """Send the days of the chart on home, rates as shares from 0 to 1."""
     settings = current_settings()
     span = data_span()
     trend = _trend(span, settings.reporting_zone)
@@ -162,13 +162,13 @@ def trend_csv() -> Response:
         *("Day", "Contacts with a known customer", "Any reason, day", "Same theme, day"),
         *("Any reason, 7 days", "Same theme, 7 days", "Without customer, 7 days"),
     )
-    rows = [[*_csv_row(one), pct(trend.unidentified_share(i))] for i, one in enumerate(trend.days)]
+    rows = [[*_csv_row(one), trend.unidentified_share(i)] for i, one in enumerate(trend.days)]
     return csv_response("repeat-contacts.csv", headings, rows)
 
 
 def _csv_row(one: Day) -> list[Any]:
     known = "not shown" if one.shown_identified is None else one.shown_identified
-    return [one.day, known, *(pct(r) for r in (one.any, one.same, one.any7, one.same7))]
+    return [one.day, known, one.any, one.same, one.any7, one.same7]
 
 
 def _scope() -> dict[str, int | None]:

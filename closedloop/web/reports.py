@@ -144,12 +144,29 @@ def _read_period() -> Period | None:
         return None
     (first_day, cut), problems = days, list[str]()
     first, last = default_period(cut, first_day)
-    first = _read_day("from", problems) or first
-    last = min(_read_day("to", problems) or last, cut)
-    if first > last:
-        problems.append("The period ends before it begins, so the usual one is shown.")
-        first, last = default_period(cut, first_day)
-    return Period(max(first, first_day), last, cut, first_day, problems)
+    asked_first = _read_day("from", problems)
+    asked_last = _read_day("to", problems)
+    if problem := _unlike_the_data(asked_first, asked_last, days):
+        problems.append(problem)
+    else:
+        first = max(asked_first or first, first_day)
+        last = min(asked_last or last, cut)
+        if first > last:  # only its end was asked for, before the usual beginning
+            first = first_day
+    return Period(first, last, cut, first_day, problems)
+
+
+def _unlike_the_data(first: date | None, last: date | None, days: tuple[date, date]) -> str:
+    """Say why a period that was asked for cannot be shown; empty when it can be."""
+    begins, cut = days
+    if first and last and first > last:
+        return "The period ends before it begins, so the usual one is shown."
+    if (first and first > cut) or (last and last < begins):
+        return (
+            f"The contacts reach from {day_words(begins)} to {day_words(cut)}: none are of the "
+            "period asked for, so the usual one is shown."
+        )
+    return ""
 
 
 def _read_day(name: str, problems: list[str]) -> date | None:

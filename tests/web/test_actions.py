@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -151,6 +152,14 @@ def test_the_form_starts_from_its_theme(manager, session):
     assert f'value="{theme.id}" selected' in html
     assert f'value="{department.id}" selected' in html
     assert 'value="self_serve" checked' in html
+
+
+def test_an_empty_form_names_what_is_missing_in_the_order_of_its_fields(manager, session):
+    make_theme(session, ThemeStatus.TRIAGED)
+    response = manager.post("/actions/new", {}, status=422)
+
+    named = re.findall(r'<li><a href="#f-([a-z_]+)">', response.text)
+    assert named[:3] == ["theme_id", "title", "department_id"]
 
 
 @pytest.mark.parametrize(

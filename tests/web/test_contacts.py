@@ -127,6 +127,16 @@ def test_a_filter_that_makes_no_sense_is_said(manager, session, query, sentence)
     assert sentence in text_of(manager.get(f"/contacts/?{query}"))
 
 
+def test_a_theme_that_the_list_does_not_know_is_said_to_be_left_out(manager, session):
+    make_history(session, [24])
+
+    html = manager.get("/contacts/?theme=T-023")
+
+    assert "The theme “T-023” was not understood and left out." in text_of(html)
+    assert "fit the filters" not in text_of(html)
+    assert "theme=T-023" not in html
+
+
 @pytest.mark.parametrize(
     "query",
     ["after=x", "after=999999999999.1", "theme=99999999999", "of=%C2%B2", "batch=-1", "q=%25_%5C"],

@@ -452,10 +452,13 @@ def test_the_csv_leaves_out_days_of_fewer_contacts_than_may_be_shown(manager, se
     assert len(lines) == 31
     assert next(line for line in lines if line.startswith("2026-04-20")).split(",")[1:4] == [
         "not shown",
-        "–",
-        "–",
+        "",
+        "",
     ]
-    assert next(line for line in lines if line.startswith("2026-05-11")).split(",")[2] == "–"
+    assert next(line for line in lines if line.startswith("2026-05-11")).split(",")[2] == ""
+    assert next(line for line in lines if line.startswith("2026-05-01")).split(",")[2:6] == [
+        *("0.2", "0.1", "0.2", "0.1"),  # shares that a table can add up
+    ]
 
 
 def test_home_takes_the_same_number_of_statements_when_everything_doubles(manager, session):

@@ -90,6 +90,12 @@ def test_a_site_without_contacts_says_what_a_metric_needs(manager):
     assert "the median stands beside it" in words
 
 
+def test_a_filter_that_no_contact_fits_says_nothing_of_known_customers(manager, centre):
+    html = manager.get("/metrics/?queue=nowhere")
+
+    assert "have no known customer" not in text_of(html)
+
+
 def test_the_overview_has_every_metric_or_says_why_not(manager, centre):
     html = manager.get("/metrics/")
 

@@ -179,8 +179,15 @@ def test_a_period_can_be_asked_for_and_nonsense_is_said(manager, site):
     for query, words in (
         ("from=soon", "“soon” is not a day"),
         ("from=2026-05-01&to=2026-04-01", "ends before it begins"),
+        ("from=2027-01-01&to=2027-02-01", "reach from 10 Nov 2025 to 11 May 2026: none are of"),
+        ("from=2020-01-01&to=2020-02-01", "reach from 10 Nov 2025 to 11 May 2026: none are of"),
     ):
-        assert words in text_of(manager.get(f"/reports/?{query}"))
+        text = text_of(manager.get(f"/reports/?{query}"))
+        assert words in text
+        assert "10 Nov 2025 to 11 May 2026" in text
+    early = text_of(manager.get("/reports/?to=2025-11-10"))
+    assert "10 Nov 2025 to 10 Nov 2025" in early
+    assert "ends before" not in early
 
 
 def test_more_actions_than_fit_are_summed_up(manager, site):
