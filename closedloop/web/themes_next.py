@@ -108,4 +108,4 @@ def comes_next() -> dict[str, Any]:
     def next_after(key: str) -> NextIssues:
         return find_next_issues(db.session, key, k=current_settings().privacy_k)
 
-    return {"next_after": next_after}
+    return {"next_after": next_after, "next_days": FOLLOWER_DAYS}

@@ -93,7 +93,13 @@ def test_next_leads_to_the_contacts_it_counts(manager, pairs):
     html = manager.get("/themes/next")
     days = "from=2025-11-13&amp;to=2026-05-04&amp;who=known"
     assert f'href="/contacts/?theme={card.id}&amp;{days}"' in html
-    assert f"theme={card.id}&amp;chain=followed-any-7d&amp;{days}" in html
+    assert "chain=" not in html, "no list holds those alone that this theme came next after"
+
+
+def test_the_page_of_a_theme_says_of_which_days_it_tells_what_comes_next(manager, pairs):
+    text = text_of(manager.get(f"/themes/{pairs[0].key}"))
+
+    assert "within 7 days, 180 days to 11 May 2026" in text
 
 
 def test_next_shows_chance_only_when_asked_and_calls_it_so(manager, pairs):
