@@ -108,6 +108,15 @@ def test_what_customers_say_cannot_become_markup(say):
     assert "&lt;script&gt;" in text
 
 
+def test_the_link_of_a_quote_says_to_a_screen_reader_what_it_opens(say):
+    text = say(
+        "evidence",
+        "m.quote('typical', 'Where is it?', day, 'chat', url='/contacts/7')",
+        day=date(2026, 5, 12),
+    )
+    assert "open the contact of 12 May 2026" in text_of(text)
+
+
 def test_chart_data_cannot_end_its_script(say):
     text = say("charts", "m.chart('c', 'bars', 'T', 'S', 'Say', d)", d={"label": "</script><b>"})
     assert text.count("</script>") == 1
