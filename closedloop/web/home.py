@@ -107,7 +107,6 @@ def index() -> str:
         actions=everyone,
         shipped=shipped,
         next_look=_next_look(shipped, cut),
-        measuring=sum(one.next_look is not None for one in shipped),
         reopened=reopened,
         total=total,
         first_go_live=_first_go_live(shipped),

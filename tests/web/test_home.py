@@ -174,7 +174,7 @@ def test_the_loop_counts_each_step_and_leads_to_its_list(manager, session):
     assert "Understand 1 candidate 486 contacts in 90 days" in text
     assert "Agree 1 agreed theme 1 without an owner" in text
     assert "Act 1 action 1 overdue" in text
-    assert "Measure 1 running next look with data to 19 May" in text
+    assert "Measure 1 in its first looks next look with data to 19 May" in text
     assert "Held 1 theme" in text
     for link in (
         "/triage/",
@@ -184,6 +184,18 @@ def test_the_loop_counts_each_step_and_leads_to_its_list(manager, session):
         "/themes/?view=open&amp;status=held",
     ):
         assert f'class="cl-loop-link" href="{link}"' in html
+
+
+def test_home_and_the_rail_count_the_same_measurements(manager, session):
+    theme = add_data(session)
+    add_shipped(session, theme, live=date(2026, 5, 6))
+    _, decided = add_shipped(session, theme, title="Decided", live=date(2026, 3, 3))
+    make_measurement(session, decided, as_of=date(2026, 5, 5), look=4, is_look=True)
+
+    text = text_of(manager.get("/"))
+
+    assert "Impact 1 in their first looks" in text
+    assert "Measure 1 in its first looks" in text
 
 
 def test_every_link_of_the_page_leads_somewhere(manager, session):
