@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from closedloop.domain.actions import OPEN_ACTIONS, ActionStatus
-from closedloop.domain.contacts import HEADLINE_WINDOW
+from closedloop.domain.contacts import HEADLINE_WINDOW, share
 from closedloop.domain.home import DUE_SOON_DAYS, Change, judge_change
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import (
@@ -24,11 +24,14 @@ from closedloop.models import (
     ThemeStats,
 )
 from closedloop.queries.audit import is_older_than
-from closedloop.queries.repeats import RepeatFilter, Trend, get_trend
+from closedloop.queries.repeats import ROLLING_DAYS, RepeatFilter, Trend, get_trend
 from closedloop.queries.site import DataSpan
 
 TREND_DAYS = 182
 """Days of the chart: 26 whole weeks, so that its ends fall on the same weekday."""
+
+COMPARED_DAYS = 28
+"""Days that the headline compares, as the report does."""
 
 NAMED = 3
 """Actions and themes that are named before "and 4 more"."""
@@ -131,28 +134,36 @@ class ChangeRow:
 
 @dataclass(frozen=True)
 class RepeatHeadline:
-    """Repeat rates of the last seven mature days against seven days before.
+    """Repeat rates of the last four weeks of mature days against as many days before.
 
     Attributes
     ----------
+    n_days : int
+        Days of either span: 28, or 7 before there are 28 mature ones.
     any, same : float
         Shares 0 to 1 of the contacts with a known customer.
     any_before, same_before : float or None
-        Of the seven days to `before_day`; None when the data do not reach back far enough.
+        Of as many days to `before_day`; None when the data do not reach back far enough.
     change : Change
         Of `any`; FLAT when chance would explain it.
     unidentified_share : float or None
-        Of the contacts of the last seven days, those without a known customer: in no rate.
+        Of the contacts of the last of them, those without a known customer: in no rate.
     """
 
     last_day: date
+    n_days: int
     any: float
     same: float
-    before_day: date | None
-    any_before: float | None
-    same_before: float | None
-    change: Change
+    before_day: date | None = None
+    any_before: float | None = None
+    same_before: float | None = None
+    change: Change = Change.FLAT
     unidentified_share: float | None = None
+
+    @property
+    def first_day(self) -> date:
+        """First of the days counted."""
+        return self.last_day - timedelta(days=self.n_days - 1)
 
 
 def get_home_trend(
@@ -176,8 +187,8 @@ def get_home_trend(
 def headline_of(trend: Trend, *, fewest: int) -> RepeatHeadline | None:
     """Return what the trend says in two numbers; None before seven days have matured.
 
-    The comparison is the oldest seven days of the trend that end on the same weekday, at least
-    four weeks before.
+    The comparison is the oldest span of as many days of the trend that ends on the same weekday,
+    at least four weeks before.
 
     Parameters
     ----------
@@ -186,39 +197,56 @@ def headline_of(trend: Trend, *, fewest: int) -> RepeatHeadline | None:
         Contacts with a known customer that seven days need to be shown.
     """
     known = [i for i, day in enumerate(trend.days) if day.any7 is not None]
-    if not known:
+    if not known or _sum(trend, known[-1], ROLLING_DAYS).identified < fewest:
         return None
     last = known[-1]
-    weeks = range(last % 7, last - 27, 7)
-    first = next((i for i in weeks if i in known and _week(trend, i) >= fewest), None)
-    now = trend.days[last]
-    if now.any7 is None or now.same7 is None or _week(trend, last) < fewest:
+    if trend.days[last].same7 is None:
         return None
+    n_days = COMPARED_DAYS if last >= COMPARED_DAYS - 1 else ROLLING_DAYS
+    now = _sum(trend, last, n_days)
+    weeks = range(last % 7, last - COMPARED_DAYS + 1, 7)
+    first = next((i for i in weeks if i in known and _may_compare(trend, i, n_days, fewest)), None)
+    found = RepeatHeadline(
+        last_day=trend.days[last].day,
+        n_days=n_days,
+        any=now.repeats[0] / now.identified,
+        same=now.repeats[1] / now.identified,
+        unidentified_share=share(now.contacts - now.identified, now.contacts),
+    )
     if first is None:
-        return RepeatHeadline(
-            now.day,
-            now.any7,
-            now.same7,
-            None,
-            None,
-            None,
-            Change.FLAT,
-            trend.unidentified_share(last),
-        )
-    then = trend.days[first]
-    counts = [
-        number
-        for i, rate in ((last, now.any7), (first, then.any7 or 0.0))
-        for number in (round(rate * _week(trend, i)), _week(trend, i))
-    ]
-    return RepeatHeadline(
-        *(now.day, now.any7, now.same7, then.day, then.any7, then.same7, judge_change(*counts)),
-        unidentified_share=trend.unidentified_share(last),
+        return found
+    then = _sum(trend, first, n_days)
+    is_shown = trend.days[first].same7 is not None
+    change = judge_change(now.repeats[0], now.identified, then.repeats[0], then.identified)
+    return replace(
+        found,
+        before_day=trend.days[first].day,
+        any_before=then.repeats[0] / then.identified,
+        same_before=then.repeats[1] / then.identified if is_shown else None,
+        change=change,
     )
 
 
-def _week(trend: Trend, last: int) -> int:
-    return sum(day.identified for day in trend.days[max(last - 6, 0) : last + 1])
+@dataclass(frozen=True)
+class _Sum:
+    contacts: int
+    identified: int
+    repeats: tuple[int, int]
+
+
+def _sum(trend: Trend, last: int, n_days: int) -> _Sum:
+    days = trend.days[max(last - n_days + 1, 0) : last + 1]
+    return _Sum(
+        sum(day.contacts for day in days),
+        sum(day.identified for day in days),
+        (sum(day.repeats[0] for day in days), sum(day.repeats[1] for day in days)),
+    )
+
+
+def _may_compare(trend: Trend, last: int, n_days: int, fewest: int) -> bool:
+    # a week that may be shown and lies in these days has people enough for all of them
+    is_whole = n_days == ROLLING_DAYS or last >= n_days - 1
+    return is_whole and _sum(trend, last, ROLLING_DAYS).identified >= fewest
 
 
 def count_themes(session: Session) -> ThemeCounts:

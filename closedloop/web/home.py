@@ -97,7 +97,6 @@ def index() -> str:
         lead=_lead(headline, themes, everyone.overdue, has_data=cut is not None),
         headline=headline,
         has_known=any(one.identified for one in trend.days) or cut is None,
-        before=f"{headline.before_day:%B}" if headline and headline.before_day else "",
         has_themes=bool(themes.by_status),
         chart=_chart(trend, shipped, has_themes=bool(themes.by_status)),
         chart_rows=_weeks(trend, has_themes=bool(themes.by_status)),

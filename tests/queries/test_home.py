@@ -47,7 +47,7 @@ def headline(session, first: date, *, fewest: int = 5):
     return headline_of(trend, fewest=fewest)
 
 
-def test_headline_is_the_last_seven_mature_days_against_the_same_weekday_half_a_year_before(
+def test_headline_is_the_last_four_mature_weeks_against_those_half_a_year_before(
     session,
 ):
     first = date(2025, 5, 1)
@@ -59,9 +59,25 @@ def test_headline_is_the_last_seven_mature_days_against_the_same_weekday_half_a_
     assert found.any == pytest.approx(0.18)
     assert found.same == pytest.approx(0.09)
     assert found.any_before == pytest.approx(0.21)
-    assert found.before_day == date(2025, 11, 17)  # within the 26 weeks of the chart
+    assert found.before_day == date(2025, 12, 8)  # within the 26 weeks of the chart
     assert (found.last_day - found.before_day).days % 7 == 0
     assert found.change is Change.FELL
+
+
+def test_headline_of_less_than_four_mature_weeks_is_of_seven_days(session):
+    first = date(2026, 4, 8)
+    fill(session, first, CUT, lambda day: 100 if day < date(2026, 4, 28) else 200)
+
+    found = headline(session, first)
+
+    assert (found.n_days, found.any) == (7, pytest.approx(0.2))
+
+
+def test_one_odd_week_is_not_the_headline(session):
+    first = date(2025, 5, 1)
+    fill(session, first, CUT, lambda day: 300 if day > date(2026, 4, 27) else 200)
+
+    assert headline(session, first).any == pytest.approx(0.225)
 
 
 def test_headline_weighs_days_by_their_contacts(session):
@@ -74,7 +90,7 @@ def test_headline_weighs_days_by_their_contacts(session):
 
 def test_headline_calls_no_change_what_chance_explains(session):
     first = date(2026, 1, 1)
-    fill(session, first, CUT, lambda day: 22 if day < date(2026, 3, 1) else 18, contacts=100)
+    fill(session, first, CUT, lambda day: 21 if day < date(2026, 3, 1) else 20, contacts=100)
 
     assert headline(session, first).change is Change.FLAT
 

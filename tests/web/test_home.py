@@ -94,10 +94,12 @@ def test_an_executive_is_told_who_takes_the_first_step(sign_in_as):
 def test_headline_says_the_rate_its_days_and_what_it_was(manager, session):
     add_data(session, lambda day: 210 if day < date(2026, 3, 1) else 180)
 
-    text = text_of(manager.get("/"))
+    html = manager.get("/")
+    text = text_of(html)
 
-    assert "18.0 % from 21.0 % in November" in text
-    assert "Any reason, seven days to 4 May. Same theme: 9.0 %, from 10.5 %." in text
+    assert "18.0 % from 21.0 % in the four weeks to 8 Dec 2025" in text
+    assert "Any reason, four weeks to 4 May. Same theme: 9.0 %, from 10.5 %." in text
+    assert "/contacts/repeats?from=2026-04-07&amp;to=2026-05-04" in html
     assert "Repeat contacts are falling." in text
 
 
@@ -107,7 +109,7 @@ def test_headline_does_not_call_chance_a_fall(manager, session):
     html = manager.get("/")
     text = text_of(html)
 
-    assert "was 20.2 % in November" in text
+    assert "was 20.2 % in the four weeks to 8 Dec 2025" in text
     assert "Chance would explain the difference." in text
     assert "cl-delta--flat" in html
     assert "are about where they were" in text
