@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 from closedloop.api.auth import TokenRefused
 from closedloop.api.pace import TooFast
 from closedloop.domain.errors import (
+    ChangedMeanwhile,
     Conflict,
     Invalid,
     InvalidTransition,
@@ -36,6 +37,7 @@ STATUS: dict[type[Refusal], int] = {
     NotAllowed: 403,
     NotFound: 404,
     Conflict: 409,
+    ChangedMeanwhile: 409,
     InvalidTransition: 409,
     NotMeasurable: 409,
     Cancelled: 409,

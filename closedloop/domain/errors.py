@@ -6,6 +6,8 @@ status chosen for them (`closedloop/web/errors.py`, `closedloop/api/errors.py`).
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 
 class Refusal(Exception):
     """Something was asked that cannot be done; the message says what, where and what to do."""
@@ -44,6 +46,21 @@ class InvalidTransition(Refusal):
 
 class Conflict(Refusal):
     """Somebody else got there first, or the name is taken."""
+
+
+class ChangedMeanwhile(Conflict):
+    """Somebody changed the thing after the asker had opened its form.
+
+    Parameters
+    ----------
+    sentence : str
+    fields : collection of str, optional
+        What of it is different now.
+    """
+
+    def __init__(self, sentence: str, fields: Collection[str] = ()) -> None:
+        super().__init__(sentence)
+        self.fields = frozenset(fields)
 
 
 class NotMeasurable(Refusal):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -21,6 +21,27 @@ def list_history(
         .where(AuditEvent.target_kind == target_kind, AuditEvent.target_id == target_id)
         .order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
         .limit(limit)
+    ).all()
+
+
+def list_told(
+    session: Session,
+    target_kind: str,
+    target_id: int,
+    *,
+    verbs: Collection[str],
+    after_id: int = 0,
+) -> Sequence[AuditEvent]:
+    """Return what happened to one thing by some verbs after an event, the oldest first."""
+    return session.scalars(
+        sa.select(AuditEvent)
+        .where(
+            AuditEvent.target_kind == target_kind,
+            AuditEvent.target_id == target_id,
+            AuditEvent.verb.in_(verbs),
+            AuditEvent.id > after_id,
+        )
+        .order_by(AuditEvent.id)
     ).all()
 
 

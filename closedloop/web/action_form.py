@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -17,6 +17,7 @@ from closedloop.extensions import current_settings
 from closedloop.queries.accounts import list_departments, list_users
 from closedloop.queries.action_page import list_themes_to_act_on
 from closedloop.web.amounts import read_amount, write_amount
+from closedloop.web.filters import day as day_words
 
 FIELDS = (
     "theme_id",
@@ -147,6 +148,61 @@ def typed(form: Mapping[str, str]) -> dict[str, str]:
 def percent_field(share: float) -> str:
     """Write a share as the form takes it: .125 is "12.5"."""
     return f"{share * 100:.6g}"
+
+
+def stored_values(action: Any) -> dict[str, Any]:
+    """Return what the form of an action starts from."""
+    return {
+        "title": action.title,
+        "description": action.description,
+        "strategy": action.strategy.value,
+        "department_id": action.department_id,
+        "owner_id": action.owner_id or "",
+        "due_on": action.due_on.isoformat() if action.due_on else "",
+        "expected_drop": percent_field(action.expected_drop),
+        "smallest_drop": percent_field(action.smallest_drop),
+        "cost_low": cost_field(action.cost_low),
+        "cost_high": cost_field(action.cost_high),
+    }
+
+
+def what_stands_now(
+    stored: Mapping[str, Any],
+    values: Mapping[str, Any],
+    choices: Mapping[str, Any],
+    changed: Collection[str],
+) -> dict[str, str]:
+    """Return a sentence per field that somebody else changed to something not typed here."""
+    return {
+        name: f"{_stands(name, stored[name], choices)} stands here now. "
+        "Saving puts what you see in its place."
+        for name in (*FIELDS, "also", "driver")
+        if name in changed and name in stored and not _is_same(name, stored[name], values[name])
+    }
+
+
+def _is_same(name: str, stored: Any, typed_value: Any) -> bool:
+    if name == "also":
+        return sorted(stored) == sorted(typed_value)
+    if name in {"expected_drop", "smallest_drop"}:
+        typed_value = typed_value.replace("%", "").replace(",", ".").strip()
+    return str(stored).split() == str(typed_value).split()
+
+
+def _stands(name: str, value: Any, choices: Mapping[str, Any]) -> str:
+    """Write one answer as people read it."""
+    if name == "also":
+        words = dict(choices["also"])
+        return ", ".join(words.get(one, "a theme") for one in value) or "No other theme"
+    lists = {"department_id": "departments", "owner_id": "owners", "driver": "drivers"}
+    if name in lists:
+        return dict(choices[lists[name]]).get(str(value), "Somebody who is not on the list")
+    if name == "strategy":
+        return f"“{Strategy(value).label}”"
+    if name == "due_on" and value:
+        return day_words(date.fromisoformat(value))
+    unit = " %" if name.endswith("_drop") else ""
+    return f"“{value}{unit}”" if value else "Nothing"
 
 
 def form_choices(

@@ -21,7 +21,7 @@ from closedloop.domain.actions import (
     go_live_problem,
     may_work_on,
 )
-from closedloop.domain.errors import Invalid
+from closedloop.domain.errors import ChangedMeanwhile, Invalid
 from closedloop.domain.impact import counted_from, looks
 from closedloop.domain.impact_stages import (
     Stage,
@@ -44,11 +44,11 @@ from closedloop.queries.actions import (
     list_actions,
 )
 from closedloop.queries.series import find_first_contact_day
+from closedloop.services.action_edits import edit_action, last_edit
 from closedloop.services.action_scope import state_scope
 from closedloop.services.actions import (
     agree_action,
     cancel_action,
-    change_action,
     hand_back_action,
     propose_action,
     reopen_action,
@@ -65,17 +65,17 @@ from closedloop.web.action_filter import (
     this_day,
 )
 from closedloop.web.action_form import (
-    cost_field,
     form_choices,
-    percent_field,
     read_count,
     read_day,
     read_form,
+    stored_values,
     typed,
+    what_stands_now,
 )
 from closedloop.web.actions_bp import bp
 from closedloop.web.actions_scope import read_scope, scope_choices, scope_values, typed_scope
-from closedloop.web.asked import read_day_cursor
+from closedloop.web.asked import read_day_cursor, row_id
 from closedloop.web.csv_files import csv_response
 from closedloop.web.flashes import flash_done
 from closedloop.web.htmx import see_other
@@ -181,20 +181,7 @@ def edit(key: str) -> str:
     action = find_action(db.session, key)
     check_may_work_on(current_user, action)
     check_can_change(key, action.status)
-    values = {
-        "title": action.title,
-        "description": action.description,
-        "strategy": action.strategy.value,
-        "department_id": action.department_id,
-        "owner_id": action.owner_id or "",
-        "due_on": action.due_on.isoformat() if action.due_on else "",
-        "expected_drop": percent_field(action.expected_drop),
-        "smallest_drop": percent_field(action.smallest_drop),
-        "cost_low": cost_field(action.cost_low),
-        "cost_high": cost_field(action.cost_high),
-        **scope_values(db.session, action.id),
-    }
-    return _form_page("actions/edit.html", values, {}, action=action)
+    return _form_page("actions/edit.html", _stored(action), {}, action=action)
 
 
 @bp.post("/<key>/edit")
@@ -207,8 +194,16 @@ def update(key: str) -> Page:
         if read.problems:
             raise Invalid("The action was not saved.", read.problems)
         with db.transaction() as session:
-            change_action(session, action_id=action.id, by=current_actor(), **read.arguments)
-            _state_scope(session, action.id)
+            edit_action(
+                session,
+                action_id=action.id,
+                seen=request.form.get("seen", type=row_id),
+                terms=read.arguments,
+                scope=read_scope(request.form),
+                by=current_actor(),
+            )
+    except ChangedMeanwhile as refusal:
+        return _overtaken_page(key, refusal), 409
     except Invalid as refusal:
         errors = _errors(refusal, "title")
         return _form_page("actions/edit.html", _typed(), errors, action=action), 422
@@ -387,8 +382,25 @@ def _form_page(template: str, values: dict[str, Any], errors: dict[str, str], **
     return render_template(template, errors=errors, choices=choices, values=values, **more)
 
 
+def _stored(action: Any) -> dict[str, Any]:
+    seen = {"seen": last_edit(db.session, action.id)}
+    return {**stored_values(action), **scope_values(db.session, action.id), **seen}
+
+
 def _typed() -> dict[str, Any]:
-    return {**typed(request.form), **typed_scope(request.form)}
+    seen = {"seen": request.form.get("seen", "")}
+    return {**typed(request.form), **typed_scope(request.form), **seen}
+
+
+def _overtaken_page(key: str, refusal: ChangedMeanwhile) -> str:
+    """Show what was typed beside what somebody else saved; the next save is a decision."""
+    action = find_action(db.session, key)
+    stored = _stored(action)
+    values = _typed() | {"seen": stored["seen"]}
+    choices = form_choices(db.session, values, with_theme=False) | scope_choices(db.session)
+    errors = what_stands_now(stored, values, choices, refusal.fields)
+    overtaken = refusal.sentence
+    return _form_page("actions/edit.html", values, errors, action=action, overtaken=overtaken)
 
 
 def _state_scope(session: Session, action_id: int) -> None:

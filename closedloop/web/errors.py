@@ -10,6 +10,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from closedloop.domain.errors import (
+    ChangedMeanwhile,
     Conflict,
     Invalid,
     InvalidTransition,
@@ -33,6 +34,7 @@ STATUS: dict[type[Refusal], int] = {
     Invalid: 422,
     InvalidTransition: 409,
     Conflict: 409,
+    ChangedMeanwhile: 409,
     NotMeasurable: 409,
     Cancelled: 409,
     TakenOver: 409,
