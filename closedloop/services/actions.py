@@ -31,6 +31,7 @@ from closedloop.domain.payback import cost_problems
 from closedloop.domain.themes import Strategy, ThemeStatus
 from closedloop.domain.triage import check_reason
 from closedloop.models import Action, Intervention, Theme
+from closedloop.queries.audit import list_told
 from closedloop.services.action_plan import check_go_live, choose_family, freeze_plan
 from closedloop.services.action_terms import Terms, check_complete, check_terms
 from closedloop.services.askers import find_asker, require_permission
@@ -251,14 +252,17 @@ def cancel_action(session: Session, *, action_id: int, reason: str, by: Actor) -
 
     Raises
     ------
+    Conflict
+        If it was cancelled before, for another reason.
     Invalid
         Without a reason.
     InvalidTransition, NotAllowed, NotFound
     """
     action = get_workable_action(session, action_id, by)
-    if action.status is ActionStatus.CANCELLED:
-        return action
     reason = check_reason(reason, what="cancelling an action")
+    if action.status is ActionStatus.CANCELLED:
+        _check_same_reason(session, action, "cancelled", reason)
+        return action
     _move(action, ActionStatus.CANCELLED)
     _record(
         session, action, by, "cancelled", f"cancelled {action.key}: {reason}", {"reason": reason}
@@ -274,14 +278,17 @@ def hand_back_action(session: Session, *, action_id: int, reason: str, by: Actor
 
     Raises
     ------
+    Conflict
+        If it was handed back before, for another reason.
     Invalid
         Without a reason.
     InvalidTransition, NotAllowed, NotFound
     """
     action = get_workable_action(session, action_id, by)
-    if action.status is ActionStatus.HANDED_BACK:
-        return action
     reason = check_reason(reason, what="handing back an action")
+    if action.status is ActionStatus.HANDED_BACK:
+        _check_same_reason(session, action, "handed_back", reason)
+        return action
     _move(action, ActionStatus.HANDED_BACK)
     action.hand_back_reason = reason
     _record(
@@ -400,6 +407,16 @@ def ship_action(
     )
     session.flush()
     return intervention
+
+
+def _check_same_reason(session: Session, action: Action, verb: str, reason: str) -> None:
+    """Refuse another reason for what was done already: the first one stands in the history."""
+    told = list_told(session, "action", action.id, verbs=(f"actions.{verb}",))
+    if told and told[-1].detail.get("reason") == reason:
+        return
+    who, why = (told[-1].actor_name, told[-1].detail["reason"]) if told else ("Somebody", "")
+    because = f", because: {why}" if why else ""
+    raise Conflict(f"{who} {verb.replace('_', ' ')} {action.key} already{because}")
 
 
 def _get_theme(session: Session, theme_id: int) -> Theme:

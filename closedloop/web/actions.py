@@ -21,7 +21,7 @@ from closedloop.domain.actions import (
     go_live_problem,
     may_work_on,
 )
-from closedloop.domain.errors import ChangedMeanwhile, Invalid
+from closedloop.domain.errors import ChangedMeanwhile, Conflict, Invalid
 from closedloop.domain.impact import counted_from, looks
 from closedloop.domain.impact_stages import (
     Stage,
@@ -286,7 +286,9 @@ def ship_submit(key: str) -> Page:
     return see_other(url_for("impact.show", key=key))
 
 
-def _action_page(key: str, *, errors: dict[str, str] | None = None) -> str:
+def _action_page(
+    key: str, *, errors: dict[str, str] | None = None, not_done: str = ""
+) -> str:
     page = get_action_page(db.session, key, k=current_settings().privacy_k)
     action = page.action
     return render_template(
@@ -294,6 +296,7 @@ def _action_page(key: str, *, errors: dict[str, str] | None = None) -> str:
         page=page,
         action=action,
         errors=errors or {},
+        not_done=not_done,
         typed=request.form,
         today=this_day(),
         moves=_moves(page) if may_work_on(current_user, action) else frozenset(),
@@ -421,6 +424,8 @@ def _with_reason(key: str, verb: Callable[..., Any], field: str, done: str) -> P
     try:
         with db.transaction() as session:
             verb(session, action_id=action.id, reason=reason, by=current_actor())
+    except Conflict as refusal:
+        return _action_page(key, not_done=refusal.sentence), 409
     except Invalid as refusal:
         return _action_page(key, errors={field: refusal.sentence}), 422
     flash_done(done, url_for("actions.reopen", key=key), "Propose it again")

@@ -14,7 +14,7 @@ from closedloop.domain.actions import ActionStatus
 from closedloop.domain.clock import set_today, today
 from closedloop.domain.impact import Verdict
 from closedloop.domain.themes import Strategy, ThemeStatus
-from closedloop.models import Action, Intervention
+from closedloop.models import Action, AuditEvent, Intervention
 from tests.factories.accounts import make_department, make_user
 from tests.factories.impact import make_measurement
 from tests.factories.rollups import make_rollup
@@ -245,6 +245,24 @@ def test_cancelling_asks_for_a_reason(manager, session):
 
     assert session.get(Action, action.id).status is ActionStatus.CANCELLED
     assert "Cancelled 1" in text_of(manager.get("/actions/"))
+
+
+@pytest.mark.parametrize(("verb", "words"), [("hand-back", "handed back"), ("cancel", "cancelled")])
+def test_a_second_reason_is_not_thrown_away_and_says_who_came_first(
+    sign_in_as, manager, session, verb, words
+):
+    action, other = make_owned(session), sign_in_as(Role.CX_MANAGER)
+    address = f"/actions/{action.key}/{verb}"
+    other.post(address, {"reason": "Not our cards."})
+
+    manager.post(address, {"reason": "Not our cards."})
+    page = manager.post(address, {"reason": "No money this year."}, status=409)
+
+    text = text_of(page.text)
+    assert f"{other.user.name} {words} {action.key} already, because: Not our cards." in text
+    assert "What you wrote was not saved: “No money this year.”" in text
+    verbs = session.query(AuditEvent).filter_by(verb=f"actions.{words.replace(' ', '_')}")
+    assert verbs.count() == 1
 
 
 @pytest.fixture
