@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import flask
 from flask import render_template
@@ -25,6 +26,7 @@ from closedloop.domain.errors import (
 )
 from closedloop.services.import_holds import TakenOver
 from closedloop.services.long_work import Cancelled
+from closedloop.web.permissions import permission_of, user_may
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,14 @@ SENTENCES = {
     500: "Something went wrong on our side. It was written to the log; nothing was half-saved.",
 }
 
+THINGS = (
+    ("themes.show", "key", "T-", "See"),
+    ("actions.show", "key", "A-", "See"),
+    ("jobs.show", "job_id", "", "See job"),
+    ("contacts.import_show", "batch_id", "", "See import"),
+)
+"""What an address can name: its page, the argument, how its value begins, what to say."""
+
 
 def init_errors(app: flask.Flask) -> None:
     """Give every refusal and every HTTP error a page that says what to do."""
@@ -62,12 +72,27 @@ def init_errors(app: flask.Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def _page(status: int, sentence: str) -> tuple[str, int]:
-    return render_template("errors/error.html", status=status, message=sentence), status
+def _page(status: int, sentence: str, **more: Any) -> tuple[str, int]:
+    return render_template("errors/error.html", status=status, message=sentence, **more), status
 
 
 def _refusal(error: Refusal) -> tuple[str, int]:
-    return _page(STATUS[type(error)], error.sentence)
+    status = STATUS[type(error)]
+    cause = "changed" if isinstance(error, ChangedMeanwhile) else ""
+    return _page(status, error.sentence, cause=cause, thing=_thing() if status == 409 else None)
+
+
+def _thing() -> tuple[str, str] | None:
+    """Return the page of what the address of this request names, unless it is this one."""
+    named = flask.request.view_args or {}
+    for endpoint, argument, prefix, words in THINGS:
+        value = str(named.get(argument, ""))
+        if not value.startswith(prefix) or not value or endpoint == flask.request.endpoint:
+            continue
+        permission = permission_of(flask.current_app, endpoint)
+        if permission and user_may(permission):
+            return flask.url_for(endpoint, **{argument: named[argument]}), f"{words} {value}"
+    return None
 
 
 def _csrf(error: CSRFError) -> tuple[str, int]:

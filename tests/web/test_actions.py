@@ -247,6 +247,18 @@ def test_cancelling_asks_for_a_reason(manager, session):
     assert "Cancelled 1" in text_of(manager.get("/actions/"))
 
 
+def test_what_cannot_be_done_is_not_put_down_to_somebody_faster_and_leads_to_the_action(
+    manager, session
+):
+    action = make_action(session, status=ActionStatus.SHIPPED)
+
+    page = manager.post(f"/actions/{action.key}/start", status=409).text
+
+    assert "This cannot be done now" in text_of(page)
+    assert "Somebody was faster" not in text_of(page)
+    assert f'href="/actions/{action.key}">See {action.key}</a>' in page
+
+
 @pytest.mark.parametrize(("verb", "words"), [("hand-back", "handed back"), ("cancel", "cancelled")])
 def test_a_second_reason_is_not_thrown_away_and_says_who_came_first(
     sign_in_as, manager, session, verb, words
