@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import flask
 from flask_login import current_user
@@ -11,6 +12,7 @@ from werkzeug import Response
 
 from closedloop.domain.accounts import PERMISSIONS, Role, may
 from closedloop.domain.errors import NotAllowed
+from closedloop.web.htmx import see_other
 
 View = TypeVar("View", bound=Callable[..., Any])
 PUBLIC = "public"
@@ -56,14 +58,34 @@ def guard_pages(app: flask.Flask) -> None:
         if permission == PUBLIC:
             return None
         if not current_user.is_authenticated:
-            return flask.redirect(
-                flask.url_for("accounts.sign_in", next=flask.request.full_path.rstrip("?")), 303
-            )
+            return _to_sign_in()
         if permission is None or not user_may(permission):
             raise NotAllowed(
                 "Your role does not include this. Ask an administrator if your work needs it."
             )
         return None
+
+
+def _to_sign_in() -> Response:
+    """Ask who it is, and lead back to the page: that of the form, where one was sent."""
+    if flask.request.method in {"GET", "HEAD"}:
+        target = flask.request.full_path.rstrip("?")
+    else:
+        target = _page_of_the_form()
+        if flask.request.endpoint != "accounts.sign_out":
+            flask.flash("You were signed out; what you typed was not saved.", "warn")
+    return see_other(flask.url_for("accounts.sign_in", next=target or None))
+
+
+def _page_of_the_form() -> str:
+    """Return the path of this site from which a form was sent; empty when that shows no page."""
+    came_from = urlsplit(flask.request.referrer or "")
+    if f"{came_from.scheme}://{came_from.netloc}/" != flask.request.host_url:
+        return ""
+    adapter = flask.current_app.create_url_adapter(flask.request)
+    if adapter is None or not adapter.test(came_from.path, method="GET"):
+        return ""
+    return f"{came_from.path}?{came_from.query}".rstrip("?")
 
 
 def refuse_unmarked_routes(app: flask.Flask) -> None:

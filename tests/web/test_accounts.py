@@ -75,6 +75,36 @@ def test_sign_in_leads_to_the_page_that_was_asked_for(page, session):
 
 
 @pytest.mark.parametrize(
+    ("came_from", "following"),
+    [
+        ("http://localhost/triage/?view=all", "/sign-in?next=/triage/?view%3Dall"),
+        ("http://localhost/triage/T-037/accept", "/sign-in"),
+        ("https://evil.example/triage/", "/sign-in"),
+        ("", "/sign-in"),
+    ],
+    ids=["its own page", "an address that shows no page", "another site", "unknown"],
+)
+def test_a_form_sent_after_the_session_ended_leads_back_to_its_page(
+    page, session, came_from, following
+):
+    make_user(session)
+    headers = {"Referer": came_from} if came_from else {}
+
+    answer = page.post("/triage/T-037/accept", {"scenario": "x"}, headers=headers)
+
+    assert answer.headers["Location"] == following
+    assert "You were signed out; what you typed was not saved." in text_of(page.get("/sign-in"))
+
+
+def test_signing_out_twice_loses_nothing_and_says_nothing(page, session):
+    make_user(session)
+
+    page.post("/sign-out")
+
+    assert "You were signed out" not in text_of(page.get("/sign-in"))
+
+
+@pytest.mark.parametrize(
     "target",
     [
         "https://evil.example/",
