@@ -261,5 +261,47 @@ def go_live_problem(
     return ""
 
 
+FAR_FROM_DUE = 180
+"""Days before the due day from which a go-live is rather a slip of the year than early."""
+
+
+def go_live_doubts(
+    went_live_on: date,
+    *,
+    theme_key: str,
+    first_contact_on: date | None,
+    due_on: date | None,
+    needed: int,
+) -> list[str]:
+    """Return what speaks against a day of go-live that is possible, a sentence each.
+
+    Parameters
+    ----------
+    went_live_on : date
+        First day on which customers met the change.
+    theme_key : str
+    first_contact_on : date or None
+        First reporting day with contacts of all themes that the change touches.
+    due_on : date or None
+        Last day in time.
+    needed : int
+        Days of contacts before a change that it takes to judge it.
+    """
+    found = []
+    before = (went_live_on - first_contact_on).days if first_contact_on else 0
+    if before < needed:
+        days = "1 day" if before == 1 else f"{before} days"
+        found.append(
+            f"Contacts about {theme_key} are known for {days} before the change, {needed} are "
+            "needed: the looks will not be able to judge it. Waiting does not help."
+        )
+    if due_on and (early := (due_on - went_live_on).days) >= FAR_FROM_DUE:
+        found.append(
+            f"That is {early} days before it was due, on {_spelt(due_on)}. Check the year: once "
+            "it is shipped the day cannot be changed."
+        )
+    return found
+
+
 def _spelt(day: date) -> str:
     return f"{day.day} {day:%B %Y}"

@@ -18,11 +18,13 @@ from closedloop.domain.actions import (
     ActionStatus,
     check_can_change,
     check_may_work_on,
+    go_live_doubts,
     go_live_problem,
     may_work_on,
 )
 from closedloop.domain.errors import ChangedMeanwhile, Conflict, Invalid
 from closedloop.domain.impact import counted_from, looks
+from closedloop.domain.impact_overlap import LEAST_BASELINE_DAYS
 from closedloop.domain.impact_stages import (
     Stage,
     read_stages,
@@ -286,9 +288,7 @@ def ship_submit(key: str) -> Page:
     return see_other(url_for("impact.show", key=key))
 
 
-def _action_page(
-    key: str, *, errors: dict[str, str] | None = None, not_done: str = ""
-) -> str:
+def _action_page(key: str, *, errors: dict[str, str] | None = None, not_done: str = "") -> str:
     page = get_action_page(db.session, key, k=current_settings().privacy_k)
     action = page.action
     return render_template(
@@ -323,7 +323,9 @@ def _ship_page(
         except Invalid as refusal:
             problems = refusal.fields
         else:
-            preview = None if problems else _preview(went_live_on, rollout_days, stages)
+            if not problems:
+                preview = _preview(went_live_on, rollout_days, stages)
+                preview["doubts"] = _doubts(action, went_live_on)
     return render_template(
         "actions/ship.html",
         action=action,
@@ -365,6 +367,17 @@ def _go_live_problems(
     if stages and (problem := stages_problem(stages, went_live_on)):
         problems["stages"] = problem
     return problems
+
+
+def _doubts(action: Any, went_live_on: date) -> list[str]:
+    touched = [action.theme_id, *(one.theme_id for one in action.also)]
+    return go_live_doubts(
+        went_live_on,
+        theme_key=action.theme.key,
+        first_contact_on=find_first_contact_day(db.session, touched),
+        due_on=action.due_on,
+        needed=LEAST_BASELINE_DAYS,
+    )
 
 
 def _preview(went_live_on: date, rollout_days: int, stages: list[Stage]) -> dict[str, Any]:

@@ -300,6 +300,21 @@ def test_shipping_names_the_looks_before_it_is_confirmed(manager, session, shipp
     assert session.query(Intervention).count() == 0
 
 
+def test_shipping_doubts_a_year_that_is_slipped_before_it_is_confirmed(manager, session, shippable):
+    make_rollup(session, shippable.theme, TODAY - timedelta(days=400), 20)
+    shippable.due_on = TODAY + timedelta(days=14)
+    address = f"/actions/{shippable.key}/ship?went_live_on="
+    slipped, right = TODAY - timedelta(days=398), TODAY - timedelta(days=3)
+
+    text = text_of(manager.get(f"{address}{slipped}"))
+
+    assert "are known for 2 days before the change, 60 are needed" in text
+    assert "That is 412 days before it was due" in text
+    assert f"Ship, live since {slipped.day} {slipped:%b} {slipped.year}" in text
+    assert text_of(manager.get(f"{address}{right}")).count(" before it was due") == 0
+    assert "are needed: the looks" not in text_of(manager.get(f"{address}{right}"))
+
+
 def test_shipping_freezes_the_plan_and_leads_to_the_impact(manager, session, shippable):
     live = TODAY - timedelta(days=3)
 
