@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from closedloop.domain.accounts import Role
 from closedloop.domain.actions import OPEN_ACTIONS
 from closedloop.domain.clock import utc_now
+from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import (
     Action,
     ApiToken,
@@ -70,6 +71,33 @@ class DataFacts:
     themes: int
     measurements: int
     events: int
+
+
+@dataclass(frozen=True)
+class Owned:
+    """Something that a user is answerable for: an open action, or a theme in use."""
+
+    kind: str
+    key: str
+    name: str
+
+
+def list_owned(session: Session, user_id: int) -> list[Owned]:
+    """Return the open actions of a user by key, then the themes in use."""
+    actions = session.execute(
+        sa.select(Action.key, Action.title)
+        .where(Action.owner_id == user_id, Action.status.in_(OPEN_ACTIONS))
+        .order_by(Action.key)
+    )
+    themes = session.execute(
+        sa.select(Theme.key, Theme.name)
+        .where(Theme.owner_id == user_id, Theme.status.not_in(GONE_STATUSES))
+        .order_by(Theme.key)
+    )
+    return [
+        *(Owned("action", key, title) for key, title in actions),
+        *(Owned("theme", key, name) for key, name in themes),
+    ]
 
 
 def list_user_rows(session: Session) -> list[UserRow]:

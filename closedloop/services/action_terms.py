@@ -33,8 +33,12 @@ class Terms:
     cost_high: float | None = None
 
 
-def check_terms(session: Session, given: Terms) -> dict[str, Any]:
-    """Return the columns of an action, or refuse with a sentence per field."""
+def check_terms(session: Session, given: Terms, *, kept_by: Action | None = None) -> dict[str, Any]:
+    """Return the columns of an action, or refuse with a sentence per field.
+
+    The department and the owner that an action has already, `kept_by`, may stay what they are,
+    also where nobody would be allowed to choose them now: another answer is saved all the same.
+    """
     title = " ".join(given.title.split())
     fields = drop_problems(given.expected_drop, given.smallest_drop)
     if not 0 < len(title) <= TITLE_LENGTH:
@@ -47,7 +51,8 @@ def check_terms(session: Session, given: Terms) -> dict[str, Any]:
             f"“{strategy.label}”" for strategy in Strategy
         )
     fields |= cost_problems(given.cost_low, given.cost_high)
-    fields |= _people_problems(session, given)
+    if kept_by is None or _people(kept_by) != _people(given):
+        fields |= _people_problems(session, given)
     if fields:
         raise Invalid("The action was not saved. " + " ".join(fields.values()), fields)
     return {
@@ -62,6 +67,10 @@ def check_terms(session: Session, given: Terms) -> dict[str, Any]:
         "cost_low": given.cost_low,
         "cost_high": given.cost_high,
     }
+
+
+def _people(of: Action | Terms) -> tuple[int, int | None]:
+    return of.department_id, of.owner_id
 
 
 def _people_problems(session: Session, given: Terms) -> dict[str, str]:

@@ -152,7 +152,7 @@ def change_action(
         cost_low,
         cost_high,
     )
-    terms = check_terms(session, given)
+    terms = check_terms(session, given, kept_by=action)
     changed = {
         name: [_plain(getattr(action, name)), _plain(value)]
         for name, value in terms.items()

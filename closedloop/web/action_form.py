@@ -206,15 +206,18 @@ def _stands(name: str, value: Any, choices: Mapping[str, Any]) -> str:
 
 
 def form_choices(
-    session: Session, values: Mapping[str, Any], *, with_theme: bool
+    session: Session, values: Mapping[str, Any], *, with_theme: bool, owner: Any = None
 ) -> dict[str, Any]:
-    """Return pairs (value, words) of each select of the form."""
+    """Return pairs (value, words) of each select of the form; `owner` is who owns it now."""
     departments = [(str(d.id), d.name) for d in list_departments(session)]
     owners = [
         (str(user.id), f"{user.name} ({_belongs(user)})")
         for user in list_users(session, active_only=True)
         if _could_own(user)
     ]
+    if owner is not None and str(owner.id) not in dict(owners):
+        why = _belongs(owner) if owner.is_active else "no longer signs in"
+        owners.append((str(owner.id), f"{owner.name} ({why})"))
     themes = list_themes_to_act_on(session) if with_theme else []
     return {
         "departments": [("", "Choose a department"), *departments],

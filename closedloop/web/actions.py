@@ -393,7 +393,10 @@ def _preview(went_live_on: date, rollout_days: int, stages: list[Stage]) -> dict
 
 
 def _form_page(template: str, values: dict[str, Any], errors: dict[str, str], **more: Any) -> str:
-    choices = form_choices(db.session, values, with_theme=template == "actions/new.html")
+    owner = more["action"].owner if "action" in more else None
+    choices = form_choices(
+        db.session, values, with_theme=template == "actions/new.html", owner=owner
+    )
     choices |= scope_choices(db.session)
     return render_template(template, errors=errors, choices=choices, values=values, **more)
 
@@ -413,7 +416,8 @@ def _overtaken_page(key: str, refusal: ChangedMeanwhile) -> str:
     action = find_action(db.session, key)
     stored = _stored(action)
     values = _typed() | {"seen": stored["seen"]}
-    choices = form_choices(db.session, values, with_theme=False) | scope_choices(db.session)
+    choices = form_choices(db.session, values, with_theme=False, owner=action.owner)
+    choices |= scope_choices(db.session)
     errors = what_stands_now(stored, values, choices, refusal.fields)
     overtaken = refusal.sentence
     return _form_page("actions/edit.html", values, errors, action=action, overtaken=overtaken)

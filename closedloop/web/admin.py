@@ -20,7 +20,13 @@ from closedloop.domain.audit import ActorKind
 from closedloop.domain.errors import Conflict, Invalid
 from closedloop.extensions import current_settings, db
 from closedloop.queries.accounts import get_user, list_departments, list_sessions
-from closedloop.queries.admin import get_data_facts, list_department_rows, list_user_rows
+from closedloop.queries.admin import (
+    Owned,
+    get_data_facts,
+    list_department_rows,
+    list_owned,
+    list_user_rows,
+)
 from closedloop.queries.audit import list_events, list_history
 from closedloop.queries.site import get_data_span, get_pence_per_minute
 from closedloop.queries.tokens import list_tokens
@@ -37,6 +43,7 @@ from closedloop.services.tokens import revoke_token
 from closedloop.web.amounts import read_amount, write_amount
 from closedloop.web.asked import row_id
 from closedloop.web.browsers import browser_words
+from closedloop.web.filters import plural
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
@@ -196,6 +203,7 @@ def _user_page(user_id: int, errors: dict[str, str], values: dict[str, Any] | No
         ],
         browser_words=browser_words,
         is_self=user_id == current_user.id,
+        owned=list_owned(db.session, user_id),
     )
 
 
@@ -222,7 +230,15 @@ def update_user(user_id: int) -> Page:
     except Invalid as refusal:
         return _user_page(user_id, refusal.fields or {"role": refusal.sentence}, values), 422
     flash(f"{user.name} is changed; it counts from the next page they open.", "done")
+    if not is_active and (owned := list_owned(db.session, user_id)):
+        flash(f"{user.name} still owns {_owned_words(owned)}. Give them to somebody else.", "warn")
     return see_other(url_for("admin.show_user", user_id=user_id))
+
+
+def _owned_words(owned: list[Owned]) -> str:
+    kinds = [one.kind for one in owned]
+    counts = (("open action", kinds.count("action")), ("theme", kinds.count("theme")))
+    return " and ".join(plural(count, noun) for noun, count in counts if count)
 
 
 @bp.post("/users/<int:user_id>/password")

@@ -86,6 +86,33 @@ def test_the_same_answers_sent_twice_are_no_conflict(manager, session, action):
     assert session.get(Action, action.id).title == NOW_THERE
 
 
+def test_an_owner_who_no_longer_signs_in_stays_until_somebody_chooses_another(
+    manager, session, action
+):
+    owner = action.owner
+    owner.is_active = False
+    address = f"/actions/{action.key}/edit"
+
+    html = manager.get(address)
+    manager.post(address, {**fields_of(html), "title": NOW_THERE})
+
+    assert f"{owner.name} (no longer signs in)" in text_of(html)
+    kept = session.get(Action, action.id)
+    assert (kept.title, kept.owner_id) == (NOW_THERE, owner.id)
+    assert "(no longer signs in)" not in manager.get("/actions/new")
+
+
+def test_nobody_is_given_to_an_owner_who_no_longer_signs_in(manager, session, action):
+    gone = make_user(session, Role.CX_MANAGER)
+    gone.is_active = False
+    address = f"/actions/{action.key}/edit"
+    form = fields_of(manager.get(address))
+
+    page = manager.post(address, {**form, "owner_id": str(gone.id)}, status=422)
+
+    assert "Choose an owner who still works here." in text_of(page.text)
+
+
 def test_what_a_fix_touches_is_held_against_what_others_saved_too(
     sign_in_as, manager, session, action
 ):

@@ -8,13 +8,15 @@ import pytest
 import sqlalchemy as sa
 
 from closedloop.domain.accounts import Role
+from closedloop.domain.actions import ActionStatus
 from closedloop.domain.audit import COMMAND_LINE, NIGHTLY_ROUND
+from closedloop.domain.themes import ThemeStatus
 from closedloop.models import ApiToken, Department, SignIn, SiteSetting, User
 from closedloop.services.accounts import open_session
 from closedloop.services.audit import record_event
 from closedloop.services.tokens import add_token
 from tests.factories.accounts import make_department, make_user
-from tests.factories.themes import make_action
+from tests.factories.themes import make_action, make_theme
 from tests.pages import text_of
 from tests.statements import statements_of
 
@@ -143,6 +145,33 @@ def test_shutting_somebody_out_ends_their_sessions(admin, session):
     ended = session.scalars(sa.select(SignIn).where(SignIn.user_id == user.id)).one()
     assert ended.revoked_at is not None
     assert "may not sign in" in admin.get("/admin/users")
+
+
+def test_shutting_somebody_out_says_what_they_still_own_and_where_it_is(admin, session):
+    user = make_user(session, Role.CX_MANAGER)
+    theme = make_theme(session, ThemeStatus.ACTING, owner_id=user.id)
+    make_theme(session, ThemeStatus.RETIRED, owner_id=user.id)
+    mine = [make_action(session, theme, owner_id=user.id) for _ in range(2)]
+    make_action(session, theme, ActionStatus.CANCELLED, owner_id=user.id)
+    address = f"/admin/users/{user.id}"
+    assert "Answerable for 2 open actions, 1 theme" in text_of(admin.get(address))
+
+    admin.post(address, {"role": "cx_manager"})
+
+    html = admin.get(address)
+    assert f"{user.name} still owns 2 open actions and 1 theme." in text_of(html)
+    for url in (*(f"/actions/{one.key}" for one in mine), f"/themes/{theme.key}"):
+        assert f'href="{url}"' in html
+
+
+def test_somebody_who_owns_nothing_has_no_such_list(admin, session):
+    user = make_user(session, Role.EXECUTIVE)
+
+    admin.post(f"/admin/users/{user.id}", {"role": "executive"})
+
+    text = text_of(admin.get(f"/admin/users/{user.id}"))
+    assert "Answerable for" not in text
+    assert "still owns" not in text
 
 
 def test_a_new_password_and_signing_out_everywhere(admin, session):
