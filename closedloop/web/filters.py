@@ -16,9 +16,11 @@ from zoneinfo import ZoneInfo
 from flask import Flask, current_app, g, has_app_context
 from markupsafe import Markup
 
+from closedloop.domain.actions import THEMES_TO_ACT_ON
 from closedloop.domain.impact import Range
 from closedloop.domain.money import WITHOUT_MINOR_UNITS
 from closedloop.domain.payback import round_out
+from closedloop.domain.themes import ThemeStatus
 
 MINUS = "−"
 THIN = "\N{NARROW NO-BREAK SPACE}"
@@ -322,6 +324,11 @@ def unique_id(*parts: str) -> str:
     return digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
 
 
+def takes_actions(status: ThemeStatus) -> bool:
+    """Return whether an action may be proposed for a theme that stands like this."""
+    return status in THEMES_TO_ACT_ON
+
+
 FILTERS = {
     "n": n,
     "signed": signed,
@@ -342,6 +349,7 @@ FILTERS = {
     "weekday": weekday,
     "instant": instant,
     "json": script_json,
+    "takes_actions": takes_actions,
 }
 GLOBALS = {
     "range_words": range_words,

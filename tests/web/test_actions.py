@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import pytest
 
 from closedloop.domain.accounts import Role
-from closedloop.domain.actions import ActionStatus
+from closedloop.domain.actions import THEMES_TO_ACT_ON, ActionStatus
 from closedloop.domain.clock import set_today, today
 from closedloop.domain.impact import Verdict
 from closedloop.domain.themes import Strategy, ThemeStatus
@@ -257,6 +257,17 @@ def test_what_cannot_be_done_is_not_put_down_to_somebody_faster_and_leads_to_the
     assert "This cannot be done now" in text_of(page)
     assert "Somebody was faster" not in text_of(page)
     assert f'href="/actions/{action.key}">See {action.key}</a>' in page
+
+
+@pytest.mark.parametrize("status", list(ThemeStatus))
+def test_an_action_is_offered_on_the_themes_that_take_one_and_on_no_other(manager, session, status):
+    into = make_theme(session) if status is ThemeStatus.MERGED else None
+    theme = make_theme(session, status, merged_into=into)
+
+    html = manager.get(f"/themes/{theme.key}")
+
+    offered = f'href="/actions/new?theme={theme.key}"' in html
+    assert offered is (status in THEMES_TO_ACT_ON)
 
 
 @pytest.mark.parametrize(("verb", "words"), [("hand-back", "handed back"), ("cancel", "cancelled")])
