@@ -70,6 +70,12 @@ def find_leader(session: Session) -> Leader | None:
     return session.scalar(sa.select(Leader).where(Leader.lease_until > utc_now()))
 
 
+def find_open_job(session: Session, kind: JobKind) -> Job | None:
+    """Return the oldest job of a kind, for no more than that kind, that waits or runs now."""
+    open_jobs = sa.select(Job).where(Job.state.in_(_OPEN), Job.kind == kind).order_by(Job.id)
+    return next((job for job in session.scalars(open_jobs) if not job.arguments), None)
+
+
 def find_job_of_import(session: Session, batch_id: int) -> Job | None:
     """Return the job that waits to read an import or to take it out, or does so; None without."""
     waiting = sa.select(Job).where(Job.state.in_(_OPEN), Job.kind.in_(OF_FILES)).order_by(Job.id)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,7 +30,7 @@ from closedloop.domain.impact_words import spelt
 from closedloop.domain.payback import cost_problems
 from closedloop.domain.themes import Strategy, ThemeStatus
 from closedloop.domain.triage import check_reason
-from closedloop.models import Action, Intervention, Theme
+from closedloop.models import Action, AuditEvent, Intervention, Theme
 from closedloop.queries.audit import list_told
 from closedloop.services.action_plan import check_go_live, choose_family, freeze_plan
 from closedloop.services.action_terms import Terms, check_complete, check_terms
@@ -39,6 +39,8 @@ from closedloop.services.audit import record_event
 from closedloop.services.theme_moves import move_theme
 
 KEY_TRIES = 5
+SENT_TWICE = timedelta(minutes=10)
+"""Within it the same proposal of the same person is a form that was sent twice."""
 
 
 def propose_action(
@@ -58,6 +60,8 @@ def propose_action(
     by: Actor,
 ) -> Action:
     """Propose something to do about an agreed theme, which becomes acting by it.
+
+    What the same person has proposed in the same words within `SENT_TWICE` is the first one.
 
     Parameters
     ----------
@@ -96,6 +100,8 @@ def propose_action(
             cost_high,
         ),
     )
+    if (first := _find_sent_before(session, theme, terms, by)) is not None:
+        return first
     action = _add_with_key(session, theme, terms)
     _record(session, action, by, "proposed", f"proposed “{action.title}” for {theme.key}")
     _start_acting(session, theme, "an action was proposed", by)
@@ -450,6 +456,43 @@ def get_workable_action(session: Session, action_id: int, by: Actor) -> Action:
     if user := find_asker(session, by):
         check_may_work_on(user, action)
     return action
+
+
+def _find_sent_before(
+    session: Session, theme: Theme, terms: Mapping[str, Any], by: Actor
+) -> Action | None:
+    """Return the action that a form sent twice has made already; the theme is locked.
+
+    Raises
+    ------
+    Invalid
+        If the two differ in more than title, theme and department: one is to be changed.
+    """
+    if by.user_id is None:
+        return None
+    first = session.scalar(
+        sa.select(Action)
+        .join(AuditEvent, AuditEvent.target_id == Action.id)
+        .where(
+            AuditEvent.target_kind == "action",
+            AuditEvent.verb == "actions.proposed",
+            AuditEvent.user_id == by.user_id,
+            AuditEvent.at >= utc_now() - SENT_TWICE,
+            Action.theme_id == theme.id,
+            Action.title == terms["title"],
+            Action.department_id == terms["department_id"],
+            Action.status.in_(OPEN_ACTIONS),
+        )
+        .order_by(Action.id)
+        .limit(1)
+    )
+    if first is None or all(getattr(first, name) == value for name, value in terms.items()):
+        return first
+    sentence = (
+        f"You have just proposed this for {theme.key}: it is {first.key}. Change that one, or "
+        "write here what else will be done."
+    )
+    raise Invalid(sentence, {"title": sentence})
 
 
 def _add_with_key(session: Session, theme: Theme, terms: dict[str, Any]) -> Action:

@@ -20,7 +20,7 @@ from closedloop.domain.errors import InvalidTransition, NotFound
 from closedloop.domain.jobs import LEASE_SECONDS, MAX_ATTEMPTS, JobKind, JobState, Progress
 from closedloop.models import Job, Leader, SignInAttempt
 from closedloop.queries.imports import get_batch
-from closedloop.queries.jobs import find_job_of_import
+from closedloop.queries.jobs import find_job_of_import, find_open_job
 from closedloop.services.audit import record_event
 from closedloop.services.import_holds import is_being_read
 
@@ -69,6 +69,19 @@ def queue_job(
         summary=f"queued: {kind.label.lower()}",
     )
     return job
+
+
+def queue_by_hand(session: Session, *, kind: JobKind, by: Actor) -> tuple[Job, bool]:
+    """Put a job into the queue unless one that does the same waits or runs already.
+
+    Returns
+    -------
+    tuple of Job and bool
+        Whether it is new.
+    """
+    if (job := find_open_job(session, kind)) is not None:
+        return job, False
+    return queue_job(session, kind=kind, by=by), True
 
 
 def claim_job(session: Session, *, worker: str) -> Job | None:

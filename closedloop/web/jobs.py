@@ -16,7 +16,7 @@ from closedloop.domain.jobs import BY_HAND, JobKind, JobState
 from closedloop.extensions import current_settings, db
 from closedloop.jobs.schedule import JobSpec, next_run, schedule
 from closedloop.queries.jobs import find_leader, get_job, last_runs, list_jobs, seconds_left
-from closedloop.services.jobs import cancel_job, queue_job, retry_job
+from closedloop.services.jobs import cancel_job, queue_by_hand, retry_job
 from closedloop.web.asked import row_id
 from closedloop.web.filters import day, n
 from closedloop.web.htmx import is_htmx, see_other
@@ -116,11 +116,14 @@ def _value_words(value: Any) -> str:
 @bp.post("/run/<kind>")
 @requires("jobs.control")
 def run(kind: str) -> Response:
-    """Queue one kind of job now."""
+    """Queue one kind of job now, or show the one that waits or runs already."""
     if kind not in BY_HAND:
         raise NotFound("There is no such job to run by hand.")
     with db.transaction() as session:
-        job = queue_job(session, kind=JobKind(kind), by=current_actor())
+        job, is_new = queue_by_hand(session, kind=JobKind(kind), by=current_actor())
+    if not is_new:
+        what = "runs" if job.state is JobState.RUNNING else "waits for its turn"
+        flash(f"“{job.kind.label}” {what} already, so no second one was queued.", "done")
     return see_other(url_for("jobs.show", job_id=job.id))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from closedloop.domain.accounts import Role
 from closedloop.domain.actions import THEMES_TO_ACT_ON, ActionStatus
-from closedloop.domain.clock import set_today, today
+from closedloop.domain.clock import as_if, set_today, today, utc_now
 from closedloop.domain.impact import Verdict
 from closedloop.domain.themes import Strategy, ThemeStatus
 from closedloop.models import Action, AuditEvent, Intervention
@@ -257,6 +257,39 @@ def test_what_cannot_be_done_is_not_put_down_to_somebody_faster_and_leads_to_the
     assert "This cannot be done now" in text_of(page)
     assert "Somebody was faster" not in text_of(page)
     assert f'href="/actions/{action.key}">See {action.key}</a>' in page
+
+
+def test_a_proposal_sent_twice_is_one_action(manager, session):
+    form = form_of(session)
+
+    first = manager.post("/actions/new", form)
+    second = manager.post("/actions/new", form)
+
+    assert second.headers["Location"] == first.headers["Location"]
+    assert session.query(Action).count() == 1
+
+
+def test_a_proposal_sent_again_with_another_answer_leads_to_the_first(manager, session):
+    form = form_of(session)
+    manager.post("/actions/new", form)
+    first = session.query(Action).one()
+
+    page = manager.post("/actions/new", {**form, "expected_drop": "55"}, status=422)
+
+    assert f"You have just proposed this for {first.theme.key}: it is {first.key}." in text_of(page.text)
+    assert 'value="55"' in page.text
+
+
+def test_the_same_proposal_of_somebody_else_or_of_another_hour_is_a_second_one(
+    sign_in_as, manager, session
+):
+    form = form_of(session)
+    manager.post("/actions/new", form)
+    sign_in_as(Role.CX_MANAGER).post("/actions/new", form)
+    with as_if(utc_now() + timedelta(hours=1)):
+        manager.post("/actions/new", form)
+
+    assert session.query(Action).count() == 3
 
 
 @pytest.mark.parametrize("status", list(ThemeStatus))

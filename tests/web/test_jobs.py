@@ -163,6 +163,28 @@ def test_run_now_queues_what_may_be_run_by_hand(manager, session):
     assert (job.kind, job.queued_by) == (JobKind.MEASURE_IMPACT, manager.user.name)
 
 
+@pytest.mark.parametrize("state", [JobState.QUEUED, JobState.RUNNING])
+def test_run_now_leads_to_the_job_that_does_so_already(manager, session, state):
+    manager.post("/jobs/run/themes.discover")
+    job = session.scalars(sa.select(Job)).one()
+    job.state = state
+
+    again = manager.post("/jobs/run/themes.discover")
+
+    assert again.headers["Location"] == f"/jobs/{job.id}"
+    assert session.scalars(sa.select(Job)).all() == [job]
+    assert "already, so no second one was queued" in text_of(manager.get(f"/jobs/{job.id}"))
+
+
+def test_run_now_does_not_take_a_job_for_part_of_it_or_an_ended_one_for_the_same(manager, session):
+    add_job(session, JobKind.DISCOVER_THEMES, arguments={"run_id": 1}, state=JobState.QUEUED)
+    add_job(session, JobKind.DISCOVER_THEMES, state=JobState.DONE)
+
+    manager.post("/jobs/run/themes.discover")
+
+    assert len(session.scalars(sa.select(Job)).all()) == 3
+
+
 def test_the_history_pages_back_through_every_job(manager, session):
     ids = [add_job(session).id for _ in range(65)]
     seen, url = [], "/jobs/"
