@@ -196,7 +196,8 @@ def _stands(name: str, value: Any, choices: Mapping[str, Any]) -> str:
         return ", ".join(words.get(one, "a theme") for one in value) or "No other theme"
     lists = {"department_id": "departments", "owner_id": "owners", "driver": "drivers"}
     if name in lists:
-        return dict(choices[lists[name]]).get(str(value), "Somebody who is not on the list")
+        of_list: dict[str, str] = dict(choices[lists[name]])
+        return of_list.get(str(value), "What is not on the list any more")
     if name == "strategy":
         return f"“{Strategy(value).label}”"
     if name == "due_on" and value:

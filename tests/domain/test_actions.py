@@ -19,6 +19,7 @@ from closedloop.domain.actions import (
     check_may_work_on,
     check_theme_takes_actions,
     drop_problems,
+    go_live_doubts,
     go_live_problem,
     is_overdue,
     may_own,
@@ -131,3 +132,25 @@ def test_an_owner_is_of_the_department_or_a_manager():
     assert not may_own(Role.STAKEHOLDER, user_department_id=6, department_id=5)
     assert may_own(Role.CX_MANAGER, user_department_id=None, department_id=5)
     assert not may_own(Role.EXECUTIVE, user_department_id=5, department_id=5)
+
+
+@pytest.mark.parametrize(
+    ("first", "due", "words"),
+    [
+        (date(2026, 1, 1), date(2026, 3, 31), []),
+        (date(2026, 3, 1), None, ["for 1 day before the change, 60 are needed"]),
+        (None, None, ["for 0 days before the change, 60 are needed"]),
+        (date(2026, 1, 1), date(2026, 8, 29), ["180 days before it was due, on 29 August 2026"]),
+        (date(2026, 1, 1), date(2026, 8, 28), []),
+        (date(2026, 1, 1), date(2025, 1, 1), []),
+    ],
+)
+def test_a_go_live_is_doubted_for_too_few_days_before_it_and_long_before_it_was_due(
+    first, due, words
+):
+    said = go_live_doubts(
+        date(2026, 3, 2), theme_key="T-001", first_contact_on=first, due_on=due, needed=60
+    )
+
+    assert len(said) == len(words)
+    assert all(one in sentence for one, sentence in zip(words, said, strict=True))

@@ -276,7 +276,9 @@ def test_a_proposal_sent_again_with_another_answer_leads_to_the_first(manager, s
 
     page = manager.post("/actions/new", {**form, "expected_drop": "55"}, status=422)
 
-    assert f"You have just proposed this for {first.theme.key}: it is {first.key}." in text_of(page.text)
+    assert f"You have just proposed this for {first.theme.key}: it is {first.key}." in text_of(
+        page.text
+    )
     assert 'value="55"' in page.text
 
 

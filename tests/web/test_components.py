@@ -177,6 +177,15 @@ def test_each_error_page_is_valid_and_says_what_to_do(app, status):
     assert "Go to Home" in page
 
 
+def test_only_what_somebody_else_changed_is_put_down_to_somebody_faster(app):
+    with app.test_request_context():
+        template = app.jinja_env.get_template("errors/error.html")
+        pages = [template.render(status=409, cause=cause) for cause in ("", "changed")]
+
+    assert ["Somebody was faster</h1>" in page for page in pages] == [False, True]
+    assert "This cannot be done now</h1>" in pages[0]
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda p: p.relative_to(TEMPLATES).as_posix())
 def test_no_template_holds_what_the_content_security_policy_forbids(path):
     text = re.sub(r"\{#.*?#\}", "", path.read_text(encoding="utf-8"), flags=re.S)
