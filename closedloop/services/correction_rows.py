@@ -7,6 +7,7 @@ with that contact while others say them, and must not be lost to the others once
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -50,7 +51,7 @@ def hand_over(session: Session, contact_ids: Collection[int]) -> None:
             _STANDS,
         )
     )
-    kept = {tuple(other) for other in others}
+    kept: set[tuple[Any, ...]] = {tuple(other) for other in others}
     heirs = session.execute(
         sa.select(ContactText.text_hash, sa.func.min(ContactText.contact_id))
         .where(

@@ -73,7 +73,7 @@ UNSURE = replace(FELL, verdict=Verdict.INCONCLUSIVE, avoided=Range(430, 520, 610
 @pytest.mark.parametrize(
     ("doubt", "words"),
     [
-        (OTHERS, "but something else happened as well: 3 of 12 unaffected themes moved on the same "
+        (OTHERS, "but something else may have happened as well: 3 of 12 unaffected themes moved on the same "
          "date."),
         (Doubt(DoubtKind.CHANCE), "and chance has not been ruled out."),
         (Doubt(DoubtKind.MANY_LOOKS, q_value=0.14), "but it was judged among other looks, and of "

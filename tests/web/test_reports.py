@@ -83,7 +83,10 @@ def test_an_inconclusive_verdict_alone_is_no_headline_and_no_money(manager, site
 
     assert "Nothing can be claimed yet: one verdict is inconclusive" in text
     assert "1 verdict is inconclusive, so nothing is claimed." in text
-    assert "cannot be told: something else happened as well: 3 of 12 unaffected themes" in text
+    assert (
+        "cannot be told: something else may have happened as well: 3 of 12 unaffected themes"
+        in text
+    )
     assert "full-time people at this pace" not in text
     assert "1 inconclusive action is not in the sums." in text
     home = text_of(manager.get("/"))
