@@ -73,8 +73,8 @@ UNSURE = replace(FELL, verdict=Verdict.INCONCLUSIVE, avoided=Range(430, 520, 610
 @pytest.mark.parametrize(
     ("doubt", "words"),
     [
-        (OTHERS, "but something else may have happened as well: 3 of 12 unaffected themes moved on the same "
-         "date."),
+        (OTHERS, "but something else may have happened as well: 3 of 12 unaffected themes moved "
+         "on the same date."),
         (Doubt(DoubtKind.CHANCE), "and chance has not been ruled out."),
         (Doubt(DoubtKind.MANY_LOOKS, q_value=0.14), "but it was judged among other looks, and of "
          "what they would claim together 14 % would be chance; more than 10 % is not claimed."),

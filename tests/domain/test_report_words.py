@@ -46,8 +46,8 @@ def test_inconclusive_verdicts_alone_make_no_headline():
     ("doubt", "text", "note"),
     [
         (Doubt(DoubtKind.CHANCE), "cannot be told from chance so far.", "cannot be ruled out."),
-        (Doubt(DoubtKind.OTHERS_MOVED, moved=3, tried=12), "cannot be told: something else may have "
-         "happened as well: 3 of 12 unaffected themes moved on the same date.", ""),
+        (Doubt(DoubtKind.OTHERS_MOVED, moved=3, tried=12), "cannot be told: something else may "
+         "have happened as well: 3 of 12 unaffected themes moved on the same date.", ""),
         (Doubt(DoubtKind.NOT_TOLD), "cannot be told: it is not clear enough to be claimed.",
          "cannot be ruled out."),
     ],
