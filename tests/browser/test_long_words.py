@@ -28,7 +28,7 @@ def test_a_word_without_an_end_in_a_title_breaks(
     browser: Browser, manager, session, path: str, width: int
 ) -> None:
     theme = make_theme(session, name="N" * 120)
-    action = make_action(session, theme, title="W" * 200)
+    action = make_action(session, theme, title="W" * 160)
     html = styled(manager.get(f"/actions/{action.key}{path}"))
 
     page = browser.new_page(viewport={"width": width, "height": 800})
