@@ -98,8 +98,8 @@ def estimate_impact(
     prior : float array, shape (56,), optional
         Weights of the model's settings; None takes those delivered.
     calibrate : bool
-        False gives the model's own word, without leaving a high end of the history out of the
-        level (`gap_days`) and without widening ranges by what unaffected themes did
+        False gives the model's own word, without the doubt about a high end of the history
+        (`gap_days`) and without widening ranges by what unaffected themes did
         (`widened_by`): for comparisons with other implementations, never for claims.
 
     Returns

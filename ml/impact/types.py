@@ -42,7 +42,7 @@ class OwnHistory:
     verdict : Verdict
         What these numbers alone would say.
     gap_days : int
-        Days before the change left out of the level; see `ImpactEstimate`.
+        Days before the change that may be a peak; see `ImpactEstimate`.
     widened_by : float
         From 1 up: factor on every sd; see `ImpactEstimate`. With other themes beside it a theme
         is spared what all of them share, so the factor here is another one.
@@ -148,8 +148,8 @@ class ImpactEstimate:
         elements are avoided, avoided_low and avoided_high.
     method_version : str
     gap_days : int
-        The last days before the change that ran so high that they were left out of the level:
-        0 or 14.
+        The last days before the change that ran so high that they may be a peak, 0 or 14. The
+        range then holds both its passing by itself and its staying.
     widened_by : float
         From 1 up: factor on every sd, because unaffected themes strayed on the same date by
         more than the model says: from each other, or in an estimate on own history alone from
