@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from closedloop.bench.impact_demo import call_seed, demo_lines
+from closedloop.bench.impact_demo import SEEDS, call_seed, demo_lines, name_misses
 from closedloop.bench.impact_figures import (
     BySize,
     Line,
@@ -81,8 +81,6 @@ class Amounts:
         Cases of each size that the slowest method is asked about.
     themes : tuple of int
         Themes of a nightly round, smallest first.
-    seeds : int
-        Of the demo.
     """
 
     accuracy: int
@@ -94,13 +92,12 @@ class Amounts:
     compared: int
     slow: int
     themes: tuple[int, int, int]
-    seeds: int
     cases: int = CASES_A_CHUNK
 
 
 AMOUNTS = {
-    "quick": Amounts(6, 4, 3, 3, 2, 6, 2, 1, (16, 32, 64), 20),
-    "full": Amounts(60, 20, 20, 20, 20, 30, 10, 5, (250, 500, 1000), 20),
+    "quick": Amounts(6, 4, 3, 3, 2, 6, 2, 1, (16, 32, 64)),
+    "full": Amounts(60, 20, 20, 20, 20, 30, 10, 5, (250, 500, 1000)),
 }
 
 
@@ -114,6 +111,7 @@ def run(
     peers: Path | None = None,
     keep: Path | None = None,
     processes: int = 2,
+    seeds: int = SEEDS,
     tell: Tell = print,
 ) -> Report:
     """Measure.
@@ -137,6 +135,8 @@ def run(
         the generator stay the same.
     processes : int
         1 works in this one.
+    seeds : int
+        Demo years that are called, from seed 1 on.
     tell : function of str
         Hears what is being measured.
 
@@ -144,14 +144,15 @@ def run(
     -------
     dict
         ``parts`` (lines by part: name, measured, error, cases, bar, holds), ``said`` (what was
-        not measured, and why), ``missed`` (names of lines), ``method``, ``engine``, ``seed``.
+        not measured, and why, and which calls of the demo were not as planted), ``missed``
+        (names of lines), ``method``, ``engine``, ``seed``.
     """
     started = time.perf_counter()
     said: list[str] = []
     wanted = [part for part in PARTS if part in (parts or PARTS)]
     pythons = _peers(with_peers and bool({"peers", "speed"} & set(wanted)), peers, said, tell)
     with open_pool(processes) as pool:
-        proof = _Proof(amounts or AMOUNTS[size], pool, keep, pythons, data, said, tell)
+        proof = _Proof(amounts or AMOUNTS[size], pool, keep, pythons, data, seeds, said, tell)
         found = {part: lines for part in wanted if (lines := proof.measure(part))}
     return {
         "size": size,
@@ -184,6 +185,7 @@ class _Proof:
     keep: Path | None
     pythons: Pythons
     data: Path | None
+    seeds: int
     said: list[str]
     tell: Tell
 
@@ -267,11 +269,13 @@ class _Proof:
 
     def _demo(self) -> list[Line]:
         def done(number: int) -> None:
-            self.tell(f"demo: {number} of {self.amounts.seeds} seeds")
+            self.tell(f"demo: {number} of {self.seeds} seeds")
 
-        seeds = range(1, self.amounts.seeds + 1)
+        seeds = range(1, self.seeds + 1)
         found = run_all(self.pool, partial(call_seed, keep=self.keep), seeds, done)
-        return demo_lines([row for rows in found for row in rows])
+        rows = [row for rows in found for row in rows]
+        self.said.extend(name_misses(rows))
+        return demo_lines(rows)
 
     def _real(self) -> list[Line]:
         if self.data is None:

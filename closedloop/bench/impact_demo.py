@@ -30,18 +30,20 @@ from closedloop.domain.impact import (
     LOOK_DAYS,
     PRE_DAYS_MAX,
     RECENT_DAYS,
-    Range,
     Verdict,
     action_status_after_look,
     counted_from,
     judge_displacement,
+    verdict_beside,
 )
 from closedloop.domain.impact_judging import look_alpha
+from closedloop.services.impact_estimates import as_beside
 from ml.impact import ImpactCase, ImpactEstimate, estimate_many, watch_for_comeback
 from ml.themes.threads import one_thread_each
 
 AS_PLANTED, OPEN, WRONG = "as planted", "open", "wrong"
 COMEBACK = "comeback"
+SEEDS = 20  # demo years that are called, unless more are asked for
 STORIES = {
     "card_notices": "works",
     "top_up_faq": "does nothing",
@@ -106,14 +108,14 @@ def call_watch(alarms: Sequence[date], lasted_until: date) -> str:
 
 def _look(centre: DemoCentre, fix: Fix, as_of: date, look: int) -> tuple[Verdict, ActionStatus]:
     own, *others = _estimate(centre, fix, as_of, look)
-    net = others[-1] if others else None
-    verdict = Verdict(own.verdict.value)
+    alone = Verdict(own.verdict.value)
     displacement = judge_displacement(
-        verdict,
+        alone,
         own.avoided,
-        _range(net) if net else None,
-        [(Verdict(one.verdict.value), _range(one)) for one in others[:-1]],
+        as_beside(others[-1]) if others else None,
+        [as_beside(one) for one in others[:-1]],
     )
+    verdict = verdict_beside(alone, displacement)
     return verdict, action_status_after_look(verdict, displacement)
 
 
@@ -140,10 +142,6 @@ def _estimate(centre: DemoCentre, fix: Fix, as_of: date, look: int) -> list[Impa
             for counts in series
         ]
     )
-
-
-def _range(estimate: ImpactEstimate) -> Range:
-    return Range(estimate.avoided_low, estimate.avoided, estimate.avoided_high)
 
 
 def _family(fix: Fix) -> list[str]:
@@ -195,6 +193,22 @@ def demo_lines(rows: Sequence[Row]) -> list[Line]:
         line(f"share of wrong calls, {len(rows)} calls", wrong, None, seeds, most=0.0),
         line(f"share of calls left open, {len(rows)} calls", left, None, seeds),
     ]
+
+
+def name_misses(rows: Sequence[Row]) -> list[str]:
+    """Return a sentence for each call that was wrong or left open."""
+    return [
+        f"Demo year of seed {row['seed']}, the fix that {STORIES[row['fix']]}, "
+        f"{_look_name(row['look'])}: {row['call']}, {_said(row)}."
+        for row in rows
+        if row["call"] != AS_PLANTED
+    ]
+
+
+def _said(row: Row) -> str:
+    if "verdict" in row:
+        return f"it was called {row['verdict'].replace('_', ' ')}"
+    return f"alarms on {', '.join(row['alarms'])}" if row["alarms"] else "no alarm was raised"
 
 
 def _calls_line(name: str, calls: Sequence[str]) -> Line:

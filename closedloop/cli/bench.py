@@ -193,6 +193,13 @@ def themes_year(small: bool, to: Path | None) -> None:
     show_default=True,
     help="Processes that measure side by side.",
 )
+@click.option(
+    "--seeds",
+    type=Number(most=10_000),
+    default=20,
+    show_default=True,
+    help="Demo years that the part demo makes, from seed 1 on.",
+)
 def impact(
     size: str,
     to: Path | None,
@@ -201,6 +208,7 @@ def impact(
     without_peers: bool,
     keep: Path | None,
     processes: int,
+    seeds: int,
 ) -> None:
     """False claims, coverage, power and speed of the impact numbers, beside other methods."""
     proof = importlib.import_module("closedloop.bench.impact")
@@ -211,6 +219,7 @@ def impact(
         with_peers=not without_peers,
         keep=keep,
         processes=processes,
+        seeds=seeds,
         tell=_tell,
     )
     _show(proof, report, to)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
@@ -202,27 +203,50 @@ class Displacement(StrEnum):
     """Whether contacts that left a theme turned up in a theme beside it.
 
     NONE: they did not, or there is nothing beside it. POSSIBLE: over the family no fall can be
-    shown, but nothing came up beside it either, so it may be noise. MOVED: see
-    `judge_displacement`.
+    shown, but nothing came up beside it either, so it may be noise. OPEN: they came up beside it if
+    a theme there would have come down by itself from the peak it stood on before the change, and
+    nobody can tell whether it would. MOVED: see `judge_displacement`.
     """
 
     NONE = "none"
     POSSIBLE = "possible"
+    OPEN = "open"
     MOVED = "moved"
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What was found about a sibling, or about theme and siblings together.
+
+    Attributes
+    ----------
+    verdict : Verdict
+        At the significance of the look.
+    avoided : Range
+        Contacts; negative when more came.
+    peak_passed : Range or None
+        The same if a peak right before the change had passed by itself; None without a peak.
+    """
+
+    verdict: Verdict
+    avoided: Range
+    peak_passed: Range | None = None
+
+
 def judge_displacement(
-    verdict: Verdict, avoided: float, net: Range | None, siblings: list[tuple[Verdict, Range]]
+    verdict: Verdict, avoided: float, net: Beside | None, siblings: Sequence[Beside]
 ) -> Displacement:
     """Say whether a fall is only a move to the themes beside it.
 
     A fix that sends the same contacts to a sibling has not removed them and must not be praised.
-    When a theme alone fell, but the range of what was avoided over its whole family holds zero,
-    the contacts moved if siblings whose own 95 % range says that more came took up more than
-    `SHARE_MOVED` of what left, or if one of them was judged to have risen. A sibling that may as
-    well have stayed where it was only makes the move possible: it may be noise, or the trace of
-    somebody else's change. The verdict stays the theme's own; when the contacts moved, the action
-    cannot be called effective, and the theme has not held.
+    When a theme alone is shown to have fallen, but not its whole family, the contacts moved if
+    siblings whose own 95 % range says that more came took up more than `SHARE_MOVED` of what left,
+    or if one of them was judged to have risen and the family's range holds zero. A sibling that may
+    as well have stayed where it was only makes the move possible: it may be noise, or the trace of
+    somebody else's change; but where it took up that much unless it was on a new level before the
+    change already, it is open.
+    The verdict stays the theme's own when the contacts moved, but the action cannot be called
+    effective, and the theme has not held; `verdict_beside` says what follows when it is open.
 
     Parameters
     ----------
@@ -230,17 +254,32 @@ def judge_displacement(
         Of the theme alone.
     avoided : float
         Contacts avoided in the theme alone.
-    net : Range or None
-        Contacts avoided over theme and siblings together; None without siblings.
-    siblings : list of (Verdict, Range)
-        Each sibling's own verdict and avoided contacts, negative when more came.
+    net : Beside or None
+        Of theme and siblings together; None without siblings.
+    siblings : sequence of Beside
+        Each sibling by itself.
     """
-    if verdict is not Verdict.FELL or net is None or net.low > 0:
+    if verdict is not Verdict.FELL or net is None or net.verdict is Verdict.FELL:
         return Displacement.NONE
-    taken_up = sum(-own.middle for _, own in siblings if own.high < 0)
-    if taken_up > SHARE_MOVED * avoided or any(judged is Verdict.ROSE for judged, _ in siblings):
+    enough = SHARE_MOVED * avoided
+    may_be_none = net.avoided.low <= 0
+    if _taken_up([one.avoided for one in siblings]) > enough:
         return Displacement.MOVED
-    return Displacement.POSSIBLE
+    if may_be_none and any(one.verdict is Verdict.ROSE for one in siblings):
+        return Displacement.MOVED
+    if _taken_up([one.peak_passed or one.avoided for one in siblings]) > enough:
+        return Displacement.OPEN
+    return Displacement.POSSIBLE if may_be_none else Displacement.NONE
+
+
+def _taken_up(ranges: Sequence[Range]) -> float:
+    """Return the contacts more about siblings of which the whole range says that more came."""
+    return sum(-one.middle for one in ranges if one.high < 0)
+
+
+def verdict_beside(verdict: Verdict, displacement: Displacement) -> Verdict:
+    """Return the verdict to speak: a fall whose contacts may be beside it is no claim."""
+    return Verdict.INCONCLUSIVE if displacement is Displacement.OPEN else verdict
 
 
 def action_status_after_look(verdict: Verdict, displacement: Displacement) -> ActionStatus:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from closedloop.domain.impact import LEAST_MOVED, LOOK_Q, MOST_MOVED, Range, Verdict
+from closedloop.domain.impact import (
+    LEAST_MOVED,
+    LOOK_Q,
+    MOST_MOVED,
+    Displacement,
+    Range,
+    Verdict,
+)
 
 
 class DoubtKind(StrEnum):
@@ -13,14 +20,16 @@ class DoubtKind(StrEnum):
 
     OTHERS_MOVED: so many unaffected themes moved that something else may have happened. CHANCE: the
     look asks for more certainty. MANY_LOOKS: it would be claimed alone, but not among those judged
-    with it. OWN_HISTORY: without a comparison the theme says something else. NOT_TOLD: what was
-    written down does not say.
+    with it. OWN_HISTORY: without a comparison the theme says something else. MAY_HAVE_MOVED: the
+    contacts may be in a theme beside it, see `Displacement.OPEN`. NOT_TOLD: what was written down
+    does not say.
     """
 
     OTHERS_MOVED = "others_moved"
     CHANCE = "chance"
     MANY_LOOKS = "many_looks"
     OWN_HISTORY = "own_history"
+    MAY_HAVE_MOVED = "may_have_moved"
     NOT_TOLD = "not_told"
 
 
@@ -70,6 +79,7 @@ def find_doubt(
     share_moved: float | None = None,
     tried: int | None = None,
     alone: str | None = None,
+    displacement: Displacement = Displacement.NONE,
 ) -> Doubt:
     """Return why a measurement is inconclusive; what an older one lacks tells nothing.
 
@@ -85,6 +95,7 @@ def find_doubt(
         Of the `tried` unaffected themes, 0 to 1.
     alone : str, optional
         Verdict of the theme's own history.
+    displacement : Displacement, optional
     """
     if share_moved is not None and tried and are_many(share_moved, tried):
         return Doubt(DoubtKind.OTHERS_MOVED, moved=round(share_moved * tried), tried=tried)
@@ -92,6 +103,8 @@ def find_doubt(
         return Doubt(DoubtKind.CHANCE)
     if q_value is not None and q_value > LOOK_Q:
         return Doubt(DoubtKind.MANY_LOOKS, q_value=q_value)
+    if displacement is Displacement.OPEN:
+        return Doubt(DoubtKind.MAY_HAVE_MOVED)
     if alone in _CLEAR and alone != _side(avoided):
         return Doubt(DoubtKind.OWN_HISTORY, alone=alone)
     return NOT_TOLD

@@ -134,11 +134,17 @@ def answer(found: Finding) -> list[Part]:
             Part("The contacts moved to themes beside it. ", True),
             Part(
                 f"{to_words(low, high)} fewer came on this theme {since} (95{NARROW}%), but over "
-                f"them together {to_words(found.net.low, found.net.high)} were avoided: no fall "
-                "can be shown."
+                f"them together {to_words(found.net.low, found.net.high)} were avoided: "
+                f"{_no_fall(found.net)}."
             ),
         ]
     return _ended_apart(low, middle, high, f"contacts avoided {since}", found)
+
+
+def _no_fall(net: Range) -> str:
+    if net.low > 0:
+        return "too few for chance to be ruled out as surely as a look asks"
+    return "no fall can be shown"
 
 
 def _ended_apart(low: float, middle: float, high: float, what: str, found: Finding) -> list[Part]:
@@ -179,6 +185,11 @@ def why_not(doubt: Doubt) -> str:
         return "too much of what so many looks would claim together would be chance"
     if doubt.kind is DoubtKind.OWN_HISTORY:
         return f"its own history alone says {doubt.alone.replace('_', ' ')}"
+    if doubt.kind is DoubtKind.MAY_HAVE_MOVED:
+        return (
+            "the contacts may have moved: a theme beside it that was unusually busy right before "
+            "the change got more than it would have, had that passed"
+        )
     return "it is not clear enough to be claimed"
 
 

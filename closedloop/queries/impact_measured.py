@@ -168,6 +168,7 @@ def _doubt_of(row: Any, avoided: Range) -> Doubt:
         share_moved=row.share_moved,
         tried=row.tried,
         alone=row.alone,
+        displacement=Displacement(row.displacement or Displacement.NONE),
     )
 
 

@@ -11,6 +11,7 @@ from closedloop.domain.impact import (
     WARN_FROM_MOVED,
     Check,
     CheckState,
+    Displacement,
     Verdict,
 )
 from closedloop.domain.impact_judging import Lately
@@ -26,6 +27,7 @@ from closedloop.services.impact_moves import (
     check_together,
     joined_reasons,
     moved_reasons,
+    open_reasons,
 )
 from closedloop.services.impact_regression import check_regression
 from closedloop.services.impact_trend import check_trend
@@ -68,6 +70,7 @@ def list_reasons(estimates: Estimates, around: Surroundings) -> list[str]:
     return [
         *moved_reasons(estimates, around),
         *_withheld(estimates),
+        *open_reasons(estimates, around),
         *joined_reasons(around),
         *_own_reasons(estimates, around),
     ]
@@ -76,7 +79,8 @@ def list_reasons(estimates: Estimates, around: Surroundings) -> list[str]:
 def _own_reasons(estimates: Estimates, around: Surroundings) -> Iterator[str]:
     """Yield the method's own reasons, as far as they fit what it cannot know."""
     # a sentence that makes the claim would contradict the one that withholds it
-    for sentence in estimates.own.reasons[1 if estimates.is_withheld else 0 :]:
+    takes_back = estimates.is_withheld or estimates.displacement is Displacement.OPEN
+    for sentence in estimates.own.reasons[1 if takes_back else 0 :]:
         is_of_history = sentence.startswith(_TOO_LITTLE_HISTORY)
         yield _young(estimates, around) if around.is_young and is_of_history else sentence
 

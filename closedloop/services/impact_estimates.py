@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from closedloop.domain.impact import Displacement, Range, Verdict, judge_displacement
+from closedloop.domain.impact import (
+    Beside,
+    Displacement,
+    Range,
+    Verdict,
+    judge_displacement,
+    verdict_beside,
+)
 from closedloop.domain.impact_judging import (
     TESTED,
     Lately,
@@ -69,17 +76,21 @@ class Estimates:
 
     @property
     def verdict(self) -> Verdict:
-        """Of the touched themes together, judged among the other looks of the night."""
+        """Of the touched themes together, judged among the looks of the night and the siblings."""
+        return verdict_beside(self._among_looks, self.displacement)
+
+    @property
+    def _among_looks(self) -> Verdict:
         return Verdict.INCONCLUSIVE if self.is_withheld else Verdict(self.own.verdict.value)
 
     @property
     def displacement(self) -> Displacement:
         """Whether a fall only moved."""
         return judge_displacement(
-            self.verdict,
+            self._among_looks,
             self.own.avoided,
-            avoided_range(self.net) if self.net else None,
-            [(Verdict(one.verdict.value), avoided_range(one)) for one in self.siblings],
+            as_beside(self.net) if self.net else None,
+            [as_beside(one) for one in self.siblings],
         )
 
     @property
@@ -88,6 +99,16 @@ class Estimates:
         if self.lately is None:
             return None
         return judge_lately(avoided_range(self.lately), self.lately.expected, self.smallest_drop)
+
+
+def as_beside(estimate: ImpactEstimate) -> Beside:
+    """Return what is asked of a sibling's estimate, or of the whole family's."""
+    passed = estimate.peak_passed
+    return Beside(
+        Verdict(estimate.verdict.value),
+        avoided_range(estimate),
+        passed and Range(passed.avoided_low, passed.avoided, passed.avoided_high),
+    )
 
 
 def avoided_range(estimate: ImpactEstimate) -> Range:

@@ -22,9 +22,31 @@ def moved_reasons(estimates: Estimates, around: Surroundings) -> list[str]:
     return [
         f"The contacts moved: {own.avoided:,.0f} fewer came about {around.theme.name}, but more "
         f"than a fix leaves behind came about {_takers(estimates, around)}. Over the family of "
-        f"{len(around.siblings) + max(1, len(around.touched))} themes no fall can be shown: "
+        f"{len(around.siblings) + max(1, len(around.touched))} themes a look cannot show a fall: "
         f"between {signed(net.avoided_low)} and {signed(net.avoided_high)} contacts were avoided."
     ]
+
+
+def open_reasons(estimates: Estimates, around: Surroundings) -> list[str]:
+    """Return the sentence that the contacts may have moved, if nobody can tell."""
+    if estimates.displacement is not Displacement.OPEN:
+        return []
+    taken = _more_if_passed(estimates, around)
+    return [
+        f"Alone, {around.theme.name} fell: {estimates.own.avoided:,.0f} fewer contacts came than "
+        f"expected. But {taken}, if the days of many contacts right before the change would have "
+        "passed by themselves there. Whether they would have cannot be told from a fortnight, so "
+        "the contacts may have moved, and no fall is claimed. The next look tells more."
+    ]
+
+
+def _more_if_passed(estimates: Estimates, around: Surroundings) -> str:
+    came = [
+        f"{-one.peak_passed.avoided:,.0f} more came about {sibling.name}"
+        for sibling, one in zip(around.siblings, estimates.siblings, strict=True)
+        if one.peak_passed and one.peak_passed.avoided_high < 0
+    ]
+    return listed(came)
 
 
 def joined_reasons(around: Surroundings) -> list[str]:
@@ -77,6 +99,12 @@ def check_spill(estimates: Estimates, around: Surroundings) -> Check:
         f"Contacts avoided over the family: {signed(net.avoided)} "
         f"(95 %: {signed(net.avoided_low)} to {signed(net.avoided_high)})."
     )
+    if estimates.displacement is Displacement.OPEN:
+        sentence = (
+            f"Contacts may have come up beside it: {_more_if_passed(estimates, around)}, unless it "
+            f"was on a new level before the change already. {over}"
+        )
+        return Check("spill", _WARN, sentence)
     if takers := list_takers(estimates, around.siblings):
         rose = listed([f"{extra:,.0f} more about {sibling.name}" for sibling, extra in takers])
         return Check("spill", _WARN, f"Contacts came up beside it: {rose}. {over}")

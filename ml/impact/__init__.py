@@ -3,7 +3,15 @@
 from ml.impact.cases import ImpactCase
 from ml.impact.comeback import watch_for_comeback
 from ml.impact.estimate import METHOD_VERSION, estimate_impact, estimate_many
-from ml.impact.types import ComebackWatch, ImpactEstimate, OwnHistory, Rate, Reached, Verdict
+from ml.impact.types import (
+    ComebackWatch,
+    ImpactEstimate,
+    OwnHistory,
+    PeakPassed,
+    Rate,
+    Reached,
+    Verdict,
+)
 
 __all__ = [
     "METHOD_VERSION",
@@ -11,6 +19,7 @@ __all__ = [
     "ImpactCase",
     "ImpactEstimate",
     "OwnHistory",
+    "PeakPassed",
     "Rate",
     "Reached",
     "Verdict",

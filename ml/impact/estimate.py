@@ -36,7 +36,7 @@ from ml.impact.reasons import give_reasons
 from ml.impact.response import working_response
 from ml.impact.types import Floats, ImpactEstimate, OwnHistory
 
-METHOD_VERSION = "2.3"
+METHOD_VERSION = "2.4"
 CHUNK = 32  # cases estimated together
 
 
@@ -386,6 +386,7 @@ def _answer(task: _Task, measured: Sequence[Measured], strays: Strays) -> Impact
         avoided_cumulative_high=best.cumulative[2],
         method_version=METHOD_VERSION,
         gap_days=best.gap_days,
+        peak_passed=best.peak_passed,
         widened_by=best.widened_by,
         days_needed=needs.days,
         contacts_needed=needs.contacts,

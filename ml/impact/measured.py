@@ -11,7 +11,7 @@ from ml.impact.answer import Finding, visible_share
 from ml.impact.grid import Forecast
 from ml.impact.inputs import Series
 from ml.impact.mixture import Mixture, average, spread
-from ml.impact.types import Floats, Rate, Reached
+from ml.impact.types import Floats, PeakPassed, Rate, Reached
 
 LARGEST_END = 300.0  # log contacts: a wider range says no more, and still has an exponential
 LEAST_END = 0.01  # contacts
@@ -35,6 +35,7 @@ class Measured:
     widened_by: float
     per_day: Floats
     cumulative: Floats
+    peak_passed: PeakPassed | None = None
 
     def finding(self, series: Series, alpha: float) -> Finding:
         """Put the numbers before the answer rules."""
@@ -144,6 +145,11 @@ def measure_peak(
         sd=max(fits[0].sd, fits[1].sd) + abs(apart) / 2,
         per_day=_joined_days(series.n_pre, [fit.per_day for fit in fits]),
         cumulative=_spanning([fit.cumulative for fit in fits]),
+        peak_passed=PeakPassed(
+            avoided=fits[0].expected - count_observed(series),
+            avoided_low=fits[0].avoided_low,
+            avoided_high=fits[0].avoided_high,
+        ),
     )
 
 

@@ -104,6 +104,21 @@ class Reached:
     drop_high: float
 
 
+@dataclass(frozen=True)
+class PeakPassed:
+    """What a history that ended on a peak says if that peak would have passed by itself.
+
+    Attributes
+    ----------
+    avoided, avoided_low, avoided_high : float
+        Contacts and their range, as in `ImpactEstimate`.
+    """
+
+    avoided: float
+    avoided_low: float
+    avoided_high: float
+
+
 @dataclass(frozen=True, eq=False)
 class ImpactEstimate:
     """Contacts avoided since a change, with the checks that go with the number.
@@ -150,6 +165,8 @@ class ImpactEstimate:
     gap_days : int
         The last days before the change that ran so high that they may be a peak, 0 or 14. The
         range then holds both its passing by itself and its staying.
+    peak_passed : PeakPassed or None
+        The first of the two by itself; None without such a peak.
     widened_by : float
         From 1 up: factor on every sd, because unaffected themes strayed on the same date by
         more than the model says: from each other, or in an estimate on own history alone from
@@ -199,6 +216,7 @@ class ImpactEstimate:
     avoided_cumulative_high: Floats
     method_version: str
     gap_days: int = 0
+    peak_passed: PeakPassed | None = None
     widened_by: float = 1.0
     days_needed: int | None = None
     contacts_needed: int | None = None

@@ -29,8 +29,8 @@ from closedloop.bench.impact_speed import (
 from closedloop.bench.impact_tables import Job, changed_cases, measure_chunk
 from closedloop.bench.impact_workers import run_all
 
-TINY = Amounts(1, 1, 1, 1, 1, 1, 1, 1, (1, 2, 3), 1, cases=2)
-QUIET = {"with_peers": False, "processes": 1, "amounts": TINY}
+TINY = Amounts(1, 1, 1, 1, 1, 1, 1, 1, (1, 2, 3), cases=2)
+QUIET = {"with_peers": False, "processes": 1, "amounts": TINY, "seeds": 1}
 
 
 class StoppedError(Exception):

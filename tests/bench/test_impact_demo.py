@@ -13,6 +13,7 @@ from closedloop.bench.impact_demo import (
     call_seed,
     call_watch,
     demo_lines,
+    name_misses,
 )
 from closedloop.demo.scenario import FIXES
 from closedloop.domain.actions import ActionStatus
@@ -72,3 +73,22 @@ def test_the_share_of_wrong_calls_is_printed_with_its_bar():
     assert (wrong["measured"], wrong["bar"], wrong["holds"]) == (0.25, "at most 0", False)
     assert lines["does nothing: look on day 14 as planted"]["measured"] == 1.0
     assert lines["does nothing: look on day 28 as planted"]["holds"] is False
+
+
+def test_calls_that_were_not_as_planted_are_named():
+    look = {"fix": "top_up_faq", "look": 1, "verdict": "rose"}
+    watch = {"fix": "refund_date", "look": "comeback"}
+    rows = [
+        {"seed": 1, **look, "call": AS_PLANTED},
+        {"seed": 19, **look, "call": WRONG},
+        {"seed": 4, **watch, "alarms": [], "call": OPEN},
+        {"seed": 6, **watch, "alarms": ["2026-04-20", "2026-04-25"], "call": WRONG},
+    ]
+    assert name_misses(rows) == [
+        "Demo year of seed 19, the fix that does nothing, look on day 14: wrong, it was called "
+        "rose.",
+        "Demo year of seed 4, the fix that works, then wears off, comeback alarm: open, no alarm "
+        "was raised.",
+        "Demo year of seed 6, the fix that works, then wears off, comeback alarm: wrong, alarms "
+        "on 2026-04-20, 2026-04-25.",
+    ]

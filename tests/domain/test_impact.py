@@ -13,6 +13,7 @@ from closedloop.domain.actions import ACTION_MOVES, SHIPPED_ACTIONS, ActionStatu
 from closedloop.domain.impact import (
     FIRST_LOOKS,
     LOOK_DAYS,
+    Beside,
     Displacement,
     Range,
     Verdict,
@@ -25,11 +26,13 @@ from closedloop.domain.impact import (
     measurement_window,
     next_look,
     theme_status_after_look,
+    verdict_beside,
 )
 from closedloop.domain.themes import ThemeStatus
 
 LIVE = date(2026, 2, 3)
 FELL, ROSE, SAME = Verdict.FELL, Verdict.ROSE, Verdict.NO_CHANGE
+INCONCLUSIVE = Verdict.INCONCLUSIVE
 
 
 def test_the_first_look_reads_fourteen_whole_days_after_the_roll_out():
@@ -68,43 +71,90 @@ def test_a_range_in_another_unit_keeps_its_order():
     assert Range(1, 2, 4).scaled(-1) == Range(-4, -2, -1)
 
 
+def beside(verdict, low, middle, high, *, passed=None):
+    return Beside(verdict, Range(low, middle, high), passed and Range(*passed))
+
+
+NET_OPEN = beside(SAME, -120, 10, 140)
+NET_UNSURE = beside(INCONCLUSIVE, 17, 99, 192)
+
+
 @pytest.mark.parametrize(
-    ("verdict", "avoided", "net", "siblings", "found"),
+    ("verdict", "net", "siblings", "found"),
     [
         # nothing beside it
-        (FELL, 300, None, [], Displacement.NONE),
+        (FELL, None, [], Displacement.NONE),
         # the family fell too
-        (FELL, 300, Range(20, 200, 380), [(SAME, Range(-250, -100, 50))], Displacement.NONE),
+        (FELL, beside(FELL, 20, 200, 380), [beside(SAME, -250, -100, 50)], Displacement.NONE),
+        (FELL, beside(FELL, 20, 200, 380), [beside(ROSE, -150, -120, -50)], Displacement.NONE),
         # one sibling took up more than a third
-        (FELL, 300, Range(-120, 10, 140), [(SAME, Range(-400, -290, -9))], Displacement.MOVED),
+        (FELL, NET_OPEN, [beside(SAME, -400, -290, -9)], Displacement.MOVED),
+        # over the family chance alone has not been ruled out as surely as the look asks
+        (FELL, NET_UNSURE, [beside(ROSE, -170, -132, -84)], Displacement.MOVED),
+        (FELL, NET_UNSURE, [beside(ROSE, -90, -60, -30)], Displacement.NONE),
         # several together did, none alone
         (
             FELL,
-            300,
-            Range(-120, 100, 320),
-            [(SAME, Range(-150, -70, -5)), (SAME, Range(-150, -70, -5))],
+            beside(SAME, -120, 100, 320),
+            [beside(SAME, -150, -70, -5), beside(SAME, -150, -70, -5)],
             Displacement.MOVED,
         ),
         # as much came up, but in a sibling that may as well have stayed where it was
+        (FELL, NET_OPEN, [beside(SAME, -500, -290, 40)], Displacement.POSSIBLE),
+        # one rose beyond chance, if by less than a third
         (
             FELL,
-            300,
-            Range(-120, 10, 140),
-            [(SAME, Range(-500, -290, 40))],
+            beside(SAME, -10, 230, 470),
+            [beside(ROSE, -110, -60, -10)],
+            Displacement.MOVED,
+        ),
+        # too noisy to show a fall, but nothing came up
+        (
+            FELL,
+            beside(SAME, -500, 280, 900),
+            [beside(SAME, -500, -20, 500)],
             Displacement.POSSIBLE,
         ),
-        # one rose beyond chance, if by less than a third
-        (FELL, 300, Range(-10, 230, 470), [(ROSE, Range(-110, -60, -10))], Displacement.MOVED),
-        # too noisy to show a fall, but nothing came up
-        (FELL, 300, Range(-500, 280, 900), [(SAME, Range(-500, -20, 500))], Displacement.POSSIBLE),
+        # as much came up if a peak there would have passed, but it may have been a new level
+        (
+            FELL,
+            NET_OPEN,
+            [beside(SAME, -450, -340, 3, passed=(-450, -360, -250))],
+            Displacement.OPEN,
+        ),
+        # with or without its peak it took up too little, or may have stayed where it was
+        (
+            FELL,
+            NET_OPEN,
+            [beside(SAME, -110, -80, 3, passed=(-110, -90, -20))],
+            Displacement.POSSIBLE,
+        ),
+        (
+            FELL,
+            NET_OPEN,
+            [beside(SAME, -450, -190, 60, passed=(-450, -200, 20))],
+            Displacement.POSSIBLE,
+        ),
+        # a peak there does not hide that the family fell
+        (
+            FELL,
+            beside(FELL, 40, 170, 300),
+            [beside(SAME, -250, -140, 3, passed=(-250, -150, -60))],
+            Displacement.NONE,
+        ),
         # no fall, nothing to move
-        (SAME, 20, Range(-500, -200, 100), [(ROSE, Range(-400, -220, -40))], Displacement.NONE),
+        (SAME, beside(SAME, -500, -200, 100), [beside(ROSE, -400, -220, -40)], Displacement.NONE),
     ],
 )
-def test_a_fall_that_only_moved_is_told_from_one_that_is_gone(
-    verdict, avoided, net, siblings, found
-):
-    assert judge_displacement(verdict, avoided, net, siblings) is found
+def test_a_fall_that_only_moved_is_told_from_one_that_is_gone(verdict, net, siblings, found):
+    assert judge_displacement(verdict, 300, net, siblings) is found
+
+
+def test_only_what_may_have_moved_is_not_claimed_for_now():
+    for displacement in Displacement:
+        is_open = displacement is Displacement.OPEN
+        assert (verdict_beside(FELL, displacement) is FELL) == (not is_open)
+    assert verdict_beside(FELL, Displacement.OPEN) is INCONCLUSIVE
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from closedloop.domain.impact import LEAST_MOVED, MOST_MOVED, Range
+from closedloop.domain.impact import LEAST_MOVED, MOST_MOVED, Displacement, Range
 from closedloop.domain.impact_doubts import NOT_TOLD, Doubt, DoubtKind, are_many, find_doubt
 from ml.impact import answer
 
@@ -25,6 +25,9 @@ def doubt(**values) -> Doubt:
         ({"p_value": 0.015}, DoubtKind.CHANCE),
         ({"q_value": 0.14}, DoubtKind.MANY_LOOKS),
         ({"q_value": 0.10, "alone": "no_change"}, DoubtKind.OWN_HISTORY),
+        ({"displacement": Displacement.OPEN}, DoubtKind.MAY_HAVE_MOVED),
+        ({"displacement": Displacement.OPEN, "p_value": 0.03}, DoubtKind.CHANCE),
+        ({"displacement": Displacement.POSSIBLE}, DoubtKind.NOT_TOLD),
         ({"alone": "rose"}, DoubtKind.OWN_HISTORY),
         ({"alone": "fell"}, DoubtKind.NOT_TOLD),
         ({"alone": "inconclusive"}, DoubtKind.NOT_TOLD),

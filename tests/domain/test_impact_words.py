@@ -150,6 +150,18 @@ def test_a_fall_that_only_moved_says_so_with_the_net_range():
     assert "not counted as a success" in also(moved)
     assert "worth having" not in also(moved)
     assert "moved" not in plain(answer(FELL)) + also(FELL)
+    unsure = plain(answer(replace(moved, net=Range(17, 99, 192))))
+    assert "17 to 192 were avoided: too few for chance to be ruled out" in unsure
+    assert "no fall can be shown" not in unsure, "zero is not in that range"
+
+
+def test_a_fall_that_may_have_moved_is_no_claim_and_says_what_is_open():
+    found = replace(FELL, verdict=Verdict.INCONCLUSIVE, doubt=Doubt(DoubtKind.MAY_HAVE_MOVED))
+    said = plain(answer(found))
+    assert said.startswith("It cannot be told yet.")
+    assert "but the contacts may have moved: a theme beside it" in said
+    assert "At least" not in said
+    assert "would have been noticed" not in also(found), "its size is not in the way"
 
 
 def test_no_change_says_what_would_have_been_noticed_and_a_fall_how_rare_it_is():

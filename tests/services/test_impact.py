@@ -91,9 +91,12 @@ class Site:
         add_days(self.session, theme, first_day, counts, **values)
         return counts
 
-    def add_sibling(self, *, mean, change, likeness=0.72):
+    def add_sibling(self, *, mean, change, likeness=0.72, peak=0):
+        """Add a theme beside it; `peak` more contacts came on each of its last 14 days before."""
         sibling = make_theme(self.session)
         self.write(sibling, mean=mean, change=change, seed=7)
+        if peak:
+            add_days(self.session, sibling, LIVE - timedelta(days=14), [peak] * 14)
         make_alike(self.session, self.theme, sibling, likeness)
         return sibling
 
@@ -240,6 +243,23 @@ def test_contacts_that_moved_to_a_sibling_are_not_praised(session, settings):
     assert (site.action.status, site.theme.status) == ("cannot_tell", ThemeStatus.NOT_HELD)
     assert [one["key"] for one in found.detail["siblings"]] == [sibling.key]
     assert found.detail["siblings"][0]["avoided"] < 0
+
+
+def test_a_sibling_that_may_have_been_that_busy_before_leaves_it_open(session, settings):
+    site = Site(session, change=-0.5)
+    sibling = site.add_sibling(mean=14, change=10 / 14, peak=10)
+    found = measure(site, settings)
+
+    assert found.detail["displacement"] == "open"
+    assert found.verdict is Verdict.INCONCLUSIVE
+    beside = found.detail["siblings"][0]
+    assert beside["low"] < 0 < beside["high"], "it may have been at that level before"
+    assert found.reasons[0].startswith(f"Alone, {site.theme.name} fell")
+    assert f"more came about {sibling.name}" in found.reasons[0]
+    assert not any(sentence.startswith("At least") for sentence in found.reasons)
+    assert check(found, "spill")["state"] == "warn"
+    assert "a new level before the change" in check(found, "spill")["sentence"]
+    assert (site.action.status, site.theme.status) == ("cannot_tell", ThemeStatus.MEASURING)
 
 
 def test_a_sibling_that_stays_put_leaves_the_praise_and_is_no_control(session, settings):

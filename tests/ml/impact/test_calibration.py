@@ -91,6 +91,17 @@ def test_after_a_peak_the_middle_lies_between_both_beliefs_and_the_range_holds_b
         assert found.avoided_cumulative[-1] == pytest.approx(found.avoided)
 
 
+def test_what_it_would_be_if_the_peak_had_passed_is_told_by_itself():
+    counts = after_a_peak(2)
+    believed = estimate_impact(counts, N_PRE, MONDAY, calibrate=False)
+    found = estimate_impact(counts, N_PRE, MONDAY)
+    passed = found.peak_passed
+    assert passed.avoided_low == found.avoided_low
+    assert passed.avoided_low < passed.avoided < passed.avoided_high < found.avoided_high
+    assert found.avoided == pytest.approx((passed.avoided + believed.avoided) / 2)
+    assert believed.peak_passed is None
+
+
 def test_a_fall_after_a_peak_is_not_made_larger_by_the_level_of_its_last_days():
     began = np.arange(N_PRE + 28) >= N_PRE - 7
     counts = np.random.default_rng(4).poisson(np.where(began, 60, 20))
