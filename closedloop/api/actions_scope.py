@@ -1,4 +1,4 @@
-"""What an action touches, shipping it, and reviewing alarms, over the API."""
+"""What an action touches, shipping it and taking that back, and reviewing alarms, over the API."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ from closedloop.domain.actions import (
     LATEST_GO_LIVE,
     MOST_ALSO,
     MOST_ROLLOUT_DAYS,
+    ActionStatus,
 )
 from closedloop.domain.comebacks import MOST_NOTE, ComebackOutcome
 from closedloop.domain.impact import looks
 from closedloop.domain.impact_stages import MOST_STAGES, Stage
+from closedloop.domain.themes import ThemeStatus
 from closedloop.extensions import current_settings, db
 from closedloop.queries.action_page import find_action
 from closedloop.queries.action_scope import Scope, find_theme_ids, get_scope
 from closedloop.services.action_scope import state_scope
 from closedloop.services.actions import ship_action
 from closedloop.services.comeback_reviews import review_comeback
+from closedloop.services.taking_back import take_back_go_live
 
 
 class ScopeIn(In):
@@ -70,6 +73,23 @@ class ShippedOut(Out):
     key: str
     went_live_on: date
     looks: list[date] = Field(description="Last data day of each look.")
+
+
+class TakeBackIn(In):
+    """Why a go-live was none."""
+
+    reason: Words = Field(min_length=1, description="Kept in the history of the action.")
+
+
+class TakenBackOut(Out):
+    """A go-live that no longer counts, and where action and theme stand again."""
+
+    key: str
+    went_live_on: date
+    taken_back_by: str
+    reason: str
+    status: ActionStatus = Field(description="Of the action.")
+    theme_status: ThemeStatus
 
 
 class ReviewIn(In):
@@ -135,6 +155,26 @@ def ship_view(key: str, asked: ShipIn) -> ShippedOut:
         )
         days = looks(intervention.went_live_on, intervention.rollout_days)
         return ShippedOut(key=key, went_live_on=intervention.went_live_on, looks=days)
+
+
+@bp.post("/actions/<string(maxlength=20):key>/take-back")
+@bp.doc(summary="Take a go-live back")
+@bp.input(TakeBackIn, arg_name="asked")
+@bp.output(TakenBackOut)
+@needs("actions.work", WRITE)
+def take_back_view(key: str, asked: TakeBackIn) -> TakenBackOut:
+    """Say that it was none. What was measured stays; after a look only managers may."""
+    with db.transaction() as session:
+        action = find_action(session, key)
+        live = take_back_go_live(session, action_id=action.id, reason=asked.reason, by=api_actor())
+        return TakenBackOut(
+            key=key,
+            went_live_on=live.went_live_on,
+            taken_back_by=live.taken_back_by,
+            reason=live.taken_back_reason,
+            status=action.status,
+            theme_status=action.theme.status,
+        )
 
 
 @bp.post("/comebacks/<int:comeback_id>/review")

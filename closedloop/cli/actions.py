@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from closedloop.cli.actions_power import power
-from closedloop.cli.actions_scope import review, scope, ship
+from closedloop.cli.actions_scope import review, scope, ship, take_back
 from closedloop.cli.options import (
     instance_option,
     json_option,
@@ -27,7 +27,7 @@ def actions() -> None:
     """Say what there is to say about actions."""
 
 
-for _command in (power, scope, ship, review):
+for _command in (power, scope, ship, take_back, review):
     actions.add_command(_command)
 
 

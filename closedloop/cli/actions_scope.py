@@ -1,4 +1,4 @@
-"""`closedloop actions scope`, `ship` and `review`."""
+"""`closedloop actions scope`, `ship`, `take-back` and `review`."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from closedloop.queries.action_scope import find_theme_ids, get_scope
 from closedloop.services.action_scope import state_scope
 from closedloop.services.actions import ship_action
 from closedloop.services.comeback_reviews import review_comeback
+from closedloop.services.taking_back import take_back_go_live
 
 
 @click.command("scope")
@@ -120,6 +121,31 @@ def ship(
         return
     click.echo(f"{action_key} is shipped, live since {live_on.date().isoformat()}.")
     click.echo(f"The first look reads data to {days[0].isoformat()}.")
+
+
+@click.command("take-back")
+@click.argument("action_key")
+@instance_option
+@click.option("--reason", required=True, help="Why it was none; kept in its history.")
+@json_option
+@speaks_plainly
+def take_back(action_key: str, instance: Path | None, reason: str, as_json: bool) -> None:
+    """Take the go-live of an action back: the wrong action, the wrong day, a pulled release.
+
+    What was measured stays and says so; it counts no longer. Then it can be shipped again.
+    """
+    site = open_site(instance)
+    with site.database.transaction() as session:
+        action = find_action(session, action_key)
+        live = take_back_go_live(session, action_id=action.id, reason=reason, by=COMMAND_LINE)
+        day, status, theme = live.went_live_on, action.status, action.theme
+        theme_key, theme_status = theme.key, theme.status
+    if as_json:
+        found = {"action": action_key, "went_live_on": day, "status": status.value}
+        print_json({**found, "theme": theme_key, "theme_status": theme_status.value})
+        return
+    click.echo(f"The go-live of {action_key} on {day.isoformat()} is taken back.")
+    click.echo(f"{action_key} is {status.label}, {theme_key} {theme_status.label}.")
 
 
 @click.command("review")

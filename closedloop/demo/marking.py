@@ -18,6 +18,7 @@ from closedloop.config import Settings
 from closedloop.demo.centre import DemoCentre
 from closedloop.domain.impact import counted_from
 from closedloop.models import Action, Contact, ImpactMeasurement, Intervention
+from closedloop.queries.go_lives import stands
 from closedloop.services.claims import themes_of_texts
 from ml.text.clean import issue_text
 
@@ -34,7 +35,7 @@ def mark_actions(
     marks = []
     rows = session.execute(
         sa.select(Action, Intervention)
-        .join(Intervention, Intervention.action_id == Action.id)
+        .join(Intervention, sa.and_(Intervention.action_id == Action.id, stands()))
         .order_by(Action.id)
     )
     for action, intervention in rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
 from typing import Protocol
@@ -199,6 +200,40 @@ def check_may_work_on(user: Worker, action: Owned) -> None:
         )
 
 
+def taken_back_to(steps: Sequence[str]) -> ActionStatus:
+    """Return where an action stands again once its go-live is taken back.
+
+    Parameters
+    ----------
+    steps : sequence of str
+        Audit verbs of its life, oldest first: agreed and started, and when it was shipped.
+    """
+    before = ActionStatus.AGREED
+    found = before
+    for step in steps:
+        if step == "actions.shipped":
+            found = before
+        else:
+            before = _S.IN_PROGRESS if step == "actions.started" else _S.AGREED
+    return found
+
+
+def check_may_take_back(
+    key: str, went_live_on: date, verdict: str, *, is_manager: bool, look: int
+) -> None:
+    """Refuse to take back a go-live of which a look has spoken, but to managers.
+
+    Raises
+    ------
+    NotAllowed
+    """
+    if look and not is_manager:
+        raise NotAllowed(
+            f"Look {look} has said of the go-live of {key} on {_spelt(went_live_on)}: {verdict}. "
+            "From the first verdict on only a CX manager takes a go-live back; ask one of them."
+        )
+
+
 def may_own(role: Role, *, user_department_id: int | None, department_id: int) -> bool:
     """Return whether a user can be the owner: of the action's department, or a manager."""
     if not may(role, "actions.work"):
@@ -298,7 +333,7 @@ def go_live_doubts(
     if due_on and (early := (due_on - went_live_on).days) >= FAR_FROM_DUE:
         found.append(
             f"That is {early} days before it was due, on {_spelt(due_on)}. Check the year: once "
-            "it is shipped the day cannot be changed."
+            "it is shipped the day stands, unless the go-live is taken back."
         )
     return found
 

@@ -18,13 +18,25 @@ from closedloop.models.themes import Theme
 
 
 class Intervention(Model):
-    """The dated go-live of an action's change, with the plan as it stood that day."""
+    """The dated go-live of an action's change, with the plan as it stood that day.
+
+    What was taken back stays, with all that was measured of it; of the others an action has one.
+    """
 
     __tablename__ = "interventions"
-    __table_args__ = (sa.CheckConstraint("rollout_days >= 0", name="rollout_not_negative"),)
+    __table_args__ = (
+        sa.CheckConstraint("rollout_days >= 0", name="rollout_not_negative"),
+        sa.Index(
+            "uq_interventions_action_standing",
+            "action_id",
+            unique=True,
+            sqlite_where=sa.text("taken_back_at IS NULL"),
+            postgresql_where=sa.text("taken_back_at IS NULL"),
+        ),
+    )
 
     id: Mapped[int_pk]
-    action_id: Mapped[int] = mapped_column(ForeignKey("actions.id"), unique=True)
+    action_id: Mapped[int] = mapped_column(ForeignKey("actions.id"))
     theme_id: Mapped[int] = mapped_column(ForeignKey("themes.id"), index=True)
     went_live_on: Mapped[date] = mapped_column(comment="First day of the roll-out.")
     rollout_days: Mapped[int] = mapped_column(
@@ -38,6 +50,9 @@ class Intervention(Model):
     )
     plan: Mapped[dict[str, Any]] = mapped_column(comment="Frozen at ship; see services/actions.py.")
     recorded_at: Mapped[datetime] = mapped_column(default=utc_now)
+    taken_back_at: Mapped[datetime | None]
+    taken_back_by: Mapped[str] = mapped_column(String(120), default="")
+    taken_back_reason: Mapped[str] = mapped_column(sa.Text, default="")
 
     action: Mapped[Action] = relationship()
     theme: Mapped[Theme] = relationship()

@@ -14,6 +14,7 @@ from closedloop.domain.themes import Strategy
 from closedloop.models import Action, AuditEvent, Theme
 from closedloop.queries.audit import list_history
 from closedloop.queries.impact import ShippedAction, list_shipped
+from closedloop.queries.taken_back import TakenBack, list_taken_back
 from closedloop.queries.theme_figures import Figures, figures_of
 
 HISTORY_ROWS = 30
@@ -33,12 +34,15 @@ class ActionPage:
         What became of it once it was live.
     history : sequence of AuditEvent
         Newest first: of the action, and of the measurements that judged it.
+    taken_back : tuple of TakenBack
+        Its go-lives that no longer count, newest first.
     """
 
     action: Action
     figures: Figures | None
     shipped: ShippedAction | None
     history: Sequence[AuditEvent]
+    taken_back: tuple[TakenBack, ...] = ()
 
 
 def get_action_page(session: Session, key: str, *, k: int) -> ActionPage:
@@ -60,6 +64,7 @@ def get_action_page(session: Session, key: str, *, k: int) -> ActionPage:
         figures=figures_of(action.theme.stats, k),
         shipped=shipped[0] if shipped else None,
         history=list_history(session, "action", action.id, limit=HISTORY_ROWS),
+        taken_back=list_taken_back(session, action.id),
     )
 
 

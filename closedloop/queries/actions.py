@@ -22,7 +22,7 @@ from closedloop.models import (
     Theme,
     User,
 )
-from closedloop.queries.go_lives import is_in_force, list_superseded
+from closedloop.queries.go_lives import is_in_force, list_superseded, stands
 
 COLUMN_ROWS = 30
 """Tickets a column of the board holds; the rest is in the list."""
@@ -330,7 +330,7 @@ def _select(ends: Mapping[int, date], *more: sa.ColumnElement[Any]) -> sa.Select
         .join(Theme, Theme.id == Action.theme_id)
         .join(Department, Department.id == Action.department_id)
         .outerjoin(User, User.id == Action.owner_id)
-        .outerjoin(Intervention, Intervention.action_id == Action.id)
+        .outerjoin(Intervention, sa.and_(Intervention.action_id == Action.id, stands()))
         .outerjoin(ImpactMeasurement, ImpactMeasurement.id == newest_look(ends))
     )
     return statement

@@ -12,8 +12,16 @@ from closedloop.domain.impact_overlap import GoLive, superseded_on
 from closedloop.models import Action, ImpactMeasurement, Intervention
 
 
+def stands() -> sa.ColumnElement[bool]:
+    """Return the condition that a go-live was not taken back: of those an action has one."""
+    return Intervention.taken_back_at.is_(None)
+
+
 def list_go_lives(session: Session) -> list[GoLive]:
-    """Return every change that went live with all themes it touches, in order of id."""
+    """Return every change that went live with all themes it touches, in order of id.
+
+    What was taken back went live nowhere, and what others are measured with knows nothing of it.
+    """
     rows = session.execute(
         sa.select(
             Intervention.id,
@@ -25,6 +33,7 @@ def list_go_lives(session: Session) -> list[GoLive]:
             Intervention.plan["also"].label("also"),
         )
         .join(Action, Action.id == Intervention.action_id)
+        .where(stands())
         .order_by(Intervention.id)
     )
     return [

@@ -38,7 +38,7 @@ from closedloop.models import (
     Theme,
     User,
 )
-from closedloop.queries.go_lives import is_in_force, list_superseded
+from closedloop.queries.go_lives import is_in_force, list_superseded, stands
 from closedloop.queries.impact_measured import Measured, list_measured
 
 COUNTED_VERDICTS: frozenset[Verdict] = frozenset(
@@ -337,6 +337,7 @@ def _narrowed(
     standing: Standing | None,
     ends: Mapping[int, date],
 ) -> sa.Select[*tuple[Any, ...]]:
+    statement = statement.where(stands())
     if department_id is not None:
         statement = statement.where(Action.department_id == department_id)
     first, last = live
@@ -445,6 +446,7 @@ def list_departments_that_shipped(session: Session) -> Sequence[tuple[int, str]]
         sa.select(Department.id, Department.name)
         .join(Action, Action.department_id == Department.id)
         .join(Intervention, Intervention.action_id == Action.id)
+        .where(stands())
         .distinct()
         .order_by(Department.name)
     )

@@ -17,6 +17,7 @@ from closedloop.models import Action, Comeback, ImpactMeasurement, Intervention
 from closedloop.queries.impact import ShippedAction, list_shipped
 from closedloop.queries.impact_measured import Measured, list_measured, list_measurements
 from closedloop.queries.sign_offs import SignOffNote, list_sign_offs
+from closedloop.queries.taken_back import TakenBack, list_taken_back
 
 RUNNING_ROWS = 10
 """Running estimates on one page of the history."""
@@ -89,6 +90,8 @@ class ImpactPage:
         Newest first.
     sign_offs : tuple of SignOffNote
         Of the measurement that is spoken of.
+    taken_back : tuple of TakenBack
+        Earlier go-lives of the action that no longer count, newest first.
     """
 
     action: ShippedAction
@@ -102,6 +105,7 @@ class ImpactPage:
     has_more_running: bool
     comebacks: tuple[ComebackNote, ...]
     sign_offs: tuple[SignOffNote, ...]
+    taken_back: tuple[TakenBack, ...] = ()
 
     @property
     def spoken(self) -> FullMeasurement | None:
@@ -161,7 +165,13 @@ def get_impact_page(
         has_more_running=len(running) > RUNNING_ROWS,
         comebacks=_comebacks(session, action.intervention_id),
         sign_offs=list_sign_offs(session, spoken.measured.id) if spoken else (),
+        taken_back=_taken_back(session, action),
     )
+
+
+def _taken_back(session: Session, action: ShippedAction) -> tuple[TakenBack, ...]:
+    action_id = session.scalar(sa.select(Action.id).where(Action.key == action.key))
+    return list_taken_back(session, action_id) if action_id is not None else ()
 
 
 def _find_stood(session: Session, action: ShippedAction, measurement_id: int) -> Measured:

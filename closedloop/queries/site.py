@@ -22,6 +22,7 @@ from closedloop.models import (
     SiteSetting,
     Theme,
 )
+from closedloop.queries.go_lives import stands
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def get_nav_counts(session: Session) -> dict[str, int]:
         "themes": sa.select(sa.func.count(Theme.id)).where(Theme.status.in_(OPEN_STATUSES)),
         "triage": sa.select(sa.func.count(Theme.id)).where(Theme.status == ThemeStatus.CANDIDATE),
         "actions": sa.select(sa.func.count(Action.id)).where(Action.status.in_(OPEN_ACTIONS)),
-        "impact": sa.select(sa.func.count(Intervention.id)).where(~last_look),
+        "impact": sa.select(sa.func.count(Intervention.id)).where(~last_look, stands()),
     }
     row = session.execute(sa.select(*(count.scalar_subquery() for count in counts.values()))).one()
     return dict(zip(counts, row, strict=True))

@@ -29,7 +29,7 @@ from closedloop.models import (
     User,
 )
 from closedloop.queries.audit import list_history
-from closedloop.queries.go_lives import is_in_force, list_superseded
+from closedloop.queries.go_lives import is_in_force, list_superseded, stands
 from closedloop.queries.summaries import list_summaries
 from closedloop.queries.theme_figures import (
     Figures,
@@ -307,7 +307,7 @@ def _actions(session: Session, theme_id: int) -> tuple[ThemeAction, ...]:
         )
         .join(Department, Department.id == Action.department_id)
         .outerjoin(User, User.id == Action.owner_id)
-        .outerjoin(Intervention, Intervention.action_id == Action.id)
+        .outerjoin(Intervention, sa.and_(Intervention.action_id == Action.id, stands()))
         .outerjoin(ImpactMeasurement, ImpactMeasurement.id == newest)
         .where(Action.theme_id == theme_id)
         .order_by(Action.id.desc())

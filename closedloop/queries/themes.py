@@ -20,7 +20,7 @@ from closedloop.domain.themes import (
 )
 from closedloop.models import ImpactMeasurement, Intervention, Theme, ThemeStats
 from closedloop.queries.contact_drivers import DriverList, list_drivers
-from closedloop.queries.go_lives import is_in_force, list_superseded
+from closedloop.queries.go_lives import is_in_force, list_superseded, stands
 from closedloop.queries.summaries import list_summaries
 from closedloop.queries.theme_figures import Figures, figures_of, is_small, quadrant_of
 from closedloop.queries.theme_filter import (
@@ -279,7 +279,7 @@ def _with_verdicts(session: Session, rows: Sequence[ThemeRow]) -> tuple[ThemeRow
                 is_in_force(list_superseded(session)),
             ),
         )
-        .where(Intervention.theme_id.in_([row.id for row in rows]))
+        .where(Intervention.theme_id.in_([row.id for row in rows]), stands())
         .subquery()
     )
     found = session.execute(

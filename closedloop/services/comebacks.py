@@ -17,6 +17,7 @@ from closedloop.domain.impact_words import spelt
 from closedloop.domain.jobs import Progress
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import Action, Comeback, ImpactMeasurement, Intervention, Theme
+from closedloop.queries.go_lives import stands
 from closedloop.services.audit import record_event
 from closedloop.services.impact_packing import MeasurementInputs
 from closedloop.services.impact_readings import read_for_measuring, read_once
@@ -95,7 +96,7 @@ def _list_watched(session: Session) -> list[int]:
         sa.select(Intervention.theme_id, Intervention.id)
         .join(Theme, Theme.id == Intervention.theme_id)
         .join(Action, Action.id == Intervention.action_id)
-        .where(Theme.status.in_(_WATCHED), worked)
+        .where(Theme.status.in_(_WATCHED), worked, stands())
         .order_by(Intervention.went_live_on, Intervention.id)
     )
     last: dict[int, int] = {}
@@ -112,11 +113,13 @@ def _watch_one(
     as_of: date,
     by: Actor,
 ) -> int:
-    intervention = session.get_one(Intervention, intervention_id, with_for_update=True)
+    intervention = session.get_one(
+        Intervention, intervention_id, with_for_update=True, populate_existing=True
+    )
     theme = session.get_one(
         Theme, intervention.theme_id, with_for_update=True, populate_existing=True
     )
-    if theme.status not in _WATCHED:
+    if theme.status not in _WATCHED or intervention.taken_back_at is not None:
         return 0  # somebody was faster
     inputs = read_for_measuring(session, settings, intervention, as_of, shared).inputs
     watch = _watch(inputs, _last_alarm(session, intervention_id))

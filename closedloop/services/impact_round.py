@@ -38,7 +38,7 @@ from closedloop.domain.impact_overlap import superseded_on
 from closedloop.domain.jobs import Progress
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import ImpactMeasurement, Intervention, Theme
-from closedloop.queries.go_lives import list_go_lives
+from closedloop.queries.go_lives import list_go_lives, stands
 from closedloop.queries.series import get_series_span
 from closedloop.services.impact_estimates import Estimates, judge_among
 from closedloop.services.impact_packing import MeasurementInputs
@@ -200,7 +200,7 @@ def _list_due(session: Session, as_of: date) -> tuple[list[_Due], int]:
     rows = session.execute(
         sa.select(Intervention.id, Intervention.went_live_on, Intervention.rollout_days)
         .join(Theme, Theme.id == Intervention.theme_id)
-        .where(Theme.status != ThemeStatus.MERGED, Intervention.went_live_on <= cut)
+        .where(Theme.status != ThemeStatus.MERGED, Intervention.went_live_on <= cut, stands())
         .order_by(Intervention.id)
     ).all()
     known = list_go_lives(session)

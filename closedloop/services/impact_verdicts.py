@@ -19,7 +19,7 @@ from closedloop.domain.impact_judging import only_fades
 from closedloop.domain.impact_overlap import find_overlap
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import ImpactMeasurement, Intervention, Theme
-from closedloop.queries.go_lives import list_go_lives
+from closedloop.queries.go_lives import list_go_lives, stands
 from closedloop.services.audit import record_event
 from closedloop.services.theme_moves import move_theme
 
@@ -96,6 +96,20 @@ def _judge_theme(
     )
 
 
+def standing_by_looks(session: Session, intervention_id: int) -> ThemeStatus:
+    """Return how a theme stands by the looks of one change alone; measuring before the first."""
+    spoken = session.scalars(
+        sa.select(ImpactMeasurement)
+        .where(ImpactMeasurement.intervention_id == intervention_id, ImpactMeasurement.is_look)
+        .order_by(ImpactMeasurement.look.desc(), ImpactMeasurement.id.desc())
+    )
+    for one in spoken:
+        if not _only_fades(session, one):
+            displacement = Displacement(one.detail.get("displacement", Displacement.NONE))
+            return theme_status_after_look(one.verdict, displacement, one.look)
+    return ThemeStatus.MEASURING
+
+
 def _only_fades(session: Session, measurement: ImpactMeasurement) -> bool:
     """Say that a fall which an earlier look had shown is no longer shown, nor ruled out."""
     intervention = measurement.intervention
@@ -125,7 +139,9 @@ def _is_latest(session: Session, intervention: Intervention) -> bool:
     newer = set(
         session.scalars(
             sa.select(Intervention.id).where(
-                Intervention.theme_id == intervention.theme_id, sa.or_(later, same_day)
+                Intervention.theme_id == intervention.theme_id,
+                sa.or_(later, same_day),
+                stands(),
             )
         )
     )

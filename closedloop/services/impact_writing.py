@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
-from closedloop.domain.errors import NotFound
+from closedloop.domain.errors import NotFound, NotMeasurable
 from closedloop.domain.impact import Displacement, Verdict
 from closedloop.domain.impact_judging import TESTED, LookBeside, p_values_of_others
 from closedloop.domain.impact_words import spelt
 from closedloop.models import ImpactMeasurement, Intervention
+from closedloop.queries.go_lives import stands
 from closedloop.queries.site import get_pence_per_minute
 from closedloop.services.audit import record_event
 from closedloop.services.impact_estimates import Estimates, make_estimates
@@ -32,12 +33,22 @@ def lock_intervention(session: Session, intervention_id: int) -> Intervention:
     Raises
     ------
     NotFound
+    NotMeasurable
+        If the go-live was taken back.
     """
     intervention = session.scalar(
-        sa.select(Intervention).where(Intervention.id == intervention_id).with_for_update()
+        sa.select(Intervention)
+        .where(Intervention.id == intervention_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
     )
     if intervention is None:
         raise NotFound(f"There is no intervention {intervention_id}.")
+    if intervention.taken_back_at is not None:
+        raise NotMeasurable(
+            f"The go-live of {intervention.action.key} on {spelt(intervention.went_live_on)} was "
+            "taken back, so it is no longer measured. Ship the action again once it is live."
+        )
     return intervention
 
 
@@ -103,7 +114,8 @@ def list_looks_beside(session: Session, intervention_id: int, as_of: date) -> li
     m = ImpactMeasurement
     rows = session.execute(
         sa.select(m.intervention_id, m.p_value, m.verdict, m.detail["joint"])
-        .where(m.is_look, m.as_of == as_of, m.intervention_id != intervention_id)
+        .join(Intervention, Intervention.id == m.intervention_id)
+        .where(m.is_look, m.as_of == as_of, m.intervention_id != intervention_id, stands())
         .order_by(m.id)
     )
     newest = {row[0]: row for row in rows}

@@ -57,7 +57,7 @@ from closedloop.services.actions import (
     ship_action,
     start_action,
 )
-from closedloop.web import actions_cost, actions_power
+from closedloop.web import actions_cost, actions_power, actions_taking_back
 from closedloop.web.action_filter import (
     action_cells,
     filter_choices,
@@ -84,7 +84,12 @@ from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires
 from closedloop.web.session import current_actor
 
-__all__ = ["actions_cost", "actions_power", "bp"]  # its pages belong to the blueprint
+__all__ = [
+    "actions_cost",
+    "actions_power",
+    "actions_taking_back",
+    "bp",
+]  # its pages belong to the blueprint
 
 Page = str | tuple[str, int] | Response
 PAGE_ROWS = 50

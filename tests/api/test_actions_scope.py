@@ -64,3 +64,16 @@ def test_an_alarm_is_reviewed_once(api, session):
     assert (found["outcome"], found["reviewed_by"]) == ("no_matter", api.user.name)
     api.problem(path, 409, "POST", json={"outcome": "real"})
     assert session.query(Comeback).one().review_note == "Nine contacts."
+
+
+def test_a_go_live_is_taken_back_with_a_reason_and_shipped_again(api, session, action):
+    session.commit()
+    live = (TODAY - timedelta(days=9)).isoformat()
+    api.problem(f"/actions/{action.key}/take-back", 409, "POST", json={"reason": "Not live."})
+    api.send(f"/actions/{action.key}/ship", {"went_live_on": live})
+    api.problem(f"/actions/{action.key}/take-back", 422, "POST", json={"reason": "  "})
+    found = api.send(f"/actions/{action.key}/take-back", {"reason": "The wrong day."})
+    assert (found["went_live_on"], found["reason"]) == (live, "The wrong day.")
+    assert (found["status"], found["theme_status"]) == ("agreed", "acting")
+    again = (TODAY - timedelta(days=5)).isoformat()
+    assert api.send(f"/actions/{action.key}/ship", {"went_live_on": again})["went_live_on"] == again

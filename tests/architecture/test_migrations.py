@@ -8,14 +8,18 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError
+from sqlalchemy.orm import Session
 
-from closedloop.models import AuditEvent
+from closedloop.domain.clock import utc_now
+from closedloop.models import AuditEvent, ImpactMeasurement
 from closedloop.services.migrations import (
     check_database,
     database_revisions,
     downgrade_database,
     upgrade_database,
 )
+from tests.factories.impact import make_comeback, make_measurement
+from tests.factories.themes import make_intervention
 from tests.site import SERVER
 
 VERSIONS = Path(__file__).resolve().parents[2] / "migrations/versions"
@@ -83,3 +87,25 @@ def test_an_audit_event_cannot_be_changed_or_deleted(session, change):
     session.commit()
     with pytest.raises(DatabaseError, match="append-only"):
         session.execute(sa.text(change))
+
+
+def test_go_lives_keep_their_measurements_when_the_table_is_made_anew(fresh):
+    upgrade_database(fresh)
+    with Session(fresh.execution_options(closedloop_writes=True)) as session:
+        live = make_intervention(session)
+        measurement_id = make_measurement(session, live).id
+        make_comeback(session, live)
+        kept = (live.id, live.went_live_on, live.plan)
+        session.commit()
+    downgrade_database(fresh, to="0009")
+    upgrade_database(fresh)
+    check_database(fresh)
+    with Session(fresh.execution_options(closedloop_writes=True)) as session:
+        live = session.get_one(ImpactMeasurement, measurement_id).intervention
+        assert (live.id, live.went_live_on, live.plan) == kept
+        if fresh.dialect.name == "sqlite":
+            assert session.execute(sa.text("PRAGMA foreign_key_check")).all() == []
+        live.taken_back_at = utc_now()
+        session.commit()
+    with pytest.raises(RuntimeError, match="were taken back here"):
+        downgrade_database(fresh, to="0009")

@@ -54,3 +54,17 @@ def test_an_alarm_is_reviewed(run_here, session, action):
     session.expire_all()
     assert session.get_one(Comeback, alarm.id).reviewed_by == "Command line"
     run_here("actions", "review", str(alarm.id), "--outcome", "real", code=1)
+
+
+def test_a_go_live_is_taken_back_and_shipped_on_another_day(run_here, session, action):
+    theme_key = action.theme.key
+    session.commit()
+    run_here("actions", "take-back", action.key, "--reason", "Not live.", code=1)
+    run_here("actions", "ship", action.key, "--live-on", "2026-03-03")
+    said = run_here("actions", "take-back", action.key, "--reason", "The wrong day.").stdout
+    assert "on 2026-03-03 is taken back" in said
+    assert f"{action.key} is agreed, {theme_key} acting." in said
+    run_here("actions", "ship", action.key, "--live-on", "2026-03-05")
+    days = session.query(Intervention).order_by(Intervention.id).all()
+    assert [one.went_live_on.day for one in days] == [3, 5]
+    assert [one.taken_back_reason for one in days] == ["The wrong day.", ""]

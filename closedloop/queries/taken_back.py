@@ -1,0 +1,89 @@
+"""Go-lives that were taken back, with the verdicts that were spoken of them until then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from closedloop.models import Action, ImpactMeasurement, Intervention
+from closedloop.queries.impact_measured import Measured, list_measurements
+
+
+@dataclass(frozen=True)
+class TakenBack:
+    """A go-live that no longer counts.
+
+    Attributes
+    ----------
+    taken_back_by : str
+        Name of whoever did it.
+    looks : tuple of Measured
+        Every verdict that was spoken of it, newest first.
+    measurements : int
+        All rows that were kept of it, looks and running estimates.
+    """
+
+    intervention_id: int
+    went_live_on: date
+    taken_back_at: datetime
+    taken_back_by: str
+    reason: str
+    looks: tuple[Measured, ...]
+    measurements: int
+
+
+def list_taken_back(session: Session, action_id: int) -> tuple[TakenBack, ...]:
+    """Return the go-lives of an action that were taken back, the newest first."""
+    kept = (
+        sa.select(sa.func.count(ImpactMeasurement.id))
+        .where(ImpactMeasurement.intervention_id == Intervention.id)
+        .correlate(Intervention)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        sa.select(Intervention, kept.label("kept"))
+        .where(Intervention.action_id == action_id, Intervention.taken_back_at.is_not(None))
+        .order_by(Intervention.id.desc())
+    )
+    return tuple(
+        TakenBack(
+            intervention_id=row.Intervention.id,
+            went_live_on=row.Intervention.went_live_on,
+            taken_back_at=row.Intervention.taken_back_at,
+            taken_back_by=row.Intervention.taken_back_by,
+            reason=row.Intervention.taken_back_reason,
+            looks=tuple(list_measurements(session, row.Intervention.id, is_look=True)),
+            measurements=row.kept,
+        )
+        for row in rows.all()
+    )
+
+
+@dataclass(frozen=True)
+class TakenBackCount:
+    """Go-lives that were taken back: all, and those of which a look had spoken."""
+
+    go_lives: int
+    judged: int
+
+
+def count_taken_back(session: Session, *, department_id: int | None = None) -> TakenBackCount:
+    """Return how many go-lives were taken back, and how many of them after a verdict."""
+    spoken = sa.exists().where(
+        ImpactMeasurement.intervention_id == Intervention.id, ImpactMeasurement.is_look
+    )
+    statement = (
+        sa.select(
+            sa.func.count(Intervention.id),
+            sa.func.coalesce(sa.func.sum(sa.case((spoken, 1), else_=0)), 0),
+        )
+        .join(Action, Action.id == Intervention.action_id)
+        .where(Intervention.taken_back_at.is_not(None))
+    )
+    if department_id is not None:
+        statement = statement.where(Action.department_id == department_id)
+    go_lives, judged = session.execute(statement).one()
+    return TakenBackCount(int(go_lives), int(judged))

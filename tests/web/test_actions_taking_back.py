@@ -1,0 +1,81 @@
+"""Taking a go-live back: what follows is shown first, and what was said stays readable."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from closedloop.domain.accounts import Role
+from closedloop.domain.actions import ActionStatus
+from closedloop.domain.impact import Verdict
+from closedloop.domain.themes import ThemeStatus
+from closedloop.models import Action, Intervention
+from tests.factories.accounts import make_department
+from tests.factories.impact import make_measurement
+from tests.factories.rollups import make_rollup
+from tests.factories.themes import make_action, make_intervention, make_theme
+from tests.pages import text_of
+
+
+@pytest.fixture
+def live(session):
+    """The go-live of an action that no look has judged."""
+    theme = make_theme(session, ThemeStatus.MEASURING)
+    make_rollup(session, theme, date(2026, 1, 1), 20)
+    department = make_department(session)
+    action = make_action(session, theme, ActionStatus.SHIPPED, department=department)
+    return make_intervention(session, action)
+
+
+def test_taking_back_shows_what_follows_and_is_told_on_the_page_of_the_action(
+    manager, session, live
+):
+    key = live.action.key
+    assert f"/actions/{key}/take-back" in manager.get(f"/actions/{key}")
+    text = text_of(manager.get(f"/actions/{key}/take-back"))
+    assert "measuring becomes acting" in text
+    assert "none was made" in text
+
+    refused = manager.post(f"/actions/{key}/take-back", {"reason": " "}, status=422)
+    assert "needs a reason" in text_of(refused.text)
+    manager.post(f"/actions/{key}/take-back", {"reason": "It went live a week later."})
+
+    text = text_of(manager.get(f"/actions/{key}"))
+    assert "taken back by" in text
+    assert "It went live a week later." in text
+    assert "No verdict had been spoken." in text
+    assert session.get(Action, live.action_id).status is ActionStatus.AGREED
+    manager.get(f"/impact/{key}", status=404)
+    assert key not in text_of(manager.get("/impact/"))
+    manager.get(f"/actions/{key}/take-back", status=409)
+
+
+def test_a_verdict_stays_readable_after_it_was_taken_back_and_shipped_again(manager, session, live):
+    make_measurement(session, live, verdict=Verdict.ROSE, avoided=(-90.0, -50.0, -20.0))
+    live.action.status = ActionStatus.NOT_EFFECTIVE
+    session.flush()
+    key = live.action.key
+    text = text_of(manager.get(f"/actions/{key}/take-back"))
+    assert "Look 1 has spoken: rose." in text
+
+    manager.post(f"/actions/{key}/take-back", {"reason": "Pulled the same evening."})
+    form = {"went_live_on": "2026-03-05", "rollout_days": "0"}
+    manager.post(f"/actions/{key}/ship", form)
+
+    assert session.query(Intervention).count() == 2
+    for page in (f"/actions/{key}", f"/impact/{key}"):
+        text = text_of(manager.get(page))
+        assert "Pulled the same evening." in text
+        assert "Rose look 1, data to" in text
+
+
+def test_a_stakeholder_takes_it_back_until_a_look_has_spoken(page, session, live, sign_in_as):
+    sign_in_as(Role.STAKEHOLDER, department=live.action.department)
+    key = live.action.key
+    assert "/take-back" in page.get(f"/actions/{key}")
+    make_measurement(session, live)
+    assert "/take-back" not in page.get(f"/actions/{key}")
+    page.get(f"/actions/{key}/take-back", status=403)
+    page.post(f"/actions/{key}/take-back", {"reason": "It was none."}, status=403)
+    assert live.taken_back_at is None
