@@ -55,7 +55,11 @@ def list_checks(estimates: Estimates, around: Surroundings) -> list[Check]:
         check_regression(
             around.before, gap_days=estimates.own.gap_days, avoided=estimates.own.avoided
         ),
-        check_trend(around.before, avoided=estimates.own.avoided),
+        check_trend(
+            around.before,
+            avoided=estimates.own.avoided,
+            missing=[(day - around.first_day).days for day in around.empty.before],
+        ),
         *_lately(estimates),
         _smallest_drop(estimates, around),
         *_stages(estimates, around),

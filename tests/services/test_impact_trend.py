@@ -59,3 +59,37 @@ def test_with_too_little_before_the_change_nothing_is_said_of_a_trend(before):
     check = check_trend(before, avoided=10.0)
     assert check.state is CheckState.OFF
     assert "too few to tell" in check.sentence
+
+
+def without(days: list[int], missing: range) -> list[int]:
+    """The same days as they look while the import of some is missing."""
+    return [0 if place in missing else count for place, count in enumerate(days)]
+
+
+@pytest.mark.parametrize("missing", [range(330, 357), range(355, 364), range(182, 200)])
+def test_days_whose_import_is_missing_make_no_trend(missing):
+    days = without(going(0.0), missing)
+    check = check_trend(days, avoided=120.0, missing=missing)
+    assert check.state is CheckState.OK
+    assert "neither rose nor fell" in check.sentence
+
+
+@pytest.mark.parametrize("missing", [range(300, 309), range(361, 364), range(190, 216)])
+def test_days_whose_import_is_missing_hide_no_trend(missing):
+    exact = [round(10_000 * 0.5 ** (day / 364)) for day in range(364)]
+    check = check_trend(without(exact, missing), avoided=1.0, missing=missing)
+    assert "at a pace of 50% a year" in check.sentence
+
+
+def test_weekdays_that_are_missing_lately_are_not_taken_for_a_fall():
+    late = [day for day in range(364) if day > 270 and day % 7 < 2]
+    days = [0 if day in late else count for day, count in enumerate(going(0.0))]
+    assert check_trend(days, avoided=120.0).state is CheckState.WARN  # as if they were empty
+    check = check_trend(days, avoided=120.0, missing=late)
+    assert "neither rose nor fell" in check.sentence
+
+
+def test_with_too_few_weeks_left_nothing_is_said_of_a_trend():
+    missing = range(0, 364 - 7 * 11)
+    check = check_trend(without(going(-1.0), missing), avoided=120.0, missing=missing)
+    assert check.state is CheckState.OFF
