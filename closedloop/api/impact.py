@@ -211,6 +211,7 @@ def _estimate(row: ShippedAction, measured: Measured) -> dict[str, Any]:
         "definition": measured.definition_number,
         "method": measured.method_version,
         "sentence": plain(answer(row.finding(measured))),
+        "failed_checks": list(measured.failed_checks),
     }
 
 

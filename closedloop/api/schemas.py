@@ -378,6 +378,9 @@ class Estimate(Out):
     definition: int
     method: str
     sentence: str
+    failed_checks: list[str] = Field(
+        description="Checks that question the fall or rise it claims, the gravest first."
+    )
 
 
 class ImpactOut(Out):

@@ -324,7 +324,7 @@ class Check:
     Attributes
     ----------
     name : str
-        controls, many_looks, family, spill, channels, repeat_rate, together, other_fixes,
+        controls, many_looks, family, newborn, spill, channels, repeat_rate, together, other_fixes,
         own_history, regression_to_mean, earlier_trend, lately, smallest_drop, stages, holidays,
         driver_volume, data_gaps.
     state : CheckState

@@ -16,6 +16,8 @@ CHECK_QUESTIONS: dict[str, str] = {
     "more answers are chance: how many of those claimed would be?",
     "family": "The themes that were declared at shipping as touched by the same change: what it "
     "did is judged over all of them together.",
+    "newborn": "Did a theme that is added up with others begin only around the change? Its first "
+    "contacts would look like a rise, unless they were counted under an older theme before.",
     "spill": "Did the contacts turn up in themes so alike that customers may use either? Then "
     "they were moved, not removed.",
     "channels": "Did the contacts come through another channel instead of going away?",

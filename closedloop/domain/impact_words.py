@@ -51,6 +51,8 @@ class Finding:
         The method's own sentences.
     doubt : Doubt
         Why it is inconclusive; says nothing of other verdicts.
+    failed_checks : tuple of str
+        Names of the checks that question a fall or a rise, the gravest first.
     """
 
     verdict: Verdict
@@ -66,6 +68,7 @@ class Finding:
     net: Range | None = None
     reasons: tuple[str, ...] = ()
     doubt: Doubt = NOT_TOLD
+    failed_checks: tuple[str, ...] = ()
 
 
 def contacts(value: float) -> str:
@@ -258,6 +261,7 @@ CHECK_TITLES: dict[str, str] = {
     "controls": "Unaffected themes.",
     "many_looks": "Many looks at once.",
     "family": "What the fix touches.",
+    "newborn": "Themes that began lately.",
     "spill": "Did they go elsewhere?",
     "channels": "Other channels.",
     "together": "Other fixes of the same theme.",

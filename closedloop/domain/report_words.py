@@ -7,6 +7,7 @@ from datetime import date
 
 from closedloop.domain.impact import Displacement, Range, Verdict
 from closedloop.domain.impact_doubts import DoubtKind
+from closedloop.domain.impact_questions import caution
 from closedloop.domain.impact_words import (
     Finding,
     contacts,
@@ -72,7 +73,7 @@ def what_worked(title: str, key: str, found: Finding) -> Line:
     """Say what a change that worked achieved."""
     least = contacts(found.avoided.low)
     text = f"at least {least} contacts avoided since {spelt(found.counted_from)}."
-    return Line(f"{title}:", text, key=key)
+    return Line(f"{title}:", text, caution(found.failed_checks), key)
 
 
 def what_did_not(
@@ -101,7 +102,12 @@ def what_did_not(
         return Line(title, text, f"Over them together: {_net(found.net)} avoided.", key)
     if found.verdict is Verdict.ROSE:
         more = to_words(-found.avoided.high, -found.avoided.low)
-        return Line(title, f"made it worse: {more} more contacts came than expected.", "", key)
+        return Line(
+            title,
+            f"made it worse: {more} more contacts came than expected.",
+            caution(found.failed_checks),
+            key,
+        )
     if found.verdict is Verdict.NO_CHANGE:
         return Line(title, "changed nothing that can be shown.", _plan(found), key)
     if found.verdict is Verdict.INCONCLUSIVE:

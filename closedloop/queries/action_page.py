@@ -64,7 +64,7 @@ def get_action_page(session: Session, key: str, *, k: int) -> ActionPage:
         figures=figures_of(action.theme.stats, k),
         shipped=shipped[0] if shipped else None,
         history=list_history(session, "action", action.id, limit=HISTORY_ROWS),
-        taken_back=list_taken_back(session, action.id),
+        taken_back=list_taken_back(session, key),
     )
 
 

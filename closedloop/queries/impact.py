@@ -162,6 +162,7 @@ class ShippedAction:
             net=measured.net,
             reasons=measured.reasons,
             doubt=measured.doubt,
+            failed_checks=measured.failed_checks,
         )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from closedloop.domain.impact import Displacement, Range, Verdict
 from closedloop.domain.impact_doubts import NOT_TOLD, Doubt, find_doubt
+from closedloop.domain.impact_questions import caution, failed_checks
 from closedloop.models import ImpactMeasurement, SignOff
 
 
@@ -39,6 +40,9 @@ class Measured:
         30, 60, 90 or 180 on the day that lies so many days after the theme held.
     doubt : Doubt
         Why it is inconclusive; says nothing of other verdicts.
+    failed_checks : tuple of str
+        Names of the checks that question a fall or a rise, the gravest first; none of a fall
+        that moved, which is not claimed.
     """
 
     id: int
@@ -68,6 +72,7 @@ class Measured:
     joint: frozenset[int] = frozenset()
     remeasured_after: int | None = None
     doubt: Doubt = NOT_TOLD
+    failed_checks: tuple[str, ...] = ()
 
     @property
     def credited(self) -> Range:
@@ -75,6 +80,11 @@ class Measured:
         if self.displacement is Displacement.MOVED and self.net is not None:
             return self.net
         return self.avoided
+
+    @property
+    def caution(self) -> str:
+        """A sentence on what questions its claim; empty when nothing does."""
+        return caution(self.failed_checks)
 
     @property
     def has_moved(self) -> bool:
@@ -115,6 +125,7 @@ def select_measured() -> sa.Select[*tuple[Any, ...]]:
         detail["displacement"].as_string().label("displacement"),
         detail[("window", "counted_from")].as_string().label("counted_from"),
         detail["joint"].label("joint"),
+        detail["checks"].label("checks"),
         detail["remeasured_after"].as_integer().label("remeasured_after"),
         detail["could_have_seen"].as_float().label("could_have_seen"),
         detail["alpha"].as_float().label("alpha"),
@@ -156,6 +167,9 @@ def measured_of(row: Any) -> Measured:
         counted_from=date.fromisoformat(row.counted_from) if row.counted_from else None,
         joint=frozenset(one["id"] for one in row.joint or ()),
         doubt=_doubt_of(row, avoided) if row.verdict is Verdict.INCONCLUSIVE else NOT_TOLD,
+        failed_checks=()
+        if row.displacement == Displacement.MOVED
+        else failed_checks(row.verdict, row.checks or ()),
     )
 
 

@@ -165,13 +165,8 @@ def get_impact_page(
         has_more_running=len(running) > RUNNING_ROWS,
         comebacks=_comebacks(session, action.intervention_id),
         sign_offs=list_sign_offs(session, spoken.measured.id) if spoken else (),
-        taken_back=_taken_back(session, action),
+        taken_back=list_taken_back(session, key),
     )
-
-
-def _taken_back(session: Session, action: ShippedAction) -> tuple[TakenBack, ...]:
-    action_id = session.scalar(sa.select(Action.id).where(Action.key == action.key))
-    return list_taken_back(session, action_id) if action_id is not None else ()
 
 
 def _find_stood(session: Session, action: ShippedAction, measurement_id: int) -> Measured:

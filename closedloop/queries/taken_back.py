@@ -35,7 +35,7 @@ class TakenBack:
     measurements: int
 
 
-def list_taken_back(session: Session, action_id: int) -> tuple[TakenBack, ...]:
+def list_taken_back(session: Session, key: str) -> tuple[TakenBack, ...]:
     """Return the go-lives of an action that were taken back, the newest first."""
     kept = (
         sa.select(sa.func.count(ImpactMeasurement.id))
@@ -45,7 +45,8 @@ def list_taken_back(session: Session, action_id: int) -> tuple[TakenBack, ...]:
     )
     rows = session.execute(
         sa.select(Intervention, kept.label("kept"))
-        .where(Intervention.action_id == action_id, Intervention.taken_back_at.is_not(None))
+        .join(Action, Action.id == Intervention.action_id)
+        .where(Action.key == key, Intervention.taken_back_at.is_not(None))
         .order_by(Intervention.id.desc())
     )
     return tuple(

@@ -11,6 +11,7 @@ from closedloop.domain.impact_stages import Stage
 from closedloop.queries.series import SameThemeRepeats
 from closedloop.services.impact_gaps import EmptyDays
 from closedloop.services.impact_inputs import OtherFix, ThemeName
+from closedloop.services.impact_newborn import Newborn
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ class Surroundings:
         Contacts a day before go-live, from the first day read on.
     is_young : bool
         Contacts of other themes reach further back than the first about those touched.
+    newborn : tuple of Newborn
+        Themes in a sum that began shortly before the change, or after it.
     """
 
     theme: ThemeName
@@ -86,6 +89,7 @@ class Surroundings:
     stages: tuple[Stage, ...] = ()
     before: tuple[int, ...] = ()
     is_young: bool = False
+    newborn: tuple[Newborn, ...] = ()
 
 
 def signed(value: float) -> str:

@@ -29,6 +29,7 @@ from closedloop.services.impact_moves import (
     moved_reasons,
     open_reasons,
 )
+from closedloop.services.impact_newborn import check_newborn
 from closedloop.services.impact_regression import check_regression
 from closedloop.services.impact_trend import check_trend
 
@@ -46,6 +47,7 @@ def list_checks(estimates: Estimates, around: Surroundings) -> list[Check]:
         _controls(estimates),
         *_many_looks(estimates),
         *check_family(estimates, around),
+        *check_newborn(around.newborn),
         check_spill(estimates, around),
         check_channels(estimates),
         _repeat_rate(around),

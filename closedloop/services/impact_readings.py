@@ -51,6 +51,7 @@ from closedloop.services.impact_inputs import (
     find_holidays,
     stack_counts,
 )
+from closedloop.services.impact_newborn import Newborn, find_newborn
 from closedloop.services.impact_packing import Counts, MeasurementInputs
 from closedloop.services.impact_shared import (
     SharedReads,
@@ -294,7 +295,15 @@ def _read_around(
         stages=tuple(scope.stages),
         before=tuple(int(count) for count in inputs.counts[: window.n_pre]),
         is_young=scope.is_young,
+        newborn=_newborn(scope),
     )
+
+
+def _newborn(scope: _Scope) -> tuple[Newborn, ...]:
+    window, touched, beside = scope.window, scope.touched, scope.beside.siblings
+    ids = [theme.id for theme in (*touched, *beside)]
+    columns = stack_counts(scope.counts, ids, len(scope.days))
+    return find_newborn(touched, beside, columns, n_pre=window.n_pre, first_day=window.first_day)
 
 
 def _days_not_counted(scope: _Scope) -> tuple[int, ...]:

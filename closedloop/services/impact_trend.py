@@ -38,9 +38,7 @@ class _Trend:
         return float(np.expm1(self.slope))
 
 
-def check_trend(
-    before: Sequence[int], *, avoided: float, missing: Collection[int] = ()
-) -> Check:
+def check_trend(before: Sequence[int], *, avoided: float, missing: Collection[int] = ()) -> Check:
     """Say whether contacts rose or fell steadily before the change, the way they went after it.
 
     Parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -16,6 +17,7 @@ from closedloop.domain.impact_page_words import (
 )
 from closedloop.domain.impact_words import CHECK_TITLES, answer, support, to_words
 from closedloop.queries.impact import COUNTED_VERDICTS, ShippedAction
+from closedloop.queries.impact_measured import Measured
 from closedloop.queries.impact_page import FullMeasurement, ImpactPage
 from closedloop.queries.impact_places import list_places
 from closedloop.web.filters import day as day_words
@@ -48,6 +50,7 @@ def answer_values(action: ShippedAction, full: FullMeasurement) -> dict[str, Any
         "answer": answer(found),
         "against": "" if measured.has_moved else against,
         "support": support(found),
+        "cautions": _cautions(measured, detail),
         "places": list_places(full),
         "joined": _joined(action, full),
         "precautions": precautions(detail),
@@ -57,6 +60,12 @@ def answer_values(action: ShippedAction, full: FullMeasurement) -> dict[str, Any
         "check_questions": CHECK_QUESTIONS,
         "state_words": STATE_WORDS,
     }
+
+
+def _cautions(measured: Measured, detail: Mapping[str, Any]) -> list[str]:
+    """Return the sentences of the checks that question what the answer claims."""
+    said = {check["name"]: check["sentence"] for check in detail.get("checks") or ()}
+    return [said[name] for name in measured.failed_checks]
 
 
 def chart_values(action: ShippedAction, full: FullMeasurement) -> dict[str, Any]:

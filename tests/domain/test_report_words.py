@@ -69,6 +69,16 @@ def test_what_worked_names_the_least_avoided_not_the_middle():
     assert line.key == "A-027"
 
 
+def test_a_failed_check_is_told_beside_what_worked_and_what_made_it_worse():
+    but = "But contacts were going that way before the change already."
+    found = replace(FELL, failed_checks=("earlier_trend",))
+    assert what_worked("Text when posted", "A-027", found).note == but
+    rose = replace(found, verdict=Verdict.ROSE, avoided=Range(-90, -50, -20))
+    line = what_did_not("Text when posted", "A-027", rose, None)
+    assert line is not None
+    assert line.note == but
+
+
 def test_what_did_not_work_leaves_out_what_worked_and_what_is_not_known():
     assert what_did_not("Text", "A-027", FELL, None) is None
     assert what_did_not("Text", "A-027", None, None) is None

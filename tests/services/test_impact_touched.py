@@ -66,6 +66,17 @@ def test_fixes_of_one_theme_within_four_weeks_are_measured_as_one(session, setti
     assert check(other, "other_fixes")["sentence"].startswith("No other fix went live or was")
 
 
+def test_a_sibling_that_began_with_the_change_is_named_by_a_check(session, settings):
+    site = Site(session)
+    born = make_theme(session, name="App does not open")
+    make_alike(session, site.theme, born, 0.9)
+    site.write(born, mean=9, first_day=LIVE, n_days=40, seed=3)
+    found = measure(site, settings)
+    said = check(found, "newborn")
+    assert said["state"] == "warn"
+    assert "contacts about App does not open begin on" in said["sentence"]
+
+
 def test_before_the_second_went_live_the_first_is_measured_alone(session, settings):
     site = Site(session)
     add_second_fix(site, 20)

@@ -74,7 +74,7 @@ def test_a_go_live_taken_back_leaves_action_and_theme_as_they_were(session, acti
     ).one()
     assert event.detail["reason"] == "The release was pulled."
     assert (event.detail["from"], event.detail["to"]) == ("shipped", "in_progress")
-    (told,) = list_taken_back(session, action.id)
+    (told,) = list_taken_back(session, action.key)
     assert (told.went_live_on, told.looks, told.measurements) == (LIVE, (), 1)
 
 
@@ -164,7 +164,7 @@ def test_before_the_first_look_the_owner_takes_it_back_and_after_it_only_a_manag
 
     take_back(session, made, by=Actor(manager.name, user_id=manager.id))
     assert (made.status, theme.status) == (ActionStatus.AGREED, ThemeStatus.ACTING)
-    newest, oldest = list_taken_back(session, made.id)
+    newest, oldest = list_taken_back(session, made.key)
     assert [look.verdict for look in newest.looks] == [Verdict.ROSE]
     assert oldest.looks == ()
     told = session.scalars(
