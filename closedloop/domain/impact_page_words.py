@@ -171,6 +171,24 @@ def left_out(without_range: int, inconclusive: int) -> str:
     return f"{without_range:,} {noun} not in it: {', '.join(why)}."
 
 
+def taken_back(go_lives: int, judged: int) -> str:
+    """Say how many go-lives were taken back, and of how many a look had spoken; empty for none.
+
+    Parameters
+    ----------
+    go_lives, judged : int
+        All of them, and those with a verdict.
+    """
+    if not go_lives:
+        return ""
+    were = "1 go-live was" if go_lives == 1 else f"{go_lives:,} go-lives were"
+    said = f"{were} taken back and {'is' if go_lives == 1 else 'are'} in no number here"
+    if not judged:
+        return f"{said}, before any verdict."
+    after = "" if go_lives == 1 else f"{judged:,} of them "
+    return f"{said}, {after}after a verdict had been spoken."
+
+
 def drop_range(low: float, middle: float, high: float, expected: float) -> str:
     """Write avoided contacts as a share of what was expected.
 

@@ -78,8 +78,15 @@ def contacts(value: float) -> str:
 
 
 def to_words(low: float, high: float) -> str:
-    """Write a range: "310 to 540"."""
+    """Write a range: "310 to 540"; ends that would read alike get decimals, to stay a range."""
+    if low != high and contacts(low) == contacts(high):
+        return f"{_tenths(low)} to {_tenths(high)}"
     return f"{contacts(low)} to {contacts(high)}"
+
+
+def _tenths(value: float) -> str:
+    text = f"{abs(value):,.1f}"
+    return f"{MINUS}{text}" if value < 0 and text != "0.0" else text
 
 
 def per_cent(share: float) -> str:
@@ -169,10 +176,16 @@ def _doubt(doubt: Doubt) -> str:
     if doubt.kind is DoubtKind.MANY_LOOKS and doubt.q_value is not None:
         return (
             "but it was judged among other looks, and of what they would claim together "
-            f"{per_cent(doubt.q_value)} would be chance; more than {per_cent(LOOK_Q)} is not "
+            f"{_above(doubt.q_value)} would be chance; more than {per_cent(LOOK_Q)} is not "
             "claimed"
         )
     return f"but {why_not(doubt)}"
+
+
+def _above(q_value: float) -> str:
+    """Write a share of chance that is more than allowed, so that it never reads like what is."""
+    said, allowed = per_cent(q_value), per_cent(LOOK_Q)
+    return f"just over {allowed}" if said == allowed else said
 
 
 def why_not(doubt: Doubt) -> str:

@@ -71,8 +71,22 @@ class TakenBackCount:
     judged: int
 
 
-def count_taken_back(session: Session, *, department_id: int | None = None) -> TakenBackCount:
-    """Return how many go-lives were taken back, and how many of them after a verdict."""
+def count_taken_back(
+    session: Session,
+    *,
+    department_id: int | None = None,
+    live_from: date | None = None,
+    live_until: date | None = None,
+) -> TakenBackCount:
+    """Return how many go-lives were taken back, and how many of them after a verdict.
+
+    Parameters
+    ----------
+    department_id : int, optional
+        Only of actions of one department.
+    live_from, live_until : date, optional
+        Only go-lives on or after the one and on or before the other.
+    """
     spoken = sa.exists().where(
         ImpactMeasurement.intervention_id == Intervention.id, ImpactMeasurement.is_look
     )
@@ -86,5 +100,9 @@ def count_taken_back(session: Session, *, department_id: int | None = None) -> T
     )
     if department_id is not None:
         statement = statement.where(Action.department_id == department_id)
+    if live_from is not None:
+        statement = statement.where(Intervention.went_live_on >= live_from)
+    if live_until is not None:
+        statement = statement.where(Intervention.went_live_on <= live_until)
     go_lives, judged = session.execute(statement).one()
     return TakenBackCount(int(go_lives), int(judged))

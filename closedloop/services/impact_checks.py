@@ -115,11 +115,23 @@ def _withheld(estimates: Estimates) -> list[str]:
     side = "fewer" if estimates.own.avoided > 0 else "more"
     number = len(estimates.judged_with or ())
     return [
-        f"Alone, this look would say that {side} contacts came (p = {estimates.own.p_value:.3f}). "
-        f"It was judged together with {number} other {'look' if number == 1 else 'looks'}, and "
-        f"among what would have to be claimed with it about {estimates.q_value:.0%} would be "
+        f"Alone, this look would say that {side} contacts came "
+        f"({_p_words(estimates.own.p_value)}). It was judged together with {number} other "
+        f"{'look' if number == 1 else 'looks'}, and "
+        f"among what would have to be claimed with it {_q_words(estimates.q_value)} would be "
         f"chance; more than {LOOK_Q:.0%} is not claimed. The next look tells more."
     ]
+
+
+def _p_words(p_value: float) -> str:
+    return "p below 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+
+
+def _q_words(q_value: float) -> str:
+    """Write a share of chance so that one above what is allowed never reads like it."""
+    if q_value > LOOK_Q and f"{q_value:.0%}" == f"{LOOK_Q:.0%}":
+        return f"just over {LOOK_Q:.0%}"
+    return "under 1%" if q_value < 0.005 else f"about {q_value:.0%}"
 
 
 def _controls(estimates: Estimates) -> Check:
@@ -143,7 +155,7 @@ def _many_looks(estimates: Estimates) -> list[Check]:
     number = len(estimates.judged_with or ())
     sentence = (
         f"It was judged together with {number} other {'look' if number == 1 else 'looks'}: among "
-        f"everything claimed down to this one, about {estimates.q_value:.0%} would be chance."
+        f"everything claimed down to this one, {_q_words(estimates.q_value)} would be chance."
     )
     if estimates.is_withheld:
         return [Check("many_looks", _WARN, f"{sentence} More than {LOOK_Q:.0%} is not claimed.")]

@@ -113,4 +113,7 @@ def _share_known(came: Floats, known: Bools) -> Floats:
     known : ndarray of bool, shape (n_weeks, 7)
     """
     usual = came.sum(0) / np.maximum(known.sum(0), 1)
-    return (known * usual).sum(1) / usual.sum() if usual.any() else known.mean(1)
+    if not usual.any():
+        usual = np.ones(_WEEK)
+    share: Floats = (known * usual).sum(1) / usual.sum()
+    return share

@@ -140,7 +140,7 @@ def _lock_standing(session: Session, action_id: int) -> Intervention | None:
     return session.scalar(statement.execution_options(populate_existing=True))
 
 
-def _standing(action_id: int) -> sa.Select[tuple[Intervention]]:
+def _standing(action_id: int) -> sa.Select[Intervention]:
     return sa.select(Intervention).where(Intervention.action_id == action_id, stands())
 
 

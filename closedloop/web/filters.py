@@ -132,10 +132,15 @@ def money(pence: Number | None, currency: str | None = None) -> str:
 
 
 def range_words(low: Number | None, high: Number | None, digits: int = 0) -> str:
-    """Write an inclusive range in words: ``310 to 540``, or one number if both read alike."""
+    """Write an inclusive range in words: ``310 to 540``, or one number if both are the same.
+
+    Ends that only read alike get a decimal more: rounding must not make a range a point.
+    """
     if low is None or high is None or not (_known(low) and _known(high)):
         return "not yet known"
     first, last = n(low, digits), n(high, digits)
+    if first == last and low != high:
+        first, last = n(low, digits + 1), n(high, digits + 1)
     return first if first == last else f"{first} to {last}"
 
 

@@ -10,7 +10,7 @@ from flask_login import current_user
 from werkzeug import Response
 
 from closedloop.domain.errors import Invalid, NotFound
-from closedloop.domain.impact_page_words import left_out, stands_behind
+from closedloop.domain.impact_page_words import left_out, stands_behind, taken_back
 from closedloop.domain.impact_words import spelt
 from closedloop.domain.money_words import RULES as MONEY_RULES
 from closedloop.domain.money_words import not_at_this_pace
@@ -30,6 +30,7 @@ from closedloop.queries.impact_page import (
 from closedloop.queries.impact_total import get_portfolio
 from closedloop.queries.sign_offs import owner_ids
 from closedloop.queries.site import get_pence_per_minute
+from closedloop.queries.taken_back import count_taken_back
 from closedloop.services.impact import measure_days, reproduce_measurement
 from closedloop.services.sign_offs import MOST_NOTE, sign_off_measurement
 from closedloop.web import impact_settings
@@ -37,7 +38,7 @@ from closedloop.web.asked import read_day_cursor
 from closedloop.web.csv_files import csv_response
 from closedloop.web.htmx import see_other
 from closedloop.web.impact_answer import answer_values, chart_values, plan_beside
-from closedloop.web.impact_asked import cursor_after, read_asked
+from closedloop.web.impact_asked import Asked, cursor_after, read_asked
 from closedloop.web.impact_bp import bp
 from closedloop.web.impact_charts import DAY_HEADINGS, RUNNING_HEADINGS, day_cells, running_cells
 from closedloop.web.impact_files import shipped_csv
@@ -73,6 +74,7 @@ def index() -> str:
         not_at_this_pace=not_at_this_pace,
         rate=rate,
         behind=stands_behind(found.total.verdicts, found.total.without_range),
+        taken_back=_taken_back(asked),
         left_out=left_out(found.total.without_range, found.total.inconclusive),
         departments=list_departments_that_shipped(db.session),
         standings=tuple(Standing),
@@ -82,6 +84,17 @@ def index() -> str:
         more_url=asked.url(after=cursor_after(shown[-1])) if len(rows) > PAGE_ROWS else "",
         first_url=asked.url() if after else "",
     )
+
+
+def _taken_back(asked: Asked) -> str:
+    """Return how many go-lives were taken back among those asked for; empty for none."""
+    found = count_taken_back(
+        db.session,
+        department_id=asked.department_id,
+        live_from=asked.live_from,
+        live_until=asked.live_until,
+    )
+    return taken_back(found.go_lives, found.judged)
 
 
 def _minute_rate() -> float:

@@ -18,7 +18,7 @@ SHIPPED_HEADINGS = (
     *("Data to", "Came", "Expected", "Avoided, low (95 %)", "Avoided, most likely"),
     *("Avoided, high (95 %)", "Counted, low (95 %)", "Counted, most likely"),
     *("Counted, high (95 %)", "Moved to a theme beside it", "Came back since", "Method"),
-    *("Next look, data to", "Sign-offs"),
+    *("Next look, data to", "Sign-offs", "Checks that question it"),
 )
 
 
@@ -51,6 +51,7 @@ def _cells(row: ShippedAction, counted: Range | None) -> list[Any]:
         look.method_version if look else None,
         row.next_look,
         look.sign_offs if look else None,
+        ", ".join(look.failed_checks) if look else None,
     ]
 
 

@@ -12,6 +12,7 @@ from werkzeug import Response
 
 from closedloop.domain.clock import today
 from closedloop.domain.impact import Verdict
+from closedloop.domain.impact_page_words import taken_back
 from closedloop.domain.money_words import RULES, not_at_this_pace
 from closedloop.domain.placebos import say_all
 from closedloop.domain.report_words import (
@@ -28,6 +29,7 @@ from closedloop.queries.impact_money import get_total_money
 from closedloop.queries.impact_site import find_newest_check
 from closedloop.queries.reports import Report, default_period, get_report
 from closedloop.queries.site import get_data_span, get_pence_per_minute
+from closedloop.queries.taken_back import count_taken_back
 from closedloop.web.csv_files import csv_response
 from closedloop.web.filters import day as day_words
 from closedloop.web.filters import nice_axis, plural
@@ -95,6 +97,7 @@ def index() -> str:
         not_at_this_pace=not_at_this_pace,
         presets=_presets(period),
         false_alarms=_false_alarms(),
+        taken_back=_taken_back(period),
         today=today(settings.reporting_zone),
     )
 
@@ -187,6 +190,12 @@ def _presets(period: Period) -> list[tuple[str, date, date]]:
         ("Last 6 months", max(cut - timedelta(days=182), period.first_data_day), cut),
         ("Last 12 months", max(cut - timedelta(days=364), period.first_data_day), cut),
     ]
+
+
+def _taken_back(period: Period) -> str:
+    """Return how many go-lives of the period were taken back; empty for none."""
+    found = count_taken_back(db.session, live_from=period.first_day, live_until=period.last_day)
+    return taken_back(found.go_lives, found.judged)
 
 
 def _false_alarms() -> str:

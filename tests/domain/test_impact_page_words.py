@@ -13,6 +13,7 @@ from closedloop.domain.impact_page_words import (
     left_out,
     precautions,
     stands_behind,
+    taken_back,
 )
 from closedloop.domain.impact_words import CHECK_TITLES
 
@@ -135,3 +136,15 @@ def test_a_rise_is_written_as_more():
 def test_every_state_has_a_word_and_every_check_that_is_titled_says_what_it_asks():
     assert set(STATE_WORDS) == {state.value for state in CheckState}
     assert set(CHECK_TITLES) - set(CHECK_QUESTIONS) == set()
+
+
+def test_go_lives_that_were_taken_back_are_told_beside_the_total():
+    assert taken_back(0, 0) == ""
+    assert taken_back(1, 0) == (
+        "1 go-live was taken back and is in no number here, before any verdict."
+    )
+    assert taken_back(1, 1).endswith("in no number here, after a verdict had been spoken.")
+    assert taken_back(3, 2) == (
+        "3 go-lives were taken back and are in no number here, 2 of them after a verdict had been "
+        "spoken."
+    )

@@ -10,6 +10,7 @@ import pytest
 from closedloop.domain.impact import Displacement, Range, Verdict
 from closedloop.domain.impact_doubts import Doubt, DoubtKind
 from closedloop.domain.impact_words import (
+    NARROW,
     Finding,
     answer,
     chance,
@@ -17,6 +18,7 @@ from closedloop.domain.impact_words import (
     per_cent,
     plain,
     support,
+    to_words,
 )
 
 FELL = Finding(
@@ -181,3 +183,15 @@ def test_chance_is_said_as_people_say_it():
     assert chance(0.0009) == "fewer than 1 of 1,000 quiet periods"
     assert chance(0.02) == "about 1 of 50 quiet periods"
     assert chance(0.62).replace("\u202f", " ") == "62 % of quiet periods"
+
+
+def test_rounding_makes_no_range_a_point():
+    assert to_words(0.6, 1.4) == "0.6 to 1.4"
+    assert to_words(-1.4, -0.6) == "−1.4 to −0.6"
+    assert to_words(3, 3) == "3 to 3"
+
+
+def test_a_share_of_chance_above_what_is_allowed_never_reads_like_it():
+    doubt = Doubt(DoubtKind.MANY_LOOKS, q_value=0.102)
+    words = plain(answer(replace(FELL, verdict=Verdict.INCONCLUSIVE, doubt=doubt)))
+    assert f"just over 10{NARROW}% would be chance; more than 10{NARROW}% is not" in words

@@ -113,10 +113,12 @@ def test_money_without_a_code_is_in_the_reporting_currency(app):
         assert money(210_000) == "€2,100"
 
 
-def test_ranges_read_low_to_high_and_collapse_when_both_ends_read_alike():
+def test_ranges_read_low_to_high_and_stay_ranges_where_both_ends_read_alike():
     assert range_words(310, 540) == "310 to 540"
     assert range_words(-20.4, 30) == "−20 to 30"
-    assert range_words(3.1, 3.4) == "3"
+    assert range_words(3, 3) == "3"
+    assert range_words(0.6, 1.4) == "0.6 to 1.4"  # rounding makes no range a point
+    assert range_words(3.1, 3.4) == "3.1 to 3.4"
     assert money_range(160_000, 320_000, "GBP") == "£1,600 to £3,200"
 
 

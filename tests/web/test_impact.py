@@ -656,7 +656,7 @@ def test_somebody_else_signs_a_verdict_off_and_the_owner_is_told_why_not(sign_in
     assert "“Fits <our> count.”" in text
     assert "I have read it and stand by it" not in text
     assert "signed off" in text_of(reader.get("/impact/"))
-    assert rows_of(reader, "/impact/impact.csv")[1][-1] == "1"
+    assert rows_of(reader, "/impact/impact.csv")[1][-2] == "1"
     reader.post(f"/impact/measurements/{look.id}/sign-off", status=409)
 
 
@@ -792,7 +792,7 @@ def test_statements_do_not_grow_with_actions_and_measurements(manager, session):
         f"/impact/{key_of(first)}?measurement={look.id}",
     )
     before = [statements_of(manager, url) for url in urls]
-    assert max(before[:2]) <= 16
+    assert max(before[:2]) <= 17
     assert max(before[2:]) <= 18
     add()
 
