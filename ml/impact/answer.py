@@ -202,11 +202,21 @@ def _unsure(finding: Finding) -> str:
             "cannot be told apart from it."
         )
     direction = "Fewer" if _side(finding) is Verdict.FELL else "More"
+    came, asked = _apart(finding.p_value, finding.alpha)
     return (
         f"{direction} contacts came than expected, but not clearly enough to call it yet: "
-        f"chance alone would look like this in {finding.p_value:.1%} of cases, and this look "
-        f"asks for less than {finding.alpha:.1%}."
+        f"chance alone would look like this in {came} of cases, and this look asks for less than "
+        f"{asked}."
     )
+
+
+def _apart(p_value: float, alpha: float) -> tuple[str, str]:
+    """Write both with as many decimals, 1 to 4, as it takes for them to read unlike."""
+    for decimals in range(1, 5):
+        said = f"{p_value:.{decimals}%}", f"{alpha:.{decimals}%}"
+        if said[0] != said[1]:
+            break
+    return said
 
 
 def _no_change(finding: Finding) -> str:

@@ -156,3 +156,15 @@ def test_a_theme_that_would_take_years_is_called_too_small():
 def test_lacking_history_says_that_waiting_does_not_help():
     short = explain(replace(EARLY, n_post=20, n_pre=45))[0]
     assert "contacts of 15 more days before 1 January 2026 have to be imported" in short
+
+
+@pytest.mark.parametrize(
+    ("p_value", "alpha", "said"),
+    [
+        (0.04, 0.015, "4.0% of cases, and this look asks for less than 1.5%."),
+        (0.0152, 0.015, "1.52% of cases, and this look asks for less than 1.50%."),
+        (0.0012, 0.001, "0.12% of cases, and this look asks for less than 0.10%."),
+    ],
+)
+def test_a_chance_above_what_a_look_asks_never_reads_like_it(p_value, alpha, said):
+    assert said in explain(replace(FELL, p_value=p_value, alpha=alpha))[0]
