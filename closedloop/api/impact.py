@@ -31,6 +31,7 @@ from closedloop.queries.impact_places import Place, list_places
 from closedloop.queries.impact_total import get_portfolio
 from closedloop.queries.sign_offs import list_sign_offs
 from closedloop.queries.site import get_pence_per_minute
+from closedloop.queries.taken_back import find_taken_back_at
 from closedloop.services.sign_offs import sign_off_measurement
 
 
@@ -119,10 +120,12 @@ def list_measurements_view(key: str, asked: MeasurementQuery) -> MeasurementList
 def get_measurement_view(measurement_id: int) -> MeasurementDetail:
     """Give one measurement as it was written, and who stands by it."""
     key, full = get_measurement(db.session, measurement_id)
-    detail = full.detail
+    detail, intervention_id = full.detail, full.measured.intervention_id
+    (row,) = list_shipped(db.session, intervention_id=intervention_id)
     return MeasurementDetail(
-        **_measurement(find_shipped(db.session, key), full.measured),
+        **_measurement(row, full.measured),
         action=key,
+        taken_back_at=find_taken_back_at(db.session, intervention_id),
         displacement=full.measured.displacement,
         reasons=list(full.measured.reasons),
         checks=[CheckOut(**check) for check in detail.get("checks") or ()],

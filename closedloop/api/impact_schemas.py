@@ -111,6 +111,9 @@ class MeasurementDetail(MeasurementOut):
     """One stored measurement with its checks and paths."""
 
     action: str
+    taken_back_at: datetime | None = Field(
+        description="When its go-live was taken back: it counts no longer."
+    )
     displacement: Displacement
     reasons: list[str]
     checks: list[CheckOut]

@@ -238,7 +238,9 @@ def list_looks_in_force(
     ends = list_superseded(session)
     newest = _newest_id(ends, looks_only=True, until=until)
     statement = _narrowed(
-        sa.select(Intervention.id, newest).join(Action, Action.id == Intervention.action_id),
+        sa.select(Intervention.id, newest)
+        .join(Action, Action.id == Intervention.action_id)
+        .where(stands()),
         department_id=department_id,
         until=until,
         live=(live_from, live_until),
@@ -259,6 +261,7 @@ def list_shipped(
     live_until: date | None = None,
     standing: Standing | None = None,
     key: str | None = None,
+    intervention_id: int | None = None,
     after: tuple[date, int] | None = None,
     limit: int | None = None,
 ) -> list[ShippedAction]:
@@ -270,6 +273,8 @@ def list_shipped(
         As for `list_looks_in_force`; comebacks after `until` are left out too.
     key : str, optional
         Only the action of this key.
+    intervention_id : int, optional
+        Only this go-live, also where it was taken back.
     after : (date, int), optional
         Go-live and intervention id of the last row seen.
     limit : int, optional
@@ -302,6 +307,7 @@ def list_shipped(
         .join(Theme, Theme.id == Intervention.theme_id)
         .join(Department, Department.id == Action.department_id)
         .outerjoin(User, User.id == Action.owner_id)
+        .where(stands() if intervention_id is None else Intervention.id == intervention_id)
         .order_by(Intervention.went_live_on.desc(), Intervention.id.desc())
         .limit(limit)
     )
@@ -338,7 +344,6 @@ def _narrowed(
     standing: Standing | None,
     ends: Mapping[int, date],
 ) -> sa.Select[*tuple[Any, ...]]:
-    statement = statement.where(stands())
     if department_id is not None:
         statement = statement.where(Action.department_id == department_id)
     first, last = live

@@ -106,3 +106,10 @@ def count_taken_back(
         statement = statement.where(Intervention.went_live_on <= live_until)
     go_lives, judged = session.execute(statement).one()
     return TakenBackCount(int(go_lives), int(judged))
+
+
+def find_taken_back_at(session: Session, intervention_id: int) -> datetime | None:
+    """Return when a go-live was taken back, None where it stands."""
+    return session.scalar(
+        sa.select(Intervention.taken_back_at).where(Intervention.id == intervention_id)
+    )

@@ -116,3 +116,18 @@ def test_the_owner_is_refused_and_a_running_estimate_too(session, page):
     signed = reader.send(f"/impact/measurements/{look.id}/sign-off", {"note": "Read."}, 201)
     assert signed["name"] == reader.user.name
     assert reader.get(f"/impact/measurements/{look.id}")["signed"] == [signed]
+
+
+def test_a_measurement_stays_readable_once_its_go_live_was_taken_back(api, session):
+    live = make_intervention(session)
+    made = make_measurement(session, live)
+    session.commit()
+    address = f"/impact/measurements/{made.id}"
+    before = api.get(address)
+    assert before["taken_back_at"] is None
+    api.send(f"/actions/{live.action.key}/take-back", {"reason": "The release was pulled."})
+    after = api.get(address)
+    assert after["taken_back_at"] is not None
+    assert after["avoided"] == before["avoided"]
+    assert after["sentence"] == before["sentence"]
+    assert api.get("/impact")["items"] == []
