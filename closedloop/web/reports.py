@@ -43,6 +43,8 @@ TABLE_ROWS = 8
 """Shipped actions that fit on one printed page; the rest is summed up below the table."""
 
 LIST_ROWS = 3
+"""Lines of each list that fit on one printed page; `lists=full` shows all of them."""
+
 FEW_TICKS = 5
 LONGEST_TITLE = 70
 
@@ -58,10 +60,21 @@ class Period:
     problems: list[str]
 
 
+@dataclass(frozen=True)
+class Lines:
+    """The lines of one list that are shown, and how many more there are."""
+
+    shown: list[Line]
+    more: int = 0
+
+
 @bp.get("/", strict_slashes=False)
 @requires("reports.view")
 def index() -> str:
-    """Show the report of a period: this year so far or the last six months by default."""
+    """Show the report of a period: this year so far or the last six months by default.
+
+    Its lists are cut to what one page holds, unless `lists=full`.
+    """
     period = _read_period()
     if period is None:
         return render_template("reports/empty.html")
@@ -78,6 +91,7 @@ def index() -> str:
         pence_now=pence_now,
     )
     shown = report.shipped[:TABLE_ROWS]
+    is_full = request.args.get("lists") == "full"
     return render_template(
         "reports/index.html",
         period=period,
@@ -89,10 +103,11 @@ def index() -> str:
         drawing=draw_trend(report.trend, [row.went_live_on for row in report.shipped]),
         rates=_rates(report),
         scale=_scale(shown),
-        worked=_worked(report)[:LIST_ROWS],
-        failed=_failed(report)[:LIST_ROWS],
-        coming=_next(report)[:LIST_ROWS],
-        decisions=_decisions(report)[:LIST_ROWS],
+        worked=_cut(_worked(report), is_full),
+        failed=_cut(_failed(report), is_full),
+        coming=_cut(_next(report), is_full),
+        decisions=_cut(_decisions(report), is_full),
+        is_full=is_full,
         money_rules=RULES,
         not_at_this_pace=not_at_this_pace,
         presets=_presets(period),
@@ -241,6 +256,12 @@ def _rest(rows: tuple[ShippedAction, ...]) -> dict[str, Any] | None:
         return None
     found = get_total_money(db.session, [row.look for row in rows], pence_now=0)
     return {"count": len(rows), "added": found.actions, "avoided": found.contacts}
+
+
+def _cut(lines: list[Line], is_full: bool) -> Lines:
+    if is_full:
+        return Lines(lines)
+    return Lines(lines[:LIST_ROWS], len(lines[LIST_ROWS:]))
 
 
 def _worked(report: Report) -> list[Line]:

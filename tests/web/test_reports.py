@@ -173,6 +173,35 @@ def test_decisions_name_what_is_overdue_handed_back_and_waiting(manager, site):
     assert "Late one" not in coming
 
 
+def test_a_list_that_is_cut_says_how_many_more_there_are_and_leads_to_all_of_them(manager, site):
+    now = today("Europe/London")
+    for i in range(5):
+        make_action(site, title=f"Late {i}", due_on=now - timedelta(days=i + 1))
+        make_action(site, title=f"Coming {i}", due_on=now + timedelta(days=i + 1))
+        make_measurement(site, make_intervention(site))
+
+    cut = manager.get("/reports/?from=2026-01-01&to=2026-05-11")
+
+    text = text_of(cut)
+    assert "and 2 more under “What worked”" in text
+    assert "and 2 more under “Decisions needed”" in text
+    assert "and 2 more under “What is next”" in text
+    assert "under “What did not work" not in text
+    assert text.count("is overdue since") == 3
+    address = "/reports/?lists=full&from=2026-01-01&to=2026-05-11"
+    assert f"These lists in full: http://localhost{address}" in text  # on paper
+    found = re.search(r'href="([^"]+)#decisions"', cut)
+    assert found[1].replace("&amp;", "&") == address
+
+    full = text_of(manager.get(address))
+
+    assert full.count("is overdue since") == 5
+    assert full.count("contacts avoided since") == 5
+    assert "more under" not in full
+    assert "These lists in full:" not in full
+    assert "Cut them to one printed page" in full
+
+
 def test_a_period_can_be_asked_for_and_nonsense_is_said(manager, site):
     make_measurement(site, make_intervention(site))
 
