@@ -484,6 +484,7 @@ def _agree_fix(site: _Site, fix: Fix) -> None:
             expected_drop=fix.expected_drop,
             smallest_drop=fix.worthwhile_drop,
             by=site.manager,
+            settings=site.settings,
         )
         agree_action(session, action_id=action.id, by=owner)
         start_action(session, action_id=action.id, by=owner)
@@ -519,6 +520,7 @@ def _open_action(site: _Site, told: Any) -> None:
             expected_drop=told.expected_drop,
             smallest_drop=told.worthwhile_drop,
             by=site.manager,
+            settings=site.settings,
         )
         if status is not ActionStatus.PROPOSED:
             agree_action(session, action_id=action.id, by=owner)

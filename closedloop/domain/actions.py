@@ -266,6 +266,44 @@ def drop_problems(expected_drop: float, smallest_drop: float) -> dict[str, str]:
     return problems
 
 
+DUE_WITHIN_YEARS = 2
+"""Years from today on within which an action is due; more is a slip of the hand."""
+
+
+def due_problem(due_on: date | None, today: date) -> str:
+    """Return what is wrong with a due day that is chosen now, an empty string when nothing is.
+
+    Parameters
+    ----------
+    due_on : date or None
+        Last day in time.
+    today : date
+        The reporting day that is running; the action may be due on it.
+    """
+    if due_on is None:
+        return ""
+    if due_on < today:
+        return (
+            f"{_spelt(due_on)} has passed. Choose the last day in time: today, {_spelt(today)}, "
+            "or a later one."
+        )
+    last = _years_later(today, DUE_WITHIN_YEARS)
+    if due_on > last:
+        return (
+            f"{_spelt(due_on)} is more than {DUE_WITHIN_YEARS} years ahead. Check the year; the "
+            f"last day that can be chosen is {_spelt(last)}."
+        )
+    return ""
+
+
+def _years_later(day: date, years: int) -> date:
+    """Return the same day some years later; 29 February becomes 28 where there is none."""
+    try:
+        return day.replace(year=day.year + years)
+    except ValueError:
+        return day.replace(year=day.year + years, day=28)
+
+
 def go_live_problem(
     went_live_on: date, *, theme_key: str, first_contact_on: date | None, today: date
 ) -> str:

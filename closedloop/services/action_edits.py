@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.errors import ChangedMeanwhile
 from closedloop.models import Action, AuditEvent
@@ -32,6 +33,7 @@ def edit_action(
     terms: Mapping[str, Any],
     scope: Mapping[str, Any] | None = None,
     by: Actor,
+    settings: Settings | None = None,
 ) -> Action:
     """Change an open action as its form was filled in.
 
@@ -44,6 +46,8 @@ def edit_action(
         Arguments of `change_action`.
     scope : mapping, optional
         Arguments of `state_scope`, where the form asked about it.
+    settings : Settings, optional
+        Say in which zone it is today; UTC when left out.
 
     Raises
     ------
@@ -55,7 +59,7 @@ def edit_action(
     get_workable_action(session, action_id, by)  # locked: nobody comes in between from here on
     newer = list_told(session, "action", action_id, verbs=EDITS, after_id=seen or 0)
     before = last_edit(session, action_id)
-    action = change_action(session, action_id=action_id, by=by, **terms)
+    action = change_action(session, action_id=action_id, by=by, settings=settings, **terms)
     if scope is not None:
         state_scope(session, action_id=action_id, by=by, **scope)
     if seen is not None and newer and last_edit(session, action_id) != before:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from closedloop.domain.actions import TITLE_LENGTH, drop_problems, may_own
+from closedloop.domain.actions import TITLE_LENGTH, drop_problems, due_problem, may_own
 from closedloop.domain.errors import Invalid
 from closedloop.domain.payback import cost_problems
 from closedloop.domain.themes import Strategy
@@ -33,11 +33,18 @@ class Terms:
     cost_high: float | None = None
 
 
-def check_terms(session: Session, given: Terms, *, kept_by: Action | None = None) -> dict[str, Any]:
+def check_terms(
+    session: Session, given: Terms, *, today: date, kept_by: Action | None = None
+) -> dict[str, Any]:
     """Return the columns of an action, or refuse with a sentence per field.
 
-    The department and the owner that an action has already, `kept_by`, may stay what they are,
-    also where nobody would be allowed to choose them now: another answer is saved all the same.
+    The department, the owner and the due day that an action has already, `kept_by`, may stay what
+    they are, also where nobody could choose them now: another answer is saved all the same.
+
+    Parameters
+    ----------
+    today : date
+        The reporting day that is running.
     """
     title = " ".join(given.title.split())
     fields = drop_problems(given.expected_drop, given.smallest_drop)
@@ -53,6 +60,9 @@ def check_terms(session: Session, given: Terms, *, kept_by: Action | None = None
     fields |= cost_problems(given.cost_low, given.cost_high)
     if kept_by is None or _people(kept_by) != _people(given):
         fields |= _people_problems(session, given)
+    is_kept = kept_by is not None and kept_by.due_on == given.due_on
+    if not is_kept and (problem := due_problem(given.due_on, today)):
+        fields["due_on"] = problem
     if fields:
         raise Invalid("The action was not saved. " + " ".join(fields.values()), fields)
     return {

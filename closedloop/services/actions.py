@@ -58,6 +58,8 @@ def propose_action(
     cost_low: float | None = None,
     cost_high: float | None = None,
     by: Actor,
+    settings: Settings | None = None,
+    today: date | None = None,
 ) -> Action:
     """Propose something to do about an agreed theme, which becomes acting by it.
 
@@ -66,11 +68,15 @@ def propose_action(
     Parameters
     ----------
     due_on : date or None
-        Last day in time.
+        Last day in time: today or later, at most two years ahead.
     expected_drop, smallest_drop : float
         Shares of the theme's contacts, above 0 to 1; the smallest at most the expected.
     cost_low, cost_high : float, optional
         Pence that the fix costs, at least and at most; both or neither.
+    settings : Settings, optional
+        Say in which zone it is today; UTC when left out.
+    today : date, optional
+        The reporting day that is running, instead of asking the clock.
 
     Raises
     ------
@@ -99,6 +105,7 @@ def propose_action(
             cost_low,
             cost_high,
         ),
+        today=today or _today(settings),
     )
     if (first := _find_sent_before(session, theme, terms, by)) is not None:
         return first
@@ -124,8 +131,13 @@ def change_action(
     cost_low: float | None = None,
     cost_high: float | None = None,
     by: Actor,
+    settings: Settings | None = None,
+    today: date | None = None,
 ) -> Action:
     """Change an action that is still open; what was shipped stays as it was planned.
+
+    A due day that has passed may stay; another one must be one that `propose_action` takes, which
+    says of `settings` and `today` what they are.
 
     Raises
     ------
@@ -158,7 +170,7 @@ def change_action(
         cost_low,
         cost_high,
     )
-    terms = check_terms(session, given, kept_by=action)
+    terms = check_terms(session, given, today=today or _today(settings), kept_by=action)
     changed = {
         name: [_plain(getattr(action, name)), _plain(value)]
         for name, value in terms.items()
@@ -379,7 +391,7 @@ def ship_action(
     check_action_move(action.status, ActionStatus.SHIPPED)
     theme = action.theme
     check_theme_takes_actions(theme.key, theme.status)
-    today = today or clock.today(settings.reporting_zone if settings else "UTC")
+    today = today or _today(settings)
     check_go_live(session, action, theme, went_live_on, rollout_days, today, stages)
     rollout_days = stages_last(stages) if stages else rollout_days
     chosen = choose_family(session, theme, family, [one.theme_id for one in action.also])
@@ -413,6 +425,10 @@ def ship_action(
     )
     session.flush()
     return intervention
+
+
+def _today(settings: Settings | None) -> date:
+    return clock.today(settings.reporting_zone if settings else "UTC")
 
 
 def _check_same_reason(session: Session, action: Action, verb: str, reason: str) -> None:

@@ -164,7 +164,9 @@ def create() -> Page:
         if read.problems:
             raise Invalid("The action was not saved.", read.problems)
         with db.transaction() as session:
-            action = propose_action(session, by=current_actor(), **read.arguments)
+            action = propose_action(
+                session, by=current_actor(), settings=current_settings(), **read.arguments
+            )
             _state_scope(session, action.id)
             key = action.key
     except Invalid as refusal:
@@ -208,6 +210,7 @@ def update(key: str) -> Page:
                 terms=read.arguments,
                 scope=read_scope(request.form),
                 by=current_actor(),
+                settings=current_settings(),
             )
     except ChangedMeanwhile as refusal:
         return _overtaken_page(key, refusal), 409

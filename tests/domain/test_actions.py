@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -19,6 +19,7 @@ from closedloop.domain.actions import (
     check_may_work_on,
     check_theme_takes_actions,
     drop_problems,
+    due_problem,
     go_live_doubts,
     go_live_problem,
     is_overdue,
@@ -71,6 +72,19 @@ def test_the_moves_an_action_causes_are_moves_a_theme_has():
         check_theme_move(status, ThemeStatus.ACTING)
     for measuring in (True, False):
         check_theme_move(ThemeStatus.ACTING, theme_left_without_actions(measuring))
+
+
+@pytest.mark.parametrize(
+    ("today", "latest"),
+    [
+        (date(2026, 5, 12), date(2028, 5, 12)),
+        (date(2028, 2, 29), date(2030, 2, 28)),
+    ],
+)
+def test_an_action_is_due_from_today_to_two_years_ahead(today, latest):
+    assert due_problem(None, today) == due_problem(today, today) == due_problem(latest, today) == ""
+    assert "has passed" in due_problem(today - timedelta(days=1), today)
+    assert "more than 2 years ahead" in due_problem(latest + timedelta(days=1), today)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -20,7 +20,7 @@ from closedloop.domain.actions import (
     ActionStatus,
 )
 from closedloop.domain.audit import Actor
-from closedloop.domain.clock import as_if
+from closedloop.domain.clock import as_if, set_today
 from closedloop.domain.errors import (
     Invalid,
     InvalidTransition,
@@ -47,6 +47,14 @@ from tests.factories.themes import make_action, make_intervention, make_theme
 
 FIRST, LIVE, TODAY = date(2026, 1, 1), date(2026, 3, 3), date(2026, 3, 10)
 BOSS = Actor("Priya Nair")
+
+
+@pytest.fixture(autouse=True)
+def one_day():
+    """Live on the day of these stories, so that what is due is neither past nor far ahead."""
+    set_today(TODAY)
+    yield
+    set_today(None)
 
 
 class House:
@@ -143,6 +151,49 @@ def test_propose_action_says_what_is_wrong_at_the_field(house, field, value):
         house.propose(**{field: value})
     assert list(refused.value.fields) == [field]
     assert house.theme.status is ThemeStatus.TRIAGED
+
+
+@pytest.mark.parametrize(
+    ("due_on", "sentence"),
+    [
+        (TODAY - timedelta(days=1), "9 March 2026 has passed. Choose the last day"),
+        (date(2028, 3, 11), "more than 2 years ahead. Check the year"),
+    ],
+)
+def test_a_due_day_that_has_passed_or_is_far_ahead_is_neither_proposed_nor_changed_to(
+    session, house, due_on, sentence
+):
+    action = house.agree()
+
+    with pytest.raises(Invalid, match=sentence) as refused:
+        house.propose(title="Another", due_on=due_on)
+    assert list(refused.value.fields) == ["due_on"]
+    with pytest.raises(Invalid, match=sentence) as refused:
+        change_action(session, action_id=action.id, by=BOSS, **house.terms(due_on=due_on))
+    assert list(refused.value.fields) == ["due_on"]
+    assert action.due_on == date(2026, 3, 31)
+
+
+def test_an_action_may_be_due_today_or_in_two_years_to_the_day(house):
+    assert house.propose(title="Soon", due_on=TODAY).due_on == TODAY
+    assert house.propose(title="Late", due_on=date(2028, 3, 10)).due_on == date(2028, 3, 10)
+
+
+def test_an_overdue_action_keeps_its_day_when_something_else_is_changed(session, house):
+    late = date(2026, 2, 1)
+    action = make_action(session, house.theme, department=house.department, due_on=late)
+
+    terms = house.terms(due_on=late, owner_id=None, title="Send a letter")
+    change_action(session, action_id=action.id, by=BOSS, **terms)
+
+    assert (action.title, action.due_on) == ("Send a letter", late)
+
+
+def test_the_due_day_is_held_against_the_day_of_the_reporting_zone(session, house, settings):
+    with as_if(datetime(2026, 6, 30, 23, 30, tzinfo=UTC)):  # 1 July in London
+        assert house.propose(title="In UTC", due_on=date(2026, 6, 30)).due_on == date(2026, 6, 30)
+        with pytest.raises(Invalid, match="30 June 2026 has passed"):
+            house.propose(title="There", due_on=date(2026, 6, 30), settings=settings)
 
 
 def test_all_that_is_wrong_is_said_at_once(house):

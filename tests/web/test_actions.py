@@ -167,6 +167,8 @@ def test_an_empty_form_names_what_is_missing_in_the_order_of_its_fields(manager,
     [
         ("title", " ", "Say in at most 160 characters"),
         ("due_on", "soon", "“soon” is not a day"),
+        ("due_on", YESTERDAY.isoformat(), "has passed. Choose the last day in time: today"),
+        ("due_on", "2199-01-01", "is more than 2 years ahead. Check the year"),
         ("expected_drop", "a lot", "as per cent, such as 20"),
         ("expected_drop", "nan", "as per cent, such as 20"),
         ("expected_drop", "0", "more than 0 %"),
