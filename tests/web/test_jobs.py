@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -50,7 +51,18 @@ def test_the_schedule_says_when_next_why_and_what_became_of_it(manager, session)
 
     assert "Nightly round Wed 13 May 2026, 02:15 Done Tue 12 May 2026, 02:00 41 s" in text
     assert "After midnight, when yesterday is complete" in text
-    assert "Housekeeping Wed 13 May 2026, 04:15 never" in text
+    assert "Housekeeping Wed 13 May 2026, 04:15 not in the last 90 days" in text
+
+
+def test_a_demo_says_that_no_job_measured_its_year(manager, settings):
+    assert "No job did that" not in text_of(manager.get("/jobs/"))
+    on_its_day = replace(settings, demo_today=date(2026, 5, 12))
+    manager.app.config["SETTINGS"] = on_its_day
+
+    text = text_of(manager.get("/jobs/"))
+
+    assert "was measured while the demo was built" in text
+    assert "No job did that, so none is listed for it." in text
 
 
 def test_the_page_says_whether_the_schedule_runs_and_administrators_where(
