@@ -13,7 +13,7 @@ from closedloop.domain.errors import ChangedMeanwhile
 from closedloop.models import Action, AuditEvent
 from closedloop.queries.audit import list_told
 from closedloop.services.action_scope import state_scope
-from closedloop.services.actions import change_action, get_workable_action
+from closedloop.services.actions import change_action, get_workable_action, state_cost
 
 EDITS = ("actions.changed", "actions.cost_stated")
 """What happens to the answers in the form of an action."""
@@ -63,6 +63,40 @@ def edit_action(
     if scope is not None:
         state_scope(session, action_id=action_id, by=by, **scope)
     if seen is not None and newer and last_edit(session, action_id) != before:
+        raise ChangedMeanwhile(_since_words(newer), {name for e in newer for name in e.detail})
+    return action
+
+
+def edit_cost(
+    session: Session,
+    *,
+    action_id: int,
+    seen: int | None,
+    cost_low: float | None,
+    cost_high: float | None,
+    by: Actor,
+) -> Action:
+    """State what a fix costs as its form was filled in.
+
+    Parameters
+    ----------
+    seen : int or None
+        As for `edit_action`.
+    cost_low, cost_high : float or None
+        As for `state_cost`.
+
+    Raises
+    ------
+    ChangedMeanwhile
+        If the form would change a cost that somebody has stated since.
+    Invalid, NotAllowed, NotFound
+    """
+    action = get_workable_action(session, action_id, by)
+    stood = (action.cost_low, action.cost_high)
+    newer = list_told(session, "action", action_id, verbs=EDITS, after_id=seen or 0)
+    newer = [event for event in newer if {"cost_low", "cost_high"} & set(event.detail)]
+    state_cost(session, action_id=action_id, cost_low=cost_low, cost_high=cost_high, by=by)
+    if seen is not None and newer and stood != (cost_low, cost_high):
         raise ChangedMeanwhile(_since_words(newer), {name for e in newer for name in e.detail})
     return action
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
-from closedloop.domain.errors import Conflict, Invalid, NotFound
+from closedloop.domain.errors import ChangedMeanwhile, Conflict, Invalid, NotFound
 from closedloop.domain.themes import GONE_STATUSES, LARGEST_SAMPLE, SAMPLE_SIZE, SMALLEST_SAMPLE
 from closedloop.models import Contact, ContactText, MembershipCheck, Theme
 from closedloop.queries.checks import count_left, last_round
@@ -161,7 +161,7 @@ def answer_check(
     if check.belongs is belongs:
         return
     if check.belongs is not None:
-        raise Conflict(
+        raise ChangedMeanwhile(
             f"{check.checked_by} has answered this one otherwise meanwhile. Take that answer "
             "back first if it is wrong."
         )
@@ -170,11 +170,26 @@ def answer_check(
     _record(session, theme, check, "themes.membership_checked", did, by)
 
 
-def take_back_answer(session: Session, *, theme_id: int, contact_id: int, by: Actor) -> None:
+def take_back_answer(
+    session: Session,
+    *,
+    theme_id: int,
+    contact_id: int,
+    seen: tuple[str, str] | None = None,
+    by: Actor,
+) -> None:
     """Undo an answer, so that the contact is asked about again.
+
+    Parameters
+    ----------
+    seen : (str, str), optional
+        "yes" or "no" and who answered it, as they stood on the page; nothing is held against
+        who does not say.
 
     Raises
     ------
+    ChangedMeanwhile
+        If the contact has another answer by now.
     NotFound
         If the contact is not in the theme's last round, or has no answer.
     """
@@ -182,6 +197,12 @@ def take_back_answer(session: Session, *, theme_id: int, contact_id: int, by: Ac
     check = _find_check(session, theme, contact_id)
     if check.belongs is None:
         raise NotFound("That contact has no answer to take back.")
+    stands = ("yes" if check.belongs else "no", check.checked_by)
+    if seen not in (None, stands):
+        raise ChangedMeanwhile(
+            f"{check.checked_by} has answered this one anew since you opened the page, with "
+            f"{stands[0]}. Nothing was taken back; look at that answer first."
+        )
     check.belongs, check.checked_by, check.checked_at = None, "", None
     _record(session, theme, check, "themes.check_taken_back", "took back an answer about", by)
 

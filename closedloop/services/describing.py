@@ -32,6 +32,31 @@ OWNING = (ChangeKind.SPLIT, ChangeKind.RETIRE, ChangeKind.RESTORE, ChangeKind.PA
 """These change which labels a theme owns."""
 
 
+def written_since(theme: Theme, field: str, *, seen: str | None, text: str) -> str:
+    """Return a sentence where somebody wrote something else into a field since it was shown.
+
+    Parameters
+    ----------
+    field : str
+        `name`, `scenario` or `cause`.
+    seen : str or None
+        What stood in the form; None where nobody knows, and then nothing is held against it.
+    text : str
+        What is to be written; what stands there already is no conflict.
+    """
+    stands = getattr(theme, field)
+    known = {" ".join(one.split()) for one in (stands if seen is None else seen, text)}
+    return "" if " ".join(stands.split()) in known else say_rewritten(stands)
+
+
+def say_rewritten(stands: str) -> str:
+    """Say what stands in a field that somebody else wrote since its form was opened."""
+    return (
+        f"Somebody changed this since you opened the page. It says now: “{stands}” What "
+        "you typed is still here and not saved: put both together, then save again."
+    )
+
+
 def note_change(
     session: Session,
     *,

@@ -12,7 +12,7 @@ from closedloop.adapters.naming import Namer, open_namer
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
-from closedloop.domain.errors import Conflict, Invalid, NotFound, Unavailable
+from closedloop.domain.errors import ChangedMeanwhile, Invalid, NotFound, Unavailable
 from closedloop.domain.jobs import Progress
 from closedloop.domain.naming import (
     INSTRUCTION,
@@ -273,15 +273,18 @@ def accept_suggestion(session: Session, *, theme_id: int, name: str, by: Actor) 
     ------
     NotFound
         If nothing is suggested.
+    ChangedMeanwhile
+        If another name is suggested by now, a person has named the theme.
     Conflict
-        If another name is suggested by now, a person has named the theme, or it was merged.
+        If it was merged.
     """
     theme = get_theme_to_change(session, theme_id)
     found = _standing(session, theme)
     if theme.is_named_by_person:
-        raise Conflict(f"A person has named {theme.key} meanwhile; that name stays.")
+        raise ChangedMeanwhile(f"A person has named {theme.key} meanwhile; that name stays.")
     if found.name != name:
-        raise Conflict(f"Another name is suggested for {theme.key} by now. Look at it first.")
+        sentence = f"Another name is suggested for {theme.key} by now. Look at it first."
+        raise ChangedMeanwhile(sentence)
     rename_theme(session, theme_id=theme.id, name=found.name, by=by)
     newest = sa.select(ThemeChange).where(ThemeChange.theme_id == theme.id)
     return session.scalars(newest.order_by(ThemeChange.id.desc()).limit(1)).one()

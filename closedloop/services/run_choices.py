@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.audit import Actor
-from closedloop.domain.errors import Conflict, Invalid, NotFound
+from closedloop.domain.errors import ChangedMeanwhile, Conflict, Invalid, NotFound
 from closedloop.domain.jobs import JobKind
 from closedloop.domain.runs import PartState
 from closedloop.domain.themes import check_finer
@@ -52,9 +52,10 @@ def preview_parts(session: Session, *, run_id: int, part_ids: Collection[int]) -
         If none is chosen.
     NotFound
         If there is no such run.
+    ChangedMeanwhile
+        If somebody has decided about one, or a later run took its place.
     Conflict
-        If one is no part of this run, somebody has decided about it, or a later run took its
-        place.
+        If one is no part of this run.
     """
     chosen = set(part_ids)
     if not chosen:
@@ -67,7 +68,7 @@ def preview_parts(session: Session, *, run_id: int, part_ids: Collection[int]) -
             f"Run {run_id} has no part {strange[0]}. Look at the run again and choose anew."
         )
     if any(part.state is not PartState.PROPOSED for part in found):
-        raise Conflict(
+        raise ChangedMeanwhile(
             "Somebody has decided about one of these parts meanwhile, or a later run took its "
             "place. Look at the run again."
         )

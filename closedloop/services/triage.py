@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -13,7 +14,13 @@ from closedloop.domain.actions import OPEN_ACTIONS
 from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
 from closedloop.domain.curation import check_typed_count
-from closedloop.domain.errors import Conflict, Invalid, InvalidTransition, NotFound
+from closedloop.domain.errors import (
+    ChangedMeanwhile,
+    Conflict,
+    Invalid,
+    InvalidTransition,
+    NotFound,
+)
 from closedloop.domain.themes import (
     NAME_LENGTH,
     DemandType,
@@ -33,6 +40,7 @@ from closedloop.services.decisions import (
     theme_ids,
 )
 from closedloop.services.definitions import get_theme_to_change
+from closedloop.services.describing import written_since
 from closedloop.services.membership import hold_corrections
 from closedloop.services.merging import check_merge, merge_labels, part_labels
 from closedloop.services.repeats import take_turn
@@ -51,12 +59,20 @@ def accept_candidate(
     department_id: int | None,
     strategy: Strategy | None,
     owner_id: int | None = None,
+    seen: Mapping[str, str] | None = None,
     by: Actor,
 ) -> TriageDecision:
     """Agree that a candidate is a failure worth working on, and whose it is.
 
+    Parameters
+    ----------
+    seen : mapping, optional
+        Name and scenario as they stood in the form; nothing is held against who does not say.
+
     Raises
     ------
+    ChangedMeanwhile
+        If somebody has written another name or scenario since that these would replace.
     NotFound
     InvalidTransition
         If it is not waiting for a decision (any more).
@@ -68,6 +84,7 @@ def accept_candidate(
         raise InvalidTransition(
             f"{theme.key} has been decided already: it is {status_in_words(theme.status)}."
         )
+    _check_not_rewritten(theme, {"name": name, "scenario": scenario}, seen or {})
     values = _check_acceptance(
         session,
         name=name,
@@ -86,6 +103,16 @@ def accept_candidate(
     record_on_theme(session, by, theme, "themes.accepted", f"accepted {theme.key} {theme.name}")
     renew_stats_of_last_day(session)
     return decision
+
+
+def _check_not_rewritten(theme: Theme, given: dict[str, str], seen: Mapping[str, str]) -> None:
+    fields = {
+        field: sentence
+        for field, text in given.items()
+        if (sentence := written_since(theme, field, seen=seen.get(field), text=text))
+    }
+    if fields:
+        raise ChangedMeanwhile(" ".join(fields.values()), fields)
 
 
 def merge_themes(

@@ -37,6 +37,7 @@ from closedloop.queries.themes import (
     get_theme_page,
     list_themes,
 )
+from closedloop.services.describing import written_since
 from closedloop.services.run_choices import queue_look
 from closedloop.services.themes import describe_cause, describe_scenario, rename_theme
 from closedloop.web import (
@@ -227,14 +228,8 @@ def _curate(
 def _written_since(theme: Any, typed: dict[str, str]) -> dict[str, str]:
     """Return a sentence where somebody wrote something else into a field since it was shown."""
     ((field, text),) = typed.items()
-    stands = getattr(theme, field)
-    seen, wanted = (" ".join(one.split()) for one in (request.form.get("seen", stands), text))
-    if stands in (seen, wanted):
-        return {}
-    return {
-        field: f"Somebody changed this since you opened the page. It says now: “{stands}” What "
-        "you typed is still here and not saved: put both together, then save again."
-    }
+    sentence = written_since(theme, field, seen=request.form.get("seen"), text=text)
+    return {field: sentence} if sentence else {}
 
 
 def _page(key: str) -> ThemePage:

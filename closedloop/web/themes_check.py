@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import flash, render_template, request, url_for
 from werkzeug import Response
 
-from closedloop.domain.errors import Conflict, Invalid, NotFound
+from closedloop.domain.errors import ChangedMeanwhile, Conflict, Invalid, NotFound
 from closedloop.domain.themes import LARGEST_SAMPLE, SAMPLE_SIZE, SMALLEST_SAMPLE
 from closedloop.extensions import current_settings, db
 from closedloop.queries.checks import find_round, get_precisions
@@ -78,10 +78,18 @@ def take_back_check(key: str, contact_id: int) -> Response:
     try:
         with db.transaction() as session:
             theme = find_theme(session, key)
-            take_back_answer(session, theme_id=theme.id, contact_id=contact_id, by=current_actor())
-    except NotFound as refusal:
+            take_back_answer(
+                session, theme_id=theme.id, contact_id=contact_id, seen=_seen(), by=current_actor()
+            )
+    except (ChangedMeanwhile, NotFound) as refusal:
         flash(refusal.sentence, "warn")
     return see_other(url_for("themes.check", key=key))
+
+
+def _seen() -> tuple[str, str] | None:
+    """Return the answer that stood beside the button, None where the form does not say."""
+    belongs, checked_by = (request.form.get(name) for name in ("seen", "seen_by"))
+    return None if belongs is None or checked_by is None else (belongs, checked_by)
 
 
 def _check_page(key: str, typed: str = "", errors: dict[str, str] | None = None) -> str:

@@ -13,7 +13,7 @@ from werkzeug import Response
 
 from closedloop.domain.clock import today
 from closedloop.domain.curation import must_type_count
-from closedloop.domain.errors import Conflict, Invalid, InvalidTransition
+from closedloop.domain.errors import ChangedMeanwhile, Conflict, Invalid, InvalidTransition
 from closedloop.domain.themes import PRIORITY_RULE, VALUED_BY, DemandType, Quadrant, Strategy
 from closedloop.domain.triage import check_scenario
 from closedloop.extensions import current_settings, db
@@ -30,6 +30,7 @@ from closedloop.queries.triage import (
     list_parked,
     preview_merge,
 )
+from closedloop.services.describing import say_rewritten
 from closedloop.services.triage import (
     accept_candidate,
     confirm_merge,
@@ -88,9 +89,15 @@ def accept(key: str) -> Page:
         answers = _read_answers()
         with db.transaction() as session:
             theme = find_theme(session, key)
-            decision = accept_candidate(session, theme_id=theme.id, by=current_actor(), **answers)
+            decision = accept_candidate(
+                session, theme_id=theme.id, seen=_seen(), by=current_actor(), **answers
+            )
             owner = get_department(session, answers["department_id"]).name
             decision_id = decision.id
+    except ChangedMeanwhile as refusal:
+        theme = find_theme(db.session, key)
+        errors = {field: say_rewritten(getattr(theme, field)) for field in refusal.fields}
+        return _decide_page(key, queue, typed=request.form.to_dict(), errors=errors), 409
     except Invalid as refusal:
         if key not in {candidate.key for candidate in queue}:
             raise
@@ -255,6 +262,7 @@ def _decide_page(
         strategies=tuple(Strategy),
         parked=list_parked(db.session),
         typed=typed or before,
+        before=before,
         errors=errors or {},
         k=settings.privacy_k,
         rules=RULES,
@@ -349,6 +357,12 @@ def _choice(kind: type[Choice], name: str, sentence: str, errors: dict[str, str]
         return kind(value)
     errors[name] = sentence
     return None
+
+
+def _seen() -> dict[str, str]:
+    """Return the name and the scenario that the form was opened with, where it says so."""
+    asked = {field: request.form.get(f"seen_{field}") for field in ("name", "scenario")}
+    return {field: text for field, text in asked.items() if text is not None}
 
 
 def _read_answers() -> dict[str, Any]:

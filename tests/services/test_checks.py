@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from closedloop.domain.clock import utc_now
-from closedloop.domain.errors import Conflict, Invalid, NotFound
+from closedloop.domain.errors import ChangedMeanwhile, Conflict, Invalid, NotFound
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import (
     AuditEvent,
@@ -241,13 +241,27 @@ def test_an_answer_can_be_taken_back_and_is_asked_for_again(session, theme, draw
         take_back_answer(session, theme_id=theme.id, contact_id=last.contact_id, by=actor)
 
 
+def test_another_answer_than_the_one_that_was_seen_is_not_taken_back(session, theme, draw, actor):
+    draw(size=6)
+    answer(session, theme, actor, False)
+    last = find_round(session, theme.id).last
+    named = {"theme_id": theme.id, "contact_id": last.contact_id, "by": actor}
+    take_back_answer(session, seen=("no", actor.name), **named)
+    answer_check(session, belongs=True, **named)
+
+    with pytest.raises(ChangedMeanwhile, match="has answered this one anew"):
+        take_back_answer(session, seen=("no", actor.name), **named)
+
+    assert find_round(session, theme.id).last.belongs is True
+
+
 def test_the_same_answer_twice_is_one_and_another_one_is_a_conflict(session, theme, draw, actor):
     draw(size=6)
     contact = drawn(session, theme)[0]
     for _ in range(2):
         answer_check(session, theme_id=theme.id, contact_id=contact, belongs=True, by=actor)
 
-    with pytest.raises(Conflict, match="has answered this one otherwise"):
+    with pytest.raises(ChangedMeanwhile, match="has answered this one otherwise"):
         answer_check(session, theme_id=theme.id, contact_id=contact, belongs=False, by=actor)
     assert precision(session, theme).belonging == 1
     events = sa.select(sa.func.count()).where(AuditEvent.target_kind == "check")

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from closedloop.adapters.naming import Endpoint
-from closedloop.domain.errors import Conflict, Invalid, NotFound, Unavailable
+from closedloop.domain.errors import ChangedMeanwhile, Invalid, NotFound, Unavailable
 from closedloop.domain.naming import INSTRUCTION
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import AuditEvent, ContactText, QuoteRejection, Theme, ThemeSuggestion
@@ -305,7 +305,7 @@ def test_accepting_names_the_theme_as_a_person_does_and_is_undone_like_it(
     theme = quoted(session, "my card is not here")
     suggest()
 
-    with pytest.raises(Conflict, match="Another name"):
+    with pytest.raises(ChangedMeanwhile, match="Another name"):
         accept_suggestion(session, theme_id=theme.id, name="What I saw before", by=actor)
     change = accept_suggestion(session, theme_id=theme.id, name=GOOD["name"], by=actor)
 
@@ -313,7 +313,7 @@ def test_accepting_names_the_theme_as_a_person_does_and_is_undone_like_it(
     assert (theme.name, theme.is_named_by_person) == (GOOD["name"], True)
     words = get_machine_words(session, theme)
     assert (words.is_offered, words.is_name) == (False, True)
-    with pytest.raises(Conflict, match="that name stays"):
+    with pytest.raises(ChangedMeanwhile, match="that name stays"):
         accept_suggestion(session, theme_id=theme.id, name=GOOD["name"], by=actor)
 
     undo_change(session, settings=site, change_id=change.id, by=actor)
@@ -326,7 +326,7 @@ def test_a_suggestion_cannot_replace_a_name_that_a_person_gave_since(session, su
     theme = quoted(session, "my card is not here")
     suggest()
     rename_theme(session, theme_id=theme.id, name="Ours", by=actor)
-    with pytest.raises(Conflict, match="that name stays"):
+    with pytest.raises(ChangedMeanwhile, match="that name stays"):
         accept_suggestion(session, theme_id=theme.id, name=GOOD["name"], by=actor)
     words = get_machine_words(session, theme)
     assert (words.is_offered, words.is_name) == (False, False)

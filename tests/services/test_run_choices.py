@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from closedloop.domain.errors import Conflict, Invalid, NotFound
+from closedloop.domain.errors import ChangedMeanwhile, Conflict, Invalid, NotFound
 from closedloop.domain.runs import PartState
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import AuditEvent, RunPart
@@ -42,7 +42,7 @@ def test_what_was_decided_cannot_be_chosen(session, run, parts, actor, state):
     session.flush()
 
     for choose in (accept, decline):
-        with pytest.raises(Conflict, match="has decided about one"):
+        with pytest.raises(ChangedMeanwhile, match="has decided about one"):
             choose(session, run, parts, actor)
     assert session.get_one(RunPart, parts[1]).state is PartState.PROPOSED
 

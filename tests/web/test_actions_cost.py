@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import sqlalchemy as sa
 
@@ -12,6 +14,10 @@ from closedloop.models import Action, AuditEvent
 from tests.factories.accounts import make_department
 from tests.factories.themes import make_action, make_theme
 from tests.pages import text_of
+
+
+def seen_in(html):
+    return re.search(r'name="seen" value="([^"]*)"', html)[1]
 
 
 def form_of(session, **values):
@@ -67,6 +73,39 @@ def test_a_cost_that_makes_no_sense_stays_in_its_field(manager, session, costs, 
     for answer in (new, own):
         assert sentence in text_of(answer.text)
         assert all(f'value="{typed}"' in answer.text for typed in costs.values())
+
+
+def test_the_second_of_two_costs_is_told_of_the_first_and_keeps_what_was_typed(
+    sign_in_as, manager, session
+):
+    action = make_action(session, status=ActionStatus.SHIPPED)
+    url = f"/actions/{action.key}/cost"
+    other = sign_in_as(Role.CX_MANAGER)
+    seen = seen_in(manager.get(url))
+    other.post(url, {"cost_low": "10", "cost_high": "20", "seen": seen_in(other.get(url))})
+
+    page = manager.post(url, {"cost_low": "30", "cost_high": "40", "seen": seen}, status=409)
+
+    text = text_of(page.text)
+    assert f"{other.user.name} stated what {action.key} costs" in text
+    assert "“10” stands here now" in text
+    assert "Save mine over it" in text
+    assert 'value="30"' in page.text
+    assert (action.cost_low, action.cost_high) == (1000, 2000)
+
+    manager.post(url, {"cost_low": "30", "cost_high": "40", "seen": seen_in(page.text)})
+    assert (action.cost_low, action.cost_high) == (3000, 4000)
+
+
+def test_the_same_cost_sent_twice_is_no_conflict(manager, session):
+    action = make_action(session, status=ActionStatus.SHIPPED)
+    url = f"/actions/{action.key}/cost"
+    form = {"cost_low": "10", "cost_high": "20", "seen": seen_in(manager.get(url))}
+
+    manager.post(url, form)
+    manager.post(url, form)
+
+    assert action.cost_low == 1000
 
 
 def test_a_cost_is_stated_after_shipping_and_taken_back(manager, session):

@@ -71,6 +71,23 @@ def test_a_sample_is_drawn_and_judged_one_by_one_to_the_end(manager, session, th
     assert list(answers) == [True, False, True, True, True]
 
 
+def test_an_answer_given_since_the_page_was_opened_is_not_taken_back(manager, session, theme):
+    url = f"/themes/{theme.key}/check"
+    manager.post(url, {"size": "5"})
+    first = question(manager.get(url))
+    manager.post(first, {"belongs": "no"})
+    html = manager.get(url)
+    seen = {n: re.search(rf'name="{n}" value="([^"]*)"', html)[1] for n in ("seen", "seen_by")}
+    manager.post(f"{first}/take-back", seen)
+    manager.post(first, {"belongs": "yes"})
+
+    manager.post(f"{first}/take-back", seen)
+
+    text = text_of(manager.get(url))
+    assert "has answered this one anew since you opened the page, with yes" in text
+    assert "Last answer: belongs" in text
+
+
 def test_the_last_answer_can_be_taken_back(manager, session, theme):
     url = f"/themes/{theme.key}/check"
     manager.post(url, {"size": "5"})

@@ -111,6 +111,42 @@ def test_accept_records_the_answers_and_goes_on_to_the_next(manager, session):
     assert f'action="/triage/decisions/{decision.id}/undo"' in html
 
 
+def test_accepting_does_not_undo_what_somebody_named_since_the_page_was_opened(
+    sign_in_as, manager, session
+):
+    (theme,) = make_queue(session, 1)
+    html = manager.get(f"/triage/{theme.key}")
+    seen = {
+        f"seen_{field}": re.search(rf'name="seen_{field}" value="([^"]*)"', html)[1]
+        for field in ("name", "scenario")
+    }
+    other = sign_in_as(Role.CX_MANAGER)
+    other.post(f"/themes/{theme.key}/name", {"name": "Code comes too late"})
+
+    form = answers(session, name=theme.name + " again") | seen
+    page = manager.post(f"/triage/{theme.key}/accept", form, status=409)
+
+    assert "It says now: “Code comes too late”" in text_of(page.text)
+    assert f'value="{form["name"]}"' in page.text
+    stands = session.get(Theme, theme.id)
+    assert (stands.status, stands.name) == (ThemeStatus.CANDIDATE, "Code comes too late")
+
+    again = form | {"seen_name": "Code comes too late"}
+    assert 'name="seen_name" value="Code comes too late"' in page.text
+    manager.post(f"/triage/{theme.key}/accept", again)
+    assert session.get(Theme, theme.id).name == form["name"]
+
+
+def test_accepting_under_the_name_somebody_else_gave_meanwhile_is_no_conflict(manager, session):
+    (theme,) = make_queue(session, 1)
+    form = answers(session) | {"seen_name": "As it was", "seen_scenario": ""}
+    manager.post(f"/themes/{theme.key}/name", {"name": form["name"]})
+
+    manager.post(f"/triage/{theme.key}/accept", form)
+
+    assert session.get(Theme, theme.id).status is ThemeStatus.TRIAGED
+
+
 def test_accept_of_the_last_goes_back_to_the_one_before(manager, session):
     first, second = make_queue(session, 2)
 
