@@ -16,6 +16,13 @@ from tests.site import SERVER
 XHTML = "{http://www.w3.org/1999/xhtml}"
 
 
+VAGUE = {"open", "edit", "show it", "more", "see it", "see them", "reject", "take it back", "rule"}
+"""What a link or button must not be called alone: of which thing is it?"""
+
+ONCE = {"CSV", "Undo", "Revoke", "Rename", "Delete", "File", "open the contact", "Copy the answer"}
+"""Enough where there is one of them on a page."""
+
+
 class PageClient:
     """Fetch pages as a browser without JavaScript would."""
 
@@ -135,6 +142,7 @@ def audit_page(html: str, url: str) -> None:
         assert tag != "style", f"{url}: an inline style sheet"
         if tag == "a":
             assert element.get("href") != "#", f"{url}: a dead link {''.join(element.itertext())!r}"
+    _check_names([e for tag, e in tags if tag in {"a", "button", "summary"}], url)
     labels = {e.get("for") for tag, e in tags if tag == "label"}
     inside = {id(c) for tag, e in tags if tag == "label" for c in e.iter()}
     for tag, element in tags:
@@ -154,3 +162,20 @@ def audit_page(html: str, url: str) -> None:
             if (element.get("method") or "get").lower() == "post":
                 names = {e.get("name") for e in element.iter() if e.get("name")}
                 assert "csrf_token" in names, f"{url}: a form without CSRF token"
+
+
+def _check_names(controls: list[ElementTree.Element], url: str) -> None:
+    """Check that somebody who hears a link or a button alone knows what it is about."""
+    names = [e.get("aria-label") or _heard(e) for e in controls]
+    assert all(names), f"{url}: a link or button without words"
+    vague = [name for name in names if name.lower() in VAGUE]
+    vague += [name for name in ONCE if names.count(name) > 1]
+    assert not vague, f"{url}: links or buttons called only {vague}"
+
+
+def _heard(element: ElementTree.Element) -> str:
+    """Return the words inside an element, without those that are only seen."""
+    said = [element.text or ""]
+    for child in element:
+        said += ["" if child.get("aria-hidden") == "true" else _heard(child), child.tail or ""]
+    return " ".join("".join(said).split())

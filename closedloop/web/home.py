@@ -388,7 +388,7 @@ def _lines(rows: list[ChangeRow]) -> list[dict[str, Any]]:
             "by": row.actor_name,
             "text": row.summary if row.summary.endswith((".", "?", "!")) else f"{row.summary}.",
             "url": _target_url(row),
-            "link": row.name if row.name and row.name not in row.summary else "See it",
+            "link": "" if row.name in row.summary else row.name,
             "kind": _kind(row),
         }
         for row in rows
