@@ -19,7 +19,7 @@ from closedloop.cli.options import (
     speaks_plainly,
 )
 from closedloop.cli.privacy import describe_keys
-from closedloop.config import DEFAULT_INSTANCE, INSTANCE_FILE, make_instance
+from closedloop.config import DEFAULT_INSTANCE, INSTANCE_FILE, make_instance, read_env_file
 from closedloop.domain.accounts import Role
 from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.errors import Invalid
@@ -42,7 +42,13 @@ from closedloop.services.watched_folder import look_at_folder
     envvar="CLOSEDLOOP_ADMIN_PASSWORD",
     help="Better in the environment than here; one is made and printed when it is left out.",
 )
-@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Setting to write down.")
+@click.option(
+    "--set",
+    "pairs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Setting to write down, unless the instance has it.",
+)
 @json_option
 @speaks_plainly
 def init(
@@ -55,7 +61,7 @@ def init(
 ) -> None:
     """Make or upgrade an instance: keys, database, first administrator. Asks nothing.
 
-    Running it again keeps keys, data and people, and brings the tables up to date.
+    Running it again keeps keys, settings, data and people, and brings the tables up to date.
     """
     directory = instance or DEFAULT_INSTANCE
     values = {}
@@ -65,7 +71,9 @@ def init(
             raise Invalid(f"--set {pair} sets nothing. Write --set NAME=VALUE.")
         name = name.upper()
         values[name if name.startswith("CLOSEDLOOP_") else f"CLOSEDLOOP_{name}"] = value
-    make_instance(directory, values)
+    standing = read_env_file(directory / INSTANCE_FILE)
+    path = make_instance(directory, values)
+    not_set = sorted(name for name in values if standing.get(name, values[name]) != values[name])
     site = open_site(directory, needs_tables=False)
     upgrade_database(site.database.engine)
     made_password = None
@@ -88,11 +96,17 @@ def init(
         "database": site.database.engine.url.render_as_string(hide_password=True),
         "admin": admin_email if nobody else None,
         "password": made_password,
+        "not_set": not_set,
     }
     if as_json:
         print_json(facts)
         return
     click.echo(f"The instance is ready: {facts['instance']}")
+    if not_set:
+        click.echo(
+            f"Not set, as this instance has another value already: {', '.join(not_set)}. To change "
+            f"it, write it in {path} and start closedloop again."
+        )
     if made_password:
         click.echo(f"Sign in as {admin_email} with the password {made_password} and change it.")
     elif nobody and not admin_email:

@@ -73,6 +73,21 @@ def test_init_writes_settings_down(run):
     assert values["CLOSEDLOOP_PRIVACY_K"] == "7"
 
 
+def test_init_says_what_it_did_not_set_as_the_instance_has_another_value(run):
+    run("init", "--set", "CURRENCY=GBP")
+    again = ("init", "--set", "currency=EUR", "--set", "PRIVACY_K=7")
+
+    said = run(*again).stdout
+
+    file = run.instance / "closedloop.env"
+    assert "Not set, as this instance has another value already: CLOSEDLOOP_CURRENCY." in said
+    assert f"write it in {file} and start closedloop again." in said
+    values = read_env_file(file)
+    assert (values["CLOSEDLOOP_CURRENCY"], values["CLOSEDLOOP_PRIVACY_K"]) == ("GBP", "7")
+    assert json.loads(run(*again, "--json").stdout)["not_set"] == ["CLOSEDLOOP_CURRENCY"]
+    assert "Not set" not in run("init", "--set", "CURRENCY=GBP").stdout
+
+
 @pytest.mark.parametrize(
     ("pair", "words"),
     [
