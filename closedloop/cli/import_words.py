@@ -11,6 +11,7 @@ import click
 from closedloop.adapters.mapping import ON_CHANGE, Mapping
 from closedloop.cli.options import print_json, print_table
 from closedloop.queries.imports import BatchContacts, RejectCounts
+from closedloop.services.intake import withdrawn_words
 from closedloop.services.previews import ImportPreview, SampleRow
 
 
@@ -32,7 +33,7 @@ def print_sample(rows: Iterable[SampleRow]) -> None:
 
 def print_preview(preview: ImportPreview, as_json: bool) -> None:
     """Print what an import would do."""
-    names = ("rows_read", "would_add", "unchanged", "changed", "rejected", "skipped")
+    names = ("rows_read", "would_add", "unchanged", "changed", "withdrawn", "rejected", "skipped")
     facts = {name: getattr(preview, name) for name in (*names, "unidentified", "is_whole")}
     rejects = [dataclasses.asdict(reason) for reason in preview.reasons]
     if as_json:
@@ -43,7 +44,7 @@ def print_preview(preview: ImportPreview, as_json: bool) -> None:
     share = preview.unidentified_rate
     nobody = "" if share is None else f", no identity {share:.1%}"
     click.echo(
-        f"Would add {preview.would_add:,}, change {preview.changed:,}, "
+        f"Would add {preview.would_add:,}, change {preview.would_change:,}, "
         f"reject {preview.rejected:,}{left_out}{nobody}. Nothing was changed."
     )
     if preview.first_at and preview.last_at:
@@ -56,6 +57,8 @@ def print_preview(preview: ImportPreview, as_json: bool) -> None:
             print_table([title, "rows"], [[value or "not known", n] for value, n in ranked[:12]])
     for reason in preview.reasons:
         click.echo(f"{_rows(reason.rows)}: {reason.example}")
+    if n := preview.withdrawn:
+        click.echo(f"{withdrawn_words(n)}: reading the file in takes none of them out.")
 
 
 def say_result(

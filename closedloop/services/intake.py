@@ -309,8 +309,16 @@ def withdrawn_in_words(session: Session, batch_id: int) -> str:
     n = session.scalar(sa.select(sa.func.count()).where(*of_batch)) or 0
     if not n:
         return ""
-    is_one = "1 contact that is here is" if n == 1 else f"{n:,} contacts that are here are"
-    return f" {is_one} deleted or spam in the source by now; they still count."
+    return f" {withdrawn_words(n)}."
+
+
+def withdrawn_words(n: int) -> str:
+    """Say of how many contacts that are here the source says that they are none."""
+    if n == 1:
+        return "1 contact that is here is deleted or spam in the source by now; it still counts"
+    return (
+        f"{n:,} contacts that are here are deleted or spam in the source by now; they still count"
+    )
 
 
 def _quarantine(session: Session, batch_id: int, rejects: Sequence[CleanReject]) -> None:

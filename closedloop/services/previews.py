@@ -106,7 +106,9 @@ class ImportPreview:
     rows_read : int
         Rows, good and bad.
     would_add, unchanged, changed : int
-        New to the source; brought before with the same, with other content.
+        New to the source; brought before with the same, with other content or `withdrawn`.
+    withdrawn : int
+        Contacts that are here and that the source has deleted or calls spam by now.
     rejected, skipped : int
         In quarantine; passed over (not inbound, or a later event of the same contact).
     unidentified : int
@@ -126,6 +128,7 @@ class ImportPreview:
     would_add: int = 0
     unchanged: int = 0
     changed: int = 0
+    withdrawn: int = 0
     rejected: int = 0
     skipped: int = 0
     unidentified: int = 0
@@ -136,6 +139,11 @@ class ImportPreview:
     channels: dict[str, int] = field(default_factory=dict)
     languages: dict[str, int] = field(default_factory=dict)
     sample: list[SampleRow] = field(default_factory=list)
+
+    @property
+    def would_change(self) -> int:
+        """Rows with other content for a known id; those `withdrawn` change nothing."""
+        return self.changed - self.withdrawn
 
     @property
     def unidentified_rate(self) -> float | None:
@@ -214,7 +222,7 @@ def preview_file(
             outcomes = (outcome for outcome in outcomes if outcome.line in only_lines)
         extent = with_rows(measure_extent(path), opened) if limit is None else None
         tell = _Teller(report, extent, opened.bundle.watch)
-        for rows in _cleaned(islice(outcomes, limit), cleaner, preview, reasons, tell):
+        for rows, gone in _cleaned(islice(outcomes, limit), cleaner, preview, reasons, tell):
             ids = rows["contact_id"]
             known = known_hashes(session, source, ids) | seen.hashes(ids)
             found = sort_rows(rows, known, latest=latest)
@@ -224,7 +232,9 @@ def preview_file(
                 seen.add(rows.take(found.changed))
             _count(preview, new)
             preview.unchanged += found.unchanged
-            preview.changed += len(found.changed)
+            withdrawn = len(known_hashes(session, source, gone) | seen.hashes(gone)) if gone else 0
+            preview.withdrawn += withdrawn
+            preview.changed += len(found.changed) + withdrawn
         preview.is_whole = next(outcomes, None) is None
     preview.reasons = sorted(reasons.values(), key=lambda reason: -reason.rows)
     return preview
@@ -236,10 +246,13 @@ def _cleaned(
     preview: ImportPreview,
     reasons: dict[str, RejectReason],
     tell: _Teller,
-) -> Iterator[CleanTable]:
-    """Count what is no contact, and yield the contacts in tables of bounded length."""
+) -> Iterator[tuple[CleanTable, list[str]]]:
+    """Count what is no contact, and yield the contacts in tables of bounded length.
+
+    Beside each table stand the ids of contacts that the source has deleted or calls spam.
+    """
     while portion := list(islice(outcomes, ROWS_AT_ONCE)):
-        contacts = []
+        contacts, gone = [], set()
         for outcome in portion:
             preview.rows_read += 1
             if isinstance(outcome, ParsedContact):
@@ -250,7 +263,8 @@ def _cleaned(
                 reasons.setdefault(outcome.code, reason).rows += 1
             else:
                 preview.skipped += 1
-        yield cleaner.clean_all(contacts)
+                gone |= {outcome.withdrawn} - {""}
+        yield cleaner.clean_all(contacts), sorted(gone)
         tell(portion[-1].line, preview.rows_read)
 
 

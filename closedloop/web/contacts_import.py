@@ -18,6 +18,7 @@ from closedloop.queries.mappings import find_mapping, find_mappings_for
 from closedloop.services.contact_rows import RowCleaner
 from closedloop.services.contacts import recognise_file
 from closedloop.services.import_faults import faults_in_words
+from closedloop.services.intake import withdrawn_words
 from closedloop.services.mappings import save_mapping
 from closedloop.services.previews import ImportPreview, SampleRow
 from closedloop.services.suggestions import Origin, Suggestion, from_saved, suggest_mapping
@@ -287,6 +288,7 @@ def import_try(token: str) -> str | BaseResponse:
         upload=upload,
         mapping=mapping,
         preview=preview,
+        withdrawn_words=withdrawn_words,
     )
 
 

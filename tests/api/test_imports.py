@@ -60,6 +60,26 @@ def test_a_dry_run_counts_the_whole_file_and_stores_nothing(api, session, work):
     assert session.scalar(sa.select(sa.func.count(ImportBatch.id))) == 0
 
 
+def test_a_dry_run_counts_contacts_that_are_here_and_were_deleted_in_their_source(api, work):
+    ticket = {
+        **{"id": 7, "requester_id": 5, "submitter_id": 5, "brand_id": 1, "status": "open"},
+        **{"created_at": "2026-03-02T10:00:00Z", "generated_timestamp": 1},
+        **{"via": {"channel": "email"}, "subject": "Card", "description": "It is lost."},
+    }
+
+    def sent(status: str, **values: str) -> dict:
+        content = json.dumps({"tickets": [{**ticket, "status": status}]}).encode()
+        return {"data": {"file": (io.BytesIO(content), "tickets.json"), **values}}
+
+    api.post("/imports", 202, **sent("open"))
+    work()
+    answer = api.post("/imports", 202, **sent("deleted", dry_run="true"))
+    work()
+
+    found = api.get(f"/jobs/{answer.json['id']}")["result"]["preview"]
+    assert (found["withdrawn"], found["changed"], found["would_add"]) == (1, 1, 0)
+
+
 def test_an_import_is_read_looked_at_and_taken_out(api, session, work, monkeypatch):
     api.post("/imports", 202, **form())
     work()

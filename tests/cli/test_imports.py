@@ -419,7 +419,12 @@ def test_tickets_that_are_here_and_were_deleted_since_are_told(ready, tmp_path):
     }
     for status in ("open", "deleted"):
         path.write_text(json.dumps({"tickets": [{**ticket, "status": status}]}))
+        tried = ready("import", str(path), "--source", "desk", "--dry-run").stdout
         said = ready("import", str(path), "--source", "desk", "--no-assign").stdout
 
+    assert "Would add 0, change 0, reject 0" in tried
+    assert (
+        "1 contact that is here is deleted or spam in the source by now; it still counts" in tried
+    )
     assert "1 contact that is here is deleted or spam in “desk” by now, and still counted." in said
     assert "The contact 7 is deleted or spam" in ready("imports", "show", "2").stdout

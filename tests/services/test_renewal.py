@@ -32,7 +32,7 @@ from closedloop.queries.imports import count_rejects
 from closedloop.services.contacts import import_file, recognise_file
 from closedloop.services.erasure import erase_customer
 from closedloop.services.expiry import expire_texts
-from closedloop.services.previews import preview_file
+from closedloop.services.previews import ImportPreview, preview_file
 from closedloop.services.renewal import extended
 from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollback import preview_roll_back, roll_back_import
@@ -379,6 +379,20 @@ def take_tickets(database: Database, settings: Settings, actor: Actor, tmp_path:
     return take
 
 
+@pytest.fixture
+def try_tickets(database: Database, settings: Settings, tmp_path: Path):
+    def look(tickets: list[dict] | dict) -> ImportPreview:
+        path = tmp_path / "tickets.json"
+        path.write_text(json.dumps(tickets))
+        mapping = recognise_file(path).mapping
+        with database.reading() as session:
+            return preview_file(
+                session, settings=settings, path=path, mapping=mapping, source="desk"
+            )
+
+    return look
+
+
 def test_a_ticket_whose_subject_was_renamed_says_its_description_once(
     take_tickets, database
 ) -> None:
@@ -399,15 +413,17 @@ def test_a_ticket_whose_subject_was_renamed_says_its_description_once(
     ],
 )
 def test_a_ticket_that_is_here_and_was_deleted_since_is_told(
-    take_tickets, settings, actor, database, first, gone
+    take_tickets, try_tickets, settings, actor, database, first, gone
 ) -> None:
     other = json.loads(json.dumps(gone).replace('"id": 7', '"id": 8'))
+    assert try_tickets(other).withdrawn == 0
     alone = take_tickets(other)  # deleted before it ever came in: nothing to say
     assert (alone.rows_read, alone.changed, count(database, ImportReject)) == (1, 0, 0)
     take_tickets(first)
 
-    batch = take_tickets(gone)
+    tried, batch = try_tickets(gone), take_tickets(gone)
 
+    assert (tried.withdrawn, tried.changed, tried.would_change) == (1, 1, 0)
     assert (batch.rows_read, batch.added, batch.changed, batch.rejected) == (1, 0, 1, 0)
     assert "1 contact that is here is deleted or spam in the source by now" in batch.message
     assert count(database, Contact) == 1

@@ -59,6 +59,13 @@ def fields_of(html: str) -> dict[str, str]:
     return fields
 
 
+TICKET = {
+    **{"id": 7, "requester_id": 5, "submitter_id": 5, "brand_id": 1, "status": "open"},
+    **{"created_at": "2026-03-02T10:00:00Z", "generated_timestamp": 1},
+    **{"via": {"channel": "email"}, "subject": "Card", "description": "It is lost."},
+}
+
+
 @pytest.fixture
 def mapped(manager):
     """Upload the file and accept the mapping that was guessed; give its token."""
@@ -112,6 +119,25 @@ def test_rows_stand_beside_contacts_with_personal_data_hidden(manager):
     assert "&lt;b&gt;has&lt;/b&gt;" in html
     assert "no date and time" in text_of(html)
     assert re.search(r"customer c-[0-9a-f]{6}", text_of(html))
+
+
+def test_the_dry_run_names_contacts_that_are_here_and_were_deleted_in_their_source(
+    manager, session, database, settings
+):
+    words = []
+    for status in ("open", "deleted"):
+        tickets = json.dumps({"tickets": [{**TICKET, "status": status}]})
+        token = token_of(upload(manager, tickets, "tickets.json"))
+        html = manager.get(f"/contacts/import/{token}")
+        manager.post(f"/contacts/import/{token}", fields_of(html))
+        words.append(text_of(manager.get(f"/contacts/import/{token}/check")))
+        manager.post(f"/contacts/import/{token}/run", {})
+        run_job(session, database, settings)
+
+    assert "deleted or spam" not in words[0]
+    said = "1 contact that is here is deleted or spam in the source by now; it still counts."
+    assert said in words[1]
+    assert "It would add 0 contacts, change 0, find 0 unchanged" in words[1]
 
 
 def test_the_dry_run_counts_and_stores_nothing(manager, session, mapped):
