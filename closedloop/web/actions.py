@@ -401,11 +401,14 @@ def _preview(went_live_on: date, rollout_days: int, stages: list[Stage]) -> dict
 
 
 def _form_page(template: str, values: dict[str, Any], errors: dict[str, str], **more: Any) -> str:
-    owner = more["action"].owner if "action" in more else None
+    action = more.get("action")
     choices = form_choices(
-        db.session, values, with_theme=template == "actions/new.html", owner=owner
+        db.session,
+        values,
+        with_theme=template == "actions/new.html",
+        owner=action.owner if action else None,
     )
-    choices |= scope_choices(db.session)
+    choices |= scope_choices(db.session, own_theme_id=action.theme_id if action else None)
     return render_template(template, errors=errors, choices=choices, values=values, **more)
 
 

@@ -36,10 +36,15 @@ def typed_scope(form: MultiDict[str, str]) -> dict[str, Any]:
     return {"also": form.getlist("also"), "driver": form.get("driver", "")}
 
 
-def scope_choices(session: Session) -> dict[str, Any]:
-    """Return what there is to choose from: pairs of value and words."""
+def scope_choices(session: Session, *, own_theme_id: int | None = None) -> dict[str, Any]:
+    """Return what there is to choose from: pairs of value and words.
+
+    An action's own theme, where it is known already, is none of the others that it touches.
+    """
     themes = [
-        (str(theme.id), f"{theme.key} {theme.name}") for theme in list_touchable_themes(session)
+        (str(theme.id), f"{theme.key} {theme.name}")
+        for theme in list_touchable_themes(session)
+        if theme.id != own_theme_id
     ]
     drivers = [(name, name) for name in list_driver_names(session)]
     return {"also": themes, "drivers": [("", "None: contacts as they come"), *drivers]}

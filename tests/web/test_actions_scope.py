@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -62,6 +63,16 @@ def test_the_form_asks_what_else_it_touches_and_keeps_it(manager, session, actio
     manager.post(f"/actions/{action.key}/edit", form_of(action, has_scope="1"))
     session.expire_all()
     assert get_scope(session, action.id).also == ()
+
+
+def test_an_action_does_not_offer_its_own_theme_among_the_others(manager, session, action):
+    other = make_theme(session)
+
+    html = manager.get(f"/actions/{action.key}/edit")
+
+    offered = re.search(r'<select[^>]*name="also".*?</select>', html, re.S)[0]
+    assert f">{other.key} " in offered
+    assert f">{action.theme.key} " not in offered
 
 
 def test_a_driver_that_is_not_imported_is_refused_and_what_was_typed_stays(
