@@ -180,7 +180,7 @@ def change_action(
         return action
     for name, value in terms.items():
         setattr(action, name, value)
-    what = ", ".join(name.removesuffix("_id").replace("_", " ") for name in changed)
+    what = ", ".join(_changed_words(name, terms) for name in changed)
     _record(session, action, by, "changed", f"changed {what} of {action.key}", changed)
     session.flush()
     return action
@@ -425,6 +425,13 @@ def ship_action(
     )
     session.flush()
     return intervention
+
+
+def _changed_words(name: str, terms: Mapping[str, Any]) -> str:
+    if name != "due_on":
+        return name.removesuffix("_id").replace("_", " ")
+    due_on = terms["due_on"]
+    return f"due day (now {spelt(due_on) if due_on else 'none'})"
 
 
 def _today(settings: Settings | None) -> date:

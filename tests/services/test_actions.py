@@ -302,7 +302,9 @@ def test_change_action_records_what_changed_and_nothing_when_nothing_did(session
     change_action(session, action_id=action.id, by=BOSS, **house.terms(due_on=date(2026, 4, 30)))
     change_action(session, action_id=action.id, by=BOSS, **house.terms(due_on=date(2026, 4, 30)))
     events = session.scalars(sa.select(AuditEvent).where(AuditEvent.verb == "actions.changed"))
-    assert [event.detail["due_on"] for event in events] == [["2026-03-31", "2026-04-30"]]
+    (event,) = events
+    assert event.detail["due_on"] == ["2026-03-31", "2026-04-30"]
+    assert event.summary == f"changed due day (now 30 April 2026) of {action.key}"
 
 
 def test_a_stakeholder_does_not_push_an_action_to_another_department(session, house):
