@@ -189,7 +189,7 @@ def test_a_list_that_is_cut_says_how_many_more_there_are_and_leads_to_all_of_the
     assert "under “What did not work" not in text
     assert text.count("is overdue since") == 3
     address = "/reports/?lists=full&from=2026-01-01&to=2026-05-11"
-    assert f"These lists in full: http://localhost{address}" in text  # on paper
+    assert f"The lists in full: http://localhost{address}" in text  # on paper
     found = re.search(r'href="([^"]+)#decisions"', cut)
     assert found[1].replace("&amp;", "&") == address
 
@@ -198,7 +198,7 @@ def test_a_list_that_is_cut_says_how_many_more_there_are_and_leads_to_all_of_the
     assert full.count("is overdue since") == 5
     assert full.count("contacts avoided since") == 5
     assert "more under" not in full
-    assert "These lists in full:" not in full
+    assert "The lists in full:" not in full
     assert "Cut them to one printed page" in full
 
 
