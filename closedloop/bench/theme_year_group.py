@@ -55,6 +55,10 @@ class Group:
 
     def decide(self, month: int) -> None:
         """Decide about what the run of a month, counted from 0, left waiting."""
+        if month in ACCEPTS_PARTS:  # before the mergers, of which the run knows nothing
+            self._accept_parts()
+        if month in TAKES_BACK:
+            self._take_parts_back()
         self._merge_and_name()
         if month == 0:
             self._dismiss()
@@ -63,10 +67,6 @@ class Group:
             self._move()
         if month == 1:
             self._split()
-        if month in ACCEPTS_PARTS:
-            self._accept_parts()
-        if month in TAKES_BACK:
-            self._take_parts_back()
 
     def _contents(self, session: Session) -> dict[int, Counter[str]]:
         """Return what the contacts of each theme in use are about."""
@@ -233,15 +233,19 @@ class Group:
                 .order_by(RunPart.would_move.desc(), RunPart.id)
                 .limit(2)
             ).all()
-        if parts:
-            accept_parts(
-                self.database.transaction,
-                settings=self.settings,
-                part_ids=parts,
-                by=GROUP,
-                maker=self.maker,
-            )
-            self.made["parts accepted"] += len(parts)
+        for part in parts:
+            try:
+                accept_parts(
+                    self.database.transaction,
+                    settings=self.settings,
+                    part_ids=[part],
+                    by=GROUP,
+                    maker=self.maker,
+                )
+            except Refusal:  # a theme was merged or retired since that run
+                self.made["parts refused"] += 1
+            else:
+                self.made["parts accepted"] += 1
 
     def _take_parts_back(self) -> None:
         with self.database.reading() as session:
