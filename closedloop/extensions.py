@@ -39,7 +39,19 @@ def make_engine(url: str, *, echo: bool = False) -> sa.Engine:
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
+    else:
+        sa.event.listen(engine, "handle_error", _keep_rows_out)
     return engine
+
+
+def _keep_rows_out(context: sa.engine.ExceptionContext) -> None:
+    """Cut what a server says of an error to its first line: those below may hold a whole row."""
+    if not getattr(context.original_exception, "sqlstate", None):
+        return
+    for error in (context.original_exception, context.sqlalchemy_exception):
+        if error is not None and error.args:
+            first_line = str(error.args[0]).partition("\n")[0]
+            error.args = (first_line, *error.args[1:])
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
