@@ -21,6 +21,9 @@ from closedloop.jobs.runner import work_until
 from closedloop.jobs.schedule import Clock
 
 logger = logging.getLogger(__name__)
+RESTART_SECONDS = 5.0
+"""Between the end of the process that runs jobs and its new start."""
+
 _CHILD = (
     "import sys; from pathlib import Path; from closedloop.cli.serve import run_worker; "
     "run_worker(Path(sys.argv[1]), with_clock=True, parent=int(sys.argv[2]))"
@@ -62,6 +65,36 @@ def _stop_with(parent: int, stop: threading.Event) -> None:
             stop.set()
 
 
+class KeptProcess:
+    """A child process that is started again when it ends by itself, as when memory ran out."""
+
+    def __init__(self, command: list[str], *, pause: float = RESTART_SECONDS) -> None:
+        self.command, self.pause = command, pause
+        self.stopping = threading.Event()
+        self.process = self._begin()
+
+    def start(self) -> None:
+        """Watch over it in a thread of this process."""
+        threading.Thread(target=self._watch, name="jobs' keeper", daemon=True).start()
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(self.command)  # noqa: S603 - this very program
+
+    def _watch(self) -> None:
+        while True:
+            self.process.wait()
+            if self.stopping.wait(self.pause):
+                return
+            logger.error("the process that runs jobs and the schedule ended; it is started again")
+            self.process = self._begin()
+
+    def stop(self) -> None:
+        """End it for good."""
+        self.stopping.set()
+        self.process.terminate()
+        self.process.wait(10)
+
+
 class WebServer(BaseApplication):  # type: ignore[misc]
     """gunicorn, told what to serve without a file of its own."""
 
@@ -95,16 +128,14 @@ def serve_site(site: Site, *, host: str, port: int, threads: int = 8) -> None:
     """Serve pages here, and run jobs and the schedule in a child process."""
     start_logging(site.settings.log_level)
     ours = os.getpid()
-    child = subprocess.Popen(  # noqa: S603 - this very program
-        [sys.executable, "-c", _CHILD, str(site.settings.instance), str(ours)]
-    )
+    child = KeptProcess([sys.executable, "-c", _CHILD, str(site.settings.instance), str(ours)])
     site.database.engine.dispose()
+    child.start()
     try:
         WebServer(site.settings, host, port, threads).run()
     finally:
         if os.getpid() == ours:  # gunicorn's own children leave through here as well
-            child.terminate()
-            child.wait(10)
+            child.stop()
 
 
 @click.command("serve")
