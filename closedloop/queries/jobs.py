@@ -76,6 +76,12 @@ def find_open_job(session: Session, kind: JobKind) -> Job | None:
     return next((job for job in session.scalars(open_jobs) if not job.arguments), None)
 
 
+def is_slot_taken(session: Session, start: str) -> bool:
+    """Return whether there is a job of a slot that starts so."""
+    taken = sa.exists().where(Job.slot.startswith(start, autoescape=True))
+    return bool(session.scalar(sa.select(taken)))
+
+
 def find_job_of_import(session: Session, batch_id: int) -> Job | None:
     """Return the job that waits to read an import or to take it out, or does so; None without."""
     waiting = sa.select(Job).where(Job.state.in_(_OPEN), Job.kind.in_(OF_FILES)).order_by(Job.id)
@@ -95,3 +101,8 @@ def seconds_left(job: Job, now: datetime) -> float | None:
         return None
     elapsed = (now - job.started_at).total_seconds()
     return elapsed / job.progress_done * (job.progress_total - job.progress_done)
+
+
+def has_had_leader(session: Session) -> bool:
+    """Return whether any process ever kept the schedule."""
+    return bool(session.scalar(sa.select(sa.exists(sa.select(Leader.name)))))
