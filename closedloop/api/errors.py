@@ -27,6 +27,7 @@ from closedloop.domain.errors import (
     Unavailable,
     Unreadable,
 )
+from closedloop.jobs.steps import PartlyDone
 from closedloop.services.import_holds import TakenOver
 from closedloop.services.long_work import Cancelled
 
@@ -48,6 +49,7 @@ STATUS: dict[type[Refusal], int] = {
     TooManyAttempts: 429,
     TooFast: 429,
     Unavailable: 503,
+    PartlyDone: 503,
 }
 UNEXPECTED = "Something went wrong on our side. It was written to the log; nothing was half-saved."
 TYPED, EXPECTED = "typed_count", "expected_count"

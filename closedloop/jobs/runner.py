@@ -20,6 +20,7 @@ from closedloop.domain.audit import NIGHTLY_ROUND, Actor, ActorKind
 from closedloop.domain.errors import Refusal
 from closedloop.domain.jobs import LEASE_SECONDS, JobKind, JobState, Progress
 from closedloop.extensions import Database
+from closedloop.jobs.steps import PartlyDone
 from closedloop.jobs.work import WORK, Work
 from closedloop.services.jobs import claim_job, finish_job, report_progress
 from closedloop.services.long_work import Cancelled
@@ -129,6 +130,8 @@ def _run(
         return JobState.DONE, work(database, settings, arguments, actor, report), ""
     except Cancelled as stopped:
         return JobState.CANCELLED, {}, stopped.sentence
+    except PartlyDone as partly:
+        return JobState.FAILED, dict(partly.result), partly.sentence
     except Refusal as refusal:
         return JobState.FAILED, {}, refusal.sentence
     except Exception as error:

@@ -28,6 +28,7 @@ from closedloop.jobs.impact_work import (
     check_false_alarms_weekly,
     learn_from_themes,
 )
+from closedloop.jobs.steps import Steps
 from closedloop.queries.site import get_data_span
 from closedloop.services.contact_files import measure_extent
 from closedloop.services.contacts import close_lost_imports, import_file, preview_file
@@ -51,6 +52,9 @@ from closedloop.services.triage import return_parked
 from closedloop.services.watched_folder import PickedUp, pick_up_files
 
 UPLOADS_KEPT_DAYS = 7
+COUNTING, LINKING, ASSIGNING = "counting", "linking customers", "giving contacts their themes"
+"""Steps of the night that others need."""
+
 Work = Callable[[Database, Settings, dict[str, Any], Actor, Report], dict[str, Any]]
 
 
@@ -271,33 +275,76 @@ def measure(
 def nightly_round(
     database: Database, settings: Settings, arguments: dict[str, Any], by: Actor, report: Report
 ) -> dict[str, Any]:
-    """Assign, roll up, bring parked themes back, measure, watch: the loop's own night."""
+    """Assign, roll up, bring parked themes back, measure, watch: the loop's own night.
+
+    A step that fails does not stop those that can do without it: what customers said is deleted
+    when it is due whatever else happened. A measurement stays for ever, so nothing is measured
+    on contacts that were not counted, linked and given their themes.
+
+    Raises
+    ------
+    PartlyDone
+        If a step failed; the result says what the others did.
+    """
+    night = Steps()
+    work = (database, settings, by, report)
+    values: dict[str, Any] = {"settings": settings, "by": by, "report": report}
+    night.run("closing lost imports", lambda: _close_imports(database, settings, by))
+    night.run("reading the watched folder", lambda: _pick_up_at_night(*work))
+    night.run(COUNTING, lambda: _count_days(database, report))
+    night.run(LINKING, lambda: {"linked": link_again(database.transaction, **values)})
+    night.run(ASSIGNING, lambda: assign_new(*work))
+    night.run("looking for drift", lambda: _refresh_weeks(database), needs=[ASSIGNING])
+    night.run("emerging themes", lambda: look_for_emerging(*work), needs=[ASSIGNING])
+    night.run(
+        "what comes next and the map",
+        lambda: _draw_themes_at_night(database, settings, report),
+        needs=[ASSIGNING],
+    )
+    # behind the themes: a contact that came in late keeps the theme its text gave it
+    night.run(
+        "deleting old texts",
+        lambda: {"expired": expire_texts(database.transaction, **values).texts},
+    )
+    night.run("parked themes", lambda: _bring_back_parked(*work))
+    night.run("sizes of tables", database.look_at_sizes)
+    ready = [COUNTING, LINKING, ASSIGNING]
+    night.run("measuring", lambda: measure(database, settings, arguments, by, report), needs=ready)
+    night.run(
+        "false alarms",
+        lambda: check_false_alarms_weekly(
+            database, settings, data_cut(database, settings), by, report
+        ),
+        needs=ready,
+    )
+    return night.close()
+
+
+def _close_imports(database: Database, settings: Settings, by: Actor) -> None:
     with database.transaction() as session:
         close_lost_imports(session, settings=settings, by=by)
-    picked_up = _pick_up_at_night(database, settings, by, report)
+
+
+def _count_days(database: Database, report: Report) -> None:
     roll_up_due(database.transaction, report=report)
-    linked = link_again(database.transaction, settings=settings, by=by, report=report)
-    done = assign_new(database, settings, by, report)
+
+
+def _draw_themes_at_night(database: Database, settings: Settings, report: Report) -> None:
+    draw_themes(database, settings, report)
+
+
+def _refresh_weeks(database: Database) -> None:
     with database.transaction() as session:
         refresh_due_weeks(session)
-    emerging = look_for_emerging(database, settings, by, report)
-    draw_themes(database, settings, report)
-    # behind the themes: a contact that came in late keeps the theme its text gave it
-    expired = expire_texts(database.transaction, settings=settings, by=by, report=report)
+
+
+def _bring_back_parked(
+    database: Database, settings: Settings, by: Actor, report: Report
+) -> dict[str, Any]:
     report(Progress(0, 0, "bringing parked themes back"))
     with database.transaction() as session:
         back = return_parked(session, today=today(settings.reporting_zone), by=by)
-    database.look_at_sizes()
-    return {
-        **picked_up,
-        **done,
-        **emerging,
-        "linked": linked,
-        "expired": expired.texts,
-        "back_from_parking": back,
-        **measure(database, settings, arguments, by, report),
-        **check_false_alarms_weekly(database, settings, data_cut(database, settings), by, report),
-    }
+    return {"back_from_parking": back}
 
 
 def _pick_up_at_night(

@@ -24,6 +24,7 @@ from closedloop.domain.errors import (
     Unavailable,
     Unreadable,
 )
+from closedloop.jobs.steps import PartlyDone
 from closedloop.services.import_holds import TakenOver
 from closedloop.services.long_work import Cancelled
 from closedloop.web.permissions import permission_of, user_may
@@ -44,6 +45,7 @@ STATUS: dict[type[Refusal], int] = {
     TooLarge: 413,
     TooManyAttempts: 429,
     Unavailable: 503,
+    PartlyDone: 503,
 }
 SENTENCES = {
     400: "The form could not be read. Go back, reload the page and try again.",

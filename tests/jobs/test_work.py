@@ -10,9 +10,22 @@ import sqlalchemy as sa
 
 from closedloop.domain.audit import NIGHTLY_ROUND
 from closedloop.domain.clock import utc_now
+from closedloop.domain.jobs import JobKind, JobState
+from closedloop.jobs import work as jobs_work
+from closedloop.jobs.runner import run_next_job
+from closedloop.jobs.steps import PartlyDone
 from closedloop.jobs.work import data_cut, look_for_emerging, nightly_round
-from closedloop.models import BatchState, DailyRollup, DueDay, ImportBatch, ThemeFollower
-from closedloop.services.long_work import tell_nobody
+from closedloop.models import (
+    BatchState,
+    ContactText,
+    DailyRollup,
+    DueDay,
+    ImportBatch,
+    Job,
+    ThemeFollower,
+)
+from closedloop.services.jobs import queue_job
+from closedloop.services.long_work import Cancelled, tell_nobody
 from tests.factories.contacts import make_batch, make_contact, make_customer
 from tests.factories.leftovers import make_site, noise, real_maker, spot
 from tests.factories.themes import make_theme
@@ -56,6 +69,65 @@ def test_the_nightly_round_goes_on_without_its_watched_folder(database, settings
 
     assert "no directory" in done["watched_folder"]
     assert done["measured"] == 0
+
+
+def _fails(*_given, **_named):
+    raise RuntimeError("broken")
+
+
+def test_a_step_that_fails_does_not_keep_what_customers_said(
+    database, session, settings, monkeypatch
+):
+    old = make_contact(session, text="where is my card")
+    session.commit()
+    short = dataclasses.replace(settings, text_days=1)
+    monkeypatch.setattr(jobs_work, "find_emerging_themes", _fails)
+
+    with pytest.raises(PartlyDone) as told:
+        nightly_round(database, short, {}, NIGHTLY_ROUND, tell_nobody)
+
+    assert "emerging themes: something went wrong on our side (RuntimeError)" in str(told.value)
+    assert told.value.result["expired"] == 1
+    assert told.value.result["measured"] == 0  # it was done, of no action
+    session.expire_all()
+    assert session.get(ContactText, old.id) is None
+
+
+@pytest.mark.parametrize("broken", ["roll_up_due", "link_again", "assign_contacts"])
+def test_nothing_is_measured_on_contacts_that_are_not_ready(
+    database, settings, monkeypatch, broken
+):
+    monkeypatch.setattr(jobs_work, broken, _fails)
+
+    with pytest.raises(PartlyDone, match=r"Left out because of that: .*measuring") as told:
+        nightly_round(database, settings, {}, NIGHTLY_ROUND, tell_nobody)
+
+    assert "measured" not in told.value.result
+    assert "back_from_parking" in told.value.result
+
+
+def test_a_round_that_is_cancelled_begins_no_other_step(database, settings, monkeypatch):
+    def cancelled(*_given, **_named):
+        raise Cancelled("Stopped.")
+
+    monkeypatch.setattr(jobs_work, "link_again", cancelled)
+    monkeypatch.setattr(jobs_work, "assign_contacts", _fails)
+
+    with pytest.raises(Cancelled):
+        nightly_round(database, settings, {}, NIGHTLY_ROUND, tell_nobody)
+
+
+def test_a_job_of_which_a_step_failed_keeps_what_the_others_did(database, settings, monkeypatch):
+    monkeypatch.setattr(jobs_work, "find_emerging_themes", _fails)
+    with database.transaction() as session:
+        job_id = queue_job(session, kind=JobKind.NIGHTLY_ROUND, by=NIGHTLY_ROUND).id
+
+    run_next_job(database, settings, worker="w")
+
+    with database.reading() as session:
+        job = session.get_one(Job, job_id)
+    assert (job.state, job.result["back_from_parking"]) == (JobState.FAILED, 0)
+    assert job.error.startswith("Not done: emerging themes")
 
 
 def test_the_nightly_round_tells_what_emerges(database, settings, actor):
