@@ -298,7 +298,8 @@ def read_env_file(path: Path) -> dict[str, str]:
 def make_instance(directory: Path, values: Mapping[str, str]) -> Path:
     """Create an instance directory with fresh keys, readable by its owner only.
 
-    An instance that exists keeps its keys and what it was set to.
+    An instance that exists keeps its keys and what it was set to, a directory that exists keeps
+    who may read it.
 
     Raises
     ------
@@ -315,8 +316,8 @@ def make_instance(directory: Path, values: Mapping[str, str]) -> Path:
     if values:
         _refuse_unknown(values)
         Settings.from_env(directory, known)
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / "uploads").mkdir(exist_ok=True)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (directory / "uploads").mkdir(mode=0o700, exist_ok=True)
     if not path.exists():
         path.touch(mode=0o600)
     lines = [f"{name}={value}\n" for name, value in sorted(known.items())]

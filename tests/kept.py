@@ -73,5 +73,5 @@ def copy_sqlite(empty: Path, to: Path) -> str:
 def lay_tables(instance: Path, url: str) -> None:
     """Let an instance find its tables made before `init`, as it does on a server that has them."""
     if url.startswith("sqlite"):
-        instance.mkdir(parents=True)
+        instance.mkdir(mode=0o700, parents=True)
         copy_sqlite(Path(url.removeprefix("sqlite:///")), instance / "closedloop.sqlite3")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import click
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from closedloop.adapters.types import BadMapping, UnreadableFile
 from closedloop.config import Settings, SettingsError
@@ -21,7 +22,7 @@ from closedloop.domain.clock import set_today
 from closedloop.domain.errors import Refusal
 from closedloop.domain.jobs import Progress
 from closedloop.extensions import Database
-from closedloop.services.migrations import database_revisions
+from closedloop.services.migrations import database_revisions, is_known_revision
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 REPORT_SECONDS = 0.5
@@ -106,17 +107,47 @@ def open_site(instance: Path | None, *, needs_tables: bool = True) -> Site:
     settings = Settings.from_env(instance)
     if settings.demo_today:
         set_today(settings.demo_today, settings.reporting_zone)
-    site = Site(settings, Database().open(settings.url))
+    site = Site(settings, _open_database(settings.url))
     if context := click.get_current_context(silent=True):
         context.call_on_close(site.database.engine.dispose)
-    if needs_tables:
-        current, newest = database_revisions(site.database.engine)
-        if current != newest:
-            raise Refusal(
-                f"The database stands at {current or 'nothing'}, this version needs {newest}. "
-                f"Run `closedloop init --instance {settings.instance}`; it keeps what is there."
-            )
+    current, newest = _revisions(site.database)
+    if not is_known_revision(current):
+        raise Refusal(
+            f"The database stands at {current}, which this version does not know: a newer one made "
+            f"it. Install that version, or restore the backup made before it; this one knows up to "
+            f"{newest}."
+        )
+    if needs_tables and current != newest:
+        raise Refusal(
+            f"The database stands at {current or 'nothing'}, this version needs {newest}. "
+            f"Run `closedloop init --instance {settings.instance}`; it keeps what is there."
+        )
     return site
+
+
+def _open_database(url: str) -> Database:
+    """Bind to a database; its address is for no message, for it may hold a password."""
+    try:
+        return Database().open(url)
+    except (SQLAlchemyError, ImportError, ValueError):
+        raise Refusal(
+            "CLOSEDLOOP_DATABASE_URL is no address of a database that closedloop can use. Write "
+            "one like postgresql+psycopg://user:password@host/closedloop, or leave it empty for a "
+            "file of SQLite in the instance."
+        ) from None
+
+
+def _revisions(database: Database) -> tuple[str | None, str | None]:
+    """Return where the database stands and the newest revision, or say why it cannot be asked."""
+    try:
+        return database_revisions(database.engine)
+    except DatabaseError as error:
+        where = database.engine.url.render_as_string(hide_password=True)
+        said = str(error.orig).strip().partition("\n")[0]
+        raise Refusal(
+            f"The database {where} cannot be used: {said}. See that it runs, and that "
+            "CLOSEDLOOP_DATABASE_URL names it."
+        ) from None
 
 
 def speaks_plainly(command: Command) -> Command:

@@ -126,6 +126,7 @@ def doctor(instance: Path | None, as_json: bool) -> None:
         *_database(site),
         _encoder(site),
         _redaction(site),
+        _private(site.settings.instance),
         _writable(site),
         *_watched_folder(site),
     ]
@@ -187,6 +188,13 @@ def _encoder(site: Any) -> dict[str, str]:
 def _redaction(site: Any) -> dict[str, str]:
     is_usable, found = describe_redaction(site.settings)
     return _check("ok" if is_usable else "bad", "redaction", found)
+
+
+def _private(instance: Path) -> dict[str, str]:
+    """Look whether others can read what customers said: database, uploads, waiting files."""
+    if os.name == "posix" and instance.is_dir() and instance.stat().st_mode & 0o007:
+        return _check("bad", "privacy", f"other users can read {instance}: chmod 700 it")
+    return _check("ok", "privacy", "the instance directory is closed to other users")
 
 
 def _writable(site: Any) -> dict[str, str]:

@@ -38,6 +38,13 @@ def check_database(engine: sa.Engine) -> None:
         command.check(_config(connection))
 
 
+def is_known_revision(revision: str | None) -> bool:
+    """Return whether this version has a revision; one that it has not is of a newer version."""
+    script = ScriptDirectory.from_config(Config(toml_file=str(ROOT / "pyproject.toml")))
+    known = {one.revision for one in script.walk_revisions()}
+    return revision is None or revision in known
+
+
 def database_revisions(engine: sa.Engine) -> tuple[str | None, str | None]:
     """Return (the revision the database stands at, the newest one)."""
     with engine.connect() as connection:

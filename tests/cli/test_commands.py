@@ -9,6 +9,7 @@ import sys
 
 import click
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 
 from closedloop.cli import COMMANDS, main
@@ -282,3 +283,60 @@ def test_a_job_that_needs_more_than_its_kind_says_what_to_use(ready, kind, inste
 def test_the_nightly_round_runs_on_an_empty_site(ready):
     result = json.loads(ready("jobs", "run", "jobs.nightly_round", "--json").stdout)
     assert result["measured"] == 0
+
+
+def test_the_instance_is_closed_to_other_users_of_the_machine(ready):
+    instance = ready.instance
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (instance, instance / "uploads")]
+    assert modes == [0o700, 0o700]
+    instance.chmod(0o755)
+
+    assert "chmod 700 it" in ready("doctor", code=1).stdout
+
+
+@pytest.fixture
+def newer(run_on_new):
+    """A site whose database a newer version made; on a server other tests get it back as it was."""
+    stand = sa.text("UPDATE alembic_version SET version_num = :stand")
+    with run_on_new.database.transaction() as session:
+        before = session.scalar(sa.text("SELECT version_num FROM alembic_version"))
+        session.execute(stand, {"stand": "9999"})
+    yield run_on_new
+    with run_on_new.database.transaction() as session:
+        session.execute(stand, {"stand": before})
+
+
+@pytest.mark.parametrize("command", [("init",), ("users", "list"), ("doctor",), ("worker",)])
+def test_a_database_of_a_newer_version_is_left_alone_in_a_sentence(newer, command):
+    said = newer(*command, code=1).stderr
+
+    assert said.startswith("The database stands at 9999, which this version does not know")
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("command", [("init",), ("users", "list"), ("doctor",)])
+def test_a_database_that_is_away_is_told_in_a_sentence(ready, monkeypatch, command):
+    away = "postgresql+psycopg://ada:a-secret@127.0.0.1:1/none"
+    monkeypatch.setenv("CLOSEDLOOP_DATABASE_URL", away)
+
+    said = ready(*command, code=1).stderr
+
+    assert said.startswith("The database postgresql+psycopg://ada:***@127.0.0.1:1/none cannot be")
+    assert "a-secret" not in said
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://ada:a-secret@host/x", "foo://a-secret"])
+def test_an_address_of_no_database_is_told_in_a_sentence(ready, monkeypatch, url):
+    monkeypatch.setenv("CLOSEDLOOP_DATABASE_URL", url)
+
+    said = ready("users", "list", code=1).stderr
+
+    assert said.startswith("CLOSEDLOOP_DATABASE_URL is no address of a database")
+    assert "a-secret" not in said
+
+
+def test_a_file_that_is_no_database_is_told_in_a_sentence(ready, monkeypatch):
+    monkeypatch.delenv("CLOSEDLOOP_DATABASE_URL", raising=False)
+    (ready.instance / "closedloop.sqlite3").write_text("no database at all, but a letter")
+
+    assert "file is not a database" in ready("users", "list", code=1).stderr
