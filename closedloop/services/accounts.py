@@ -31,6 +31,7 @@ from closedloop.queries.accounts import (
     token_hash,
 )
 from closedloop.services.audit import record_event
+from closedloop.services.tokens import revoke_tokens
 
 _hasher = PasswordHasher()  # argon2id with the library's current parameters
 _NOBODYS = (
@@ -401,8 +402,9 @@ def change_user(
     if department_id is not None and department_id != user.department_id:
         _active_department(session, department_id)
     user.role, user.department_id, user.is_active = role, department_id, is_active
-    if not is_active:
+    if not is_active:  # what opened doors before opens none when the account is opened again
         revoke_sessions(session, user_id=user_id, by=by)
+        revoke_tokens(session, user_id=user_id, by=by)
     record_event(
         session,
         by=by,
@@ -416,13 +418,14 @@ def change_user(
 
 
 def _other_admin(session: Session, user_id: int) -> bool:
-    return bool(
-        session.scalar(
-            sa.select(
-                sa.exists().where(User.role == Role.ADMIN, User.is_active, User.id != user_id)
-            )
-        )
-    )
+    """Return whether another administrator stays; all are locked, so that two cannot both go."""
+    admins = session.scalars(
+        sa.select(User.id)
+        .where(User.role == Role.ADMIN, User.is_active)
+        .order_by(User.id)
+        .with_for_update()
+    ).all()
+    return any(admin != user_id for admin in admins)
 
 
 def note_look_at_home(session: Session, *, user_id: int) -> None:

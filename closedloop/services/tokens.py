@@ -37,7 +37,8 @@ def add_token(
     fields = {}
     if not 0 < len(name) <= 80:
         fields["name"] = "Name the token after what will use it, in at most 80 characters."
-    if not (days.isascii() and days.isdigit() and 1 <= int(days) <= MOST_DAYS):
+    is_number = days.isascii() and days.isdigit() and len(days) < 10
+    if not (is_number and 1 <= int(days) <= MOST_DAYS):
         fields["days"] = f"Write a number of days from 1 to {MOST_DAYS}."
     if fields:
         raise Invalid("The token was not made. " + " ".join(fields.values()), fields)
@@ -104,3 +105,24 @@ def revoke_token(session: Session, *, user_id: int, token_id: int, by: Actor) ->
         summary=f"revoked the API token {token.name}",
         detail={"token_id": token.id},
     )
+
+
+def revoke_tokens(session: Session, *, user_id: int, by: Actor) -> int:
+    """Revoke every token of a user, for good; return how many there were."""
+    rows = session.execute(
+        sa.update(ApiToken)
+        .where(ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None))
+        .values(revoked_at=utc_now())
+        .returning(ApiToken.id)
+    ).all()
+    if rows:
+        record_event(
+            session,
+            by=by,
+            verb="accounts.token_revoked",
+            target_kind="user",
+            target_id=user_id,
+            summary=f"revoked {len(rows)} API token{'s' if len(rows) != 1 else ''}",
+            detail={"token_ids": sorted(row.id for row in rows)},
+        )
+    return len(rows)

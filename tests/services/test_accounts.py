@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
+from threading import Barrier, Thread
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +16,7 @@ from closedloop.domain.audit import COMMAND_LINE, NIGHTLY_ROUND
 from closedloop.domain.clock import as_if, utc_now
 from closedloop.domain.errors import Conflict, Invalid, NotAllowed, NotFound, TooManyAttempts
 from closedloop.models import AuditEvent, SignIn, SignInAttempt, User
-from closedloop.queries.accounts import find_signed_in
+from closedloop.queries.accounts import find_signed_in, get_user
 from closedloop.services import accounts
 from closedloop.services.accounts import (
     add_department,
@@ -360,3 +362,37 @@ def test_note_look_at_home_keeps_the_moment(session):
     session.flush()
 
     assert session.get(User, user.id).last_looked_at == moment
+
+
+def test_two_administrators_who_leave_at_once_leave_one(database, session, actor):
+    """Each is told of the other; on PostgreSQL both could go before either was gone."""
+    admins = [make_user(session, role=Role.ADMIN).id for _ in range(2)]
+    session.commit()
+    start, left = Barrier(2), []
+
+    def leave(user_id: int) -> None:
+        try:
+            with database.transaction() as writing:
+                if writing.get_bind().dialect.name == "postgresql":  # SQLite lets one in at a time
+                    get_user(writing, user_id)
+                    start.wait(5)
+                change_user(
+                    writing,
+                    user_id=user_id,
+                    role=Role.EXECUTIVE,
+                    department_id=None,
+                    is_active=True,
+                    by=actor,
+                )
+                time.sleep(0.2)
+            left.append(user_id)
+        except Invalid:
+            pass
+
+    threads = [Thread(target=leave, args=(user_id,)) for user_id in admins]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(left) == 1

@@ -7,10 +7,12 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from closedloop.domain.accounts import Role
 from closedloop.domain.clock import as_if, utc_now
 from closedloop.domain.errors import Invalid, NotFound
 from closedloop.models import ApiToken, AuditEvent
 from closedloop.queries.tokens import find_token, list_tokens
+from closedloop.services.accounts import change_user
 from closedloop.services.tokens import add_token, note_token_use, revoke_token
 from tests.factories.accounts import make_user
 
@@ -68,6 +70,28 @@ def test_a_token_is_named_after_what_uses_it(session, actor, name):
     with pytest.raises(Invalid) as refusal:
         add(session, actor, name=name)
     assert list(refusal.value.fields) == ["name"]
+
+
+@pytest.mark.parametrize("days", ["1" * 5_000, "0" * 5_000])
+def test_a_number_of_days_that_fills_a_page_is_refused(session, actor, days):
+    with pytest.raises(Invalid, match="from 1 to 366"):
+        add(session, actor, days=days)
+
+
+def test_a_token_stays_ended_when_its_user_is_let_in_again(session, actor):
+    user = make_user(session, role=Role.EXECUTIVE)
+    token = add(session, actor, user)
+    for is_active in (False, True):
+        change_user(
+            session,
+            user_id=user.id,
+            role=user.role,
+            department_id=None,
+            is_active=is_active,
+            by=actor,
+        )
+
+    assert find_token(session, token) is None
 
 
 def test_revoking_is_for_ones_own_tokens_and_works_once(session, actor):
