@@ -35,6 +35,7 @@ def own_path(target: str) -> str:
     """Return where to go after signing in: a path of this site, home otherwise."""
     parts = urlsplit(target.replace("\\", "/"))
     is_own = target.startswith("/") and not target.startswith("//") and not parts.netloc
+    is_own &= target.isprintable()  # no header carries a line break
     return target if is_own and not parts.scheme else url_for("home.index")
 
 

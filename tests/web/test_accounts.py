@@ -291,3 +291,13 @@ def test_nobody_revokes_a_token_of_somebody_else(manager, session, actor):
 )
 def test_browsers_are_named_in_words(agent, words):
     assert browser_words(agent) == words
+
+
+@pytest.mark.parametrize("target", ["/\n//evil.example", "/themes/\r\nX-Header: 1", "/\x7f"])
+def test_a_way_back_with_a_line_break_leads_home(page, session, target):
+    user = make_user(session)
+    session.commit()
+
+    assert sign_in(page, user.email, next=target).headers["Location"] == "/"
+    signed_in = page.raw("/sign-in", query_string={"next": target})
+    assert (signed_in.status_code, signed_in.headers["Location"]) == (303, "/")
