@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 RESTART_SECONDS = 5.0
 """Between the end of the process that runs jobs and its new start."""
 
+STOP_SECONDS = 10.0
+"""That a job has to come to its end when the site stops."""
+
 _CHILD = (
     "import sys; from pathlib import Path; from closedloop.cli.serve import run_worker; "
     "run_worker(Path(sys.argv[1]), with_clock=True, parent=int(sys.argv[2]))"
@@ -39,9 +42,16 @@ def start_logging(level: str) -> None:
 
 
 def _stop_on_signals() -> threading.Event:
+    """Return what the first signal sets; a second Ctrl+C ends the process there and then."""
     stop = threading.Event()
+
+    def ask(number: int, _frame: object) -> None:
+        stop.set()
+        if number == signal.SIGINT:  # a service manager may well send SIGTERM twice
+            signal.signal(number, signal.SIG_DFL)
+
     for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stop.set())
+        signal.signal(name, ask)
     return stop
 
 
@@ -68,8 +78,14 @@ def _stop_with(parent: int, stop: threading.Event) -> None:
 class KeptProcess:
     """A child process that is started again when it ends by itself, as when memory ran out."""
 
-    def __init__(self, command: list[str], *, pause: float = RESTART_SECONDS) -> None:
-        self.command, self.pause = command, pause
+    def __init__(
+        self,
+        command: list[str],
+        *,
+        pause: float = RESTART_SECONDS,
+        patience: float = STOP_SECONDS,
+    ) -> None:
+        self.command, self.pause, self.patience = command, pause, patience
         self.stopping = threading.Event()
         self.process = self._begin()
 
@@ -89,10 +105,18 @@ class KeptProcess:
             self.process = self._begin()
 
     def stop(self) -> None:
-        """End it for good."""
+        """End it for good; a job that does not end in time is taken up again at the next start."""
         self.stopping.set()
         self.process.terminate()
-        self.process.wait(10)
+        try:
+            self.process.wait(self.patience)
+        except subprocess.TimeoutExpired:
+            logger.warning(
+                "a job still runs and is broken off; it is taken up again a minute after the next "
+                "start"
+            )
+            self.process.kill()
+            self.process.wait()
 
 
 class WebServer(BaseApplication):  # type: ignore[misc]

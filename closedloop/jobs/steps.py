@@ -61,7 +61,7 @@ class Steps:
         except Cancelled:
             raise
         except Refusal as refusal:
-            logger.warning("not done: %s", name, exc_info=True)
+            logger.warning("not done: %s: %s", name, refusal.sentence)
             self.failed[name] = refusal.sentence
         except Exception as error:
             logger.exception("not done: %s", name)

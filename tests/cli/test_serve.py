@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -41,3 +42,29 @@ def test_the_process_that_runs_jobs_ends_with_the_pages():
 
     time.sleep(0.2)
     assert kept.process.poll() is not None
+
+
+def test_a_job_that_does_not_end_does_not_hold_the_pages_up():
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); "
+    kept = KeptProcess([sys.executable, "-c", deaf + "time.sleep(60)"], patience=0.1)
+    kept.start()
+    time.sleep(0.5)
+
+    kept.stop()
+
+    assert kept.process.poll() is not None
+
+
+def test_a_second_ctrl_c_ends_a_worker_that_is_in_the_middle_of_a_job():
+    script = (
+        "import time; from closedloop.cli.serve import _stop_on_signals; "
+        "stop = _stop_on_signals(); print('ready', flush=True); "
+        "stop.wait(); print('asked', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as worker:
+        assert worker.stdout.readline() == b"ready\n"
+        worker.send_signal(signal.SIGINT)
+        assert worker.stdout.readline() == b"asked\n"
+        worker.send_signal(signal.SIGINT)
+
+        assert worker.wait(10) == -signal.SIGINT
