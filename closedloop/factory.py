@@ -8,12 +8,14 @@ from datetime import timedelta
 from pathlib import Path
 
 from apiflask import APIFlask
+from sqlalchemy.exc import DatabaseError
 
 from closedloop import api, web
-from closedloop.config import Settings
+from closedloop.config import Settings, SettingsError
 from closedloop.domain.accounts import SESSION_DAYS
 from closedloop.domain.clock import set_today
 from closedloop.extensions import Database
+from closedloop.services.migrations import database_revisions
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 
@@ -67,13 +69,34 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     return app
 
 
+def _refuse_other_tables(database: Database) -> None:
+    try:
+        current, newest = database_revisions(database.engine)
+    except DatabaseError:
+        return  # it is away: pages say so until it is back
+    finally:
+        database.engine.dispose()  # a server that forks now must not share a connection
+    if current != newest:
+        raise SettingsError(
+            f"The database stands at {current or 'nothing'}, this version needs {newest}. Run "
+            "`closedloop init`, or install the version that made it if that is newer."
+        )
+
+
 def create_served_app() -> APIFlask:
     """Return the application for a process that serves nothing else until it ends.
 
     What is there by now stays, so the collector need not walk through it during requests: a walk
     takes longer than most pages.
+
+    Raises
+    ------
+    SettingsError
+        If the settings are malformed, or the tables are those of another version: each page would
+        fail by itself.
     """
     app = create_app()
+    _refuse_other_tables(app.extensions["closedloop_database"])
     gc.collect()
     gc.freeze()
     return app
