@@ -38,7 +38,8 @@ def start_logging(level: str) -> None:
     logging.basicConfig(
         level=level, format="%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"
     )
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)  # a line per tick says nothing
+    for name in ("apscheduler", "alembic"):  # a line per tick or start says nothing
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _stop_on_signals() -> threading.Event:
