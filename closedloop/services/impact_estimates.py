@@ -104,11 +104,10 @@ class Estimates:
 def as_beside(estimate: ImpactEstimate) -> Beside:
     """Return what is asked of a sibling's estimate, or of the whole family's."""
     passed = estimate.peak_passed
-    return Beside(
-        Verdict(estimate.verdict.value),
-        avoided_range(estimate),
-        passed and Range(passed.avoided_low, passed.avoided, passed.avoided_high),
-    )
+    without_peak = None
+    if passed is not None:
+        without_peak = Range(passed.avoided_low, passed.avoided, passed.avoided_high)
+    return Beside(Verdict(estimate.verdict.value), avoided_range(estimate), without_peak)
 
 
 def avoided_range(estimate: ImpactEstimate) -> Range:
