@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
+from itertools import islice
 from typing import Any
 
 MARK = "\ufeff"
@@ -15,6 +16,7 @@ MARK = "\ufeff"
 LINE_COLUMN = "closedloop_line"
 """Column by which a file of refused rows is known when it is read again."""
 
+_ROWS_AT_ONCE = 100
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MAY_RUN = re.compile(r"'*[=+\-@\t\r]")
 _QUOTED = re.compile(r"'+[=+\-@\t\r]")
@@ -26,6 +28,8 @@ def safe_cell(value: Any) -> str:
 
     Numbers that we made stay numbers; text is never one.
     """
+    if type(value) is str:  # nearly every cell
+        return f"'{value}" if value.startswith(_STARTS_A_FORMULA) else value
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -39,10 +43,15 @@ def safe_cell(value: Any) -> str:
 
 
 def csv_lines(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """Yield a table line by line, every cell safe."""
-    yield MARK + _line(map(safe_cell, headings))
-    for row in rows:
-        yield _line(map(safe_cell, row))
+    """Yield a table, every cell safe: the headings, then some lines at a time.
+
+    A server sends each piece by itself, so that a piece for every line would cost more than its
+    cells do.
+    """
+    yield MARK + _lines([map(safe_cell, headings)])
+    rest = iter(rows)
+    while some := list(islice(rest, _ROWS_AT_ONCE)):
+        yield _lines(map(safe_cell, row) for row in some)
 
 
 def lines_to_read_again(rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -52,7 +61,7 @@ def lines_to_read_again(rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """
     yield MARK
     for row in rows:
-        yield _line(map(_quoted, row))
+        yield _lines([map(_quoted, row)])
 
 
 def _quoted(cell: str) -> str:
@@ -65,7 +74,7 @@ def as_written(cell: str) -> str:
     return cell[1:] if _QUOTED.match(cell) else cell
 
 
-def _line(cells: Iterable[str]) -> str:
+def _lines(rows: Iterable[Iterable[str]]) -> str:
     out = io.StringIO()
-    csv.writer(out).writerow(cells)
+    csv.writer(out).writerows(rows)
     return out.getvalue()

@@ -186,9 +186,9 @@ def _list(session: Session, where: list[sa.ColumnElement[bool]], limit: int) -> 
             ContactLink.chain_position,
             first.started_at.label("opened_at"),
             Contact.handle_seconds,
+            sa.func.substr(ContactText.issue_text, 1, FIRST_WORDS).label("first_words"),
             Contact.team,
             Contact.language,
-            sa.func.substr(ContactText.issue_text, 1, FIRST_WORDS).label("first_words"),
         )
         .outerjoin(Customer, Customer.id == Contact.customer_id)
         .outerjoin(Theme, Theme.id == Contact.theme_id)
@@ -269,25 +269,11 @@ def _below(after: Cursor) -> sa.ColumnElement[bool]:
 
 
 def _contact_row(row: Any) -> ContactRow:
-    opened = row.opened_at or row.started_at
-    return ContactRow(
-        id=row.id,
-        source_contact_id=row.source_contact_id,
-        started_at=row.started_at,
-        channel=row.channel,
-        queue=row.queue,
-        disposition=row.disposition,
-        customer_hash=row.key_hash,
-        theme_id=row.theme_id,
-        theme_key=row.key,
-        theme_name=row.name,
-        chain_position=row.chain_position,
-        chain_seconds=int((row.started_at - opened).total_seconds()),
-        handle_seconds=row.handle_seconds,
-        first_words=row.first_words,
-        team=row.team,
-        language=row.language,
-    )
+    """Return a row of `_list`, whose columns stand in the order of the attributes."""
+    *before, opened, handle_seconds, first_words, team, language = row
+    started = row.started_at
+    seconds = int((started - (opened or started)).total_seconds())
+    return ContactRow(*before, seconds, handle_seconds, first_words, team, language)
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,8 @@ def n(value: Number | None, digits: int = 0) -> str:
     """
     if value is None or not _known(value):
         return UNKNOWN
-    rounded = _rounded(value, digits)
+    # a whole number is what it is, and there are thousands of them on a page
+    rounded = value if type(value) is int and not digits else _rounded(value, digits)
     sign = MINUS if rounded < 0 else ""
     return f"{sign}{abs(rounded):,}"
 

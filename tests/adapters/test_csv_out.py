@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from closedloop.adapters.csv_out import as_written, lines_to_read_again
+from closedloop.adapters.csv_out import as_written, csv_lines, lines_to_read_again, safe_cell
 
 RUNS = ["+1+cmd|'/C calc'!A0", "-2+3+cmd|calc", "=1", "@SUM(1)", "\tx", "\rx", "+", "'=1", "''@x"]
 STAYS = ["+44 (0)7911 123-456", "-12.5", "+1,200.50", "-00:12:30", "plain", "it's", "'tis", "", "'"]
@@ -30,3 +30,19 @@ def test_numbers_telephone_numbers_and_plain_text_stay_as_they_are():
 @pytest.mark.parametrize("cell", [*RUNS, *STAYS])
 def test_a_cell_comes_back_as_it_was(cell):
     assert as_written(read_again([cell, ""])[0]) == cell
+
+
+def test_a_table_goes_out_in_few_pieces_headings_first_and_reads_as_one():
+    rows = [[i, f"name {i}", "=1", None, True] for i in range(250)]
+    pieces = list(csv_lines(("Number", "Name", "Sum", "Nothing", "Yes"), iter(rows)))
+    assert pieces[0] == "\ufeffNumber,Name,Sum,Nothing,Yes\r\n"
+    assert len(pieces) == 4
+    found = list(csv.reader(io.StringIO("".join(pieces), newline="")))[1:]
+    assert found == [[str(i), f"name {i}", "'=1", "", "yes"] for i in range(250)]
+
+
+def test_a_text_of_a_kind_of_its_own_is_made_safe_as_any_other():
+    class Kind(str):
+        __slots__ = ()
+
+    assert [safe_cell(Kind(cell)) for cell in ("=1", "phone")] == ["'=1", "phone"]
