@@ -85,8 +85,11 @@ def columns_of(group: str, window: str) -> tuple[str, ...]:
 
 def size_of(group: str, counts: Counts, window: str) -> float:
     """Return how many contacts a group has, from counts under the names of their columns."""
-    first, *less = (counts.get(column, 0) for column in columns_of(group, window))
-    return first - sum(less)
+    first, *less = columns_of(group, window)
+    size = counts.get(first, 0)
+    for column in less:
+        size -= counts.get(column, 0)
+    return size
 
 
 def own_length(group: str, window: str) -> int:
@@ -112,24 +115,29 @@ def people_at_least(
     enough : int
         Where the search ends: what is returned is never more than needed.
     """
-    best = 0
     own = own_length(group, window)
     plans = [("", own, 1)] if own else []
-    for key, length, each in [*plans, *STRETCHES]:
-        column, stretch, sure = f"opening_any_{key}", -1, 0.0
-        for day in days:
-            counts = daily.get(day)
-            size = size_of(group, counts, window) if counts else 0.0
-            if not counts or size <= 0:
-                continue
-            here = (day - days[0]).days // length
-            sure = sure if here == stretch else 0.0
-            stretch = here
-            slack = counts["identified"] - counts[column] if key else 0.0
-            sure += max(size - slack, 0.0)
-            best = max(best, int(-(-sure // each)), 1)
-            if best >= enough:
-                return best
+    plans += [(f"opening_any_{key}", length, each) for key, length, each in STRETCHES]
+    best, stretches, sure = 0, [-1] * len(plans), [0.0] * len(plans)
+    for day in days:
+        counts = daily.get(day)
+        size = size_of(group, counts, window) if counts else 0.0
+        if not counts or size <= 0:
+            continue
+        place = (day - days[0]).days
+        for i, (column, length, each) in enumerate(plans):
+            here = place // length
+            if here != stretches[i]:
+                stretches[i], sure[i] = here, 0.0
+            slack = counts["identified"] - counts[column] if column else 0.0
+            if size > slack:
+                sure[i] += size - slack
+            found = int(-(-sure[i] // each))
+            if found > best:
+                best = found
+        best = max(best, 1)
+        if best >= enough:
+            return best
     return best
 
 

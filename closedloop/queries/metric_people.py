@@ -146,7 +146,7 @@ class DaySums:
     groups: Set[tuple[str, str]] = frozenset()
     _read: list[tuple[date, int, int]] | None = field(default=None, repr=False)
     _of: dict[tuple[str, str], list[tuple[date, int]]] = field(default_factory=dict, repr=False)
-    _known: dict[tuple[str, str, tuple[date, ...]], int | None] = field(
+    _known: dict[tuple[str, str, date | None, date | None], int | None] = field(
         default_factory=dict, repr=False
     )
     _is_all: bool = True
@@ -195,8 +195,12 @@ class DaySums:
         return replace(found, people=people, spread=spread)
 
     def people(self, group: str, window: Window, days: Sequence[date]) -> int | None:
-        """Return distinct people of a group on some days, k at most; None when it is not told."""
-        key = (group, window.key, tuple(days))
+        """Return distinct people of a group on days without gaps; None when it is not told.
+
+        Where the sums decide, as many as are surely enough.
+        """
+        ends = (days[0], days[-1]) if days else (None, None)
+        key = (group, window.key, *ends)
         if key not in self._known:  # many metrics of a page are of the same contacts
             self._known[key] = self._count_people(group, window, days)
         return self._known[key]

@@ -229,7 +229,7 @@ def get_window_figures(
     found = []
     for window in WINDOWS:
         until = _last_counted(wanted, last_mature_day(cut, window, zone))
-        days = days_between(wanted.first_day, until) if until else []
+        days = days_between(wanted.first_day, until) if until else ()
         counts = add_up(sums.daily, _columns(window), days)
         shown = show_rows([_behind_days(sums, window, days)], k)[0]
         found.append(_figures(window, until, counts, shown))
