@@ -110,8 +110,8 @@ def find_figures(
         )
     kind = next(iter(asked), "all")
     conditions = [DailySlice.kind == kind]
-    if kind in values:
-        conditions.append(DailySlice.value == values[kind])
+    if kind in values or kind == "all":  # whose value is empty: an index begins with both
+        conditions.append(DailySlice.value == values.get(kind, ""))
     return Figures(DailySlice, conditions, DailySlice.value if by else None, kind)
 
 

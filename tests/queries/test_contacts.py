@@ -28,6 +28,7 @@ from closedloop.services.repeats import chain_contacts, mark_due
 from closedloop.services.rollups import roll_up_days
 from tests.factories.contacts import make_batch, make_contact, make_customer, make_history
 from tests.factories.themes import make_theme
+from tests.statements import count_statements
 
 AT = datetime(2026, 3, 2, 10, tzinfo=UTC)
 
@@ -328,6 +329,21 @@ def test_a_theme_is_counted_from_the_roll_ups_too(session, large_history):
     asked = ContactFilter(theme_id=large_history.id, channel="phone")
 
     assert count_contacts(session, asked) == len(_page_through(session, asked)) > 0
+
+
+def test_contacts_of_a_team_language_and_channel_are_counted_from_an_index_alone(
+    session, database, large_history
+):
+    asked = ContactFilter(team="Blue", language="lt", channel="chat")
+
+    with count_statements(database.engine) as seen:
+        assert count_contacts(session, asked) == 0
+
+    if database.engine.dialect.name == "sqlite":
+        plan = session.connection().exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {seen[-1]}", ("chat", "Blue", "lt", 0, 10_001, 0)
+        )
+        assert "COVERING INDEX ix_daily_rollups_team_day" in str(plan.all())
 
 
 def test_the_roll_ups_are_not_asked_while_a_day_is_due(session, large_history):

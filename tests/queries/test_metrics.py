@@ -17,6 +17,7 @@ from closedloop.domain.metrics import Scope
 from closedloop.domain.themes import DemandType
 from closedloop.models import ChannelCost, Contact, DriverDay, MetricGoal, MetricList
 from closedloop.queries import metric_counts
+from closedloop.queries.figures import find_figures
 from closedloop.queries.metric_sums import MetricFilter
 from closedloop.queries.metric_terms import Terms, get_terms, list_drivers
 from closedloop.queries.metric_trend import Step, get_metric_page
@@ -529,3 +530,14 @@ def test_scopes_under_two_filters_are_read_together(session, database, centre):
     scopes = {metric.scope for metric in METRICS}
     together = {Scope.PLAIN, Scope.JUDGED, Scope.PRICED, Scope.DRIVEN}
     assert len(seen) == len(scopes - together) + 1 + 1  # one for these, and the volumes
+
+
+def test_days_of_everything_are_looked_up_without_a_look_at_other_slices(session, centre):
+    days = find_figures({})
+    wanted = sa.select(days.table.day).where(*days.between(FIRST, CUT))
+
+    assert len(session.execute(wanted).all()) == (CUT - FIRST).days + 1
+    if session.get_bind().dialect.name == "sqlite":
+        sql = str(wanted.compile(session.get_bind(), compile_kwargs={"literal_binds": True}))
+        plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}").all()
+        assert "(kind=? AND value=? AND day>? AND day<?)" in str(plan)
