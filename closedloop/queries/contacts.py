@@ -72,6 +72,9 @@ SEARCHED_AMONG = 100_000
 
 COUNTED_CONTACTS = 10_000
 FIRST_WORDS = 160
+_CLOSE_DAYS = 2
+"""Of so few days a list is read in order of start; of more, each day is looked up."""
+
 _OPTION_DAYS = 400
 _MOST_OPTIONS = 60
 _LAST_DAY = date.max - timedelta(days=3)
@@ -138,7 +141,7 @@ def list_contacts(
     """
     if wanted.words.strip():
         return _list_hits(session, _hits(session, wanted), after, limit)
-    where = [*all_conditions(wanted), *_on_days_that_have_some(session, wanted, after, limit)]
+    where = _on_days_that_have_some(session, wanted, after, limit)
     return _list(session, where if after is None else [*where, _below(after)], limit)
 
 
@@ -208,7 +211,7 @@ def list_contact_ids(session: Session, wanted: ContactFilter, *, limit: int) -> 
         return [hit.id for hit in _hits(session, wanted)[:limit]]
     rows = (
         sa.select(Contact.id)
-        .where(*all_conditions(wanted), *_on_days_that_have_some(session, wanted, None, limit))
+        .where(*_on_days_that_have_some(session, wanted, None, limit))
         .order_by(Contact.started_at.desc(), Contact.id.desc())
         .limit(limit)
     )
@@ -229,20 +232,24 @@ def count_contacts(session: Session, wanted: ContactFilter) -> int:
 def _on_days_that_have_some(
     session: Session, wanted: ContactFilter, after: Cursor | None, limit: int
 ) -> list[sa.ColumnElement[bool]]:
-    """Keep a list of what is rare from going through years of contacts to fill a page.
+    """Return the conditions of a list, which keep it from going through years for what is rare.
 
     The days are enough for `limit` contacts below the cursor, or all there are. Those around
     the cursor are always among them: a day of the reporting zone may be another one in UTC.
     """
     rolled = as_rolled(wanted)
+    fits = all_conditions(wanted)
     if rolled is None or rolled.is_all or not may_ask_rollups(session):
-        return []
+        return fits
     near: list[date] = []
     if after is not None:
         near = [after.started_at.date() + timedelta(days=i) for i in (-1, 0, 1)]
     before = near[0] if near else None
     days = days_of_newest(session, rolled, rows=limit, before=before)
-    return [Contact.local_day.in_([*days, *near]), *_around([*days, *near])]
+    fits.append(Contact.local_day.in_([*days, *near]))
+    if len(days) > _CLOSE_DAYS:  # too many others lie between them
+        return [Contact.id.in_(sa.select(Contact.id).where(*fits))]
+    return [*fits, *_around([*days, *near])]
 
 
 def _around(days: list[date]) -> list[sa.ColumnElement[bool]]:

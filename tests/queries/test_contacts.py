@@ -346,6 +346,22 @@ def test_contacts_of_a_team_language_and_channel_are_counted_from_an_index_alone
         assert "COVERING INDEX ix_daily_rollups_team_day" in str(plan.all())
 
 
+def test_a_list_of_what_is_rare_reads_its_days_and_nothing_between(
+    session, database, large_history
+):
+    with count_statements(database.engine) as seen:
+        assert len(ids(session, channel="", queue="loans")) > 2
+
+    if database.engine.dialect.name == "sqlite":
+        marks = seen[-1].count("?")
+        plan = session.connection().exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {seen[-1]}", ("x",) * (marks - 2) + (51, 0)
+        )
+        steps = str(plan.all())
+        assert "LIST SUBQUERY" in steps
+        assert "(local_day=? AND channel=?)" in steps
+
+
 def test_the_roll_ups_are_not_asked_while_a_day_is_due(session, large_history):
     batch, customer = make_batch(session), make_customer(session)
     make_contact(session, batch=batch, customer=customer, channel="fax", started_at=AT)
