@@ -242,28 +242,32 @@ class DaySums:
         return self._read
 
     def _read_contacts(self) -> list[tuple[date, int, int]]:
-        # one number instead of a column each: there are dozens of groups and thousands of rows
-        bits = [
-            sa.case(
-                (
-                    group_of_contacts(name, window_for(key), self.terms),
-                    sa.literal_column(f"{1 << i}"),
-                ),
-                else_=sa.literal_column("0"),
-            )
-            for i, (name, key) in enumerate(sorted(self.groups))
-        ]
-        of: Any = functools.reduce(operator.add, bits, sa.literal_column("0", sa.BigInteger()))
         where = contact_conditions(self.scope, self.wanted, self.terms, *self.reach)
         if not self._is_all:
             first = max(self.wanted.first_day, self.reach[0])
             where.append(_is_among_first(first, self.reach[1]))
         rows = self.session.execute(
-            sa.select(Contact.local_day, _PERSON, of)
+            sa.select(Contact.local_day, _PERSON, _bits(tuple(sorted(self.groups)), self.terms))
             .outerjoin(ContactLink, ContactLink.contact_id == Contact.id)
             .where(*where)
         )
         return [tuple(row) for row in rows]
+
+
+@functools.lru_cache(maxsize=64)  # the same few for every page, and dear to put together
+def _bits(groups: Sequence[tuple[str, str]], terms: Terms) -> Any:
+    """Return the groups a contact is of, one bit each in their order.
+
+    One number instead of a column each: there are dozens of groups and thousands of rows.
+    """
+    bits = [
+        sa.case(
+            (group_of_contacts(name, window_for(key), terms), sa.literal_column(f"{1 << i}")),
+            else_=sa.literal_column("0"),
+        )
+        for i, (name, key) in enumerate(groups)
+    ]
+    return functools.reduce(operator.add, bits, sa.literal_column("0", sa.BigInteger()))
 
 
 def _is_among_first(first_day: date, last_day: date) -> sa.ColumnElement[bool]:
