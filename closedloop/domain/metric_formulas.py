@@ -67,6 +67,11 @@ class Value:
     people: tuple[int | None, ...] | None = None
     spread: tuple[float, ...] = ()
 
+    def with_people(self, people: tuple[int | None, ...], spread: tuple[float, ...]) -> Value:
+        """Return the same with the people behind its counts; `replace` takes far longer."""
+        head = (self.value, self.numerator, self.denominator, self.n, self.why, self.small)
+        return Value(*head, self.coverage, people, spread)
+
     def people_in(self, place: int) -> int | None:
         """Return the people in `n` (place 0) or in the i-th of `small` (place i + 1)."""
         if self.people is not None:

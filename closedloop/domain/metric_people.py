@@ -115,9 +115,7 @@ def people_at_least(
     enough : int
         Where the search ends: what is returned is never more than needed.
     """
-    own = own_length(group, window)
-    plans = [("", own, 1)] if own else []
-    plans += [(f"opening_any_{key}", length, each) for key, length, each in STRETCHES]
+    plans = _plans(group, window)
     best, stretches, sure = 0, [-1] * len(plans), [0.0] * len(plans)
     for day in days:
         counts = daily.get(day)
@@ -139,6 +137,17 @@ def people_at_least(
         if best >= enough:
             return best
     return best
+
+
+@cache
+def _plans(group: str, window: str) -> list[tuple[str, int, int]]:
+    """Return the stretches that bound the people of a group, each with the column of its window.
+
+    The column is empty where nobody has two contacts of the group in the stretch anyway.
+    """
+    own = own_length(group, window)
+    found = [("", own, 1)] if own else []
+    return found + [(f"opening_any_{key}", length, each) for key, length, each in STRETCHES]
 
 
 def spread_over(

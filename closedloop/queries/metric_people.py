@@ -186,13 +186,13 @@ class DaySums:
     ) -> Value:
         """Return a value with the people behind its counts."""
         groups = groups[: len(found.small) + 1]
-        people = tuple(self.people(group, window, days) for group in groups)
-        spread = tuple(
+        people = tuple([self.people(group, window, days) for group in groups])
+        spread = [
             spread_over(group, self.daily, days, window.key, of_days=of_days)
             for group in groups
             if of_days
-        )
-        return replace(found, people=people, spread=spread)
+        ]
+        return found.with_people(people, tuple(spread))
 
     def people(self, group: str, window: Window, days: Sequence[date]) -> int | None:
         """Return distinct people of a group on days without gaps; None when it is not told.
@@ -373,7 +373,7 @@ class GroupPeople:
             found = without_coverage(found, counts.get("identified", 0), known, self.k)
         people = tuple(self._people(key, counts, *group) for group in behind)
         spread = tuple(counts[spread_name(*group)] for group in behind)
-        return replace(found, people=people, spread=spread)
+        return found.with_people(people, spread)
 
     def contacts(self, key: str, counts: Counts, window: str) -> Value:
         """Return all contacts of a part with the people behind them."""
