@@ -293,6 +293,7 @@ FILTERS = (
     {"channel": "fax"},
     {"channel": "phone", "first_day": date(2026, 2, 20), "last_day": date(2026, 2, 27)},
     {"identified": False, "queue": "loans"},
+    {"identified": False, "channel": "chat"},
     {"identified": True, "queue": "loans", "without_theme": True},
     {"follow": Follow("followed", Basis.ANY, WINDOWS[1]), "channel": "phone"},
     {"follow": Follow("opens", Basis.SAME, WINDOWS[1]), "queue": "loans"},
@@ -360,6 +361,15 @@ def test_a_list_of_what_is_rare_reads_its_days_and_nothing_between(
         steps = str(plan.all())
         assert "LIST SUBQUERY" in steps
         assert "(local_day=? AND channel=?)" in steps
+
+
+def test_contacts_of_nobody_known_are_not_looked_for_among_all_of_theirs(
+    session, database, large_history
+):
+    with count_statements(database.engine) as seen:
+        assert len(ids(session, channel="chat", identified=False)) > 2
+
+    assert "contacts.id IN (SELECT" not in seen[-1]
 
 
 def test_the_roll_ups_are_not_asked_while_a_day_is_due(session, large_history):
