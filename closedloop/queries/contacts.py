@@ -290,7 +290,8 @@ def _contact_row(row: Any) -> ContactRow:
     *before, opened, handle_seconds, first_words, team, language = row
     started = row.started_at
     seconds = int((started - (opened or started)).total_seconds())
-    return ContactRow(*before, seconds, handle_seconds, first_words, team, language)
+    cells: list[Any] = [*before, seconds, handle_seconds, first_words, team, language]
+    return ContactRow(*cells)
 
 
 @dataclass(frozen=True)
