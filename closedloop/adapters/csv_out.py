@@ -28,8 +28,6 @@ def safe_cell(value: Any) -> str:
 
     Numbers that we made stay numbers; text is never one.
     """
-    if type(value) is str:  # nearly every cell
-        return f"'{value}" if value.startswith(_STARTS_A_FORMULA) else value
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -48,10 +46,18 @@ def csv_lines(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterato
     A server sends each piece by itself, so that a piece for every line would cost more than its
     cells do.
     """
-    yield MARK + _lines([map(safe_cell, headings)])
+    yield MARK + _lines([_safe_cells(headings)])
     rest = iter(rows)
     while some := list(islice(rest, _ROWS_AT_ONCE)):
-        yield _lines(map(safe_cell, row) for row in some)
+        yield _lines(map(_safe_cells, some))
+
+
+def _safe_cells(row: Sequence[Any]) -> list[str]:
+    """Return what `safe_cell` does of each; a plain text, as nearly all are, is not handed over."""
+    return [
+        value if type(value) is str and value[:1] not in _STARTS_A_FORMULA else safe_cell(value)
+        for value in row
+    ]
 
 
 def lines_to_read_again(rows: Iterable[Sequence[str]]) -> Iterator[str]:
