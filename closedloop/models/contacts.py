@@ -446,7 +446,7 @@ class DailyRollup(RollupFigures, Model):
             "ix_daily_rollups_day_channel_language_theme",
             *("day", "channel", "language", "theme_id", "contacts"),
         ),
-        sa.Index("ix_daily_rollups_theme_day_channel_language", "theme_id", *_THEN),
+        sa.Index("ix_daily_rollups_theme_day", "theme_id", "day"),
         sa.Index("ix_daily_rollups_queue_day_channel_language", "queue", *_THEN),
         sa.Index("ix_daily_rollups_disposition_day_channel_language", "disposition", *_THEN),
         sa.Index("ix_daily_rollups_team_day_channel_language", "team", *_THEN),

@@ -11,7 +11,6 @@ depends_on = None
 
 _BEFORE = {
     "daily_rollups_day": ["day"],
-    "daily_rollups_theme_day": ["theme_id", "day"],
     "daily_rollups_queue_day": ["queue", "day"],
     "daily_rollups_disposition_day": ["disposition", "day"],
     "daily_rollups_team_day": ["team", "day"],
@@ -22,7 +21,6 @@ _AFTER = {
     "daily_rollups_day_channel_language_theme": [
         *("day", "channel", "language", "theme_id", "contacts")
     ],
-    "daily_rollups_theme_day_channel_language": ["theme_id", *_THEN],
     "daily_rollups_queue_day_channel_language": ["queue", *_THEN],
     "daily_rollups_disposition_day_channel_language": ["disposition", *_THEN],
     "daily_rollups_team_day_channel_language": ["team", *_THEN],
