@@ -43,6 +43,7 @@ _OK, _WARN, _OFF = CheckState.OK, CheckState.WARN, CheckState.OFF
 
 def list_checks(estimates: Estimates, around: Surroundings) -> list[Check]:
     """Return every check with its sentence, those that could not be made included."""
+    missing = [(day - around.first_day).days for day in around.empty.before]
     return [
         _controls(estimates),
         *_many_looks(estimates),
@@ -55,13 +56,12 @@ def list_checks(estimates: Estimates, around: Surroundings) -> list[Check]:
         check_other_fixes(around),
         _own_history(estimates),
         check_regression(
-            around.before, gap_days=estimates.own.gap_days, avoided=estimates.own.avoided
-        ),
-        check_trend(
             around.before,
+            gap_days=estimates.own.gap_days,
             avoided=estimates.own.avoided,
-            missing=[(day - around.first_day).days for day in around.empty.before],
+            missing=missing,
         ),
+        check_trend(around.before, avoided=estimates.own.avoided, missing=missing),
         *_lately(estimates),
         _smallest_drop(estimates, around),
         *_stages(estimates, around),

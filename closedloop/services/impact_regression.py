@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
@@ -16,6 +16,8 @@ LEAST_DAYS = 74
 _FORTNIGHT = 14
 _MOST_FORTNIGHTS = 8  # further back the season changes more than chance does
 _UNUSUAL = 2.0  # standard deviations
+_LEAST_EARLIER = 4  # fortnights to compare with, as `LEAST_DAYS` hold
+_LEAST_KNOWN = 7  # days of a fortnight; one of which fewer are known is not compared
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,9 @@ class _LastFortnight:
     weeks: int
 
 
-def check_regression(before: Sequence[int], *, gap_days: int, avoided: float) -> Check:
+def check_regression(
+    before: Sequence[int], *, gap_days: int, avoided: float, missing: Collection[int] = ()
+) -> Check:
     """Say whether a fall, or a rise, may be no more than a return to what is usual.
 
     Parameters
@@ -42,14 +46,26 @@ def check_regression(before: Sequence[int], *, gap_days: int, avoided: float) ->
         Days right before the change that the method took for a peak; 0 for none.
     avoided : float
         Contacts avoided; negative when more came than expected.
+    missing : collection of int, optional
+        Days whose import is missing, by their place in `before`: they are taken to be as their
+        weekday is elsewhere.
     """
-    if len(before) < LEAST_DAYS:
+    known = len(before) - len(set(missing))
+    if known < LEAST_DAYS:
         sentence = (
-            f"Only {len(before)} days lie before the change; {LEAST_DAYS} are needed to tell "
-            "whether the last of them were unusual."
+            f"Only {known} {'counted days' if missing else 'days'} lie before the change; "
+            f"{LEAST_DAYS} are needed to tell whether the last of them were unusual."
         )
         return Check(NAME, CheckState.OFF, sentence)
-    last = _compare(before)
+    newest, *others = _fortnights(before, frozenset(missing))
+    earlier = [one for one in others if one is not None]
+    if newest is None or len(earlier) < _LEAST_EARLIER:
+        sentence = (
+            f"Of too many of the {_FORTNIGHT} days before the change, or of the weeks before them, "
+            "the import is missing: nobody can tell whether the last days were unusual."
+        )
+        return Check(NAME, CheckState.OFF, sentence)
+    last = _compare(newest, earlier)
     if last is None:
         sentence = "No contact came in the weeks before the change."
         return Check(NAME, CheckState.OFF, sentence)
@@ -76,13 +92,23 @@ def _judge(last: _LastFortnight, gap_days: int, avoided: float) -> tuple[CheckSt
     return CheckState.OK, f"{said} That is no more than those weeks vary, so it was no peak."
 
 
-def _compare(before: Sequence[int]) -> _LastFortnight | None:
-    """Hold the last fortnight against those before it; None when nothing came in those."""
+def _fortnights(before: Sequence[int], missing: frozenset[int]) -> list[float | None]:
+    """Return the contacts of each fortnight, the newest first; None of one too little known."""
     end = len(before)
-    starts = range(
-        end - _FORTNIGHT, max(-1, end - _FORTNIGHT * (_MOST_FORTNIGHTS + 2)), -_FORTNIGHT
-    )
-    last, *earlier = [sum(before[start : start + _FORTNIGHT]) for start in starts if start >= 0]
+    first = max(0, end - _FORTNIGHT * (_MOST_FORTNIGHTS + 1))
+    seen = [day for day in range(first, end) if day not in missing]
+    usual = [fmean([before[day] for day in seen if day % 7 == at] or [0]) for at in range(7)]
+    found: list[float | None] = []
+    for start in range(end - _FORTNIGHT, first - 1, -_FORTNIGHT):
+        days = range(start, start + _FORTNIGHT)
+        known = sum(day not in missing for day in days)
+        total = float(sum(usual[day % 7] if day in missing else before[day] for day in days))
+        found.append(total if known >= _LEAST_KNOWN else None)
+    return found
+
+
+def _compare(last: float, earlier: Sequence[float]) -> _LastFortnight | None:
+    """Hold the last fortnight against those before it; None when nothing came in those."""
     mean = fmean(earlier)
     if mean <= 0:
         return None

@@ -74,3 +74,33 @@ def test_one_contact_among_none_does_not_divide_by_zero():
     before = [0] * 60 + [1] + [0] * 20
 
     assert check_regression(before, gap_days=0, avoided=1.0).state is CheckState.OK
+
+
+def test_days_whose_import_is_missing_are_no_lull_before_the_change():
+    end = len(QUIET)
+    missing = range(end - 5, end)
+    counts = [*QUIET[:-5], 0, 0, 0, 0, 0]
+    assert check_regression(counts, gap_days=0, avoided=-120.0).state is CheckState.WARN
+    told = check_regression(counts, gap_days=0, avoided=-120.0, missing=missing)
+    assert told.state is CheckState.OK
+    assert "2% fewer contacts" in told.sentence
+
+
+def test_nor_is_an_earlier_gap_what_makes_the_last_fortnight_a_peak_or_hides_one():
+    gap = range(len(QUIET) - 42, len(QUIET) - 14)
+    calm = [0 if day in gap else count for day, count in enumerate(QUIET)]
+    told = check_regression(calm, gap_days=0, avoided=120.0, missing=gap)
+    assert (told.state, "the 12 weeks before" in told.sentence) == (CheckState.OK, True)
+    peak = [0 if day in gap else count for day, count in enumerate(busy(0.6))]
+    assert check_regression(peak, gap_days=0, avoided=120.0).state is CheckState.OK, "hidden"
+    assert check_regression(peak, gap_days=0, avoided=120.0, missing=gap).state is CheckState.WARN
+
+
+def test_where_too_little_is_known_nobody_can_tell():
+    end = len(QUIET)
+    found = check_regression(QUIET, gap_days=0, avoided=120.0, missing=range(end - 8, end))
+    assert found.state is CheckState.OFF
+    assert "import is missing" in found.sentence
+    found = check_regression(QUIET[-80:], gap_days=0, avoided=120.0, missing=range(10, 20))
+    assert found.state is CheckState.OFF
+    assert "Only 70 counted days" in found.sentence
