@@ -223,6 +223,12 @@ def find_shipped(session: Session, key: str) -> ShippedAction:
     exists = session.scalar(sa.select(Action.id).where(Action.key == key))
     if exists is None:
         raise NotFound(f"There is no action {key}. Look for it in the list of actions.")
+    taken_back = sa.select(Intervention.id).where(Intervention.action_id == exists).limit(1)
+    if session.scalar(taken_back) is not None:
+        raise NotFound(
+            f"The go-live of {key} was taken back, so there is nothing to measure. The page of the "
+            "action says when and why, and what had been measured."
+        )
     raise NotFound(f"{key} has not been shipped yet, so there is nothing to measure.")
 
 

@@ -46,7 +46,8 @@ def test_taking_back_shows_what_follows_and_is_told_on_the_page_of_the_action(
     assert "It went live a week later." in text
     assert "No verdict had been spoken." in text
     assert session.get(Action, live.action_id).status is ActionStatus.AGREED
-    manager.get(f"/impact/{key}", status=404)
+    gone = manager.get(f"/impact/{key}", status=404)
+    assert f"The go-live of {key} was taken back" in text_of(gone)
     assert key not in text_of(manager.get("/impact/"))
     manager.get(f"/actions/{key}/take-back", status=409)
 
