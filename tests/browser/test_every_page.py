@@ -79,6 +79,7 @@ PAGES: dict[str, list[tuple[str, str]]] = {
         ("actions.edit", "/actions/{open}/edit"),
         ("actions.cost", "/actions/{fell}/cost"),
         ("actions.ship", "/actions/{open}/ship?went_live_on=2026-05-01&rollout_days=7"),
+        ("actions.take_back", "/actions/{fell}/take-back"),
         ("actions.power", "/actions/{open}/power"),
         ("impact.settings", "/impact/settings"),
         ("impact.index", "/impact/"),

@@ -212,7 +212,9 @@ class Site:
                 "due": rows(DueDay),
                 "rejects": rows(ImportReject, "batch_id"),
                 "imports": rows(ImportBatch, *told),
-                "events": list(session.scalars(sa.select(AuditEvent.summary))),
+                "events": list(
+                    session.scalars(sa.select(AuditEvent.summary).order_by(AuditEvent.id))
+                ),
             }
 
     def differences(self, wanted: dict[str, list[str]], *left_out: str) -> list[Any]:
