@@ -198,6 +198,7 @@ def edit(key: str) -> str:
 def update(key: str) -> Page:
     """Change an open action."""
     action = find_action(db.session, key)
+    check_may_work_on(current_user, action)
     try:
         read = read_form(request.form, with_theme=False)
         if read.problems:

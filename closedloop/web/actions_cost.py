@@ -37,6 +37,7 @@ def cost(key: str) -> str:
 def update_cost(key: str) -> str | tuple[str, int] | Response:
     """State what a fix costs, or take it back."""
     action = find_action(db.session, key)
+    check_may_work_on(current_user, action)
     problems: dict[str, str] = {}
     low, high = (read_cost(request.form, name, problems) for name in FIELDS)
     try:
