@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
-from closedloop.domain.errors import ChangedMeanwhile
+from closedloop.domain.errors import ChangedMeanwhile, Invalid
 from closedloop.models import Action, AuditEvent
 from closedloop.queries.audit import list_told
 from closedloop.services.action_scope import state_scope
@@ -59,11 +59,17 @@ def edit_action(
     get_workable_action(session, action_id, by)  # locked: nobody comes in between from here on
     newer = list_told(session, "action", action_id, verbs=EDITS, after_id=seen or 0)
     before = last_edit(session, action_id)
-    action = change_action(session, action_id=action_id, by=by, settings=settings, **terms)
+    since = {name for event in newer for name in event.detail}
+    try:
+        action = change_action(session, action_id=action_id, by=by, settings=settings, **terms)
+    except Invalid as refusal:
+        if seen is not None and refusal.fields and refusal.fields.keys() <= since:
+            raise ChangedMeanwhile(_since_words(newer), since) from refusal  # it stood when opened
+        raise
     if scope is not None:
         state_scope(session, action_id=action_id, by=by, **scope)
     if seen is not None and newer and last_edit(session, action_id) != before:
-        raise ChangedMeanwhile(_since_words(newer), {name for e in newer for name in e.detail})
+        raise ChangedMeanwhile(_since_words(newer), since)
     return action
 
 

@@ -86,6 +86,24 @@ def test_what_stands_now_is_said_in_words_for_lists_days_and_shares(
         assert f"{words} stands here now" in text, words
 
 
+def test_a_day_that_was_overdue_and_has_been_moved_is_no_mistake_of_whoever_saves_second(
+    sign_in_as, manager, session, action
+):
+    action.due_on = date(2026, 5, 1)
+    session.flush()
+    address = f"/actions/{action.key}/edit"
+    other = sign_in_as(Role.CX_MANAGER)
+    theirs, mine = fields_of(other.get(address)), fields_of(manager.get(address))
+    other.post(address, {**theirs, "due_on": "2026-06-01"})
+
+    text = text_of(manager.post(address, {**mine, "title": NOW_THERE}, status=409).text)
+
+    assert "1 Jun 2026 stands here now" in text
+    assert "has passed" not in text
+    wrong = {**fields_of(manager.get(address)), "due_on": "2026-05-02"}
+    assert "has passed" in text_of(manager.post(address, wrong, status=422).text)
+
+
 def test_the_same_answers_sent_twice_are_no_conflict(manager, session, action):
     address = f"/actions/{action.key}/edit"
     form = {**fields_of(manager.get(address)), "title": NOW_THERE}
