@@ -21,8 +21,14 @@ from closedloop.jobs.runner import work_until
 from closedloop.jobs.schedule import Clock
 
 logger = logging.getLogger(__name__)
-RESTART_SECONDS = 5.0
-"""Between the end of the process that runs jobs and its new start."""
+REQUEST_SECONDS = 10
+"""That a request has to come to its end when the site stops."""
+
+RESTART_SECONDS = 15.0
+"""Between the end of the process that runs jobs and its new start: longer than `REQUEST_SECONDS`.
+
+One signal may reach the whole site; until the last request is done nobody knows that it stops.
+"""
 
 STOP_SECONDS = 10.0
 """That a job has to come to its end when the site stops."""
@@ -135,7 +141,7 @@ class WebServer(BaseApplication):  # type: ignore[misc]
             "workers": 1,
             "threads": self.threads,
             "timeout": 120,
-            "graceful_timeout": 10,
+            "graceful_timeout": REQUEST_SECONDS,
             "loglevel": "warning",
             "proc_name": "closedloop",
             "control_socket_disable": True,
