@@ -22,7 +22,7 @@ from closedloop.domain.clock import set_today
 from closedloop.domain.errors import Refusal
 from closedloop.domain.jobs import Progress
 from closedloop.extensions import Database
-from closedloop.services.migrations import database_revisions, is_known_revision
+from closedloop.services.migrations import database_revisions, made_by_newer
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 REPORT_SECONDS = 0.5
@@ -111,12 +111,8 @@ def open_site(instance: Path | None, *, needs_tables: bool = True) -> Site:
     if context := click.get_current_context(silent=True):
         context.call_on_close(site.database.engine.dispose)
     current, newest = _revisions(site.database)
-    if not is_known_revision(current):
-        raise Refusal(
-            f"The database stands at {current}, which this version does not know: a newer one made "
-            f"it. Install that version, or restore the backup made before it; this one knows up to "
-            f"{newest}."
-        )
+    if problem := made_by_newer(current, newest):
+        raise Refusal(problem)
     if needs_tables and current != newest:
         raise Refusal(
             f"The database stands at {current or 'nothing'}, this version needs {newest}. "

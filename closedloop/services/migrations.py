@@ -38,11 +38,18 @@ def check_database(engine: sa.Engine) -> None:
         command.check(_config(connection))
 
 
-def is_known_revision(revision: str | None) -> bool:
-    """Return whether this version has a revision; one that it has not is of a newer version."""
+def made_by_newer(current: str | None, newest: str | None) -> str:
+    """Say that a newer version made the database, with what to do; empty when none did."""
+    if current in (None, newest):
+        return ""
     script = ScriptDirectory.from_config(Config(toml_file=str(ROOT / "pyproject.toml")))
-    known = {one.revision for one in script.walk_revisions()}
-    return revision is None or revision in known
+    if current in {one.revision for one in script.walk_revisions()}:
+        return ""
+    return (
+        f"The database stands at {current}, which this version does not know: a newer one made "
+        f"it. Install that version, or restore the backup made before it; this one knows up to "
+        f"{newest}."
+    )
 
 
 def database_revisions(engine: sa.Engine) -> tuple[str | None, str | None]:
