@@ -192,7 +192,7 @@ def _redaction(site: Any) -> dict[str, str]:
 
 def _private(instance: Path) -> dict[str, str]:
     """Look whether others can read what customers said: database, uploads, waiting files."""
-    if os.name == "posix" and instance.is_dir() and instance.stat().st_mode & 0o007:
+    if os.name == "posix" and instance.is_dir() and instance.stat().st_mode & 0o077:
         return _check("bad", "privacy", f"other users can read {instance}: chmod 700 it")
     return _check("ok", "privacy", "the instance directory is closed to other users")
 
