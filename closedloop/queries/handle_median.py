@@ -82,5 +82,7 @@ def _count_read(session: Session, reading: Reading, wanted: MetricFilter) -> int
     if "theme" in wanted.values:
         return reading.cell.found.n
     days = DailySlice.day.between(reading.first_day, reading.last_day)
-    everything = sa.select(sa.func.sum(DailySlice.contacts)).where(DailySlice.kind == "all", days)
+    everything = sa.select(sa.func.sum(DailySlice.contacts)).where(
+        DailySlice.kind == "all", DailySlice.value == "", days
+    )
     return int(session.scalar(everything) or 0)

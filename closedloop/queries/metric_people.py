@@ -292,7 +292,9 @@ def _are_few(
         return sum(c.get("contacts", 0) for c in daily.values()) <= MOST_READ
     total = session.scalar(
         sa.select(sa.func.sum(DailySlice.contacts)).where(
-            DailySlice.kind == "all", DailySlice.day.between(first_day, last_day)
+            DailySlice.kind == "all",
+            DailySlice.value == "",
+            DailySlice.day.between(first_day, last_day),
         )
     )
     return int(total or 0) <= MOST_READ
