@@ -68,7 +68,7 @@ class Value:
     spread: tuple[float, ...] = ()
 
     def with_people(self, people: tuple[int | None, ...], spread: tuple[float, ...]) -> Value:
-        """Return the same with the people behind its counts; `replace` takes far longer."""
+        """Return the same with the people behind its counts; `replace` takes twice as long."""
         head = (self.value, self.numerator, self.denominator, self.n, self.why, self.small)
         return Value(*head, self.coverage, people, spread)
 

@@ -135,7 +135,8 @@ def money(pence: Number | None, currency: str | None = None) -> str:
 def range_words(low: Number | None, high: Number | None, digits: int = 0) -> str:
     """Write an inclusive range in words: ``310 to 540``, or one number if both are the same.
 
-    Ends that only read alike get a decimal more: rounding must not make a range a point.
+    Ends that only read alike get one decimal more, so that rounding makes no range of contacts a
+    point unless it is narrower than a tenth of one.
     """
     if low is None or high is None or not (_known(low) and _known(high)):
         return "not yet known"
