@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from closedloop.domain.comebacks import ComebackOutcome
 from closedloop.models import Action, Comeback, ImpactMeasurement, Intervention
+from closedloop.queries.go_lives import stands
 from closedloop.queries.impact_measured import Measured, list_measured
 
 
@@ -66,7 +67,7 @@ def list_comeback_cases(session: Session, theme_id: int) -> Sequence[ComebackCas
         sa.select(Comeback, Action.key, Action.title, evidence.label("evidence_id"))
         .join(Intervention, Intervention.id == Comeback.intervention_id)
         .join(Action, Action.id == Intervention.action_id)
-        .where(Comeback.theme_id == theme_id)
+        .where(Comeback.theme_id == theme_id, stands())
         .order_by(Comeback.alarm_on.desc(), Comeback.id.desc())
     ).all()
     found = list_measured(session, [row.evidence_id for row in rows if row.evidence_id])

@@ -24,6 +24,7 @@ from closedloop.models import (
     ThemeStats,
 )
 from closedloop.queries.audit import is_older_than
+from closedloop.queries.go_lives import stands
 from closedloop.queries.repeats import ROLLING_DAYS, RepeatFilter, Trend, get_trend
 from closedloop.queries.site import DataSpan
 
@@ -281,7 +282,8 @@ def list_reopened(
     """
     newest = (
         sa.select(sa.func.max(Comeback.id))
-        .where(Comeback.theme_id == Theme.id)
+        .join(Intervention, Intervention.id == Comeback.intervention_id)
+        .where(Comeback.theme_id == Theme.id, stands())
         .correlate(Theme)
         .scalar_subquery()
     )

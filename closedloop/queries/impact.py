@@ -382,20 +382,22 @@ def list_came_back(session: Session, *, until: date | None = None) -> frozenset[
         Only by alarms to this day, inclusive.
     """
     return frozenset(
-        session.scalars(sa.select(Comeback.intervention_id).where(*_stands(until)).distinct())
+        session.scalars(
+            sa.select(Comeback.intervention_id).where(*is_taken_for_real(until)).distinct()
+        )
     )
 
 
 def _came_back_since(until: date | None) -> sa.ScalarSelect[date]:
     return (
         sa.select(sa.func.max(Comeback.since_on))
-        .where(Comeback.intervention_id == Intervention.id, *_stands(until))
+        .where(Comeback.intervention_id == Intervention.id, *is_taken_for_real(until))
         .correlate(Intervention)
         .scalar_subquery()
     )
 
 
-def _stands(until: date | None) -> list[sa.ColumnElement[bool]]:
+def is_taken_for_real(until: date | None = None) -> list[sa.ColumnElement[bool]]:
     """Return the conditions that a rise is taken for a comeback."""
     real = Comeback.outcome.in_(("", ComebackOutcome.REAL.value))
     return [real] if until is None else [real, Comeback.alarm_on <= until]

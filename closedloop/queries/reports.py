@@ -22,10 +22,12 @@ from closedloop.models import (
     DailySlice,
     Department,
     DueDay,
+    Intervention,
     Theme,
     ThemeStats,
 )
 from closedloop.queries.actions import ActionFilter, ActionRow, list_actions
+from closedloop.queries.go_lives import stands
 from closedloop.queries.impact import ShippedAction, Total, list_shipped
 from closedloop.queries.impact_total import portfolio_of
 from closedloop.queries.repeats import ROLLING_DAYS, Day, RepeatFilter, Trend, get_trend
@@ -243,7 +245,8 @@ def _span(days: Sequence[Day]) -> RateSpan:
 def _list_back_again(session: Session) -> tuple[BackAgain, ...]:
     newest = (
         sa.select(Comeback.id)
-        .where(Comeback.theme_id == Theme.id)
+        .join(Intervention, Intervention.id == Comeback.intervention_id)
+        .where(Comeback.theme_id == Theme.id, stands())
         .order_by(Comeback.alarm_on.desc(), Comeback.id.desc())
         .limit(1)
         .correlate(Theme)

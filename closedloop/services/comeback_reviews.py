@@ -11,7 +11,7 @@ from closedloop.domain.comebacks import ComebackOutcome, check_review
 from closedloop.domain.errors import Conflict, NotFound
 from closedloop.domain.impact_words import spelt
 from closedloop.domain.themes import ThemeStatus
-from closedloop.models import Comeback, Theme
+from closedloop.models import Comeback, Intervention, Theme
 from closedloop.services.askers import require_permission
 from closedloop.services.audit import record_event
 from closedloop.services.theme_moves import move_theme
@@ -61,7 +61,8 @@ def review_comeback(
     comeback.outcome, comeback.review_note = found.value, note
     _record(session, comeback, found, by)
     session.flush()  # the count below must hold this one
-    if found is not ComebackOutcome.REAL:
+    live = session.get_one(Intervention, comeback.intervention_id)
+    if found is not ComebackOutcome.REAL and live.taken_back_at is None:
         _let_hold(session, comeback, found, by)
         session.flush()
     return comeback

@@ -88,6 +88,11 @@ def _check_signable(
             f"You own {action.key}, or owned it when it was shipped. Ask somebody else to read "
             "the measurement and sign it off."
         )
+    if measurement.intervention.taken_back_at is not None:
+        raise InvalidTransition(
+            f"The go-live of {action.key} was taken back, so this verdict counts no longer and "
+            "cannot be signed off."
+        )
     if not measurement.is_look:
         raise InvalidTransition(
             f"The estimate with data to {spelt(measurement.as_of)} is running and no verdict. "

@@ -29,6 +29,7 @@ from closedloop.domain.triage import check_reason
 from closedloop.models import Action, Comeback, ImpactMeasurement, Intervention, Theme
 from closedloop.queries.audit import list_told
 from closedloop.queries.go_lives import stands
+from closedloop.queries.impact import is_taken_for_real
 from closedloop.services.actions import get_workable_action
 from closedloop.services.askers import find_asker
 from closedloop.services.audit import record_event
@@ -201,21 +202,33 @@ def _theme_after(session: Session, theme: Theme, intervention: Intervention) -> 
     """
     if theme.status not in _FOLLOWS:
         return theme.status
-    if theme.status is ThemeStatus.REOPENED:
-        alarm = sa.select(Comeback.id).where(Comeback.intervention_id == intervention.id)
-        if session.scalar(alarm.limit(1)) is None:
-            return theme.status
+    if theme.status is ThemeStatus.REOPENED and _newest_comeback(session, theme) != intervention.id:
+        return theme.status
     other = session.scalar(
         sa.select(Intervention.id)
         .where(Intervention.theme_id == theme.id, Intervention.id != intervention.id, stands())
         .order_by(Intervention.went_live_on.desc(), Intervention.id.desc())
         .limit(1)
     )
-    if other is None:
+    if other is None or _newest_comeback(session, theme, of=other) is not None:
         return ThemeStatus.ACTING
     found = standing_by_looks(session, other)
     is_closed = theme.status is ThemeStatus.CLOSED and found is ThemeStatus.HELD
     return ThemeStatus.CLOSED if is_closed else found
+
+
+def _newest_comeback(session: Session, theme: Theme, *, of: int | None = None) -> int | None:
+    """Return the go-live of the newest alarm that waits or was real; None without one."""
+    statement = (
+        sa.select(Comeback.intervention_id)
+        .join(Intervention, Intervention.id == Comeback.intervention_id)
+        .where(Comeback.theme_id == theme.id, stands(), *is_taken_for_real())
+        .order_by(Comeback.alarm_on.desc(), Comeback.id.desc())
+        .limit(1)
+    )
+    if of is not None:
+        statement = statement.where(Comeback.intervention_id == of)
+    return session.scalar(statement)
 
 
 def _record(

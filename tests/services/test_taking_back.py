@@ -9,18 +9,22 @@ import sqlalchemy as sa
 
 from closedloop.domain.accounts import Role
 from closedloop.domain.actions import ActionStatus
-from closedloop.domain.audit import COMMAND_LINE, NIGHTLY_ROUND, Actor
+from closedloop.domain.audit import COMMAND_LINE, NIGHTLY_ROUND, Actor, ActorKind
 from closedloop.domain.errors import Invalid, InvalidTransition, NotAllowed, NotMeasurable
 from closedloop.domain.impact import LOOK_DAYS, Verdict
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import AuditEvent, ImpactMeasurement, Intervention
 from closedloop.queries.actions import ActionFilter, list_actions
+from closedloop.queries.comebacks import list_comeback_cases
 from closedloop.queries.go_lives import list_go_lives
+from closedloop.queries.home import list_reopened
 from closedloop.queries.impact import list_looks_in_force, list_shipped
 from closedloop.queries.impact_total import get_portfolio
 from closedloop.queries.taken_back import list_taken_back
 from closedloop.services.actions import ship_action, start_action
+from closedloop.services.comeback_reviews import review_comeback
 from closedloop.services.impact import measure_due, measure_intervention
+from closedloop.services.sign_offs import sign_off_measurement
 from closedloop.services.taking_back import preview_taking_back, take_back_go_live
 from tests.factories.accounts import make_department, make_user
 from tests.factories.impact import make_comeback, make_measurement
@@ -211,6 +215,55 @@ def test_another_fix_keeps_the_theme_as_its_own_looks_have_it(session, action, v
     assert action.theme.status is ThemeStatus.MEASURING
     take_back(session, action, by=COMMAND_LINE)
     assert action.theme.status is wanted
+
+
+@pytest.fixture
+def earlier(session, action):
+    """Another fix of the theme, which held and then came back."""
+    other = make_action(session, action.theme, status=ActionStatus.EFFECTIVE)
+    live = make_intervention(session, other, went_live_on=date(2026, 2, 20))
+    make_measurement(session, live, verdict=Verdict.FELL)
+    make_comeback(session, live, alarm_on=date(2026, 4, 1))
+    return live
+
+
+def test_a_theme_that_came_back_before_the_wrong_go_live_is_not_said_to_hold(
+    session, action, earlier
+):
+    ship(session, action)
+    take_back(session, action)
+    assert action.theme.status is ThemeStatus.ACTING
+
+
+@pytest.mark.parametrize("outcome", ["", "explained"])
+def test_a_theme_stays_open_for_the_alarm_of_another_fix(session, action, earlier, outcome):
+    live = ship(session, action)
+    make_comeback(session, live, alarm_on=date(2026, 3, 2), outcome=outcome)
+    action.theme.status = ThemeStatus.REOPENED
+    session.flush()
+    take_back(session, action)
+    assert action.theme.status is ThemeStatus.REOPENED
+
+
+def test_an_alarm_of_what_was_taken_back_is_no_case_any_more(session, action, earlier):
+    live = ship(session, action)
+    look = make_measurement(session, live)
+    gone = make_comeback(session, live, alarm_on=date(2026, 5, 6), excess=900.0)
+    action.status, action.theme.status = ActionStatus.EFFECTIVE, ThemeStatus.REOPENED
+    session.flush()
+    take_back(session, action)
+
+    theme = action.theme
+    theme.status = ThemeStatus.REOPENED  # the other alarm is looked at again
+    session.flush()
+    assert [case.alarm_on for case in list_comeback_cases(session, theme.id)] == [date(2026, 4, 1)]
+    assert [one.excess for one in list_reopened(session)] == [87.0]
+    review_comeback(session, comeback_id=gone.id, outcome="explained", note="A strike.", by=BOSS)
+    assert theme.status is ThemeStatus.REOPENED, "another alarm waits"
+    reader = make_user(session, Role.EXECUTIVE)
+    by = Actor(reader.name, ActorKind.PERSON, reader.id)
+    with pytest.raises(InvalidTransition, match="was taken back"):
+        sign_off_measurement(session, measurement_id=look.id, by=by)
 
 
 @pytest.mark.parametrize("status", [ThemeStatus.PARKED, ThemeStatus.CAUSE_KNOWN])
