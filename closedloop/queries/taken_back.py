@@ -108,6 +108,16 @@ def count_taken_back(
     return TakenBackCount(int(go_lives), int(judged))
 
 
+def is_of_taken_back(session: Session, measurement_id: int) -> bool:
+    """Return whether a measurement is of a go-live that was taken back."""
+    statement = (
+        sa.select(ImpactMeasurement.id)
+        .join(Intervention, Intervention.id == ImpactMeasurement.intervention_id)
+        .where(ImpactMeasurement.id == measurement_id, Intervention.taken_back_at.is_not(None))
+    )
+    return session.scalar(statement) is not None
+
+
 def find_taken_back_at(session: Session, intervention_id: int) -> datetime | None:
     """Return when a go-live was taken back, None where it stands."""
     return session.scalar(

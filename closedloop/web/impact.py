@@ -30,7 +30,7 @@ from closedloop.queries.impact_page import (
 from closedloop.queries.impact_total import get_portfolio
 from closedloop.queries.sign_offs import owner_ids
 from closedloop.queries.site import get_pence_per_minute
-from closedloop.queries.taken_back import count_taken_back
+from closedloop.queries.taken_back import count_taken_back, is_of_taken_back
 from closedloop.services.impact import measure_days, reproduce_measurement
 from closedloop.services.sign_offs import MOST_NOTE, sign_off_measurement
 from closedloop.web import impact_settings
@@ -182,9 +182,14 @@ def _older_url(page: ImpactPage) -> str:
 
 @bp.get("/measurements/<int:measurement_id>")
 @requires("impact.view")
-def measurement(measurement_id: int) -> str:
-    """Show the page of the action as it stood at one stored measurement."""
+def measurement(measurement_id: int) -> str | Response:
+    """Show the page of the action as it stood at one stored measurement.
+
+    What had been measured of a go-live that was taken back is told on the page of the action.
+    """
     key = get_measured_key(db.session, measurement_id)
+    if is_of_taken_back(db.session, measurement_id):
+        return see_other(url_for("actions.show", key=key, _anchor="taken-back-title"))
     return _page(key, measurement_id)
 
 
@@ -223,14 +228,13 @@ def measure(key: str) -> Response:
 @requires("impact.measure")
 def reproduce(measurement_id: int) -> Response:
     """Compute a measurement again from its stored inputs and say whether every digit agrees."""
-    key = get_measured_key(db.session, measurement_id)
     found = reproduce_measurement(db.session, measurement_id=measurement_id)
     if found.same:
         flash(f"Measurement {measurement_id} came out the same, digit for digit.", "done")
     else:
         said = " ".join(found.differences[:3])
         flash(f"Measurement {measurement_id} did not come out the same. {said}", "warn")
-    return see_other(url_for("impact.show", key=key, measurement=measurement_id))
+    return see_other(url_for("impact.measurement", measurement_id=measurement_id))
 
 
 @bp.post("/measurements/<int:measurement_id>/sign-off")

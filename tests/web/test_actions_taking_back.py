@@ -73,6 +73,20 @@ def test_a_verdict_stays_readable_after_it_was_taken_back_and_shipped_again(mana
         assert "Rose look 1, data to" in text
 
 
+def test_the_address_of_a_measurement_leads_to_the_action_once_its_go_live_was_taken_back(
+    manager, session, live
+):
+    look = make_measurement(session, live)
+    address = f"/impact/measurements/{look.id}"
+    assert "At least" in text_of(manager.get(address))
+    key = live.action.key
+    manager.post(f"/actions/{key}/take-back", {"reason": "Pulled the same evening."})
+
+    response = manager.client.get(address)
+
+    assert (response.status_code, response.location.split("#")[0]) == (303, f"/actions/{key}")
+
+
 def test_a_stakeholder_takes_it_back_until_a_look_has_spoken(page, session, live, sign_in_as):
     sign_in_as(Role.STAKEHOLDER, department=live.action.department)
     key = live.action.key
