@@ -379,7 +379,7 @@ class Estimate(Out):
     method: str
     sentence: str
     failed_checks: list[str] = Field(
-        description="Checks that question the fall or rise it claims, the gravest first."
+        description="Checks that question what it says, the gravest first."
     )
 
 

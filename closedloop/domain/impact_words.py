@@ -52,7 +52,7 @@ class Finding:
     doubt : Doubt
         Why it is inconclusive; says nothing of other verdicts.
     failed_checks : tuple of str
-        Names of the checks that question a fall or a rise, the gravest first.
+        Names of the checks that question what it says, the gravest first.
     """
 
     verdict: Verdict

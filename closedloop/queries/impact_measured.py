@@ -41,7 +41,7 @@ class Measured:
     doubt : Doubt
         Why it is inconclusive; says nothing of other verdicts.
     failed_checks : tuple of str
-        Names of the checks that question a fall or a rise, the gravest first; none of a fall
+        Names of the checks that question what it says, the gravest first; none of a fall
         that moved, which is not claimed.
     """
 

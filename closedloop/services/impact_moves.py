@@ -8,7 +8,7 @@ from closedloop.domain.impact import SHARE_MOVED, Check, CheckState, Displacemen
 from closedloop.domain.impact_overlap import GoLive
 from closedloop.domain.impact_words import spelt
 from closedloop.services.impact_around import Surroundings, listed, signed
-from closedloop.services.impact_estimates import Estimates
+from closedloop.services.impact_estimates import Estimates, as_beside
 from closedloop.services.impact_inputs import ThemeName
 
 _OK, _WARN, _OFF = CheckState.OK, CheckState.WARN, CheckState.OFF
@@ -41,11 +41,11 @@ def open_reasons(estimates: Estimates, around: Surroundings) -> list[str]:
 
 
 def _more_if_passed(estimates: Estimates, around: Surroundings) -> str:
-    came = [
-        f"{-one.peak_passed.avoided:,.0f} more came about {sibling.name}"
-        for sibling, one in zip(around.siblings, estimates.siblings, strict=True)
-        if one.peak_passed and one.peak_passed.avoided_high < 0
-    ]
+    came = []
+    for sibling, one in zip(around.siblings, map(as_beside, estimates.siblings), strict=True):
+        avoided = one.peak_passed or one.avoided
+        if avoided.high < 0:
+            came.append(f"{-avoided.middle:,.0f} more came about {sibling.name}")
     return listed(came)
 
 
