@@ -81,7 +81,8 @@ def _page(status: int, sentence: str, **more: Any) -> tuple[str, int]:
 def _refusal(error: Refusal) -> tuple[str, int]:
     status = STATUS[type(error)]
     cause = "changed" if isinstance(error, ChangedMeanwhile) else ""
-    return _page(status, error.sentence, cause=cause, thing=_thing() if status == 409 else None)
+    thing = _thing() if status in (403, 409) else None
+    return _page(status, error.sentence, cause=cause, thing=thing)
 
 
 def _thing() -> tuple[str, str] | None:

@@ -438,7 +438,8 @@ def test_stakeholders_work_on_their_own_departments_actions_only(sign_in_as, ses
     page.get(f"/actions/{other.key}/edit", status=403)
     page.get(f"/actions/{other.key}/ship", status=403)
     page.post(f"/actions/{other.key}/start", status=403)
-    page.post(f"/actions/{other.key}/edit", {"title": ""}, status=403)
+    refused = page.post(f"/actions/{other.key}/edit", {"title": ""}, status=403)
+    assert f"See {other.key}" in text_of(refused.text), "back to what it is about"
     page.post(f"/actions/{other.key}/cost", {"cost_low": "much"}, status=403)
     page.get("/actions/new", status=403)
 
