@@ -11,6 +11,9 @@ from sqlalchemy.orm import Session
 from closedloop.models import Action, ImpactMeasurement, Intervention
 from closedloop.queries.impact_measured import Measured, list_measurements
 
+MOST_NAMED = 3
+"""Go-lives that are named beside their number."""
+
 
 @dataclass(frozen=True)
 class TakenBack:
@@ -65,10 +68,11 @@ def list_taken_back(session: Session, key: str) -> tuple[TakenBack, ...]:
 
 @dataclass(frozen=True)
 class TakenBackCount:
-    """Go-lives that were taken back: all, and those of which a look had spoken."""
+    """Go-lives that were taken back: all, those of which a look had spoken, the newest by key."""
 
-    go_lives: int
-    judged: int
+    go_lives: int = 0
+    judged: int = 0
+    keys: tuple[str, ...] = ()
 
 
 def count_taken_back(
@@ -78,7 +82,7 @@ def count_taken_back(
     live_from: date | None = None,
     live_until: date | None = None,
 ) -> TakenBackCount:
-    """Return how many go-lives were taken back, and how many of them after a verdict.
+    """Return how many go-lives were taken back, how many after a verdict, and the newest of them.
 
     Parameters
     ----------
@@ -92,11 +96,15 @@ def count_taken_back(
     )
     statement = (
         sa.select(
-            sa.func.count(Intervention.id),
-            sa.func.coalesce(sa.func.sum(sa.case((spoken, 1), else_=0)), 0),
+            Action.key,
+            sa.func.count().over(),
+            sa.func.sum(sa.case((spoken, 1), else_=0)).over(),
         )
+        .select_from(Intervention)
         .join(Action, Action.id == Intervention.action_id)
         .where(Intervention.taken_back_at.is_not(None))
+        .order_by(Intervention.taken_back_at.desc(), Intervention.id.desc())
+        .limit(MOST_NAMED)
     )
     if department_id is not None:
         statement = statement.where(Action.department_id == department_id)
@@ -104,8 +112,11 @@ def count_taken_back(
         statement = statement.where(Intervention.went_live_on >= live_from)
     if live_until is not None:
         statement = statement.where(Intervention.went_live_on <= live_until)
-    go_lives, judged = session.execute(statement).one()
-    return TakenBackCount(int(go_lives), int(judged))
+    rows = session.execute(statement).all()
+    if not rows:
+        return TakenBackCount()
+    _, go_lives, judged = rows[0]
+    return TakenBackCount(int(go_lives), int(judged), tuple(dict.fromkeys(r[0] for r in rows)))
 
 
 def is_of_taken_back(session: Session, measurement_id: int) -> bool:

@@ -74,7 +74,7 @@ def index() -> str:
         not_at_this_pace=not_at_this_pace,
         rate=rate,
         behind=stands_behind(found.total.verdicts, found.total.without_range),
-        taken_back=_taken_back(asked),
+        **_taken_back(asked),
         left_out=left_out(found.total.without_range, found.total.inconclusive),
         departments=list_departments_that_shipped(db.session),
         standings=tuple(Standing),
@@ -86,15 +86,15 @@ def index() -> str:
     )
 
 
-def _taken_back(asked: Asked) -> str:
-    """Return how many go-lives were taken back among those asked for; empty for none."""
+def _taken_back(asked: Asked) -> dict[str, Any]:
+    """Return how many go-lives were taken back among those asked for, and the newest by key."""
     found = count_taken_back(
         db.session,
         department_id=asked.department_id,
         live_from=asked.live_from,
         live_until=asked.live_until,
     )
-    return taken_back(found.go_lives, found.judged)
+    return {"taken_back": taken_back(found.go_lives, found.judged), "taken_back_keys": found.keys}
 
 
 def _minute_rate() -> float:

@@ -64,8 +64,10 @@ def test_a_verdict_stays_readable_after_it_was_taken_back_and_shipped_again(mana
     form = {"went_live_on": "2026-03-05", "rollout_days": "0"}
     manager.post(f"/actions/{key}/ship", form)
 
-    total = text_of(manager.get("/impact/"))
+    html = manager.get("/impact/")
+    total = text_of(html)
     assert "1 go-live was taken back and is in no number here, after a verdict" in total
+    assert f'href="/actions/{key}#taken-back-title"' in html
     assert session.query(Intervention).count() == 2
     for page in (f"/actions/{key}", f"/impact/{key}"):
         text = text_of(manager.get(page))
