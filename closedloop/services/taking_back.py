@@ -23,12 +23,13 @@ from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import InvalidTransition, NotFound
 from closedloop.domain.impact import Verdict
+from closedloop.domain.impact_overlap import find_overlap
 from closedloop.domain.impact_words import spelt
 from closedloop.domain.themes import THEME_MOVES, ThemeStatus
 from closedloop.domain.triage import check_reason
 from closedloop.models import Action, Comeback, ImpactMeasurement, Intervention, Theme
 from closedloop.queries.audit import list_told
-from closedloop.queries.go_lives import stands
+from closedloop.queries.go_lives import list_go_lives, stands
 from closedloop.queries.impact import is_taken_for_real
 from closedloop.services.actions import get_workable_action
 from closedloop.services.askers import find_asker
@@ -197,24 +198,36 @@ def _weigh(
 def _theme_after(session: Session, theme: Theme, intervention: Intervention) -> ThemeStatus:
     """Return where the theme stands without this change: as the newest other one has it.
 
-    Without another one it is acting, as the action is open again. What people have made of the
+    Of others those count that can be measured: the looks of the rest will never speak. Without
+    another one it is acting, as the action is open again. What people have made of the
     theme since stays, and so does a comeback of another fix.
     """
     if theme.status not in _FOLLOWS:
         return theme.status
     if theme.status is ThemeStatus.REOPENED and _newest_comeback(session, theme) != intervention.id:
         return theme.status
-    other = session.scalar(
-        sa.select(Intervention.id)
-        .where(Intervention.theme_id == theme.id, Intervention.id != intervention.id, stands())
-        .order_by(Intervention.went_live_on.desc(), Intervention.id.desc())
-        .limit(1)
-    )
+    other = _newest_other(session, theme, intervention)
     if other is None or _newest_comeback(session, theme, of=other) is not None:
         return ThemeStatus.ACTING
     found = standing_by_looks(session, other)
     is_closed = theme.status is ThemeStatus.CLOSED and found is ThemeStatus.HELD
     return ThemeStatus.CLOSED if is_closed else found
+
+
+def _newest_other(session: Session, theme: Theme, intervention: Intervention) -> int | None:
+    """Return the newest other go-live of a theme, of those that can be measured if there is one."""
+    newest_first = session.scalars(
+        sa.select(Intervention.id)
+        .where(Intervention.theme_id == theme.id, Intervention.id != intervention.id, stands())
+        .order_by(Intervention.went_live_on.desc(), Intervention.id.desc())
+    ).all()
+    # what is taken back is in nobody's way any more
+    known = {one.id: one for one in list_go_lives(session) if one.id != intervention.id}
+    for other in newest_first:
+        mine = known[other]
+        if not find_overlap(mine, known.values(), as_of=mine.went_live_on).refusal:
+            return other
+    return newest_first[0] if newest_first else None
 
 
 def _newest_comeback(session: Session, theme: Theme, *, of: int | None = None) -> int | None:

@@ -12,6 +12,7 @@ from closedloop.domain.actions import ActionStatus
 from closedloop.domain.audit import COMMAND_LINE, NIGHTLY_ROUND, Actor, ActorKind
 from closedloop.domain.errors import Invalid, InvalidTransition, NotAllowed, NotMeasurable
 from closedloop.domain.impact import LOOK_DAYS, Verdict
+from closedloop.domain.impact_overlap import find_overlap
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import AuditEvent, ImpactMeasurement, Intervention
 from closedloop.queries.actions import ActionFilter, list_actions
@@ -215,6 +216,23 @@ def test_another_fix_keeps_the_theme_as_its_own_looks_have_it(session, action, v
     assert action.theme.status is ThemeStatus.MEASURING
     take_back(session, action, by=COMMAND_LINE)
     assert action.theme.status is wanted
+
+
+def test_another_fix_that_is_refused_says_nothing_about_the_theme(session, action):
+    held, refused = (
+        make_action(session, action.theme, status=ActionStatus.SHIPPED) for _ in range(2)
+    )
+    earlier = make_intervention(session, held, went_live_on=date(2026, 2, 1))
+    make_measurement(session, earlier, verdict=Verdict.FELL)
+    later = make_intervention(session, refused, went_live_on=date(2026, 3, 20))
+    assert find_overlap(
+        *(one for one in list_go_lives(session) if one.id == later.id),
+        list_go_lives(session),
+        as_of=later.went_live_on,
+    ).refusal
+    ship(session, action)
+    take_back(session, action, by=COMMAND_LINE)
+    assert action.theme.status is ThemeStatus.HELD
 
 
 @pytest.fixture
