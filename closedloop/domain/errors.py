@@ -21,6 +21,10 @@ class NotFound(Refusal):
     """There is no such thing, or the asker may not know of it."""
 
 
+class PartNotFound(NotFound):
+    """What was named exists and tells more, and has not the part that was asked for."""
+
+
 class NotAllowed(Refusal):
     """The asker's role does not include this."""
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.comebacks import ComebackOutcome
-from closedloop.domain.errors import NotFound
+from closedloop.domain.errors import NotFound, PartNotFound
 from closedloop.domain.payback import Costs
 from closedloop.models import Action, Comeback, ImpactMeasurement, Intervention
 from closedloop.queries.impact import ShippedAction, list_shipped
@@ -216,6 +216,8 @@ def find_shipped(session: Session, key: str) -> ShippedAction:
     Raises
     ------
     NotFound
+    PartNotFound
+        If the action is not live, or no longer.
     """
     found = list_shipped(session, key=key)
     if found:
@@ -225,11 +227,11 @@ def find_shipped(session: Session, key: str) -> ShippedAction:
         raise NotFound(f"There is no action {key}. Look for it in the list of actions.")
     taken_back = sa.select(Intervention.id).where(Intervention.action_id == exists).limit(1)
     if session.scalar(taken_back) is not None:
-        raise NotFound(
+        raise PartNotFound(
             f"The go-live of {key} was taken back, so there is nothing to measure. The page of the "
             "action says when and why, and what had been measured."
         )
-    raise NotFound(f"{key} has not been shipped yet, so there is nothing to measure.")
+    raise PartNotFound(f"{key} has not been shipped yet, so there is nothing to measure.")
 
 
 def _list_full(session: Session, measured: Collection[Measured]) -> dict[int, FullMeasurement]:

@@ -18,6 +18,7 @@ from closedloop.domain.errors import (
     NotAllowed,
     NotFound,
     NotMeasurable,
+    PartNotFound,
     Refusal,
     TooLarge,
     TooManyAttempts,
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 STATUS: dict[type[Refusal], int] = {
     NotFound: 404,
+    PartNotFound: 404,
     NotAllowed: 403,
     Invalid: 422,
     InvalidTransition: 409,
@@ -47,6 +49,7 @@ STATUS: dict[type[Refusal], int] = {
     Unavailable: 503,
     PartlyDone: 503,
 }
+CAUSES: dict[type[Refusal], str] = {ChangedMeanwhile: "changed", PartNotFound: "part"}
 SENTENCES = {
     400: "The form could not be read. Go back, reload the page and try again.",
     403: "Your role does not include this.",
@@ -80,8 +83,8 @@ def _page(status: int, sentence: str, **more: Any) -> tuple[str, int]:
 
 def _refusal(error: Refusal) -> tuple[str, int]:
     status = STATUS[type(error)]
-    cause = "changed" if isinstance(error, ChangedMeanwhile) else ""
-    thing = _thing() if status in (403, 409) else None
+    cause = CAUSES.get(type(error), "")
+    thing = _thing() if cause == "part" or status in (403, 409) else None
     return _page(status, error.sentence, cause=cause, thing=thing)
 
 

@@ -686,7 +686,10 @@ def test_a_running_estimate_offers_no_sign_off(manager, session):
 def test_what_is_not_shipped_has_no_impact_page(manager, session):
     action = make_action(session)
 
-    assert "has not been shipped" in text_of(manager.get(f"/impact/{action.key}", status=404))
+    gone = manager.get(f"/impact/{action.key}", status=404)
+    assert "has not been shipped" in text_of(gone)
+    assert f'href="/actions/{action.key}">See {action.key}' in gone
+    assert "See A-" not in manager.get("/impact/A-999", status=404)
 
 
 @pytest.fixture
