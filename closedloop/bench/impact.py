@@ -26,6 +26,7 @@ from closedloop.bench.impact_figures import (
     displaced_lines,
     many_lines,
     peak_lines,
+    rollout_lines,
 )
 from closedloop.bench.impact_peers import (
     QUICK,
@@ -56,6 +57,7 @@ Tell = Callable[[str], None]
 
 TITLES = {
     "accuracy": "False positives, coverage, power and bias",
+    "rollout": "Roll-outs that are stated, as when an action is shipped",
     "peak": "Dates set after a peak",
     "contaminated": "The change hit other themes, too",
     "displaced": "The contacts only moved, in part",
@@ -84,6 +86,7 @@ class Amounts:
     """
 
     accuracy: int
+    rollout: int
     peak: int
     contaminated: int
     displaced: int
@@ -96,8 +99,8 @@ class Amounts:
 
 
 AMOUNTS = {
-    "quick": Amounts(6, 4, 3, 3, 2, 6, 2, 1, (16, 32, 64)),
-    "full": Amounts(60, 20, 20, 20, 20, 30, 10, 5, (250, 500, 1000)),
+    "quick": Amounts(6, 4, 4, 3, 3, 2, 6, 2, 1, (16, 32, 64)),
+    "full": Amounts(60, 60, 20, 20, 20, 20, 30, 10, 5, (250, 500, 1000)),
 }
 
 
@@ -196,6 +199,9 @@ class _Proof:
 
     def _accuracy(self) -> list[Line]:
         return accuracy_lines(self._by_size("accuracy", self.amounts.accuracy, ALL_SIZES))
+
+    def _rollout(self) -> list[Line]:
+        return rollout_lines(self._by_size("rollout", self.amounts.rollout, ALL_SIZES))
 
     def _peak(self) -> list[Line]:
         return peak_lines(self._by_size("peak", self.amounts.peak))

@@ -15,8 +15,8 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-GENERATOR = "1"
-"""Named in what is kept: figures of another generator are made anew."""
+GENERATOR = "2"
+"""Named in what is kept: rows of another generator are made anew."""
 
 SIZES: dict[str, tuple[float, float]] = {
     "under 2": (0.3, 2.0),
@@ -28,7 +28,8 @@ SIZES: dict[str, tuple[float, float]] = {
 
 ANY_SIZE = (2.0, 2000.0)
 N_OTHERS = 20
-SHAPES = ("at once", "over 14 days", "5 days late")
+ROLLOUT_DAYS = 14
+SHAPES = ("at once", f"over {ROLLOUT_DAYS} days", "5 days late")
 POST_DAYS = (14, 28, 42, 60, 90)
 LEAST_PRE, MOST_PRE = 60, 365
 
@@ -80,6 +81,8 @@ class Case:
         One of `SHAPES`: how a change of this case sets in.
     first_day : date
     holidays : tuple of date
+    rollout_days : int
+        Days from the date on that were stated as its roll-out; they are not counted.
     """
 
     counts: Counts
@@ -89,16 +92,22 @@ class Case:
     shape: str
     first_day: date
     holidays: tuple[date, ...]
+    rollout_days: int = 0
+
+    @property
+    def skip(self) -> range:
+        """Days that are not counted."""
+        return range(self.n_pre, self.n_pre + self.rollout_days)
 
     @property
     def avoided(self) -> int:
-        """Contacts truly avoided after the date."""
-        return int((self.without - self.counts)[self.n_pre :].sum())
+        """Contacts truly avoided on the counted days after the date."""
+        return int((self.without - self.counts)[self.skip.stop :].sum())
 
     @property
     def due(self) -> int:
-        """Contacts that would have come after the date."""
-        return int(self.without[self.n_pre :].sum())
+        """Contacts that would have come on them."""
+        return int(self.without[self.skip.stop :].sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,6 +245,19 @@ def place(rng: np.random.Generator, world: World, n_pre: int) -> Case:
     return Case(theme, theme, world.counts[:, 1:], n_pre, shape, world.first_day, world.holidays)
 
 
+def make_shipped(rng: np.random.Generator, size: str) -> Case:
+    """Make a theme and a change of which is stated how long its roll-out takes.
+
+    As when an action is shipped: days of a roll-out are not counted, and as many as elsewhere
+    are counted after it. That a change sets in late is not known to anybody.
+    """
+    shape = str(rng.choice(SHAPES))
+    rollout_days = ROLLOUT_DAYS if shape == SHAPES[1] else 0
+    n_pre, n_post = int(rng.integers(LEAST_PRE, MOST_PRE + 1)), int(rng.choice(POST_DAYS))
+    world = make_world(rng, SIZES[size], n_pre + rollout_days + n_post)
+    return replace(place(rng, world, n_pre), shape=shape, rollout_days=rollout_days)
+
+
 def after_worst_fortnight(rng: np.random.Generator, size: str) -> Case:
     """Make a theme whose date was set the day after its fullest fortnight; nothing changed."""
     n_post = int(rng.choice(POST_DAYS[1:]))
@@ -257,9 +279,9 @@ def after_worst_fortnight(rng: np.random.Generator, size: str) -> Case:
 def share_changed(shape: str, n_post: int) -> Floats:
     """Return how much of a change has set in on each day after the date, 0..1."""
     day = np.arange(n_post)
-    if shape == "over 14 days":
-        return np.minimum(1.0, (day + 1) / 14)
-    return np.where(day >= (5 if shape == "5 days late" else 0), 1.0, 0.0)
+    if shape == SHAPES[1]:
+        return np.minimum(1.0, (day + 1) / ROLLOUT_DAYS)
+    return np.where(day >= (5 if shape == SHAPES[2] else 0), 1.0, 0.0)
 
 
 def change(rng: np.random.Generator, case: Case, effect: float) -> Case:

@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from closedloop.bench.impact_tables import ALL_SIZES, ALPHA, BACK_FOR, EFFECTS, FROM_TWO
+from closedloop.bench.impact_cases import SHAPES
+from closedloop.bench.impact_tables import (
+    ALL_SIZES,
+    ALPHA,
+    BACK_FOR,
+    EFFECTS,
+    FROM_TWO,
+    SHIPPED_EFFECTS,
+)
 from closedloop.domain.impact import LOOK_Q
 from closedloop.domain.impact_judging import q_values
 from ml.impact.answer import MOST_CONTROLS_MOVED
@@ -18,6 +26,7 @@ Line = dict[str, Any]
 BySize = dict[str, list[Row]]
 
 CLAIMS = ("fell", "rose")
+HIT = -0.3
 BIAS_ASKED = {"least": -1.5, "most": 1.5}
 POWER_ASKED = {
     (-0.3, "2 to 10"): 0.45,
@@ -128,7 +137,31 @@ def accuracy_lines(by_size: BySize) -> list[Line]:
         *_false_positives(by_size),
         *_coverage(by_size),
         *_power(by_size),
+        *_by_shape(by_size),
         *_bias(by_size),
+    ]
+
+
+def rollout_lines(by_size: BySize) -> list[Line]:
+    """Return the same of changes of which is stated how long their roll-out takes."""
+    found = [
+        *_false_positives(by_size),
+        *_coverage(by_size),
+        *_power(by_size, SHIPPED_EFFECTS),
+        *_by_shape(by_size),
+    ]
+    return [{**one, "name": f"stated, {one['name']}"} for one in found]
+
+
+def _by_shape(by_size: BySize) -> list[Line]:
+    """Return how power rests on the way a change sets in."""
+    rows = _of(_pooled(by_size, FROM_TWO), HIT)
+    return [
+        rate(
+            f"{HIT:.0%}, from 2 a day, {shape}: said to have fallen",
+            [row["verdict"] == "fell" for row in rows if row["shape"] == shape],
+        )
+        for shape in SHAPES
     ]
 
 
@@ -167,9 +200,9 @@ def _coverage(by_size: BySize) -> list[Line]:
     ]
 
 
-def _power(by_size: BySize) -> list[Line]:
+def _power(by_size: BySize, effects: Sequence[float] = EFFECTS) -> list[Line]:
     found = []
-    for effect in EFFECTS:
+    for effect in effects:
         for size in ALL_SIZES:
             rows, asked = _of(by_size[size], effect), POWER_ASKED.get((effect, size))
             bounds = {} if asked is None else {"least": asked}

@@ -21,6 +21,7 @@ from closedloop.bench.impact_cases import (
     contaminate,
     displace,
     make_case,
+    make_shipped,
     make_tenant,
     make_watched,
 )
@@ -32,6 +33,7 @@ from ml.themes.threads import one_thread_each
 SEED = 20260501
 ALPHA = 0.05
 EFFECTS = (-0.1, -0.2, -0.3, -0.5)
+SHIPPED_EFFECTS = (-0.2, -0.3)
 CASES_A_CHUNK = 10
 BESIDE_THE_ENGINE = ("__init__.py", "power.py", "monitor.py", "learning.py")
 """Of `ml.impact`, what neither estimates nor watches use."""
@@ -111,6 +113,7 @@ def ask(cases: Sequence[Case], alpha: float = ALPHA) -> list[ImpactEstimate]:
                 case.first_day,
                 controls=case.controls,
                 holidays=case.holidays,
+                skip=tuple(case.skip),
                 alpha=alpha,
             )
             for case in cases
@@ -129,6 +132,7 @@ def row_of(case: Case, estimate: ImpactEstimate, /, **more: Any) -> Row:
         "high": estimate.avoided_high,
         "truth": case.avoided,
         "due": case.due,
+        "shape": case.shape,
     }
 
 
@@ -148,6 +152,16 @@ def _accuracy(rng: np.random.Generator, job: Job) -> Iterator[Row]:
     estimates = ask([case for _, _, case in cases])
     for (number, effect, case), estimate in zip(cases, estimates, strict=True):
         yield row_of(case, estimate, case=f"{job.size} {job.number}.{number}", effect=effect)
+
+
+def _rollout(rng: np.random.Generator, job: Job) -> Iterator[Row]:
+    cases: list[tuple[float, Case]] = []
+    for _ in range(job.cases):
+        case = make_shipped(rng, job.size)
+        cases.append((0.0, case))
+        cases += [(effect, change(rng, case, effect)) for effect in SHIPPED_EFFECTS]
+    for (effect, case), estimate in zip(cases, ask([case for _, case in cases]), strict=True):
+        yield row_of(case, estimate, effect=effect)
 
 
 def _peak(rng: np.random.Generator, job: Job) -> Iterator[Row]:
@@ -198,6 +212,7 @@ def _comeback(rng: np.random.Generator, job: Job) -> Iterator[Row]:
 
 TABLES: dict[str, Callable[[np.random.Generator, Job], Iterator[Row]]] = {
     "accuracy": _accuracy,
+    "rollout": _rollout,
     "peak": _peak,
     "contaminated": _contaminated,
     "displaced": _displaced,

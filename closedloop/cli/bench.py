@@ -161,6 +161,7 @@ def themes_year(small: bool, to: Path | None) -> None:
     type=click.Choice(
         [
             "accuracy",
+            "rollout",
             "peak",
             "contaminated",
             "displaced",

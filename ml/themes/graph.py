@@ -13,6 +13,8 @@ ROWS_PER_BLOCK = 1024
 COLUMNS_OF_HEAD = 4096
 # Rows with more candidates than this for their highest are all but equal to many others.
 MOST_CANDIDATES = 64
+# Pairs that are kept at once where that is more; 20 bytes each.
+MOST_PAIRS = 8_000_000
 
 
 def nearest(
@@ -72,7 +74,9 @@ def neighbours(rows: Floats, n_neighbours: int) -> tuple[Floats, Ints]:
         return nearest(rows, rows, n_neighbours, is_self=True)
     least = _least(rows, n_neighbours)
     found: list[tuple[Ints, Ints, Floats]] = []
-    left = max(MOST_CANDIDATES, 4 * n_neighbours) * n_rows
+    # every head of columns has as many as the first, and twice that is not unusual
+    expected = 2 * n_neighbours * n_rows**2 // COLUMNS_OF_HEAD
+    left = max(max(MOST_CANDIDATES, 4 * n_neighbours) * n_rows, min(expected, MOST_PAIRS))
     for start in range(0, n_rows, ROWS_PER_BLOCK):
         stop = min(start + ROWS_PER_BLOCK, n_rows)
         block = rows[start:stop] @ rows[start:].T

@@ -29,7 +29,7 @@ from closedloop.bench.impact_speed import (
 from closedloop.bench.impact_tables import Job, changed_cases, measure_chunk
 from closedloop.bench.impact_workers import run_all
 
-TINY = Amounts(1, 1, 1, 1, 1, 1, 1, 1, (1, 2, 3), cases=2)
+TINY = Amounts(1, 1, 1, 1, 1, 1, 1, 1, 1, (1, 2, 3), cases=2)
 QUIET = {"with_peers": False, "processes": 1, "amounts": TINY, "seeds": 1}
 
 
@@ -112,13 +112,14 @@ def test_errors_are_those_of_shares_means_and_medians():
 def row(effect, verdict, **values):
     return {
         "effect": effect, "verdict": verdict, "p": 0.5, "case": "a", "avoided": 0.0,
-        "low": -1.0, "high": 1.0, "truth": 0, "due": 100, **values,
+        "low": -1.0, "high": 1.0, "truth": 0, "due": 100, "shape": "at once", **values,
     }  # fmt: skip
 
 
 def test_claims_without_effect_are_false_and_falls_with_one_are_power():
     nothing = [row(0.0, v, case=str(n)) for n, v in enumerate(["fell", "rose", "no_change", "x"])]
     fell = [row(-0.3, v) for v in ("fell", "rose")]
+    fell[1]["shape"] = "over 14 days"
     sizes = ("under 2", "2 to 10", "10 to 100", "over 100")
 
     lines = {one["name"]: one for one in accuracy_lines(dict.fromkeys(sizes, nothing + fell))}
@@ -129,6 +130,11 @@ def test_claims_without_effect_are_false_and_falls_with_one_are_power():
     assert lines["no effect, all sizes: claimed"]["bar"] == "at most 0.055"
     power = lines["-30%, over 100 a day: said to have fallen"]
     assert (power["measured"], power["bar"], power["holds"]) == (0.5, "at least 0.78", False)
+    by_shape = [
+        lines[f"-30%, from 2 a day, {shape}: said to have fallen"]["measured"]
+        for shape in ("at once", "over 14 days", "5 days late")
+    ]
+    assert by_shape == [1.0, 0.0, None]
 
 
 def test_bias_is_in_percent_of_what_would_have_come_and_positive_when_we_boast():

@@ -10,12 +10,14 @@ import pytest
 
 from closedloop.bench.impact_cases import (
     ANY_SIZE,
+    POST_DAYS,
     SIZES,
     after_worst_fortnight,
     change,
     contaminate,
     displace,
     make_case,
+    make_shipped,
     make_tenant,
     make_watched,
     make_world,
@@ -53,6 +55,25 @@ def test_a_case_without_a_change_has_avoided_nothing():
     assert case.due == case.counts[case.n_pre :].sum()
     assert 60 <= case.n_pre <= 365
     assert case.controls.shape == (len(case.counts), 20)
+
+
+def test_days_of_a_stated_rollout_are_not_counted_and_as_many_follow_as_elsewhere():
+    cases = [make_shipped(rng(seed), "10 to 100") for seed in range(30)]
+
+    assert {(case.shape, case.rollout_days) for case in cases} == {
+        ("at once", 0),
+        ("over 14 days", 14),
+        ("5 days late", 0),  # nobody knows that it sets in late
+    }
+    for case in cases:
+        fallen = change(rng(), case, -0.3)
+        first = case.n_pre + case.rollout_days
+        assert list(case.skip) == list(range(case.n_pre, first))
+        assert len(case.counts) - first in POST_DAYS
+        assert fallen.due == case.without[first:].sum()
+        assert fallen.avoided == (case.without - fallen.counts)[first:].sum()
+        if case.rollout_days:
+            assert (case.without - fallen.counts)[case.n_pre : first].sum() > 0
 
 
 def test_themes_of_a_world_have_weeks_and_quieter_holidays_and_move_together():

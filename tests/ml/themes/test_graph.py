@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 
+from ml.themes import graph
 from ml.themes.graph import (
     COLUMNS_OF_HEAD,
     Communities,
@@ -101,3 +102,21 @@ def test_of_equally_near_ones_the_first_are_taken_however_many_there_are():
     assert indexes[100].tolist() == [0, 1, 2, 3, 4]
     assert indexes[2].tolist() == [0, 1, 3, 4, 5]
     assert indexes[250].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_many_rows_are_compared_once_though_more_stand_near_than_in_the_head(monkeypatch):
+    # three heads of columns: two to three times as many reach what the highest of one head reach
+    monkeypatch.setattr(graph, "COLUMNS_OF_HEAD", 256)
+    monkeypatch.setattr(graph, "MOST_CANDIDATES", 8)
+    compared = []
+    whole = graph.nearest
+
+    def spy(rows, *others, **options):
+        compared.append(len(rows))
+        return whole(rows, *others, **options)
+
+    monkeypatch.setattr(graph, "nearest", spy)
+    rows = unit(RNG.normal(size=(5000, 12)).astype(np.float32))
+    _, indexes = graph.neighbours(rows, 5)
+    assert compared == []
+    assert (indexes == whole(rows, rows, 5, is_self=True)[1]).mean() > 0.999
