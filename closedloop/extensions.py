@@ -23,7 +23,7 @@ _EVERY_TABLE_THAT_GREW = 0x10002
 """Of `PRAGMA optimize`: also tables that this connection has not read."""
 
 
-def make_engine(url: str, *, echo: bool = False) -> sa.Engine:
+def make_engine(url: str) -> sa.Engine:
     """Return an engine with the house's settings for its database.
 
     SQLite runs in WAL mode, waits for other writers, enforces foreign keys, and opens a
@@ -31,7 +31,7 @@ def make_engine(url: str, *, echo: bool = False) -> sa.Engine:
     would fail at once when another one wrote in between.
     """
     # what a statement was given may be what a customer said, and is for no log
-    arguments: dict[str, Any] = {"echo": echo, "hide_parameters": True}
+    arguments: dict[str, Any] = {"hide_parameters": True}
     arguments["pool_pre_ping"] = not url.startswith("sqlite")
     if url.startswith("postgresql"):
         arguments["connect_args"] = {"options": "-c timezone=UTC -c lock_timeout=30000"}

@@ -60,7 +60,6 @@ _SPEAKERS = {
     **dict.fromkeys(("AGENT", "HUMAN_AGENT"), "agent"),
     "AUTOMATED_AGENT": "bot",
 }
-_ROLES = frozenset({*_SPEAKERS, "ANY_AGENT", "ROLE_UNSPECIFIED"})
 _MEDIA = {"PHONE_CALL": "phone", "CHAT": "chat"}
 _RESOURCE = re.compile(r"projects/[^/]+/locations/[^/]+/conversations/([^/]+)")
 _DURATION = re.compile(r"(\d{1,12}(?:\.\d+)?)s")

@@ -32,7 +32,6 @@ THEMES_A_GROUP = 8
 PROCESSES = 2
 ROUND = 1_000
 
-Report = dict[str, Any]
 Tell = Callable[[str], None]
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-BANK = "Northbank"
-
 DEPARTMENTS = (
     "Customer experience",
     "Card operations",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -54,9 +53,7 @@ def drop_by_day(fix: Fix) -> FloatArray:
     return effect.drop * ramp * (days <= day_number(effect.lasts_until))
 
 
-def touched_by_fix(
-    contacts: Contacts, rng: np.random.Generator, fixes: Sequence[Fix] = FIXES
-) -> NDArray[np.int8]:
+def touched_by_fix(contacts: Contacts, rng: np.random.Generator) -> NDArray[np.int8]:
     """Decide which contacts a fix takes away.
 
     A problem that is prevented is not asked about again either, whatever the day. A problem
@@ -68,18 +65,16 @@ def touched_by_fix(
         The year without fixes, in order of time.
     rng : numpy.random.Generator
         A stream of its own: other draws do not depend on what is planted.
-    fixes : sequence of Fix, optional
-        No two of them touch the same intent.
 
     Returns
     -------
     int8, shape (n_contacts,)
-        Position in `fixes`, -1 where none applies.
+        Position in `FIXES`, -1 where none applies; no two of them touch the same intent.
     """
     luck = rng.random(int(contacts.episode.max()) + 1)[contacts.episode]
     day = contacts.second // DAY_SECONDS
     touched = np.full(len(contacts), -1, dtype=np.int8)
-    for position, fix in enumerate(fixes):
+    for position, fix in enumerate(FIXES):
         mine = np.isin(contacts.intent, [INDEX[key] for key in fix.intents])
         touched[mine & (luck < drop_by_day(fix)[day])] = position
     return _carried_forward(contacts, touched)

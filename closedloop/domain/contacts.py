@@ -17,8 +17,6 @@ from closedloop.domain.clock import day_bounds
 
 HOUR = 3600
 DAY = 24 * HOUR
-DEFAULT_SESSION_GAP_SECONDS = 12 * HOUR
-MESSAGING_CHANNELS = frozenset({"message", "social", "chat_async", "sms", "whatsapp"})
 
 
 @dataclass(frozen=True)

@@ -117,11 +117,6 @@ def look_number(go_live: date, rollout_days: int, as_of: date) -> int:
     return sum(day <= as_of for day in looks(go_live, rollout_days))
 
 
-def next_look(go_live: date, rollout_days: int, as_of: date) -> date | None:
-    """Return the last data day of the next look, None after the last."""
-    return next((day for day in looks(go_live, rollout_days) if day > as_of), None)
-
-
 @dataclass(frozen=True)
 class MeasurementWindow:
     """Which days a measurement reads; both ends of each stretch inclusive.

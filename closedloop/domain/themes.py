@@ -12,7 +12,6 @@ NAME_LENGTH = 160
 """Characters that the name of a theme may have."""
 
 STATS_DAYS = 90
-K_THRESHOLD_DEFAULT = 5
 QUOTES_SHOWN = {"typical": 3, "boundary": 3, "contrary": 1}
 """Quotes of each kind that stand beside a theme."""
 

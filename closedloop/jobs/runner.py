@@ -12,7 +12,6 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 from closedloop.config import Settings
@@ -144,13 +143,7 @@ def _run(
         )
 
 
-def work_until(
-    database: Database,
-    settings: Settings,
-    *,
-    stop: threading.Event,
-    on_idle: Callable[[], None] | None = None,
-) -> None:
+def work_until(database: Database, settings: Settings, *, stop: threading.Event) -> None:
     """Run jobs until `stop` is set; a database that is away is waited for."""
     worker = worker_name()
     while not stop.is_set():
@@ -160,6 +153,4 @@ def work_until(
             logger.exception("the worker could not reach its queue")
             busy = False
         if not busy:
-            if on_idle:
-                on_idle()
             stop.wait(POLL_SECONDS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -49,11 +48,10 @@ def list_events(
     session: Session,
     *,
     before_id: int | None = None,
-    since: datetime | None = None,
     actor_kind: ActorKind | None = None,
     limit: int = 50,
 ) -> Sequence[AuditEvent]:
-    """Return the newest events of the site: older than `before_id`, after `since`, when given.
+    """Return the newest events of the site: older than `before_id` when given.
 
     With `actor_kind`, only those of people, of jobs, or of the command line.
     """
@@ -62,8 +60,6 @@ def list_events(
     )
     if before_id is not None:
         statement = statement.where(is_older_than(before_id))
-    if since is not None:
-        statement = statement.where(AuditEvent.at > since)
     if actor_kind is not None:
         statement = statement.where(AuditEvent.actor_kind == actor_kind)
     return session.scalars(statement).all()

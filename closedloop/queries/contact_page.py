@@ -79,7 +79,6 @@ class ContactPage:
     customer_hash: str | None
     theme: ThemeOption | None
     file_name: str
-    text_column: str
     turns: list[Turn]
     is_wordless: bool
     silence: str
@@ -123,7 +122,6 @@ def get_contact_page(session: Session, contact_id: int) -> ContactPage:
         customer_hash=key_hash,
         theme=ThemeOption(theme.id, theme.key, theme.name) if theme else None,
         file_name=batch.file_name,
-        text_column=str(columns.get("text") or columns.get("turns") or ""),
         turns=[_turn(turn) for turn in turns or []],
         is_wordless=not issue,
         silence="" if turns else _why_silent(session, contact, columns),

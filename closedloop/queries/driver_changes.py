@@ -48,7 +48,6 @@ class DriverChangeRow:
 def list_driver_changes(
     session: Session,
     *,
-    driver_id: int | None = None,
     before_id: int | None = None,
     limit: int = CHANGES_SHOWN,
 ) -> list[DriverChangeRow]:
@@ -56,8 +55,6 @@ def list_driver_changes(
 
     Parameters
     ----------
-    driver_id : int, optional
-        Only changes that name this driver.
     before_id : int, optional
         Only changes older than this one.
     limit : int
@@ -72,10 +69,6 @@ def list_driver_changes(
     )
     if before_id is not None:
         query = query.where(DriverChange.id < before_id)
-    if driver_id is not None:
-        query = query.where(
-            sa.or_(DriverChange.driver_id == driver_id, DriverChange.other_id == driver_id)
-        )
     return [
         DriverChangeRow(
             id=change.id,

@@ -44,17 +44,11 @@ def list_jobs(
     *,
     limit: int = 50,
     before_id: int | None = None,
-    state: JobState | None = None,
-    kind: JobKind | None = None,
 ) -> Sequence[Job]:
     """Return jobs, newest first, below `before_id` when given."""
     statement = sa.select(Job).order_by(Job.id.desc()).limit(limit)
     if before_id is not None:
         statement = statement.where(Job.id < before_id)
-    if state is not None:
-        statement = statement.where(Job.state == state)
-    if kind is not None:
-        statement = statement.where(Job.kind == kind)
     return session.scalars(statement).all()
 
 

@@ -19,7 +19,6 @@ from closedloop.models import (
     Action,
     DailyRollup,
     DailySlice,
-    DefinitionSet,
     Department,
     ImpactMeasurement,
     Intervention,
@@ -135,7 +134,6 @@ class ThemePage:
     figures: Figures | None
     is_small: bool
     definition_number: int | None
-    definition_set_number: int | None
     trend: Trend | None
     quotes: tuple[Quote, ...]
     codes: tuple[CodeShare, ...]
@@ -165,14 +163,12 @@ def get_theme_page(session: Session, key: str, *, k: int, first_day: date | None
     """
     theme = find_theme(session, key)
     figures = figures_of(theme.stats, k)
-    number, set_number = _definition(session, theme.id)
     return ThemePage(
         theme=theme,
         quadrant=quadrant_of(theme),
         figures=figures,
         is_small=is_small(theme.stats, k),
-        definition_number=number,
-        definition_set_number=set_number,
+        definition_number=_definition_number(session, theme.id),
         trend=_trend(session, theme.id, figures.as_of, first_day) if figures else None,
         quotes=tuple(list_quotes(session, [theme.id])[theme.id]) if figures else (),
         codes=_codes(session, theme.id, figures.as_of, k) if figures else (),
@@ -207,15 +203,10 @@ def find_theme(session: Session, key: str) -> Theme:
     return theme
 
 
-def _definition(session: Session, theme_id: int) -> tuple[int | None, int | None]:
-    row = session.execute(
-        sa.select(ThemeDefinition.number, DefinitionSet.number)
-        .join(DefinitionSet, DefinitionSet.id == ThemeDefinition.definition_set_id)
-        .where(ThemeDefinition.theme_id == theme_id)
-        .order_by(ThemeDefinition.number.desc())
-        .limit(1)
-    ).one_or_none()
-    return (row[0], row[1]) if row else (None, None)
+def _definition_number(session: Session, theme_id: int) -> int | None:
+    return session.scalar(
+        sa.select(sa.func.max(ThemeDefinition.number)).where(ThemeDefinition.theme_id == theme_id)
+    )
 
 
 def _trend(session: Session, theme_id: int, last_day: date, first_day: date | None) -> Trend:

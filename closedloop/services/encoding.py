@@ -26,7 +26,6 @@ HASHES_PER_QUERY = 500
 STORED = np.dtype("<f2")
 
 Vectors = NDArray[np.float32]
-Hashes = NDArray[np.bytes_]
 
 
 def encode_texts(

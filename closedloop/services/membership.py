@@ -169,23 +169,15 @@ def with_text(session: Session, hashes: Collection[str]) -> sa.ColumnElement[boo
     return Contact.id.in_(saying)
 
 
-def apply_corrections(
-    session: Session,
-    *,
-    said: Corrections | None = None,
-    condition: sa.ColumnElement[bool] | None = None,
-) -> None:
+def apply_corrections(session: Session, *, condition: sa.ColumnElement[bool] | None = None) -> None:
     """Put contacts where people said they belong; what they say stands above the definitions.
 
     Parameters
     ----------
-    said : Corrections, optional
-        Read here when not given.
     condition : SQL condition, optional
         On `Contact`: only these.
     """
-    said = said or read_corrections(session)
-    for where, theme in _steps(session, said):
+    for where, theme in _steps(session, read_corrections(session)):
         place = theme if theme != NOWHERE else None
         only = [where] if condition is None else [where, condition]
         statement = sa.update(Contact).where(*only, Contact.theme_id.is_distinct_from(place))

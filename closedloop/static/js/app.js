@@ -54,9 +54,6 @@
   }
   doc.addEventListener("click", function (ev) {
     var button = ev.target.closest("button");
-    all("details.cl-menu[open]").forEach(function (menu) {
-      if (!menu.contains(ev.target)) menu.open = false;
-    });
     if (ev.target.matches("dialog.cl-dialog")) ev.target.close(); // the backdrop
     if (!button) return;
     if (button.dataset.toggle === "rail") toggleRail(button);
@@ -242,12 +239,6 @@
   }
   function escape() {
     if (shutRules()) return;
-    var menu = doc.querySelector("details.cl-menu[open]");
-    if (menu) {
-      menu.open = false;
-      menu.querySelector("summary").focus();
-      return;
-    }
     var toggle = doc.querySelector('.cl-rail.is-open [data-toggle="rail"]');
     if (toggle) toggleRail(toggle);
   }
