@@ -17,8 +17,8 @@ from closedloop.bench.impact_tables import (
     FROM_TWO,
     SHIPPED_EFFECTS,
 )
+from closedloop.domain.chance import false_discovery_rates
 from closedloop.domain.impact import LOOK_Q
-from closedloop.domain.impact_judging import q_values
 from ml.impact.answer import MOST_CONTROLS_MOVED
 
 Row = dict[str, Any]
@@ -260,7 +260,7 @@ def displaced_lines(by_size: BySize) -> list[Line]:
 
 def hold_back(p_values: Sequence[float]) -> list[bool]:
     """Say which of many looks the product lets claim something."""
-    return [q <= LOOK_Q for q in q_values(p_values)]
+    return [q <= LOOK_Q for q in false_discovery_rates(p_values)]
 
 
 def many_lines(rows: Sequence[Row]) -> list[Line]:

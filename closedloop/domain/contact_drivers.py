@@ -62,17 +62,6 @@ def check_driver_name(name: str, taken: Iterable[str]) -> str:
     return name
 
 
-def free_driver_name(name: str, taken: Iterable[str]) -> str:
-    """Return the name, with a number behind it where another driver in use has it already."""
-    known = {other.casefold() for other in taken}
-    base = " ".join(name.split())[: NAME_LENGTH - 6] or "Other reasons"
-    free, number = base, 1
-    while free.casefold() in known:
-        number += 1
-        free = f"{base} ({number})"
-    return free
-
-
 def check_in_use(key: str, state: DriverState) -> None:
     """Refuse what only a driver in use can be asked for.
 
@@ -110,9 +99,3 @@ def check_typed_themes(moves: int, typed: int | None, *, to_do: str) -> None:
     if typed != moves and (typed is not None or must_type_themes(moves)):
         sentence = f"Type {moves:,} to {to_do}: so many themes will move."
         raise Invalid(sentence, {"typed_count": sentence})
-
-
-def next_driver_key(keys: Iterable[str]) -> str:
-    """Return the key after the highest ever given; rows are never deleted, so none comes twice."""
-    numbers = [int(key[2:]) for key in keys if key.startswith("D-") and key[2:].isdigit()]
-    return f"D-{max(numbers, default=0) + 1:03d}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
+from closedloop.domain.chance import false_discovery_rates
 from closedloop.domain.impact import (
     FIRST_LOOKS,
     LOOK_ALPHA,
@@ -42,34 +43,9 @@ def look_alpha(look: int, *, has_claimed: bool) -> float:
     return LOOK_ALPHA if look <= FIRST_LOOKS or has_claimed else QUARTER_ALPHA
 
 
-def q_values(p_values: Sequence[float]) -> list[float]:
-    """Return Benjamini and Hochberg's adjusted p-values, each at the place of its own.
-
-    Parameters
-    ----------
-    p_values : sequence of float
-        0 to 1, in any order.
-
-    Returns
-    -------
-    list of float
-        The share of false ones among the claims that would be made if this one just was; never
-        below the p-value, at most 1.
-    """
-    number = len(p_values)
-    found = [1.0] * number
-    least = 1.0
-    for rank, place in enumerate(
-        sorted(range(number), key=lambda one: (-p_values[one], one)), start=0
-    ):
-        least = min(least, p_values[place] * (number / (number - rank)))
-        found[place] = least
-    return found
-
-
 def q_value(own: float, others: Sequence[float]) -> float:
     """Return the adjusted p-value of one look among the others judged with it."""
-    return q_values([own, *others])[0]
+    return false_discovery_rates([own, *others])[0]
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from closedloop.domain.contact_drivers import (
     check_driver_name,
     check_in_use,
     check_typed_themes,
-    next_driver_key,
 )
 from closedloop.domain.errors import Conflict, Invalid, InvalidTransition, NotFound
+from closedloop.domain.free_names import next_key
 from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import ContactDriver, DriverChange, Theme, ThemeStats
 from closedloop.services.driver_records import (
@@ -151,7 +151,7 @@ def create_driver(
     themes = _movable(session, theme_ids, None, lock=True, anything=True) if theme_ids else []
     check_typed_themes(len(themes), typed_count, to_do="move them")
     driver = ContactDriver(
-        key=next_driver_key(session.scalars(sa.select(ContactDriver.key))),
+        key=next_key("D", session.scalars(sa.select(ContactDriver.key))),
         name=name,
         is_named_by_person=True,
         keywords=[],

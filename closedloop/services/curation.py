@@ -13,6 +13,7 @@ from closedloop.domain.actions import OPEN_ACTIONS
 from closedloop.domain.audit import Actor
 from closedloop.domain.curation import check_name, check_typed_count
 from closedloop.domain.errors import Invalid, InvalidTransition
+from closedloop.domain.free_names import next_key
 from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import Action, Contact, Theme, ThemeChange, ThemeCorrection
 from closedloop.models.curation import ChangeKind
@@ -41,7 +42,6 @@ from closedloop.services.membership import (
     settle_contacts,
     with_text,
 )
-from closedloop.services.proposals import next_key
 from closedloop.services.repeats import take_turn
 from closedloop.services.splitting import SplitPlan, leaving_contacts, plan_split, strangers_to
 from closedloop.services.theme_stats import renew_stats_of_last_day
@@ -292,7 +292,7 @@ def split_theme(
     check_typed_count(preview.contacts, typed_count, to_do="split them off")
     loose = find_loose(session, preview.ids)
     new = Theme(
-        key=next_key(session.scalars(sa.select(Theme.key)).all()),
+        key=next_key("T", session.scalars(sa.select(Theme.key))),
         name=name,
         is_named_by_person=True,
         keywords=[],

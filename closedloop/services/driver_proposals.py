@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
-from closedloop.domain.contact_drivers import DriverState, free_driver_name, next_driver_key
+from closedloop.domain.contact_drivers import NAME_LENGTH, DriverState
+from closedloop.domain.free_names import free_name, next_key
 from closedloop.domain.themes import GONE_STATUSES, STATS_DAYS
 from closedloop.models import (
     Contact,
@@ -271,9 +272,10 @@ def _bear(
 ) -> ContactDriver:
     rows = session.execute(sa.select(ContactDriver.key, ContactDriver.name, ContactDriver.state))
     drivers = rows.all()
+    in_use = [row.name for row in drivers if row.state == DriverState.IN_USE]
     driver = ContactDriver(
-        key=next_driver_key(row[0] for row in drivers),
-        name=free_driver_name(name, (row[1] for row in drivers if row[2] == DriverState.IN_USE)),
+        key=next_key("D", (row.key for row in drivers)),
+        name=free_name(name, in_use, longest=NAME_LENGTH, otherwise="Other reasons"),
         keywords=keywords,
         run_id=run_id,
     )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
+from closedloop.domain.free_names import free_name, next_key
 from closedloop.domain.runs import Fewest, fewest_of_candidate, match_clusters
 from closedloop.domain.themes import GONE_STATUSES, NAME_LENGTH, ThemeStatus
 from closedloop.domain.triage import Decision
@@ -290,9 +291,10 @@ def bear_candidate(
     session: Session, run: ThemeRun | None, cluster: Cluster, themes: dict[int, Theme], by: Actor
 ) -> Theme:
     """Add a candidate for a cluster; `themes` holds every theme by id, and then this one, too."""
+    in_use = [known.name for known in themes.values() if known.status not in GONE_STATUSES]
     theme = Theme(
-        key=next_key([known.key for known in themes.values()]),
-        name=_free_name(cluster.name, themes.values()),
+        key=next_key("T", (known.key for known in themes.values())),
+        name=free_name(cluster.name, in_use, longest=NAME_LENGTH, otherwise="Unnamed"),
         keywords=cluster.keywords,
         run_id=run.id if run else None,
     )
@@ -303,23 +305,6 @@ def bear_candidate(
         session, by, theme, "themes.found", f"found the candidate {theme.key} {theme.name}"
     )
     return theme
-
-
-def next_key(keys: Sequence[str]) -> str:
-    """Return the key after the highest ever given; rows are never deleted, so none comes twice."""
-    numbers = [int(key[2:]) for key in keys if key.startswith("T-") and key[2:].isdigit()]
-    return f"T-{max(numbers, default=0) + 1:03d}"
-
-
-def _free_name(name: str, themes: Any) -> str:
-    """Return the name, with a number behind it where a theme in use has it already."""
-    taken = {theme.name.casefold() for theme in themes if theme.status not in GONE_STATUSES}
-    base = " ".join(name.split())[: NAME_LENGTH - 6] or "Unnamed"
-    free, number = base, 1
-    while free.casefold() in taken:
-        number += 1
-        free = f"{base} ({number})"
-    return free
 
 
 def _retire_unmatched(

@@ -12,13 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 from closedloop.domain.actions import ActionStatus
+from closedloop.domain.chance import false_discovery_rates
 from closedloop.domain.impact import (
     FOLLOW_UP_DAYS,
     LOOK_ALPHA,
     LOOK_DAYS,
     Verdict,
 )
-from closedloop.domain.impact_judging import q_values
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import (
     AuditEvent,
@@ -205,7 +205,7 @@ def test_looks_of_one_night_are_judged_together(session, settings, database):
             )
         ).all()
     assert len(rows) == 6
-    expected = q_values([row.p_value for row in rows])
+    expected = false_discovery_rates([row.p_value for row in rows])
     assert [row.q_value for row in rows] == pytest.approx(expected)
     assert all(row.q_value > row.p_value for row in rows if row.p_value < max(expected))
     for row in rows:
@@ -236,7 +236,7 @@ def test_a_change_recorded_twice_is_judged_as_one(session, settings, database):
     for row in apart:
         beside = [mine[0].p_value, *(one.p_value for one in apart if one is not row)]
         assert row.detail["judged_with"] == sorted(beside)
-    expected = q_values([mine[0].p_value, *(row.p_value for row in apart)])
+    expected = false_discovery_rates([mine[0].p_value, *(row.p_value for row in apart)])
     assert [row.q_value for row in (*mine[:1], *apart)] == pytest.approx(expected)
 
 
