@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from closedloop.bench.places import Place, has_postgresql, open_place
-from closedloop.models.contacts import BatchState
+from closedloop.models.imports import BatchState
 from tests.databases import empty_postgresql
 from tests.flows.import_sites import Beginner, Site, left_behind, rows_of, write
 from tests.flows.points import PHASES

@@ -22,7 +22,7 @@ from closedloop.bench.redaction_set import make_texts
 from closedloop.domain.themes import ThemeStatus
 from closedloop.extensions import Database
 from closedloop.models import Contact, ContactText, Customer, ImportBatch, Theme
-from closedloop.models.contacts import BatchState
+from closedloop.models.imports import BatchState
 
 TEXT_EVERY = 5
 """Every fifth contact of a history has a text of 40 words: enough for a search to read."""

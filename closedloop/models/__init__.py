@@ -15,24 +15,12 @@ from closedloop.models.audit import AuditEvent
 from closedloop.models.base import Model, UtcDateTime
 from closedloop.models.contact_drivers import ContactDriver, DriverChange
 from closedloop.models.contacts import (
-    BatchState,
     Contact,
     ContactLink,
     ContactText,
     ContactVersion,
-    Customer,
-    CustomerKey,
-    DailyRollup,
-    DailySlice,
-    DueDay,
     EncodedText,
-    ImportBatch,
-    ImportReject,
-    LinkMove,
-    LinkRun,
     Message,
-    RollupFigures,
-    SavedMapping,
 )
 from closedloop.models.curation import (
     ChangeKind,
@@ -48,6 +36,7 @@ from closedloop.models.curation import (
     ThemeSuggestion,
     ThemeWeek,
 )
+from closedloop.models.customers import Customer, CustomerKey, LinkMove, LinkRun
 from closedloop.models.impact import (
     Comeback,
     ImpactMeasurement,
@@ -56,8 +45,10 @@ from closedloop.models.impact import (
     PlaceboCheck,
     SignOff,
 )
+from closedloop.models.imports import BatchState, ImportBatch, ImportReject, SavedMapping
 from closedloop.models.jobs import Job, Leader
 from closedloop.models.metrics import ChannelCost, DriverDay, MetricGoal, MetricList
+from closedloop.models.rollups import DailyRollup, DailySlice, DueDay, RollupFigures
 from closedloop.models.themes import (
     DefinitionSet,
     EvidenceKind,

@@ -22,7 +22,7 @@ from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict
 from closedloop.domain.jobs import Progress
 from closedloop.models import ImportBatch
-from closedloop.models.contacts import BatchState
+from closedloop.models.imports import BatchState
 from closedloop.services.audit import record_event
 from closedloop.services.cleaning import (
     Cleaning,

@@ -34,7 +34,7 @@ from closedloop.models import (
     LinkMove,
     Message,
 )
-from closedloop.models.contacts import BatchState
+from closedloop.models.imports import BatchState
 from closedloop.services.audit import record_event
 from closedloop.services.bulk import in_portions
 from closedloop.services.contact_rows import CUSTOMER_TOKEN

@@ -16,7 +16,7 @@ from closedloop.domain.audit import Actor
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict, Invalid, NotFound
 from closedloop.models import ImportBatch
-from closedloop.models.contacts import BatchState
+from closedloop.models.imports import BatchState
 from closedloop.services.audit import record_event
 from closedloop.services.contact_files import Extent, check_mapping, measure_extent
 from closedloop.services.import_holds import hold_import, is_being_read

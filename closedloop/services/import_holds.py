@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict
 from closedloop.models import ImportBatch
-from closedloop.models.contacts import BatchState
+from closedloop.models.imports import BatchState
 
 SILENCE = timedelta(minutes=2)
 _running: set[str] = set()

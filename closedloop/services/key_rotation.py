@@ -38,7 +38,7 @@ from closedloop.models import (
     ImportReject,
     Message,
 )
-from closedloop.models.contacts import BatchState
+from closedloop.models.imports import BatchState
 from closedloop.services.audit import record_event
 from closedloop.services.identifiers import put_keys_on
 from closedloop.services.import_holds import is_being_read

@@ -29,7 +29,7 @@ from closedloop.models import (
     Message,
     ThemeEvidence,
 )
-from closedloop.models.contacts import BatchState
+from closedloop.models.imports import BatchState
 from closedloop.services.audit import record_event
 from closedloop.services.bulk import in_portions
 from closedloop.services.import_holds import is_being_read

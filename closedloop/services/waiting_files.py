@@ -19,7 +19,7 @@ from closedloop.domain.audit import Actor
 from closedloop.domain.errors import NotFound
 from closedloop.domain.jobs import JobKind, JobState
 from closedloop.models import ImportBatch, Job
-from closedloop.models.contacts import BatchState
+from closedloop.models.imports import BatchState
 from closedloop.queries.imports import find_batch
 from closedloop.queries.jobs import find_job
 from closedloop.services.contact_files import (

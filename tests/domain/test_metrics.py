@@ -12,7 +12,7 @@ from closedloop.domain.errors import NotFound
 from closedloop.domain.metric_formulas import Value
 from closedloop.domain.metric_table import METRICS, get_metric
 from closedloop.domain.metrics import WINDOWED, Better, Unit, is_goal, show, show_all
-from closedloop.models.contacts import RollupFigures
+from closedloop.models.rollups import RollupFigures
 
 ADDED_BY_SCOPES = {
     *("volume", "days", "days_with_volume", "judged", "failure", "priced", "pence", "customers"),

@@ -34,7 +34,7 @@ from closedloop.models import (
     ImportReject,
     Message,
 )
-from closedloop.models.contacts import BatchState
+from closedloop.models.imports import BatchState
 from closedloop.services.beside import _ANSWERING
 from tests.site import ROOT
 

@@ -32,7 +32,7 @@ from closedloop.models import (
     ImportReject,
     Model,
 )
-from closedloop.models.contacts import BatchState
+from closedloop.models.imports import BatchState
 from tests.kept import lay_tables
 from tests.pages import text_of
 from tests.site import ROOT, SERVER

@@ -23,7 +23,7 @@ from closedloop.models import (
     Model,
     Theme,
 )
-from closedloop.models.contacts import BatchState
+from closedloop.models.imports import BatchState
 from closedloop.services.audit import record_event
 from closedloop.services.impact import measure_intervention
 from closedloop.services.repeats import chain_contacts

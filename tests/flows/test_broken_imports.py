@@ -19,7 +19,7 @@ from closedloop.adapters.types import ParsedContact, UnreadableFile
 from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.errors import Refusal
 from closedloop.models import Contact, ContactText, DueDay, ImportBatch, ImportReject
-from closedloop.models.contacts import BatchState
+from closedloop.models.imports import BatchState
 from closedloop.services.contacts import import_file
 from tests.adapters.fuzz import EXAMPLES, NOW, broken_versions, fuzzed, mapping_of, write_files
 

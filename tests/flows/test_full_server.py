@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from closedloop.models import Model
-from closedloop.models.contacts import BatchState
+from closedloop.models.imports import BatchState
 from closedloop.services.migrations import upgrade_database
 from tests.flows.import_sites import Beginner, Site, ended, rows_of, wait_for_file, write
 

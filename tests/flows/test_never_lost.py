@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from closedloop.config import Settings
 from closedloop.models import ContactLink, DailyRollup, DailySlice
-from closedloop.models.contacts import BatchState
+from closedloop.models.imports import BatchState
 from closedloop.services.migrations import upgrade_database
 from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollups import roll_up_days

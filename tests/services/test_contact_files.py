@@ -18,7 +18,7 @@ from closedloop.adapters.types import FileFacts, RawRow
 from closedloop.domain.errors import Invalid, Unreadable
 from closedloop.domain.jobs import Progress
 from closedloop.models import Contact
-from closedloop.models.contacts import BatchState
+from closedloop.models.imports import BatchState
 from closedloop.services import cleaning
 from closedloop.services.contact_files import (
     Extent,

@@ -31,7 +31,7 @@ from closedloop.models import (
     Message,
     Model,
 )
-from closedloop.models.contacts import BatchState
+from closedloop.models.imports import BatchState
 from closedloop.services import cleaning
 from closedloop.services.contacts import hash_customer, import_file, open_import, recognise_file
 from closedloop.services.long_work import Cancelled, tell_nobody

@@ -25,7 +25,7 @@ from closedloop.models import (
     Job,
     Message,
 )
-from closedloop.models.contacts import BatchState
+from closedloop.models.imports import BatchState
 from closedloop.services.erasure import Erased, erase_customer
 from closedloop.services.identifiers import hash_customer
 from closedloop.services.identities import link_customers

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from closedloop.adapters.mapping import Mapping
 from closedloop.domain.clock import utc_now
 from closedloop.models import Contact, ContactLink, ImportBatch
-from closedloop.models.contacts import BatchState
+from closedloop.models.imports import BatchState
 from closedloop.services import contacts
 from closedloop.services.contacts import import_file
 from closedloop.services.import_batches import close_lost_imports

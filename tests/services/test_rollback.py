@@ -32,7 +32,7 @@ from closedloop.models import (
     Message,
     ThemeEvidence,
 )
-from closedloop.models.contacts import BatchState
+from closedloop.models.imports import BatchState
 from closedloop.services import rollback as service
 from closedloop.services.contacts import import_file
 from closedloop.services.import_holds import hold_import, new_holder

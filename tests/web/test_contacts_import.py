@@ -19,7 +19,7 @@ from closedloop.domain.clock import utc_now
 from closedloop.domain.jobs import JobState
 from closedloop.jobs.work import import_contacts
 from closedloop.models import Contact, ImportBatch, ImportReject, Job
-from closedloop.models.contacts import BatchState
+from closedloop.models.imports import BatchState
 from closedloop.services import contact_files
 from closedloop.services.long_work import tell_nobody
 from closedloop.web import import_results as pages

@@ -17,7 +17,7 @@ from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.jobs import JobKind, JobState
 from closedloop.jobs.work import import_contacts, roll_back, try_import
 from closedloop.models import Contact, ImportBatch, ImportReject, Job
-from closedloop.models.contacts import BatchState
+from closedloop.models.imports import BatchState
 from closedloop.services import contact_files, rollback
 from closedloop.services.long_work import tell_nobody
 from tests.pages import text_of
