@@ -75,7 +75,7 @@ def _finish_operation(
 
 
 def _is_needed(body: dict[str, Any], schemas: dict[str, Any]) -> bool:
-    """Say whether a body has to be sent: it may be left out where none of its fields must be."""
+    """Return whether a body has to be sent: it need not where none of its fields must be."""
     names = [str(one["schema"].get("$ref", "")).split("/")[-1] for one in body["content"].values()]
     return any(name not in schemas or bool(schemas[name].get("required")) for name in names)
 

@@ -285,7 +285,7 @@ def action_status_after_look(verdict: Verdict, displacement: Displacement) -> Ac
 
 
 def has_only_moved(status: ActionStatus, verdict: Verdict | None) -> bool:
-    """Say that the contacts of a shipped action fell on its theme but came up beside it."""
+    """Return whether the contacts of a shipped action fell on its theme but came up beside it."""
     return verdict is Verdict.FELL and status is ActionStatus.CANNOT_TELL
 
 

@@ -59,7 +59,7 @@ NOT_TOLD = Doubt(DoubtKind.NOT_TOLD)
 
 
 def are_many(share: float, tried: int) -> bool:
-    """Say whether so many unaffected themes moved that nothing is claimed.
+    """Return whether so many unaffected themes moved that nothing is claimed.
 
     Parameters
     ----------

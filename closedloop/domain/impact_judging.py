@@ -91,7 +91,7 @@ def p_values_of_others(mine: Collection[int], beside: Iterable[LookBeside]) -> l
 
 
 def is_withheld(verdict: Verdict, q: float | None) -> bool:
-    """Say that a look would claim something alone, but not among so many of one night."""
+    """Return whether a look would claim something alone, but not among so many of one night."""
     return verdict in CLAIMS and q is not None and q > LOOK_Q
 
 
@@ -104,7 +104,7 @@ def only_fades(
     expected: float,
     smallest_drop: float,
 ) -> bool:
-    """Say that a quarterly look merely no longer shows a fall that an earlier look had shown.
+    """Return whether a quarterly look merely no longer shows a fall that an earlier one did.
 
     The longer ago the change, the vaguer the forecast without it: a range that has grown until
     it holds zero is no evidence that the fall is gone. It is taken back only when the range

@@ -236,7 +236,7 @@ def support(found: Finding) -> list[str]:
 
 
 def _rests_on_size(found: Finding) -> bool:
-    """Say whether a larger change would have been told: nothing but its size was in the way."""
+    """Return whether a larger change would have been told: only its size was in the way."""
     if found.verdict is Verdict.INCONCLUSIVE:
         return found.doubt.kind in (DoubtKind.CHANCE, DoubtKind.NOT_TOLD)
     return found.verdict is Verdict.NO_CHANGE

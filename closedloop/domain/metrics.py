@@ -323,7 +323,7 @@ def hidden_counts(found: Sequence[Value], k: int) -> set[int]:
 
 
 def _cover_of_parts(cells: Sequence[Cell], k: int) -> int | None:
-    """Return the cell whose value must go as well, so that no part is the total less the others."""
+    """Return one more cell to hide: or a hidden one would be the total less all the others."""
     hidden = [cell for cell in cells if cell.state in ("few", "unsure", "cover", "under", "over")]
     shown = [i for i, cell in enumerate(cells) if cell.state == "known"]
     places = range(1, max((len(cell.found.small) for cell in cells), default=0) + 1)

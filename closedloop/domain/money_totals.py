@@ -244,9 +244,9 @@ def _no_surer(people: Range | None, minutes: Range | None) -> Range | None:
 
 
 def counted_once(claims: Sequence[Claim]) -> list[Claim]:
-    """Return the claims as a total adds them, each with the contacts it is counted with there.
+    """Return the claims that a total adds, each with the contacts that it adds for it.
 
-    What is in the total by way of another claim, as both were measured as one, is left out.
+    Of claims that were measured as one, only one is left.
     """
     return taken_off_once(_each_once(claims))
 
@@ -294,7 +294,7 @@ def _days(claim: Claim) -> set[int]:
 
 
 def _tells(claims: Sequence[Claim], other: int, number: int, key: str) -> bool:
-    """Say that of the days they share another claim counts what came up in a theme.
+    """Return whether another claim counts, of the days both share, what came up in a theme.
 
     A change to that theme itself does when it was counted from no later a day on: one that came
     later was held against a level that had risen already.

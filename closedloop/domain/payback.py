@@ -242,10 +242,7 @@ def two_figures(value: float, *, up: bool) -> float:
 
 
 def round_out(found: Range) -> Range:
-    """Return a range with ends of two significant figures, none of them narrower than it was.
-
-    The middle is rounded to the nearest.
-    """
+    """Round a range to two significant figures: its ends outwards, its middle to the nearest."""
     low, high = two_figures(found.low, up=False), two_figures(found.high, up=True)
     down, up = two_figures(found.middle, up=False), two_figures(found.middle, up=True)
     return Range(low, down if found.middle - down <= up - found.middle else up, high)

@@ -66,7 +66,10 @@ def list_events(
 
 
 def is_older_than(event_id: int) -> sa.ColumnElement[bool]:
-    """Say that an event stands below another in a history: it is older, or as old and before it."""
+    """Return the condition that an event stands below another one in a history.
+
+    It is older, or as old and was written before.
+    """
     at = sa.select(AuditEvent.at).where(AuditEvent.id == event_id).scalar_subquery()
     same = sa.and_(AuditEvent.at == at, AuditEvent.id < event_id)
     return sa.or_(AuditEvent.at < at, same)

@@ -87,7 +87,7 @@ def get_precisions(session: Session, theme_ids: Sequence[int]) -> dict[int, Prec
 
 
 def _telling(rounds: Sequence[Any]) -> Any:
-    """Return the last round that is half done, so that a new one replaces it only then."""
+    """Return the round that counts: the last one that is half done, or else the last."""
     half_done = [row for row in rounds if 2 * row.looked_at >= row.drawn]
     return (half_done or rounds)[-1]
 

@@ -65,7 +65,7 @@ def find_leader(session: Session) -> Leader | None:
 
 
 def find_open_job(session: Session, kind: JobKind) -> Job | None:
-    """Return the oldest job of a kind, for no more than that kind, that waits or runs now."""
+    """Return the oldest job of a kind that waits or runs and was asked for without arguments."""
     open_jobs = sa.select(Job).where(Job.state.in_(_OPEN), Job.kind == kind).order_by(Job.id)
     return next((job for job in session.scalars(open_jobs) if not job.arguments), None)
 

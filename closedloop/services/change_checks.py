@@ -72,7 +72,7 @@ def check_no_decision_since(session: Session, change: ThemeChange, themes: Colle
 
 
 def check_not_written_since(session: Session, change: ThemeChange, theme: Theme) -> None:
-    """Refuse to take back what was written in a field that a later change or decision wrote in.
+    """Refuse to take back a text that a later change or decision wrote over.
 
     Only what stands counts: it does not matter what the field holds now.
 

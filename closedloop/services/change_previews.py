@@ -133,7 +133,7 @@ def preview_contacts(
     k: int,
     notes: Sequence[str],
 ) -> ChangePreview:
-    """Return what it would do that contacts leave a theme, or the contacts without one.
+    """Return what would follow if contacts left a theme; None: contacts that are in no theme.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def preview_moves(
     notes: Sequence[str],
     chosen: int = 0,
 ) -> ChangePreview:
-    """Return what it would do that contacts change their theme.
+    """Return what would follow if contacts moved to other themes.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ def say_measured(session: Session, theme_ids: Sequence[int | None]) -> tuple[str
 
 
 def say_unread(session: Session) -> tuple[str, ...]:
-    """Return a sentence where contacts came in that no look has given a theme, or none, yet."""
+    """Return a sentence where contacts wait for their first assignment, else nothing."""
     query = (
         sa.select(sa.func.count(Contact.id))
         .join(ContactText, ContactText.contact_id == Contact.id)

@@ -25,7 +25,7 @@ _SAID = (
 
 
 def hand_over(session: Session, contact_ids: Collection[int]) -> None:
-    """Put what was said of contacts that will be deleted down for others with the same words.
+    """Pass what people said about contacts that will be deleted on to others with the same words.
 
     Parameters
     ----------
@@ -74,10 +74,10 @@ def hand_over(session: Session, contact_ids: Collection[int]) -> None:
 
 
 def put_down_by_contact(session: Session, contact_ids: Collection[int]) -> None:
-    """Put what was said of the words of contacts, which will be removed, down for each of them.
+    """Before texts are removed: write what people said about them down for each of their contacts.
 
-    With the same change, so that taking that back takes these back, too. Contacts about which
-    something was said themselves have theirs already.
+    Under the same change, so that taking that back takes these back, too. A contact about which
+    something was said by itself needs nothing.
 
     Parameters
     ----------

@@ -150,7 +150,7 @@ def move_contacts(
 
 
 def _elsewhere(session: Session, ids: Sequence[int], theme_id: int | None) -> list[int]:
-    """Return those of the contacts that are not in a theme yet, or not in none."""
+    """Return those of the contacts that are anywhere but in the theme; None is "in no theme"."""
     these = among(session, Contact.id, ids)
     query = sa.select(Contact.id).where(these, Contact.theme_id.is_distinct_from(theme_id))
     return list(session.scalars(query))

@@ -150,7 +150,7 @@ def _linked_by_identifier(session: Session, keys: Sequence[str]) -> dict[str, tu
 def note_links(
     session: Session, source: str, rows: Iterable[CleanRow], customers: RowCustomers
 ) -> None:
-    """Keep whose contacts that were just added would be without links."""
+    """Note, on contacts just added to linked customers, whose they would be without the links."""
     for row in rows:
         if row.customer_key in customers.own:
             session.execute(

@@ -261,7 +261,7 @@ def check_encoder(standing_encoder: str, encoder: Encoder) -> None:
 
 
 def relabel_changes(session: Session, relabel: Mapping[int, int]) -> None:
-    """Let changes that stand be undone later: they name labels, and labels have new numbers."""
+    """Renumber the labels that changes name, so that the changes can still be undone."""
     for change in changes_with_labels(session):
         detail = dict(change.detail)
         for name in ("labels", "passed"):

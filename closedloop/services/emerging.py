@@ -237,7 +237,7 @@ def _write(
 def _match(
     known: Sequence[EmergingTheme], pile: _Pile, spots: Sequence[EmergingSpot]
 ) -> dict[int, EmergingTheme]:
-    """Return which spot is which emerging theme of an earlier night, the most alike first."""
+    """Return the emerging theme of an earlier night by spot; the most alike are paired first."""
     pairs = []
     for place, spot in enumerate(spots):
         members = _kept(pile, spot)

@@ -72,7 +72,7 @@ def list_checks(estimates: Estimates, around: Surroundings) -> list[Check]:
 
 
 def list_reasons(estimates: Estimates, around: Surroundings) -> list[str]:
-    """Return why it was judged so: what must be said before the method's own reasons, and those."""
+    """Return the reasons for a verdict: what must be said first, then the method's own."""
     return [
         *moved_reasons(estimates, around),
         *_withheld(estimates),
@@ -128,7 +128,7 @@ def _p_words(p_value: float) -> str:
 
 
 def _q_words(q_value: float) -> str:
-    """Write a share of chance so that one above what is allowed never reads like it."""
+    """Write a q-value; one just above the limit is never rounded to it."""
     if q_value > LOOK_Q and f"{q_value:.0%}" == f"{LOOK_Q:.0%}":
         return f"just over {LOOK_Q:.0%}"
     return "under 1%" if q_value < 0.005 else f"about {q_value:.0%}"

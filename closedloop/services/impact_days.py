@@ -80,7 +80,7 @@ def read_channels(
 
 
 def days_before_lately(n_pre: int, n_days: int, skip: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the days after the change but for the newest counted ones; empty while too few."""
+    """Return the days after the change without the newest counted ones; empty while too few."""
     counted = [day for day in range(n_pre, n_days) if day not in set(skip)]
     return tuple(counted[:-LATELY_DAYS]) if len(counted) >= 2 * LATELY_DAYS else ()
 

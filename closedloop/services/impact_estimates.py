@@ -126,7 +126,7 @@ def make_many(inputs: Sequence[MeasurementInputs]) -> list[Estimates]:
     What they find out about the same unaffected themes on the same days they find out once.
     """
     owns = estimate_many([_case(one, one.counts) for one in inputs])
-    inputs, owns = _ask_turns_for_more(inputs, owns)
+    inputs, owns = _at_the_alpha_of_their_side(inputs, owns)
     asked = [_beside(one, own) for one, own in zip(inputs, owns, strict=True)]
     answers = iter(estimate_many([case for cases in asked for case in cases.values()]))
     return [
@@ -135,10 +135,13 @@ def make_many(inputs: Sequence[MeasurementInputs]) -> list[Estimates]:
     ]
 
 
-def _ask_turns_for_more(
+def _at_the_alpha_of_their_side(
     inputs: Sequence[MeasurementInputs], owns: Sequence[ImpactEstimate]
 ) -> tuple[list[MeasurementInputs], list[ImpactEstimate]]:
-    """Return all with the significance asked of their side, and what they say at that."""
+    """Return inputs and estimates again, each at the significance asked of a fall or of a rise.
+
+    Only an estimate that says the contrary of a claim in force is asked for more than `alpha`.
+    """
     asked = [
         replace(one, alpha=one.alpha_of(own.avoided)) if _leaves_zero_out(own) else one
         for one, own in zip(inputs, owns, strict=True)
@@ -287,7 +290,7 @@ def list_figures(estimates: Estimates, inputs: MeasurementInputs) -> dict[str, A
 
 
 def _since_2(estimates: Estimates) -> dict[str, Any]:
-    """Return what method 2.0 adds; rows of before do not have it."""
+    """Return what method 2.0 added; older rows do not have it."""
     own = estimates.own
     return {
         "part_figures": [_brief(one) for one in estimates.parts],

@@ -77,7 +77,7 @@ def find_empty_days(
 
 
 def _is_never_empty(came: Sequence[int]) -> bool:
-    """Say that days like these have so many contacts that none at all is no chance."""
+    """Return whether days like these bring so many contacts that a day without any is a fault."""
     share = sum(number > 0 for number in came) / len(came)
     return share >= LEAST_SHARE_OPEN and sum(came) / len(came) >= LEAST_USUAL
 

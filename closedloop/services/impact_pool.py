@@ -76,7 +76,7 @@ class Estimators:
 
 @contextmanager
 def open_estimators(number: int, executor: Executor | None = None) -> Iterator[Estimators]:
-    """Give what computes a round of so many measurements, and end its processes afterwards."""
+    """Open estimators for a round of so many measurements; their processes end with the block."""
     cores = min(os.cpu_count() or 1, MOST_HELPERS)
     if executor is not None or number < FEWEST_TO_SPREAD or cores < 2:
         yield Estimators(executor)
@@ -87,7 +87,7 @@ def open_estimators(number: int, executor: Executor | None = None) -> Iterator[E
 
 
 def open_helper() -> Beside:
-    """Start a process that computes what it is handed, and return it; whoever asks closes it."""
+    """Start a process that computes what it is handed; the caller closes it."""
     return Beside(_begin_estimating)
 
 

@@ -250,7 +250,7 @@ def _remeasure_days(session: Session, intervention_id: int, cut: date) -> list[d
 
 
 def _is_running(go_live: date, last_look: date, cut: date, newest: date | None) -> bool:
-    """Say that the running estimate is due: every night, later once a week, to the last look.
+    """Return whether the running estimate is due: every night, later weekly, to the last look.
 
     What was measured with the same data day is offered again: late contacts may have come.
     """

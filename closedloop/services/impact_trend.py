@@ -34,7 +34,7 @@ class _Trend:
 
     @property
     def share(self) -> float:
-        """What a year of it makes of contacts, -1 and up."""
+        """Change of contacts in a year of it, as a share: -0.5 is half of them gone."""
         return float(np.expm1(self.slope))
 
 

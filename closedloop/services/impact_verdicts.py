@@ -111,7 +111,7 @@ def standing_by_looks(session: Session, intervention_id: int) -> ThemeStatus:
 
 
 def _only_fades(session: Session, measurement: ImpactMeasurement) -> bool:
-    """Say that a fall which an earlier look had shown is no longer shown, nor ruled out."""
+    """Return whether a fall that an earlier look had shown is no longer shown, nor ruled out."""
     intervention = measurement.intervention
     earlier = sa.exists().where(
         ImpactMeasurement.intervention_id == measurement.intervention_id,
@@ -131,7 +131,7 @@ def _only_fades(session: Session, measurement: ImpactMeasurement) -> bool:
 
 
 def _is_latest(session: Session, intervention: Intervention) -> bool:
-    """Say that no newer change of the theme is measured, by itself or together with this one."""
+    """Return whether no newer change of the theme is measured, by itself or with this one."""
     later = Intervention.went_live_on > intervention.went_live_on
     same_day = sa.and_(
         Intervention.went_live_on == intervention.went_live_on, Intervention.id > intervention.id

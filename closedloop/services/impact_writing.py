@@ -86,7 +86,7 @@ def find_measurement(
 
 
 def has_spoken(session: Session, intervention_id: int, look: int) -> bool:
-    """Say whether a look of that number stands: it is spoken once."""
+    """Return whether a look of that number stands: each is spoken once."""
     m = ImpactMeasurement
     spoken = sa.exists().where(m.intervention_id == intervention_id, m.is_look, m.look == look)
     return bool(session.scalar(sa.select(spoken)))
@@ -127,7 +127,7 @@ def list_looks_beside(session: Session, intervention_id: int, as_of: date) -> li
 
 
 def find_held_on(session: Session, intervention_id: int, as_of: date) -> date | None:
-    """Return the last data day of the first look of the newest run of looks that it fell.
+    """Return the data day of the look since which all have said, up to `as_of`, that it fell.
 
     None when the newest look before `as_of` says otherwise, or that the contacts only moved.
     """

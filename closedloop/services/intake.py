@@ -115,7 +115,7 @@ def sort_rows(rows: CleanTable, known: dict[str, str], *, latest: bool = False) 
 
 
 def known_hashes(session: Session, source: str, ids: Sequence[str]) -> dict[str, str]:
-    """Return the content hash of those ids the source has brought before, as either kind."""
+    """Return the content hash, by id, of contacts and messages the source has brought before."""
     contacts = sa.select(_contacts.c.source_contact_id, _contacts.c.content_hash).where(
         _contacts.c.source == source, among(session, _contacts.c.source_contact_id, ids)
     )

@@ -46,7 +46,7 @@ class KeyState:
 
 
 def check_of(keys: tuple[str, ...]) -> str:
-    """Return what keys make of a fixed word: equal for equal keys, and tells nothing of them."""
+    """Return a fixed word hashed with the keys: it tells equal keys, and nothing more of them."""
     return hash_customer(_WORD, keys)
 
 

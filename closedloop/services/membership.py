@@ -128,14 +128,14 @@ def _sort_out(
 
 @dataclass(frozen=True)
 class Places:
-    """What each theme was merged into in the end, itself at least, and which are retired."""
+    """Where each theme's contacts are counted after all mergers, and which themes are retired."""
 
     ends: Mapping[int, int]
     retired: Collection[int]
 
     @classmethod
     def read(cls, session: Session, in_use: int | None = None) -> Places:
-        """Return those of all themes as they are now, or were one retired theme in use again."""
+        """Read them as they are now; a retired theme `in_use` counts as if it were in use again."""
         rows = session.execute(sa.select(Theme.id, Theme.merged_into_id)).all()
         into: dict[int, int | None] = {row[0]: row[1] for row in rows}
         ends = {theme: follow_mergers(theme, into) for theme in into}
@@ -228,9 +228,7 @@ class LastWords:
 
 
 def find_strays(session: Session) -> list[int]:
-    """Return the contacts about which somebody said something, and that are not where they
-    belong by that and the definitions.
-    """
+    """Return the contacts that are not where what somebody said about them puts them."""
     words = LastWords(read_corrections(session))
     rows = session.execute(
         sa.select(Contact.id, Contact.theme_id, owner_of_cluster(session), ContactText.text_hash)
@@ -318,10 +316,10 @@ def owner_of_cluster(session: Session) -> sa.ColumnElement[int | None]:
 
 
 def find_loose(session: Session, ids: Collection[int]) -> dict[str, list[int]]:
-    """Return those of the contacts that are in a theme no definition and nobody's word puts them.
+    """Return, by theme, the contacts that are there by no definition and by nobody's word.
 
-    A contact whose text expired before a run that no longer knows its cluster is one; so that
-    taking a change back restores it, too.
+    Such is a contact whose text expired before a run that no longer knows its cluster. It is
+    kept, so that taking a change back restores it, too.
     """
     words = LastWords(read_corrections(session))
     owner = owner_of_cluster(session)

@@ -23,7 +23,7 @@ _BEFORE = sa.Table(
 
 @contextmanager
 def agreed_to(session: Session, count: int | None) -> Iterator[None]:
-    """Refuse what is done inside if it moves another number of contacts between themes.
+    """Refuse what the block did if it moved another number of contacts than was agreed to.
 
     Parameters
     ----------

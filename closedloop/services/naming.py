@@ -207,7 +207,7 @@ def _take_question(
     by: Actor,
     passed_by: list[tuple[str, str]],
 ) -> Question | None:
-    """Return what is sent about a theme as it stands now, written down; None if no more."""
+    """Write down what is sent about a theme as it stands now; None if it may not be by now."""
     questions, reasons = _questions(session, settings, [planned.theme_id])
     passed_by += reasons
     if not questions:

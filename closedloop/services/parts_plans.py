@@ -182,7 +182,7 @@ def _check_standing(session: Session, part: RunPart) -> None:
 
 
 def _check_not_merged_into(session: Session, part: RunPart, theme: Theme) -> None:
-    """Refuse a part of before a merge: it would make the theme anew without what was merged in.
+    """Refuse a part from before a merge: it would make the theme anew without what was merged in.
 
     Mergers that the same run found are no obstacle: its clusters know of them.
     """

@@ -56,7 +56,7 @@ def queue_placebos(session: Session, *, by: Actor) -> Job:
 
 
 def are_placebos_due(session: Session, *, as_of: date) -> bool:
-    """Say whether a week of data has passed, or method or prior changed, since the last check."""
+    """Return whether, since the last check, a week passed or method or prior changed."""
     newest = session.scalar(sa.select(PlaceboCheck).order_by(PlaceboCheck.id.desc()).limit(1))
     if newest is None or newest.method_version != METHOD_VERSION:
         return True

@@ -306,7 +306,7 @@ def _count(preview: ImportPreview, new: CleanTable) -> None:
 
 
 def _most_rows(limit: int | None, only_lines: Collection[int] | None) -> int | None:
-    """Return how many rows to look through for a sample: those passed over are left out."""
+    """Return how many rows to look through for a sample, None for all of them."""
     return None if limit is None or only_lines is not None else ROWS_AT_ONCE
 
 

@@ -324,7 +324,7 @@ def _retire_unmatched(
 
 
 def _relabel_merges(session: Session, relabel: Mapping[int, int]) -> None:
-    """Let merges that stand be undone later: they name labels, and labels have new numbers."""
+    """Renumber the labels that merges name, so that the merges can still be undone."""
     for merge in standing_merges(session):
         labels = [relabel[label] for label in merge.detail.get("labels", []) if label in relabel]
         merge.detail = {**merge.detail, "labels": labels}

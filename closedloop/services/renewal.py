@@ -129,7 +129,7 @@ def renew_contacts(
 def _words(
     old: Mapping[str, Any], row: CleanRow, format: str, *, extends: bool
 ) -> tuple[list[Any], str]:
-    """Return what is said in a contact by now, and what of it is embedded."""
+    """Return all that was said in a contact so far, and what of it is embedded."""
     before, since = list(old["turns"] or []), [list(turn) for turn in row.turns]
     if before and not since:
         return before, old["issue_text"]
@@ -143,10 +143,10 @@ def _words(
 def extended(
     before: Sequence[Any], since: Sequence[Any], *, has_subject: bool = False
 ) -> list[Any]:
-    """Return turns of before with those after them that are new.
+    """Return the turns of an earlier export, followed by those that only a later one has.
 
-    The same turn may be written with other marks and blanks in another export. Where all of
-    before is told again, it is the later telling that counts.
+    Turns that differ in marks and blanks alone are the same. Where the later export has all of
+    the earlier turns, it counts as it is.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def _alike(turn: Sequence[Any]) -> tuple[str, str]:
 def _place_of_first(
     before: Sequence[Any], since: Sequence[Any], told: Sequence[tuple[str, str]]
 ) -> int | None:
-    """Return where before tells the first turn of since, but for lines that are the subject."""
+    """Return the place in `before` of the first turn of `since`, whatever their subject lines."""
     if not before or not since:
         return None
     first = {_alike(since[0]), _below_subject(since[0])}

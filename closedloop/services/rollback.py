@@ -261,7 +261,7 @@ def begin_roll_back(
 
 
 def _contacts_said(session: Session, batch: ImportBatch) -> int:
-    """Return the number of contacts that the look before says."""
+    """Return the number of contacts that the preview says."""
     if _is_large(batch):
         return _contacts_told(session, batch)
     return count_contacts_to_go(session, batch.id)

@@ -124,7 +124,7 @@ def explain(finding: Finding) -> tuple[str, ...]:
 
 
 def are_many(moved: int, tried: int) -> bool:
-    """Say whether so many unaffected themes moved that something else may have happened."""
+    """Return whether so many unaffected themes moved that something else may have happened."""
     return moved >= LEAST_CONTROLS_MOVED and moved > MOST_CONTROLS_MOVED * tried
 
 

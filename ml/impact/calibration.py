@@ -123,7 +123,7 @@ def days_before_gap(series: Series) -> Series | None:
 
 
 def is_high(score: float) -> bool:
-    """Say whether the last days ran so high that the history may end on a peak.
+    """Return whether the last days ran so high that the history may end on a peak.
 
     Changes are often decided on when things are worst; from there contacts fall by themselves.
     """
