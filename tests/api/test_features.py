@@ -80,7 +80,7 @@ def test_contacts_hold_no_text_unless_it_is_asked_for(api, session):
         ("among=judged", set()),
     ],
 )
-def test_contacts_are_filtered(api, session, query, expected):
+def test_contacts_are_filtered_by_what_the_address_says(api, session, query, expected):
     driver = make_driver(session, key="D-555")
     theme = make_theme(session, key="T-555", driver_id=driver.id)
     for n, name in enumerate("abc", 1):

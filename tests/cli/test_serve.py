@@ -40,19 +40,23 @@ def test_the_process_that_runs_jobs_ends_with_the_pages():
 
     kept.stop()
 
-    time.sleep(0.2)
+    time.sleep(0.2)  # long enough to be started again, were it watched over still
     assert kept.process.poll() is not None
 
 
-def test_a_job_that_does_not_end_does_not_hold_the_pages_up():
-    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); "
-    kept = KeptProcess([sys.executable, "-c", deaf + "time.sleep(60)"], patience=0.1)
+def test_a_job_that_does_not_end_does_not_hold_the_pages_up(tmp_path):
+    ready = tmp_path / "deaf to SIGTERM"
+    deaf = (
+        "import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "pathlib.Path(sys.argv[1]).touch(); time.sleep(60)"
+    )
+    kept = KeptProcess([sys.executable, "-c", deaf, str(ready)], patience=0.1)
     kept.start()
-    time.sleep(0.5)
+    assert wait_for(ready.exists)
 
     kept.stop()
 
-    assert kept.process.poll() is not None
+    assert kept.process.returncode == -signal.SIGKILL
 
 
 def test_a_second_ctrl_c_ends_a_worker_that_is_in_the_middle_of_a_job():

@@ -145,7 +145,7 @@ def test_repeats_within_seven_days_counted_from_the_export_are_in_range(centre, 
     assert 0.10 < summary["same_intent_rate_7d"] < summary["repeat_rate_7d"] - 0.03
 
 
-def test_repeats_take_longer(centre):
+def test_repeats_take_three_tenths_longer_to_handle(centre):
     seconds, ordinal = centre.details.handle_seconds, centre.contacts.ordinal
 
     ratio = seconds[ordinal > 0].mean() / seconds[ordinal == 0].mean()

@@ -52,7 +52,7 @@ def test_the_last_second_of_the_day_had_the_whole_window_by_the_last_second_of_t
             assert needed[0] <= known_until < needed[1], (cut, window.key, day)
 
 
-def test_a_second_decides():
+def test_a_second_decides_whether_a_day_is_mature():
     # 24 October has its 7 days at the end of the 31st to the second and an hour to spare
     last_contact = day_bounds(date(2026, 10, 24), LONDON)[1] - SECOND
     known_until = day_bounds(date(2026, 10, 31), LONDON)[1] - SECOND

@@ -214,7 +214,7 @@ def test_an_owner_is_active_and_of_the_department_or_a_manager(session, house):
     assert house.propose(owner_id=boss.id).owner_id == boss.id
 
 
-def test_only_managers_propose(session, house):
+def test_nobody_but_managers_and_administrators_proposes_an_action(session, house):
     for role in (Role.STAKEHOLDER, Role.EXECUTIVE):
         with pytest.raises(NotAllowed, match="CX manager"):
             house.propose(by=as_actor(make_user(session, role)))
@@ -428,7 +428,7 @@ def test_today_is_asked_in_the_reporting_zone(session, house, settings):
         ship(house, action, went_live_on=date(2026, 7, 1), today=None, settings=settings)
 
 
-def test_shipping_happens_once(session, house):
+def test_shipping_twice_is_refused_and_recorded_once(session, house):
     action = house.agree()
     ship(house, action)
     with pytest.raises(InvalidTransition, match="shipped already"):

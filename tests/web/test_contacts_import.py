@@ -88,7 +88,7 @@ def run_job(session, database, settings) -> Job:
     return job
 
 
-def test_only_managers_import(sign_in_as):
+def test_a_stakeholder_neither_sees_the_import_page_nor_uploads(sign_in_as):
     page = sign_in_as(Role.STAKEHOLDER)
 
     page.get("/contacts/import", 403)

@@ -186,7 +186,7 @@ def test_json_writes_days_decimals_enums_and_dataclasses():
     }
 
 
-def test_json_refuses_nan():
+def test_json_for_scripts_refuses_what_is_no_number():
     with pytest.raises(ValueError, match="JSON compliant"):
         script_json([float("nan")])
 

@@ -321,7 +321,7 @@ def test_a_job_can_be_cancelled_by_whoever_may_import(manager, session, sign_in_
         "/contacts/mappings/delete",
     ],
 )
-def test_others_may_not(sign_in_as, url) -> None:
+def test_a_stakeholder_may_do_nothing_to_imports_and_mappings(sign_in_as, url) -> None:
     page = sign_in_as(Role.STAKEHOLDER)
 
     page.post(url, status=403)

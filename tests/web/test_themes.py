@@ -332,7 +332,7 @@ def test_show_of_a_merged_theme_leads_to_what_it_became(manager, session):
     assert theme.name in manager.get(f"/themes/{into.key}")
 
 
-def test_history_offers_undo(manager, session, actor):
+def test_the_history_of_a_theme_offers_to_undo_a_decision(manager, session, actor):
     theme = make_theme(session)
     decision = accept_candidate(
         session,

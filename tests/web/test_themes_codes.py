@@ -90,7 +90,7 @@ def test_the_file_holds_what_is_shown_and_runs_nothing(manager, session, confuse
     assert {row["first_day"] for row in rows} == {"2026-02-11"}
 
 
-def test_empty_states_teach(manager, session):
+def test_without_contacts_or_codes_the_page_says_what_is_missing(manager, session):
     assert "There are no contacts yet" in manager.get("/themes/codes")
     assert manager.raw("/themes/codes.csv").status_code == 200
     make_contact(session)

@@ -312,7 +312,7 @@ def test_describing_what_goes_wrong_is_kept_and_can_be_taken_back(manager, sessi
 
 
 @pytest.mark.parametrize("role", [Role.STAKEHOLDER, Role.EXECUTIVE])
-def test_only_managers_curate(sign_in_as, session, themes, role):
+def test_nobody_but_a_manager_opens_or_sends_a_form_of_curation(sign_in_as, session, themes, role):
     page = sign_in_as(role)
     first = themes[0]
     for path in ("contacts", "move", "split", "retire"):

@@ -298,7 +298,7 @@ def test_the_form_of_two_runs_leads_to_their_page(manager, session, run):
     assert manager.raw("/themes/runs/against?one=x").status_code == 422
 
 
-def test_names_are_escaped(manager, session, run):
+def test_the_name_of_a_part_is_escaped_on_the_page_of_its_run(manager, session, run):
     theme = make_theme(session, ThemeStatus.TRIAGED)
     make_part(session, run, kind=PartKind.SPLIT, theme=theme, name="<script>alert(1)</script>")
     assert "<script>alert" not in manager.get(f"/themes/runs/{run.id}")

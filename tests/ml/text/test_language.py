@@ -74,13 +74,22 @@ def test_detect_language_always_gives_a_known_code_or_none(text):
     assert found == "" or found in LANGUAGES.split()
 
 
-def test_the_model_is_not_read_when_the_module_is_imported():
+def test_the_model_is_read_at_the_first_text_that_needs_it_and_not_at_import():
     code = (
         "import ml.text.language as l; "
-        "assert l._whole_identifier.cache_info().currsize == 0; "
-        "l.detect_language('Mein Paket ist noch nicht angekommen'); "
+        "read = lambda: l._whole_identifier.cache_info().currsize; "
+        "at_import = read(); "
+        "l.detect_language('Paket verschwunden gestern Abend Nachbar unbekannt'); "
+        "print(at_import, read())"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["0", "1"]
 
 
 def test_detect_language_is_right_where_it_answers_on_short_sentences():

@@ -111,7 +111,7 @@ def test_a_rival_in_one_model_does_not_take_texts_from_another_run(data):
     assert (found[labels >= 3] == -1).mean() > 0.9
 
 
-def test_saving_changes_nothing(model, data, tmp_path):
+def test_a_model_that_was_saved_and_loaded_assigns_the_same(model, data, tmp_path):
     vectors, _ = data
     model.restrict([2, 0]).save(tmp_path / "model.npz")
     loaded = ThemeModel.load(tmp_path / "model.npz")
