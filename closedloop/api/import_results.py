@@ -41,7 +41,8 @@ from closedloop.queries.imports import (
 from closedloop.queries.jobs import find_job_of_import
 from closedloop.services.jobs import cancel_import, queue_job
 from closedloop.services.rejects import find_kept_file, hidden_rows, rows_to_correct
-from closedloop.services.rollback import begin_roll_back, preview_roll_back
+from closedloop.services.rollback import begin_roll_back
+from closedloop.services.rollback_previews import preview_roll_back
 
 _ROUTE = "/imports/<int(max=2147483647):import_id>"
 _NO_IMPORT = "There is no such import."

@@ -1,4 +1,4 @@
-"""`closedloop impact list|measurements|placebos|prior`."""
+"""`closedloop impact placebos|prior`, and the group with the commands of `impact_list.py`."""
 
 from __future__ import annotations
 

@@ -31,12 +31,8 @@ from closedloop.queries.imports import (
 )
 from closedloop.services.jobs import cancel_import
 from closedloop.services.rejects import hidden_rows, rows_to_correct
-from closedloop.services.rollback import (
-    COUNT_TYPED_ABOVE,
-    begin_roll_back,
-    preview_roll_back,
-    roll_back_import,
-)
+from closedloop.services.rollback import COUNT_TYPED_ABOVE, begin_roll_back, roll_back_import
+from closedloop.services.rollback_previews import preview_roll_back
 from closedloop.services.watched_folder import pick_up_files
 
 COUNTS = (

@@ -7,7 +7,7 @@ and the whole history stands under the new definitions before anybody sees them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -194,14 +194,8 @@ def _write(
             relabel=plan.relabel,
             joined=plan.joined,
         )
-    after = _count_contacts(session, changed)
-    for part in parts:
-        if part.kind in REMADE and part.theme_id is not None:
-            counts = {"before": before.get(part.theme_id, 0), "after": after.get(part.theme_id, 0)}
-            part.detail = {**part.detail, **counts}
-    for label, theme in born.items():
-        part = next(part for part in parts if part.id == plan.pieces[label])
-        part.detail = {**part.detail, "became": theme.id, "held": after.get(theme.id, 0)}
+    born_of = {plan.pieces[label]: theme for label, theme in born.items()}
+    _note_counts(parts, born_of, before, _count_contacts(session, changed))
     leave_trail(
         session,
         trail=trail,
@@ -250,6 +244,21 @@ def _count_contacts(session: Session, themes: Collection[int | None]) -> dict[in
         .group_by(Contact.theme_id)
     )
     return {theme: int(n) for theme, n in rows if theme is not None}
+
+
+def _note_counts(
+    parts: Sequence[RunPart],
+    born_of: Mapping[int, Theme],
+    before: Mapping[int, int],
+    after: Mapping[int, int],
+) -> None:
+    """Note on each part the contacts of its theme, and of the candidate that was born of it."""
+    for part in parts:
+        if part.kind in REMADE and part.theme_id is not None:
+            counts = {"before": before.get(part.theme_id, 0), "after": after.get(part.theme_id, 0)}
+            part.detail = {**part.detail, **counts}
+        if (theme := born_of.get(part.id)) is not None:
+            part.detail = {**part.detail, "became": theme.id, "held": after.get(theme.id, 0)}
 
 
 def _finish(

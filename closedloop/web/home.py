@@ -52,7 +52,7 @@ bp = Blueprint("home", __name__)
 
 CHANGE_ROWS = 8
 ALL_CHANGES_ROWS = 50
-FIRST_LOOK_DAYS = 7
+FIRST_VISIT_DAYS = 7
 MARKS = 8
 """Go-lives named in the chart, the newest; more would cover each other."""
 
@@ -119,7 +119,7 @@ def index() -> str:
             list_changes(
                 db.session,
                 with_admin=user_may("admin.view"),
-                since=since or utc_now() - timedelta(days=FIRST_LOOK_DAYS),
+                since=since or utc_now() - timedelta(days=FIRST_VISIT_DAYS),
                 limit=CHANGE_ROWS,
             )
         ),

@@ -21,11 +21,8 @@ from closedloop.services.contacts import recognise_file
 from closedloop.services.import_holds import is_being_read
 from closedloop.services.jobs import queue_job
 from closedloop.services.rejects import find_kept_file, hidden_rows, rows_to_correct
-from closedloop.services.rollback import (
-    COUNT_TYPED_ABOVE,
-    begin_roll_back,
-    preview_roll_back,
-)
+from closedloop.services.rollback import COUNT_TYPED_ABOVE, begin_roll_back
+from closedloop.services.rollback_previews import preview_roll_back
 from closedloop.services.suggestions import from_import
 from closedloop.web.asked import row_id
 from closedloop.web.contacts_bp import bp

@@ -16,7 +16,7 @@ from closedloop.domain.clock import utc_now
 from closedloop.domain.jobs import JobKind, JobState
 from closedloop.jobs.work import import_contacts, roll_back, try_import
 from closedloop.models import Contact, ImportBatch, Job
-from closedloop.services import contact_files, rollback
+from closedloop.services import contact_files, rollback_previews
 from closedloop.services.long_work import tell_nobody
 from closedloop.services.mappings import save_mapping
 
@@ -95,7 +95,7 @@ def test_an_import_is_read_looked_at_and_taken_out(api, session, work, monkeypat
 
     preview = api.get("/imports/1/roll-back")
     assert (preview["contacts"], preview["customers"], preview["refusal"]) == (2, 0, "")
-    monkeypatch.setattr(rollback, "LOOKED_AT", 0)
+    monkeypatch.setattr(rollback_previews, "LOOKED_AT", 0)
     preview = api.get("/imports/1/roll-back")
     assert (preview["contacts"], preview["customers"], preview["is_exact"]) == (2, None, False)
     assert api.get("/imports/1/roll-back?count=1")["customers"] == 0

@@ -35,7 +35,8 @@ from closedloop.services.expiry import expire_texts
 from closedloop.services.previews import ImportPreview, preview_file
 from closedloop.services.renewal import extended
 from closedloop.services.repeats import chain_contacts
-from closedloop.services.rollback import preview_roll_back, roll_back_import
+from closedloop.services.rollback import roll_back_import
+from closedloop.services.rollback_previews import preview_roll_back
 from tests.factories.themes import make_theme
 from tests.services.test_contacts import MAPPING, everything_stored, row, write
 from tests.services.test_rollback import picture

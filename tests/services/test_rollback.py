@@ -34,14 +34,11 @@ from closedloop.models import (
 )
 from closedloop.models.imports import BatchState
 from closedloop.services import rollback as service
+from closedloop.services import rollback_previews
 from closedloop.services.contacts import import_file
 from closedloop.services.import_holds import hold_import, new_holder
-from closedloop.services.rollback import (
-    begin_roll_back,
-    count_contacts_to_go,
-    preview_roll_back,
-    roll_back_import,
-)
+from closedloop.services.rollback import begin_roll_back, roll_back_import
+from closedloop.services.rollback_previews import count_contacts_to_go, preview_roll_back
 from tests.factories.themes import make_theme
 from tests.services.test_contacts import MAPPING, row, write
 from tests.statements import count_statements
@@ -220,7 +217,7 @@ def test_words_that_go_send_a_contact_back_to_be_assigned_and_quotes_go_with_the
     session.commit()
     assert preview_roll_back(session, batch_id=batch_id).quotes == 1
     with monkeypatch.context() as large, count_statements(database.engine) as seen:
-        large.setattr(service, "LOOKED_AT", 0)
+        large.setattr(rollback_previews, "LOOKED_AT", 0)
         assert preview_roll_back(session, batch_id=batch_id).quotes == 1
     if database.engine.dialect.name == "sqlite":  # from the quotes to their contacts
         found = session.connection().exec_driver_sql(
@@ -305,7 +302,7 @@ def test_the_look_before_a_large_roll_back_reads_no_contact_until_it_is_asked_to
     batch_id = take_in([row("m", hours=24), row("n", customer="new"), row("o", customer="")])
     small = preview_roll_back(session, batch_id=batch_id)
     assert (small.contacts, small.customers, small.rebuilt, small.is_exact) == (3, 1, 0, True)
-    monkeypatch.setattr(service, "LOOKED_AT", 2)
+    monkeypatch.setattr(rollback_previews, "LOOKED_AT", 2)
     session.execute(sa.delete(Contact).where(Contact.source_contact_id == "o"))  # as if erased
 
     with count_statements(database.engine) as seen:
@@ -328,7 +325,7 @@ def test_a_large_import_of_messages_says_how_many_contacts_they_are(
     take_in, session, monkeypatch
 ) -> None:
     batch_id = take_in([row("a", hours=0), row("b", hours=1), row("c", hours=48)], TALK)
-    monkeypatch.setattr(service, "LOOKED_AT", 2)
+    monkeypatch.setattr(rollback_previews, "LOOKED_AT", 2)
 
     told = preview_roll_back(session, batch_id=batch_id)
 

@@ -18,7 +18,7 @@ from closedloop.domain.jobs import JobKind, JobState
 from closedloop.jobs.work import import_contacts, roll_back, try_import
 from closedloop.models import Contact, ImportBatch, ImportReject, Job
 from closedloop.models.imports import BatchState
-from closedloop.services import contact_files, rollback
+from closedloop.services import contact_files, rollback_previews
 from closedloop.services.long_work import tell_nobody
 from tests.pages import text_of
 from tests.web.test_contacts_import import fields_of, token_of, upload
@@ -236,7 +236,7 @@ def test_a_large_import_is_looked_through_before_it_is_taken_out_when_that_is_as
     first = read_in()
     url = f"/contacts/imports/{first}/roll-back"
     assert "Count what would go" not in manager.get(url)
-    monkeypatch.setattr(rollback, "LOOKED_AT", 0)
+    monkeypatch.setattr(rollback_previews, "LOOKED_AT", 0)
 
     html = manager.get(url)
 
