@@ -58,7 +58,7 @@ from closedloop.services.actions import (
     start_action,
 )
 from closedloop.web import actions_cost, actions_power, actions_taking_back
-from closedloop.web.action_filter import (
+from closedloop.web.actions_asked import (
     action_cells,
     filter_choices,
     linker,
@@ -66,7 +66,8 @@ from closedloop.web.action_filter import (
     read_filter,
     this_day,
 )
-from closedloop.web.action_form import (
+from closedloop.web.actions_bp import bp
+from closedloop.web.actions_form import (
     form_choices,
     read_count,
     read_day,
@@ -75,7 +76,6 @@ from closedloop.web.action_form import (
     typed,
     what_stands_now,
 )
-from closedloop.web.actions_bp import bp
 from closedloop.web.actions_scope import read_scope, scope_choices, scope_values, typed_scope
 from closedloop.web.asked import read_day_cursor, row_id
 from closedloop.web.csv_files import csv_response

@@ -13,8 +13,8 @@ from closedloop.domain.errors import ChangedMeanwhile, Invalid
 from closedloop.extensions import current_settings, db
 from closedloop.queries.action_page import find_action
 from closedloop.services.action_edits import edit_cost, last_edit
-from closedloop.web.action_form import cost_field, read_cost, what_stands_now
 from closedloop.web.actions_bp import bp
+from closedloop.web.actions_form import cost_field, read_cost, what_stands_now
 from closedloop.web.asked import row_id
 from closedloop.web.htmx import see_other
 from closedloop.web.permissions import requires

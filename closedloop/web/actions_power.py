@@ -13,8 +13,8 @@ from closedloop.domain.power import SURE, Foresight, advise, foresee
 from closedloop.extensions import current_settings, db
 from closedloop.queries.action_page import find_action
 from closedloop.services.impact_power import foresee_power
-from closedloop.web.action_form import read_count, read_day
 from closedloop.web.actions_bp import bp
+from closedloop.web.actions_form import read_count, read_day
 from closedloop.web.htmx import is_htmx
 from closedloop.web.permissions import requires
 

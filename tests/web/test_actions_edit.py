@@ -10,7 +10,7 @@ import pytest
 from closedloop.domain.accounts import Role
 from closedloop.domain.clock import set_today
 from closedloop.models import Action
-from closedloop.web.action_form import FIELDS
+from closedloop.web.actions_form import FIELDS
 from tests.factories.accounts import make_department, make_user
 from tests.factories.themes import make_action
 from tests.pages import text_of
