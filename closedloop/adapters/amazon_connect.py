@@ -9,21 +9,10 @@ from typing import Any
 
 from closedloop.adapters.amazon_connect_legs import Leg, root_of
 from closedloop.adapters.bundle import Bundle
-from closedloop.adapters.joined import (
-    Found,
-    Json,
-    Layout,
-    Made,
-    Piece,
-    Refusal,
-    Shelf,
-    Source,
-    brief,
-    facts_of,
-    read_joined,
-)
+from closedloop.adapters.joined import Layout, Made, Refusal, Source, brief, facts_of, read_joined
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.readers import Reader
+from closedloop.adapters.shelf import Filed, Found, Json, Shelf
 from closedloop.adapters.types import BadRow, FileFacts, RawRow
 from closedloop.adapters.vendor_rows import (
     at,
@@ -79,26 +68,26 @@ _CONTACT_ID = re.compile(r'"(?:ContactId|Id)"\s*:\s*"([^"]{1,200})"')
 # --- what each record is
 
 
-def _file(value: Json, source: Source) -> Piece | None:
+def _file(value: Json, source: Source) -> Filed | None:
     if "Transcript" in value and ("Channel" in value or "CustomerMetadata" in value):
         return _filed_analysis(value, source)
     if "InitiationMethod" in value or "InitiationTimestamp" in value:
         key = text_of(value.get("ContactId")) or text_of(value.get("Id")) or ""
         version = sort_key(value.get("LastUpdateTimestamp") or value.get("DisconnectTimestamp"))
-        return Piece("contact record", key, version=version)
+        return Filed("contact record", key, version=version)
     if source.list_name == "QueueSummaryList":
-        return Piece("name", text_of(value.get("Id")) or "")
+        return Filed("name", text_of(value.get("Id")) or "")
     if source.list_name == "UserSummaryList":
-        return Piece("user", text_of(value.get("Id")) or "")
+        return Filed("user", text_of(value.get("Id")) or "")
     return None
 
 
-def _filed_analysis(value: Json, source: Source) -> Piece:
+def _filed_analysis(value: Json, source: Source) -> Filed:
     """A redacted copy counts more than a raw one, whenever either was made."""
     key = text_of(at(value, "CustomerMetadata", "ContactId")) or _id_in_name(source.member)
     output = (text_of(at(value, "ContentMetadata", "Output")) or "").lower()
     is_redacted = output == "redacted" or (not output and "redacted" in source.member.lower())
-    return Piece("analysis", key, version="redacted" if is_redacted else "raw")
+    return Filed("analysis", key, version="redacted" if is_redacted else "raw")
 
 
 def _id_in_name(member: str) -> str:
@@ -106,16 +95,16 @@ def _id_in_name(member: str) -> str:
     return found[-1] if found else ""
 
 
-def _file_broken(raw: str, list_name: str, member: str) -> Piece | None:
+def _file_broken(raw: str, list_name: str, member: str) -> Filed | None:
     found = _CONTACT_ID.search(raw)
     if any(mark in raw for mark in _ANALYSIS_MARKS):
         said = found[1] if found and found[0].startswith('"ContactId"') else _id_in_name(member)
-        return Piece("analysis", said)
+        return Filed("analysis", said)
     if list_name.startswith("Contact") or any(mark in raw for mark in _RECORD_MARKS):
         first = _FIRST_LEG.search(raw)
-        return Piece("contact record", found[1] if found else "", first[1] if first else "")
+        return Filed("contact record", found[1] if found else "", first[1] if first else "")
     said = _id_in_name(member)
-    return Piece("analysis", said) if said else None
+    return Filed("analysis", said) if said else None
 
 
 _LAYOUT = Layout(

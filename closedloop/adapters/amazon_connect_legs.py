@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from closedloop.adapters.joined import Found, Shelf
+from closedloop.adapters.shelf import Found, Shelf
 from closedloop.adapters.vendor_rows import at, moment_of, number_of, text_of
 from closedloop.adapters.vendor_values import seconds_between
 

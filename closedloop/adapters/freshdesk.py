@@ -12,20 +12,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from closedloop.adapters.bundle import Bundle
-from closedloop.adapters.joined import (
-    Found,
-    Json,
-    Layout,
-    Made,
-    Piece,
-    Refusal,
-    Shelf,
-    Source,
-    facts_of,
-    read_joined,
-)
+from closedloop.adapters.joined import Layout, Made, Refusal, Source, facts_of, read_joined
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.readers import Reader
+from closedloop.adapters.shelf import Filed, Found, Json, Shelf
 from closedloop.adapters.types import BadRow, FileFacts, RawRow
 from closedloop.adapters.vendor_rows import (
     Message,
@@ -117,29 +107,29 @@ def is_ticket(item: Json) -> bool:
     return "status" in item and "source" in item and n_marks >= 2
 
 
-def _file(item: Json, source: Source) -> Piece | None:
+def _file(item: Json, source: Source) -> Filed | None:
     key = text_of(item.get("id")) or ""
     owner = text_of(item.get("ticket_id")) or text_of(source.context.get("ticket_id")) or ""
     version = sort_key(item.get("updated_at") or item.get("created_at"))
     if is_ticket(item):
-        return Piece("ticket", key, version=version)
+        return Filed("ticket", key, version=version)
     if "ratings" in item and owner:
-        return Piece("rating", key or owner, owner, version)
+        return Filed("rating", key or owner, owner, version)
     if owner and ("incoming" in item or "private" in item):
-        return Piece("conversation", key, owner, version)
+        return Filed("conversation", key, owner, version)
     if "agent_ids" in item and key:
-        return Piece("name", f"group {key}")
+        return Filed("name", f"group {key}")
     if "group_ids" in item and "contact" in item and key:
-        return Piece("name", f"agent {key}")
+        return Filed("name", f"agent {key}")
     return None
 
 
-def _file_broken(raw: str, list_name: str, member: str) -> Piece | None:
+def _file_broken(raw: str, list_name: str, member: str) -> Filed | None:
     """Tell what was lost, from the remains of the record or else from the name of its file."""
     kind = _kind_of_remains(raw, list_name, member.lower())
     owner = (_ID if kind == "ticket" else _TICKET_ID).search(raw)
     key = owner[1] if owner else ""
-    return Piece(kind, key if kind == "ticket" else "", key)
+    return Filed(kind, key if kind == "ticket" else "", key)
 
 
 def _kind_of_remains(raw: str, list_name: str, member: str) -> str:

@@ -18,21 +18,10 @@ from closedloop.adapters.genesys_sessions import (
     transfers_of,
     wait_seconds_of,
 )
-from closedloop.adapters.joined import (
-    Found,
-    Json,
-    Layout,
-    Made,
-    Piece,
-    Refusal,
-    Shelf,
-    Source,
-    brief,
-    facts_of,
-    read_joined,
-)
+from closedloop.adapters.joined import Layout, Made, Refusal, Source, brief, facts_of, read_joined
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.readers import Reader
+from closedloop.adapters.shelf import Filed, Found, Json, Shelf
 from closedloop.adapters.types import BadRow, FileFacts, RawRow
 from closedloop.adapters.vendor_rows import (
     extra_columns,
@@ -70,16 +59,16 @@ _ID = re.compile(r'"conversationId"\s*:\s*"([^"]{1,200})"')
 # --- what each record is
 
 
-def _file(value: Json, source: Source) -> Piece | None:
+def _file(value: Json, source: Source) -> Filed | None:
     key = text_of(value.get("conversationId")) or ""
     if "transcripts" in value and "conversationId" in value:
         parts = [text_of(value.get(name)) or "" for name in ("communicationId", "recordingId")]
-        return Piece("transcript", "/".join(parts)[:150] or "1", owner=key)
+        return Filed("transcript", "/".join(parts)[:150] or "1", owner=key)
     if "conversationId" in value and ("participants" in value or "conversationStart" in value):
-        return Piece("conversation", key, version=sort_key(value.get("conversationEnd")))
+        return Filed("conversation", key, version=sort_key(value.get("conversationEnd")))
     name, identity = (text_of(_any(value, word)) for word in ("name", "id"))
     if name and identity and source.list_name in ("entities", "table"):
-        return Piece("name", identity)
+        return Filed("name", identity)
     return None
 
 
@@ -88,12 +77,12 @@ def _any(value: Json, name: str) -> Any:
     return value.get(name, value.get(name.capitalize(), value.get(name.upper())))
 
 
-def _file_broken(raw: str, list_name: str, member: str) -> Piece | None:
+def _file_broken(raw: str, list_name: str, member: str) -> Filed | None:
     found = _ID.search(raw)
     key = found[1] if found else ""
     if '"transcripts"' in raw or '"recordingId"' in raw or '"communicationId"' in raw[:400]:
-        return Piece("transcript", key, owner=key)
-    return Piece("conversation", key) if key or list_name == "conversations" else None
+        return Filed("transcript", key, owner=key)
+    return Filed("conversation", key) if key or list_name == "conversations" else None
 
 
 _LAYOUT = Layout(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from closedloop.adapters.joined import Json
+from closedloop.adapters.shelf import Json
 from closedloop.adapters.vendor_rows import moment_of, number_of, text_of
 from closedloop.adapters.vendor_values import objects_of, seconds_between, working_seconds
 

@@ -17,21 +17,10 @@ from typing import Any
 
 from closedloop.adapters.bundle import Bundle
 from closedloop.adapters.guesses import normalised_name
-from closedloop.adapters.joined import (
-    Found,
-    Json,
-    Layout,
-    Made,
-    Piece,
-    Refusal,
-    Shelf,
-    Source,
-    brief,
-    facts_of,
-    read_joined,
-)
+from closedloop.adapters.joined import Layout, Made, Refusal, Source, brief, facts_of, read_joined
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.readers import Reader
+from closedloop.adapters.shelf import Filed, Found, Json, Shelf
 from closedloop.adapters.types import BadRow, FileFacts, RawRow
 from closedloop.adapters.vendor_rows import (
     MAX_HANDLE_SECONDS,
@@ -92,19 +81,19 @@ def mapping(facts: FileFacts) -> Mapping:
 # --- what each record is
 
 
-def _file(item: Json, source: Source) -> Piece | None:
+def _file(item: Json, source: Source) -> Filed | None:
     if source.list_name == "table":
         key = _manifest_key({normalised_name(name): value for name, value in item.items()})
-        return Piece("manifest", key) if key else None
+        return Filed("manifest", key) if key else None
     if is_upload(item):
-        return Piece("conversation", _upload_id(item) or _digest(item, source.member))
+        return Filed("conversation", _upload_id(item) or _digest(item, source.member))
     if is_resource(item):
         key = _resource_id(item) or _digest(item, source.member)
-        return Piece("conversation", key, version=sort_key(_get(item, "updateTime")))
+        return Filed("conversation", key, version=sort_key(_get(item, "updateTime")))
     return None
 
 
-def _file_broken(raw: str, list_name: str, member: str) -> Piece | None:
+def _file_broken(raw: str, list_name: str, member: str) -> Filed | None:
     return None  # a conversation is whole in one record: what is broken takes from no other
 
 

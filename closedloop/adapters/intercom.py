@@ -13,19 +13,10 @@ from itertools import islice
 from typing import Any
 
 from closedloop.adapters.bundle import Bundle
-from closedloop.adapters.joined import (
-    Found,
-    Json,
-    Layout,
-    Made,
-    Piece,
-    Shelf,
-    Source,
-    facts_of,
-    read_joined,
-)
+from closedloop.adapters.joined import Layout, Made, Source, facts_of, read_joined
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.readers import Reader
+from closedloop.adapters.shelf import Filed, Found, Json, Shelf
 from closedloop.adapters.types import BadRow, FileFacts, RawRow
 from closedloop.adapters.vendor_rows import (
     MAX_HANDLE_SECONDS,
@@ -110,19 +101,19 @@ def is_conversation(item: Json) -> bool:
     return "id" in item and (is_delivered or "conversation_parts" in item)
 
 
-def _file(item: Json, source: Source) -> Piece | None:
+def _file(item: Json, source: Source) -> Filed | None:
     key = text_of(item.get("id")) or ""
     if is_conversation(item):
-        return Piece("conversation", key, version=sort_key(item.get("updated_at")))
+        return Filed("conversation", key, version=sort_key(item.get("updated_at")))
     kind = text_of(item.get("type"))
     if kind in ("team", "admin") and key:
-        return Piece("name", f"{kind} {key}")
+        return Filed("name", f"{kind} {key}")
     return None
 
 
-def _file_broken(raw: str, list_name: str, member: str) -> Piece | None:
+def _file_broken(raw: str, list_name: str, member: str) -> Filed | None:
     found = _ID.search(raw)
-    return Piece("conversation", found[1] if found else "")
+    return Filed("conversation", found[1] if found else "")
 
 
 _LAYOUT = Layout(frozenset({"conversations", "teams", "admins"}), _file, _file_broken)

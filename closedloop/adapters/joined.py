@@ -1,8 +1,8 @@
 """Join the records of an export that lie in several files, in whatever order, in bounded memory.
 
-A vendor's reader says what each record is (`Layout.file`); the shelf keeps them in a temporary
-database; the reader then takes contacts from the shelf. What was lost to broken files is known, so
-that no contact is made of the half that is left.
+A vendor's reader says where each record is filed (`Layout.file`); the shelf (`shelf.py`) keeps
+them in a temporary database; the reader then takes contacts from the shelf. What was lost to
+broken files is known, so that no contact is made of the half that is left.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ from __future__ import annotations
 import csv
 import json
 import re
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from closedloop.adapters.bundle import Bundle, Member, Watch
+from closedloop.adapters.bundle import Bundle, Member
 from closedloop.adapters.json_records import (
     Broken,
     Heard,
@@ -28,6 +26,7 @@ from closedloop.adapters.json_records import (
 )
 from closedloop.adapters.lines import without_escapes
 from closedloop.adapters.parse import MAX_ID_CHARS
+from closedloop.adapters.shelf import Filed, Json, Shelf
 from closedloop.adapters.types import BadRow, FileFacts, RawRow
 from closedloop.adapters.vendor_rows import RAW_CHARS, SAMPLE_ROWS, facts_from
 from closedloop.adapters.vendor_values import IDENTIFIER_COLUMNS
@@ -36,31 +35,6 @@ LOOKED_AT_MEMBERS = 60
 LOOKED_AT_ALIKE = 5
 LOOKED_AT_CHARS = 2 * 1024 * 1024
 _BRIEF_CHARS = 80
-
-Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Piece:
-    """What a record is: its kind, its own id, the id of what it belongs to, which is newer.
-
-    Of records of one kind and key, the one with the greatest `version` counts, and of equal ones
-    the one read last. An empty `key` means that the record lacks the id it needs.
-    """
-
-    kind: str
-    key: str
-    owner: str = ""
-    version: str = ""
-
-
-@dataclass(frozen=True)
-class Found:
-    """A record taken from the shelf; `member` names its file."""
-
-    key: str
-    value: Json = field(repr=False)
-    member: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,9 +54,9 @@ class Layout:
     ----------
     names : frozenset of str
         Lists and wrappers that hold records.
-    file : function of a record and its source to Piece or None
+    file : function of a record and its source to Filed or None
         None for an object that means nothing here. Must not raise.
-    file_broken : function of raw text, list name and file name to Piece or None
+    file_broken : function of raw text, list name and file name to Filed or None
         What the remains of a record say it was; the owner may stay empty.
     has_tables : bool
         Whether CSV files hold records, too; dots in column names nest.
@@ -91,8 +65,8 @@ class Layout:
     """
 
     names: frozenset[str]
-    file: Callable[[Json, Source], Piece | None]
-    file_broken: Callable[[str, str, str], Piece | None]
+    file: Callable[[Json, Source], Filed | None]
+    file_broken: Callable[[str, str, str], Filed | None]
     has_tables: bool = False
     lone_kinds: frozenset[str] = frozenset()
 
@@ -114,175 +88,6 @@ class Made:
 
 
 Contacts = Callable[["Shelf"], Iterator[Made | Refusal]]
-
-
-class Shelf:
-    """Records by kind, key and owner, in a temporary database that spills to disk."""
-
-    def __init__(self, watch: Watch | None = None, pauses: Mapping[str, int] | None = None) -> None:
-        self.watch = watch or Watch()
-        self.pauses = pauses or {}
-        self._db = sqlite3.connect("", isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = OFF")
-        self._db.execute(
-            "CREATE TABLE records (seq INTEGER PRIMARY KEY, kind TEXT, key TEXT, owner TEXT,"
-            " version TEXT, member INTEGER, body TEXT)"
-        )
-        self._db.execute("CREATE TABLE links (seq INTEGER PRIMARY KEY, owner TEXT, key TEXT)")
-        self._db.execute("BEGIN")
-        self._members: list[str] = []
-        self._lost: dict[tuple[str, str], str] = {}
-        self._cut: dict[str, list[int]] = {}
-
-    def close(self) -> None:
-        """Drop the temporary database."""
-        self._db.close()
-
-    def begin_member(self, name: str) -> None:
-        """What is added from now on comes from this file."""
-        self._members.append(without_escapes(name))
-
-    def add(self, piece: Piece, body: str) -> None:
-        """Keep a record."""
-        self._db.execute(
-            "INSERT INTO records (kind, key, owner, version, member, body)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                *map(without_escapes, (piece.kind, piece.key, piece.owner, piece.version)),
-                *(len(self._members) - 1, body),
-            ),
-        )
-
-    def index(self) -> None:
-        """Make what has been added findable; once, after the last record."""
-        self._db.execute("CREATE INDEX by_key ON records (kind, key, version, seq)")
-        self._db.execute("CREATE INDEX by_owner ON records (kind, owner, seq)")
-
-    def note_lost(self, piece: Piece) -> None:
-        """Remember that a record of this kind and owner is broken."""
-        self._lost[piece.kind, piece.owner or piece.key] = self._members[-1]
-
-    def note_cut(self, kind: str) -> None:
-        """Remember that the file breaks off among records of a kind; "" where none is known."""
-        self._cut.setdefault(kind, []).append(len(self._members) - 1)
-
-    def forget_lost(self) -> None:
-        """Take what is there for all there is."""
-        self._lost.clear()
-        self._cut.clear()
-
-    def broken_part(self, kind: str, owner: str) -> str:
-        """Return the file in which a record said to be of this owner is broken, or ""."""
-        return self._lost.get((kind, owner), "")
-
-    def lost_of(self, kind: str, owner: str) -> str:
-        """Return the file in which records of this owner are broken or may be missing, or "".
-
-        A file that breaks off may have lost records of any owner: of those it holds some of, and
-        of those that no other file has any of.
-        """
-        if member := self.broken_part(kind, owner):
-            return member
-        if not (cut := [*self._cut.get(kind, []), *self._cut.get("", [])]):
-            return ""
-        rows = self._db.execute(
-            "SELECT DISTINCT member FROM records WHERE kind = ? AND owner = ?",
-            (kind, without_escapes(owner)),
-        )
-        members = {row[0] for row in rows}
-        doubtful = [m for m in cut if m in members] or ([] if members else cut)
-        return self._members[doubtful[0]] if doubtful else ""
-
-    def cut_after(self, kind: str) -> str | None:
-        """Return the version of the last record read of a kind before a file of it broke off.
-
-        None where none did; the smallest where several did.
-        """
-        if not (cut := self._cut.get(kind)):
-            return None
-        query = "SELECT MAX(version) FROM records WHERE kind = ? AND member = ?"
-        found = [self._db.execute(query, (kind, member)).fetchone()[0] for member in cut]
-        return min(version or "" for version in found)
-
-    def has(self, kind: str) -> bool:
-        """Whether there is any record of a kind."""
-        found = self._db.execute("SELECT 1 FROM records WHERE kind = ? LIMIT 1", (kind,))
-        return found.fetchone() is not None
-
-    def newest(self, kind: str, key: str | None) -> Found | None:
-        """Return the newest record of a key."""
-        row = self._db.execute(
-            "SELECT key, body, member FROM records WHERE kind = ? AND key = ?"
-            " ORDER BY version DESC, seq DESC LIMIT 1",
-            (kind, without_escapes(key or "")),
-        ).fetchone()
-        return self._found(*row) if row else None
-
-    def name_of(self, key: str | None) -> str | None:
-        """Return the name that the record of kind "name" with this key has, or else the key."""
-        found = self.newest("name", key) if key else None
-        name = (found.value.get("name") or found.value.get("Name")) if found else None
-        return name.strip() or key if isinstance(name, str) else key
-
-    def each(self, kind: str) -> Iterator[Found]:
-        """Yield the newest record of each key, in the order in which the keys first came."""
-        keys = self._db.execute(
-            "SELECT key, MIN(seq) AS first FROM records WHERE kind = ? GROUP BY key ORDER BY first",
-            (kind,),
-        )
-        for key, _ in self._passing(keys, "COUNT(DISTINCT key) FROM records WHERE kind = ?", kind):
-            if found := self.newest(kind, key):
-                yield found
-
-    def parts(self, kind: str, owner: str) -> list[Found]:
-        """Return the newest record of each key of an owner, in the order of reading."""
-        rows = self._db.execute(
-            "SELECT key, body, member, version FROM records WHERE kind = ? AND owner = ?"
-            " ORDER BY seq",
-            (kind, without_escapes(owner)),
-        )
-        newest: dict[str, tuple[str, Found]] = {}
-        for key, body, member, version in rows:
-            if key not in newest or version >= newest[key][0]:
-                newest[key] = (version, self._found(key, body, member))
-        return [found for _, found in newest.values()]
-
-    def owners(self, kind: str) -> Iterator[str]:
-        """Yield the owners of records of a kind, in the order in which they first came."""
-        rows = self._db.execute(
-            "SELECT owner, MIN(seq) AS first FROM records WHERE kind = ?"
-            " GROUP BY owner ORDER BY first",
-            (kind,),
-        )
-        of = "COUNT(DISTINCT owner) FROM records WHERE kind = ?"
-        for owner, _ in self._passing(rows, of, kind):
-            yield owner
-
-    def _passing(self, rows: Iterable[Any], of: str, *values: str) -> Iterator[Any]:
-        """Yield rows, and let be heard how many of them are done."""
-        total = self._db.execute(f"SELECT {of}", values).fetchone()[0]
-        for number, row in enumerate(rows, 1):
-            yield row
-            self.watch.made(number, total)
-
-    def link(self, owner: str, key: str) -> None:
-        """Put a key under an owner."""
-        self._db.execute(
-            "INSERT INTO links (owner, key) VALUES (?, ?)", (without_escapes(owner), key)
-        )
-
-    def linked(self) -> Iterator[tuple[str, list[str]]]:
-        """Yield each owner with the keys put under it, owners in order of their first key."""
-        self._db.execute("CREATE INDEX IF NOT EXISTS by_link ON links (owner, seq)")
-        owners = self._db.execute(
-            "SELECT owner, MIN(seq) AS first FROM links GROUP BY owner ORDER BY first"
-        )
-        for owner, _ in self._passing(owners, "COUNT(DISTINCT owner) FROM links"):
-            rows = self._db.execute("SELECT key FROM links WHERE owner = ? ORDER BY seq", (owner,))
-            yield owner, [row[0] for row in rows]
-
-    def _found(self, key: str, body: str, member: int) -> Found:
-        return Found(key, json.loads(body), self._members[member])
 
 
 def read_joined(bundle: Bundle, layout: Layout, contacts: Contacts) -> Iterator[RawRow | BadRow]:
@@ -367,9 +172,9 @@ def _load(
             refusal = None
             if isinstance(item, Broken):
                 refusal = _note_broken(item, member, layout, shelf)
-            elif (piece := layout.file(item.value, _source(item, member))) is not None:
+            elif (filed := layout.file(item.value, _source(item, member))) is not None:
                 is_ours = True
-                refusal = _shelve(piece, item, member, shelf)
+                refusal = _shelve(filed, item, member, shelf)
             elif is_ours or item.list_name in layout.names:
                 reason = f"Record {item.number} of {member.name} is of no kind known here."
                 refusal = Refusal(f"{reason} Export it again.", item.text[:RAW_CHARS])
@@ -384,13 +189,13 @@ def _source(record: Record, member: Member) -> Source:
     return Source(record.list_name, member.name, record.context)
 
 
-def _shelve(piece: Piece, record: Record, member: Member, shelf: Shelf) -> Refusal | None:
-    if 0 < len(piece.key) <= MAX_ID_CHARS:
-        shelf.add(piece, record.text)
+def _shelve(filed: Filed, record: Record, member: Member, shelf: Shelf) -> Refusal | None:
+    if 0 < len(filed.key) <= MAX_ID_CHARS:
+        shelf.add(filed, record.text)
         return None
-    shelf.note_lost(piece)
-    article = "An" if piece.kind[:1] in "aeiou" else "A"
-    reason = f"{article} {piece.kind} in {member.name} has no id, or none of what it belongs to."
+    shelf.note_lost(filed)
+    article = "An" if filed.kind[:1] in "aeiou" else "A"
+    reason = f"{article} {filed.kind} in {member.name} has no id, or none of what it belongs to."
     return Refusal(f"{reason} Export it again.", record.text[:RAW_CHARS])
 
 
@@ -410,12 +215,12 @@ def _items(
 
 
 def _note_broken(bad: Broken, member: Member, layout: Layout, shelf: Shelf) -> Refusal:
-    piece = layout.file_broken(bad.raw, bad.list_name, member.name)
-    if piece is not None:
-        shelf.note_lost(piece)
-    is_known = piece is not None and bool(piece.owner or piece.key)
-    if bad.is_end and not (piece is not None and piece.kind in layout.lone_kinds and is_known):
-        shelf.note_cut(piece.kind if piece is not None else "")
+    filed = layout.file_broken(bad.raw, bad.list_name, member.name)
+    if filed is not None:
+        shelf.note_lost(filed)
+    is_known = filed is not None and bool(filed.owner or filed.key)
+    if bad.is_end and not (filed is not None and filed.kind in layout.lone_kinds and is_known):
+        shelf.note_cut(filed.kind if filed is not None else "")
     rest = " What follows it in the file cannot be read." if bad.is_end else ""
     reason = f"Record {bad.number} of {member.name} {bad.reason}.{rest} Export the file again."
     return Refusal(reason, bad.raw)

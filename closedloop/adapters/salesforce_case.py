@@ -15,11 +15,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 
 from closedloop.adapters.bundle import Bundle
-from closedloop.adapters.joined import Found, Json, Made, Refusal, Shelf
+from closedloop.adapters.joined import Made, Refusal
 from closedloop.adapters.lines import without_escapes
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.readers import Reader
 from closedloop.adapters.salesforce_records import field_of, load, record_id
+from closedloop.adapters.shelf import Found, Json, Shelf
 from closedloop.adapters.times import guess_date_order, has_offset
 from closedloop.adapters.types import BadRow, FileFacts, RawRow
 from closedloop.adapters.vendor_rows import (

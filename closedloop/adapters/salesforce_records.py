@@ -14,7 +14,7 @@ from typing import Any
 
 from closedloop.adapters import contact_csv
 from closedloop.adapters.bundle import Member
-from closedloop.adapters.joined import Json, Piece, Refusal, Shelf
+from closedloop.adapters.joined import Refusal
 from closedloop.adapters.json_records import (
     Broken,
     Heard,
@@ -23,6 +23,7 @@ from closedloop.adapters.json_records import (
     read_records,
 )
 from closedloop.adapters.parse import MAX_ID_CHARS
+from closedloop.adapters.shelf import Filed, Json, Shelf
 from closedloop.adapters.types import BadRow, RawRow, UnreadableFile
 from closedloop.adapters.vendor_rows import RAW_CHARS, at, text_of
 from closedloop.adapters.vendor_values import sort_key
@@ -109,17 +110,17 @@ def is_case(record: Json) -> bool:
     return "CaseNumber" in record and any(mark in record for mark in _CASE_MARKS)
 
 
-def piece_of(record: Json) -> Piece | None:
+def filed_as(record: Json) -> Filed | None:
     """Return what a record is; None for one that says nothing about contacts."""
     key = record_id(record.get("Id")) or ""
     version = sort_key(record.get("SystemModstamp") or record.get("LastModifiedDate"))
     if is_case(record):
-        return Piece("case", key or text_of(record.get("CaseNumber")) or "", version=version)
+        return Filed("case", key or text_of(record.get("CaseNumber")) or "", version=version)
     kind = _KINDS.get(text_of(at(record, "attributes", "type")) or "") or _kind_by_columns(record)
     if kind is not None:
-        return Piece(kind, key, owner_of(kind, record), version)
+        return Filed(kind, key, owner_of(kind, record), version)
     if key.startswith(_NAME_PREFIXES) and text_of(record.get("Name")):
-        return Piece("name", key, version=version)
+        return Filed("name", key, version=version)
     return None
 
 
@@ -159,21 +160,21 @@ def load(members: tuple[Member, ...], shelf: Shelf, *, is_look: bool = False) ->
 
 def _shelved(item: Json, kind: str, member: Member, shelf: Shelf) -> tuple[str, Refusal | None]:
     """Put a record away; return its kind and what is wrong with it."""
-    piece = piece_of(item)
-    if piece is None:
+    filed = filed_as(item)
+    if filed is None:
         return kind, None
     body = json.dumps(item)
-    if not 0 < len(piece.key) <= MAX_ID_CHARS:
-        shelf.note_lost(piece)
-        reason = f"One {piece.kind} in {member.name} has no id. Export it again."
-        return piece.kind, Refusal(reason, body[:RAW_CHARS])
-    shelf.add(piece, body)
+    if not 0 < len(filed.key) <= MAX_ID_CHARS:
+        shelf.note_lost(filed)
+        reason = f"One {filed.kind} in {member.name} has no id. Export it again."
+        return filed.kind, Refusal(reason, body[:RAW_CHARS])
+    shelf.add(filed, body)
     for name in ("CaseComments", "EmailMessages", "Tasks"):  # records asked for within a case
         for inner in _inner_records(item, name):
-            own = piece_of({"ParentId": piece.key, "WhatId": piece.key, **inner})
+            own = filed_as({"ParentId": filed.key, "WhatId": filed.key, **inner})
             if own is not None and 0 < len(own.key) <= MAX_ID_CHARS:
                 shelf.add(own, json.dumps(inner))
-    return piece.kind, None
+    return filed.kind, None
 
 
 def _noted(
@@ -185,12 +186,12 @@ def _noted(
     if isinstance(item, Refusal):
         if found := _CASE_ID.search(item.raw):
             lost = kind if kind in _KINDS.values() else "e-mail"
-            shelf.note_lost(Piece(lost, "", record_id(found[0]) or ""))
+            shelf.note_lost(Filed(lost, "", record_id(found[0]) or ""))
         return item
     kind = next((name for mark, name in _BROKEN_MARKS if mark in item.raw), kind)
     owner = (_ID if kind == "case" else _OWNER).search(item.raw)
     key = record_id(owner[1]) or "" if owner else ""
-    shelf.note_lost(Piece(kind, key if kind == "case" else "", key))
+    shelf.note_lost(Filed(kind, key if kind == "case" else "", key))
     if item.is_end and kind:
         shelf.note_cut(kind)
     rest = " What follows it in the file cannot be read." if item.is_end else ""
@@ -214,7 +215,7 @@ def _items(member: Member, is_look: bool, heard: Heard) -> Iterator[Json | Refus
 
 
 def _is_record(name: str, value: Json) -> bool:
-    return piece_of(value) is not None
+    return filed_as(value) is not None
 
 
 def _table_rows(member: Member) -> Iterator[Json | Refusal]:
@@ -243,7 +244,7 @@ def _table_rows(member: Member) -> Iterator[Json | Refusal]:
 def _is_ours(header: list[str]) -> bool:
     names: Json = {_field_name(name): "x" * 15 for name in header}
     is_name_list = {"Id", "Name"} <= names.keys() and "CaseNumber" not in names
-    return is_name_list or piece_of(names) is not None
+    return is_name_list or filed_as(names) is not None
 
 
 def _field_name(column: str) -> str:

@@ -8,19 +8,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from closedloop.adapters.bundle import Bundle
-from closedloop.adapters.joined import (
-    Json,
-    Layout,
-    Made,
-    Piece,
-    Refusal,
-    Shelf,
-    Source,
-    facts_of,
-    read_joined,
-)
+from closedloop.adapters.joined import Layout, Made, Refusal, Source, facts_of, read_joined
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.readers import Reader
+from closedloop.adapters.shelf import Filed, Json, Shelf
 from closedloop.adapters.twilio_messages import conversation_contacts
 from closedloop.adapters.twilio_voice import voice_contacts
 from closedloop.adapters.types import BadRow, FileFacts, RawRow
@@ -56,25 +47,25 @@ _OWNERS = {
 # --- what each record is
 
 
-def _file(value: Json, source: Source) -> Piece | None:
+def _file(value: Json, source: Source) -> Filed | None:
     fields = with_snake_keys(value)
     sid = text_of(fields.get("sid")) or ""
     if "media_channel" in fields and "transcript" in fields:
         owner = _transcript_of(fields, source)
         key = text_of(fields.get("sentence_index")) or sid
-        return Piece("sentence", key if owner else "", owner)
+        return Filed("sentence", key if owner else "", owner)
     if "operator_sid" in fields or "operator_type" in fields:
         owner = _transcript_of(fields, source)
         key = text_of(fields.get("operator_sid")) or text_of(fields.get("name")) or ""
-        return Piece("operator result", key if owner else "", owner)
+        return Filed("operator result", key if owner else "", owner)
     kind = _KINDS.get(sid[:2]) or _LISTS.get(source.list_name)
     if kind is None or not {"account_sid", "date_created", "conversation_sid"} & fields.keys():
         return None
     version = sort_key(fields.get("date_updated"))
     if kind in _PARTS or not sid:
         owner = text_of(fields.get("conversation_sid")) or ""
-        return Piece(kind, sid if owner else "", owner, version)
-    return Piece(kind, sid, version=version)
+        return Filed(kind, sid if owner else "", owner, version)
+    return Filed(kind, sid, version=version)
 
 
 def _transcript_of(fields: Json, source: Source) -> str:
@@ -87,13 +78,13 @@ def _transcript_of(fields: Json, source: Source) -> str:
     return next((match[0] for match in found if match), "")
 
 
-def _file_broken(raw: str, list_name: str, member: str) -> Piece | None:
+def _file_broken(raw: str, list_name: str, member: str) -> Filed | None:
     kind = _broken_kind(raw, list_name)
     if kind not in _OWNERS:
         sid = re.search(r'"sid"\s*:\s*"(\w+)', raw)
-        return Piece(kind, sid[1] if sid else "?") if kind else None
+        return Filed(kind, sid[1] if sid else "?") if kind else None
     owner = _OWNERS[kind].search(raw) or (kind == "sentence" and _TRANSCRIPT.search(member)) or None
-    return Piece(kind, "?", (owner[1] if owner.re.groups else owner[0]) if owner else "")
+    return Filed(kind, "?", (owner[1] if owner.re.groups else owner[0]) if owner else "")
 
 
 def _broken_kind(raw: str, list_name: str) -> str | None:

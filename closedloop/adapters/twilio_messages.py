@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from closedloop.adapters.joined import Found, Json, Made, Refusal, Shelf, brief
+from closedloop.adapters.joined import Made, Refusal, brief
+from closedloop.adapters.shelf import Found, Json, Shelf
 from closedloop.adapters.vendor_rows import (
     Message,
     Session,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from closedloop.adapters.joined import Found, Json, Made, Refusal, Shelf, brief
+from closedloop.adapters.joined import Made, Refusal, brief
+from closedloop.adapters.shelf import Found, Json, Shelf
 from closedloop.adapters.vendor_rows import at, filled, moment_of, number_of, text_of
 from closedloop.adapters.vendor_values import (
     address_of,

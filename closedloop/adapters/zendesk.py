@@ -8,21 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from closedloop.adapters.bundle import Bundle
-from closedloop.adapters.joined import (
-    Found,
-    Json,
-    Layout,
-    Made,
-    Piece,
-    Refusal,
-    Shelf,
-    Source,
-    brief,
-    facts_of,
-    read_joined,
-)
+from closedloop.adapters.joined import Layout, Made, Refusal, Source, brief, facts_of, read_joined
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.readers import Reader
+from closedloop.adapters.shelf import Filed, Found, Json, Shelf
 from closedloop.adapters.types import BadRow, FileFacts, RawRow
 from closedloop.adapters.vendor_rows import (
     at,
@@ -93,23 +82,23 @@ _BROKEN_ID = re.compile(r'"id"\s*:\s*"?(\d+)')
 # --- what each record is
 
 
-def _file(value: Json, source: Source) -> Piece | None:
+def _file(value: Json, source: Source) -> Filed | None:
     key = text_of(value.get("id")) or ""
     owner = text_of(value.get("ticket_id")) or ""
     if "child_events" in value or source.list_name == "ticket_events":
         version = sort_key(value.get("timestamp") or value.get("created_at"))
         is_whole = owner and isinstance(value.get("child_events"), list)
-        return Piece("ticket event", key if is_whole else "", owner, version)
+        return Filed("ticket event", key if is_whole else "", owner, version)
     if source.list_name in ("tickets", "ticket") or _is_ticket(value):
         changed = sort_key(value.get("updated_at"))
-        return Piece("ticket", key, version=changed + sort_key(value.get("generated_timestamp")))
+        return Filed("ticket", key, version=changed + sort_key(value.get("generated_timestamp")))
     kind = _LISTS.get(source.list_name) or _kind_by_url(value)
     if kind is None:
         return None
     version = sort_key(value.get("updated_at"))
     if kind in ("ticket metric", "rating"):
-        return Piece(kind, key if owner else "", owner, version)
-    return Piece(kind, key, version=version)
+        return Filed(kind, key if owner else "", owner, version)
+    return Filed(kind, key, version=version)
 
 
 def _is_ticket(value: Json) -> bool:
@@ -124,15 +113,15 @@ def _kind_by_url(value: Json) -> str | None:
     return _LISTS.get(found[1]) if found else None
 
 
-def _file_broken(raw: str, list_name: str, member: str) -> Piece | None:
+def _file_broken(raw: str, list_name: str, member: str) -> Filed | None:
     owner = _BROKEN_OWNER.search(raw)
     key = _BROKEN_ID.search(raw)
     if list_name == "ticket_events" or "child_events" in raw:
-        return Piece("ticket event", "?", owner[1] if owner else "")
+        return Filed("ticket event", "?", owner[1] if owner else "")
     if list_name == "tickets" or "requester_id" in raw:
-        return Piece("ticket", key[1] if key else "?")
+        return Filed("ticket", key[1] if key else "?")
     kind = _LISTS.get(list_name)
-    return Piece(kind, "?", owner[1] if owner else "") if kind else None
+    return Filed(kind, "?", owner[1] if owner else "") if kind else None
 
 
 _LAYOUT = Layout(

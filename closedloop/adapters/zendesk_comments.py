@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from closedloop.adapters.joined import Json
+from closedloop.adapters.shelf import Json
 from closedloop.adapters.vendor_rows import at, text_of
 from closedloop.adapters.vendor_text import html_to_text
 from closedloop.adapters.vendor_values import objects_of, sort_key

@@ -7,29 +7,21 @@ from contextlib import closing
 import pytest
 
 from closedloop.adapters.bundle import open_bundle
-from closedloop.adapters.joined import (
-    Layout,
-    Made,
-    Piece,
-    Refusal,
-    Shelf,
-    brief,
-    facts_of,
-    read_joined,
-)
+from closedloop.adapters.joined import Layout, Made, Refusal, brief, facts_of, read_joined
+from closedloop.adapters.shelf import Filed, Shelf
 from closedloop.adapters.types import BadRow, RawRow
 
 
 def file(value, source):
     if "order" in value:
-        return Piece("order", str(value["order"] or ""), version=str(value.get("version", "")))
+        return Filed("order", str(value["order"] or ""), version=str(value.get("version", "")))
     if "line" in value:
-        return Piece("line", str(value["line"]), owner=str(value.get("of", "")))
+        return Filed("line", str(value["line"]), owner=str(value.get("of", "")))
     return None
 
 
 def file_broken(raw, list_name, member):
-    return Piece("line", "?") if "line" in member else Piece("order", "?")
+    return Filed("line", "?") if "line" in member else Filed("order", "?")
 
 
 LAYOUT = Layout(frozenset({"orders", "lines"}), file, file_broken, has_tables=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from closedloop.adapters.salesforce_records import field_of, is_case, piece_of, record_id
+from closedloop.adapters.salesforce_records import field_of, filed_as, is_case, record_id
 
 
 @pytest.mark.parametrize(
@@ -50,14 +50,14 @@ def test_nothing_is_no_id():
     ],
 )
 def test_records_are_told_by_their_type_or_their_columns(record, kind):
-    piece = piece_of(record)
+    filed = filed_as(record)
 
-    assert piece is not None
-    assert piece.kind == kind
+    assert filed is not None
+    assert filed.kind == kind
 
 
 def test_accounts_and_other_records_say_nothing_about_contacts():
-    assert piece_of({"Id": "0013X00002aaaaa", "Name": "Acme", "Industry": "x"}) is None
+    assert filed_as({"Id": "0013X00002aaaaa", "Name": "Acme", "Industry": "x"}) is None
     assert not is_case({"attributes": {"type": "Opportunity"}, "CaseNumber": "1", "Status": "x"})
 
 
