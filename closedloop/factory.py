@@ -15,7 +15,7 @@ from closedloop.config import Settings, SettingsError
 from closedloop.domain.accounts import SESSION_DAYS
 from closedloop.domain.clock import set_today
 from closedloop.extensions import Database
-from closedloop.services.migrations import database_revisions, made_by_newer
+from closedloop.services.migrations import database_revisions, tables_problem
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 
@@ -76,13 +76,8 @@ def _refuse_other_tables(database: Database) -> None:
         return  # it is away: pages say so until it is back
     finally:
         database.engine.dispose()  # a server that forks now must not share a connection
-    if problem := made_by_newer(current, newest):
+    if problem := tables_problem(current, newest):
         raise SettingsError(problem)
-    if current != newest:
-        raise SettingsError(
-            f"The database stands at {current or 'nothing'}, this version needs {newest}. "
-            "Run `closedloop init`; it keeps what is there."
-        )
 
 
 def create_served_app() -> APIFlask:

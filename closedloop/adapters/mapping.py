@@ -181,7 +181,13 @@ class Mapping:
 
     @classmethod
     def load(cls, path: Path) -> Mapping:
-        """Read a mapping file: TOML where the name ends so, JSON otherwise."""
+        """Read a mapping file: TOML where the name ends so, JSON otherwise.
+
+        Raises
+        ------
+        BadMapping
+            If it cannot be read, or is no mapping.
+        """
         try:
             text = path.read_text(encoding="utf-8-sig")
             is_toml = path.suffix.lower() == ".toml"

@@ -1,4 +1,7 @@
-"""Read what was measured of a contact: times, counts, ratings, yes or no, its language."""
+"""Read what was measured of a contact: times, counts, ratings, yes or no, its language.
+
+An empty cell is None; what cannot be read raises `Refused`, whose sentence says what to write.
+"""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from closedloop.domain.clock import set_today
 from closedloop.domain.errors import Refusal
 from closedloop.domain.jobs import Progress
 from closedloop.extensions import Database
-from closedloop.services.migrations import database_revisions, made_by_newer
+from closedloop.services.migrations import database_revisions, made_by_newer, tables_problem
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 REPORT_SECONDS = 0.5
@@ -111,13 +111,12 @@ def open_site(instance: Path | None, *, needs_tables: bool = True) -> Site:
     if context := click.get_current_context(silent=True):
         context.call_on_close(site.database.engine.dispose)
     current, newest = _revisions(site.database)
-    if problem := made_by_newer(current, newest):
+    problem = made_by_newer(current, newest)
+    if needs_tables:
+        init = f"closedloop init --instance {settings.instance}"
+        problem = tables_problem(current, newest, init=init)
+    if problem:
         raise Refusal(problem)
-    if needs_tables and current != newest:
-        raise Refusal(
-            f"The database stands at {current or 'nothing'}, this version needs {newest}. "
-            f"Run `closedloop init --instance {settings.instance}`; it keeps what is there."
-        )
     return site
 
 

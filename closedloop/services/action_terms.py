@@ -45,6 +45,11 @@ def check_terms(
     ----------
     today : date
         The reporting day that is running.
+
+    Raises
+    ------
+    Invalid
+        With a sentence per field.
     """
     title = " ".join(given.title.split())
     fields = drop_problems(given.expected_drop, given.smallest_drop)
@@ -107,7 +112,13 @@ def _owner_problem(session: Session, owner_id: int, department: Department) -> s
 
 
 def check_complete(session: Session, action: Action) -> None:
-    """Refuse to agree on what nobody is answerable for."""
+    """Refuse to agree on what nobody is answerable for.
+
+    Raises
+    ------
+    Invalid
+        Without an owner who may own it, or without a due day.
+    """
     fields = {}
     if action.owner_id is None:
         fields["owner_id"] = "Choose an owner: somebody has to be answerable for it."

@@ -94,16 +94,16 @@ def propose_action(
     terms = check_terms(
         session,
         Terms(
-            title,
-            description,
-            strategy,
-            department_id,
-            owner_id,
-            due_on,
-            expected_drop,
-            smallest_drop,
-            cost_low,
-            cost_high,
+            title=title,
+            description=description,
+            strategy=strategy,
+            department_id=department_id,
+            owner_id=owner_id,
+            due_on=due_on,
+            expected_drop=expected_drop,
+            smallest_drop=smallest_drop,
+            cost_low=cost_low,
+            cost_high=cost_high,
         ),
         today=today or _today(settings),
     )
@@ -159,16 +159,16 @@ def change_action(
             "Only a CX manager moves an action to another department. Hand it back with a reason.",
         )
     given = Terms(
-        title,
-        description,
-        strategy,
-        department_id,
-        owner_id,
-        due_on,
-        expected_drop,
-        smallest_drop,
-        cost_low,
-        cost_high,
+        title=title,
+        description=description,
+        strategy=strategy,
+        department_id=department_id,
+        owner_id=owner_id,
+        due_on=due_on,
+        expected_drop=expected_drop,
+        smallest_drop=smallest_drop,
+        cost_low=cost_low,
+        cost_high=cost_high,
     )
     terms = check_terms(session, given, today=today or _today(settings), kept_by=action)
     changed = {

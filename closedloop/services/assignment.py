@@ -241,7 +241,13 @@ def bring_up_to_date(
     report: Report,
     maker: ThemeMaker,
 ) -> AssignResult:
-    """Do what `assign_contacts` does without the evidence; discovery starts with this."""
+    """Do what `assign_contacts` does without the evidence; discovery starts with this.
+
+    Raises
+    ------
+    Conflict
+        If the definitions changed each time while contacts were being assigned.
+    """
     encoder = maker.load_encoder(settings.encoder)
     with transactions() as session:
         check_encoder(read_standing(session).encoder, encoder)

@@ -17,7 +17,13 @@ from closedloop.services.impact_shared import SharedReads
 
 
 def check_defined(session: Session, theme: Theme, shared: SharedReads) -> int:
-    """Return the theme's definition number, if the set in force gives it contacts."""
+    """Return the number of the theme's definition.
+
+    Raises
+    ------
+    NotMeasurable
+        If the set in force gives the theme no contacts.
+    """
     latest = session.execute(
         sa.select(ThemeDefinition.number, ThemeDefinition.definition_set_id)
         .where(ThemeDefinition.theme_id == theme.id)
@@ -35,7 +41,13 @@ def check_defined(session: Session, theme: Theme, shared: SharedReads) -> int:
 
 
 def check_overlap(intervention: Intervention, shared: SharedReads, as_of: date) -> Overlap:
-    """Return with which other changes it is measured, or say why it cannot be."""
+    """Return with which other changes it is measured.
+
+    Raises
+    ------
+    NotMeasurable
+        If it cannot be told from another change, or a later one has taken over.
+    """
     known = {one.id: one for one in shared.go_lives}
     mine = known.get(intervention.id) or _go_live_of(intervention)
     others = [one for one in shared.go_lives if one.id != mine.id]
@@ -60,10 +72,15 @@ def _go_live_of(intervention: Intervention) -> GoLive:
 def name_touched(
     session: Session, theme_ids: Collection[int], theme: Theme, shared: SharedReads
 ) -> tuple[ThemeName, ...]:
-    """Return the themes that are added up, the action's own first, if all can be counted.
+    """Return the themes that are added up, the action's own first.
 
-    One that was merged into another of them is counted there; one merged into a theme that the
-    change does not touch would take contacts out of the sum, so it is refused.
+    One that was merged into another of them is counted there.
+
+    Raises
+    ------
+    NotMeasurable
+        If one has no definition in the current set, or was merged into a theme that the change
+        does not touch, so that its contacts would be missing from the sum.
     """
     own = ThemeName(theme.id, theme.key, theme.name)
     others = sorted(set(theme_ids) - {theme.id})

@@ -52,6 +52,26 @@ def made_by_newer(current: str | None, newest: str | None) -> str:
     )
 
 
+def tables_problem(
+    current: str | None, newest: str | None, *, init: str = "closedloop init"
+) -> str:
+    """Say why this version cannot use the tables, with what to do; empty when it can.
+
+    Parameters
+    ----------
+    current, newest : str or None
+        As `database_revisions` gives them.
+    init : str
+        The command that brings the tables up to date.
+    """
+    if current == newest:
+        return ""
+    return made_by_newer(current, newest) or (
+        f"The database stands at {current or 'nothing'}, this version needs {newest}. "
+        f"Run `{init}`; it keeps what is there."
+    )
+
+
 def database_revisions(engine: sa.Engine) -> tuple[str | None, str | None]:
     """Return (the revision the database stands at, the newest one)."""
     with engine.connect() as connection:

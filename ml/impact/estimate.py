@@ -112,19 +112,19 @@ def estimate_impact(
         When the input cannot be meant; the message is a sentence.
     """
     case = ImpactCase(
-        counts,
-        n_pre,
-        first_day,
-        controls,
-        holidays,
-        tuple(skip),
-        level,
-        alpha,
-        same_controls_as,
-        driver,
-        stages,
-        prior,
-        calibrate,
+        counts=counts,
+        n_pre=n_pre,
+        first_day=first_day,
+        controls=controls,
+        holidays=holidays,
+        skip=tuple(skip),
+        level=level,
+        alpha=alpha,
+        same_controls_as=same_controls_as,
+        driver=driver,
+        stages=stages,
+        prior=prior,
+        calibrate=calibrate,
     )
     return _estimate_chunk([case])[0]
 

@@ -52,6 +52,11 @@ def encode_distinct(
     Returns
     -------
     array of float32 (n_texts, dimensions)
+
+    Raises
+    ------
+    TypeError
+        If it is given one text instead of a list of them.
     """
     if isinstance(texts, str):
         raise TypeError("encode() takes a list of texts; this is one text. Put it in a list.")

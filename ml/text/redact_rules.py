@@ -91,7 +91,13 @@ class RedactionRules:
 
 
 def kind_of(name: str) -> str:
-    """Return the kind that a name of an extra pattern makes: "order number" is ORDER_NUMBER."""
+    """Return the kind that a name of an extra pattern makes: "order number" is ORDER_NUMBER.
+
+    Raises
+    ------
+    UnusableRules
+        If no token can be made of the name.
+    """
     kind = re.sub(r"[\s-]+", "_", name.strip()).upper()
     if not _KIND.fullmatch(kind):
         raise UnusableRules(

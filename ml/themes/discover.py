@@ -101,8 +101,7 @@ def discover_themes(
     """Find the themes in a collection of texts, name them, and learn to recognise them.
 
     Texts that say the same word for word (after `wording`: whatever their case, punctuation and
-    spacing) always share a theme. The same input and seed give the same
-    answer, in any process.
+    spacing) always share a theme. The same input and seed give the same answer, in any process.
 
     Parameters
     ----------
@@ -123,16 +122,15 @@ def discover_themes(
     max_fit : int
         Themes are found in at most so many distinct texts, and the rest join by vote.
     lexical_weight : float, optional
-        Weight of the words beside the meaning; by default 0.5, and where the encoder does not
-        know the language or meets several of them, as `weight_of_words` says. Without an encoder
-        nothing is known of its languages.
+        Weight of the words beside the meaning. By default 0.5; another where the encoder does not
+        know the language, or meets several languages (`weight_of_words`).
     resolution : float, optional
         How fine the themes are before `finer` steps; by default chosen from the data.
     n_neighbours : int, optional
         By default 15, fewer with few texts.
     finer : int
-        Steps that somebody wants the themes finer (above 0) or coarser than the data, or the
-        resolution given, say; each by a factor of `STEP`.
+        Steps by which somebody wants the themes finer (above 0) or coarser (below 0) than the
+        data, or the resolution given, say; each is a factor of `STEP`.
 
     Raises
     ------

@@ -265,6 +265,11 @@ class ThemeModel:
 
         Kept themes claim what they claimed before: what belongs to a dropped theme of the same
         run comes out as -1, it does not fall to the next best.
+
+        Raises
+        ------
+        ValueError
+            If a label is none of the model's, or comes twice.
         """
         chosen = [int(label) for label in labels]
         for label in chosen:
@@ -294,6 +299,11 @@ class ThemeModel:
         models : sequence of ThemeModel
         in_turn : bool
             Whether a later model only gets what no earlier one claims, however surely.
+
+        Raises
+        ------
+        ValueError
+            If there is no model, or they were fitted with vectors of different sizes.
         """
         if not models:
             raise ValueError("combine() needs at least one model.")
@@ -334,7 +344,13 @@ class ThemeModel:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> ThemeModel:
-        """Return the model that `to_bytes` wrote."""
+        """Return the model that `to_bytes` wrote.
+
+        Raises
+        ------
+        ValueError
+            If it is no model, a damaged one, or one of a later format.
+        """
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
