@@ -41,7 +41,7 @@ from closedloop.services.evidence import renew_evidence
 from closedloop.services.labelling import TextLabels, label_texts
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.proposals import Cluster, Proposal, apply_proposal
-from closedloop.services.run_records import Look, keep_run
+from closedloop.services.run_records import Discovery, keep_run
 from ml.text.embed import Encoder
 
 SAMPLE = 20_000
@@ -132,10 +132,10 @@ def discover_themes(
                 nobody = replace(standing, kept=frozenset(), retired=frozenset())
                 whole = read_pool(session, settings, nobody, first_day, last_day, seed, sample)
         found = _find(transactions, maker, encoder, seed, pool, report, steps)
-        look = found
+        of_whole = found
         if whole is not pool:
             # What agreed themes hold is looked at afresh, too, for the parts people decide about.
-            look = _find(transactions, maker, encoder, seed, whole, report, steps)
+            of_whole = _find(transactions, maker, encoder, seed, whole, report, steps)
         model = _join(maker, kept, found)
         texts = label_texts(
             transactions,
@@ -148,7 +148,16 @@ def discover_themes(
         proposal = _propose(standing, model, pool, found, texts, encoder.name)
         with transactions() as session:
             result = _apply(
-                session, settings, by, seed, pool, found, standing, proposal, (whole, look), finer
+                session,
+                settings,
+                by,
+                seed,
+                pool,
+                found,
+                standing,
+                proposal,
+                (whole, of_whole),
+                finer,
             )
             if result is not None:
                 _add_drivers(session, settings, by, result.run_id, maker)
@@ -260,7 +269,7 @@ def _apply(
         )
     run.finished_at = utc_now()
     parts = Counter[str]()
-    whole, look = (_look(*one) for one in (afresh, (pool, found)))
+    whole, rest = (_as_kept(*one) for one in (afresh, (pool, found)))
     if whole is not None:
         parts = keep_run(
             session,
@@ -268,7 +277,7 @@ def _apply(
             k=settings.privacy_k,
             standing=standing,
             whole=whole,
-            rest=look,
+            rest=rest,
             owners=outcome.owners,
             by_name=by.name,
         )
@@ -293,10 +302,10 @@ def _add_drivers(
     run.manifest = {**run.manifest, "drivers": outcome.as_manifest()}
 
 
-def _look(pool: Pool, found: Any) -> Look | None:
+def _as_kept(pool: Pool, found: Any) -> Discovery | None:
     if found is None:
         return None
-    return Look(
+    return Discovery(
         hashes=pool.hashes,
         labels=np.asarray(found.labels).tolist(),
         themes=pool.themes,

@@ -35,7 +35,7 @@ HASH_BYTES = 32
 
 
 @dataclass(frozen=True)
-class Look:
+class Discovery:
     """What one discovery made of the contacts it read, a row a contact, and where they stood.
 
     Attributes
@@ -91,8 +91,8 @@ def keep_run(
     run: ThemeRun,
     k: int,
     standing: Standing,
-    whole: Look,
-    rest: Look | None,
+    whole: Discovery,
+    rest: Discovery | None,
     owners: LabelThemes,
     by_name: str,
 ) -> Counter[str]:
@@ -106,9 +106,9 @@ def keep_run(
         A cluster or theme of fewer people is not named and nothing is proposed about it.
     standing : Standing
         Before the run.
-    whole : Look
+    whole : Discovery
         At everything read.
-    rest : Look or None
+    rest : Discovery or None
         At what agreed themes do not claim: candidates come from it.
     owners : list of int or None
         Theme of each label of `rest`.
@@ -146,24 +146,24 @@ def _supersede(session: Session) -> None:
     )
 
 
-def _keep_labels(session: Session, run: ThemeRun, look: Look, k: int) -> None:
+def _keep_labels(session: Session, run: ThemeRun, discovery: Discovery, k: int) -> None:
     hashes, first, counts = np.unique(
-        np.array(look.hashes, "S64"), return_index=True, return_counts=True
+        np.array(discovery.hashes, "S64"), return_index=True, return_counts=True
     )
-    themes = np.array([_known(theme) for theme in look.themes], np.int32)
-    people = look.people_by_label()
+    themes = np.array([_known(theme) for theme in discovery.themes], np.int32)
+    people = discovery.people_by_label()
     session.add(
         RunLabels(
             run_id=run.id,
             hashes=pack_hashes(hashes),
-            labels=np.asarray(look.labels, np.int32)[first].tobytes(),
+            labels=np.asarray(discovery.labels, np.int32)[first].tobytes(),
             counts=counts.astype(np.int32).tobytes(),
             themes=themes[first].tobytes(),
             names=[
                 {"name": name if people.get(label, 0) >= k else "", "people": people.get(label, 0)}
-                for label, name in enumerate(look.names)
+                for label, name in enumerate(discovery.names)
             ],
-            model=look.model,
+            model=discovery.model,
         )
     )
 
@@ -173,7 +173,7 @@ def pack_hashes(hashes: NDArray[np.bytes_]) -> bytes:
     return b"".join(bytes.fromhex(one.decode()) for one in hashes.tolist())
 
 
-def _candidates_of(rest: Look, owners: LabelThemes) -> dict[str, int]:
+def _candidates_of(rest: Discovery, owners: LabelThemes) -> dict[str, int]:
     """Return the candidate that each text is in after the run."""
     return {
         text_hash: owner
@@ -182,11 +182,11 @@ def _candidates_of(rest: Look, owners: LabelThemes) -> dict[str, int]:
     }
 
 
-def _absorbed(look: Look, candidates: dict[str, int]) -> dict[int, list[int]]:
-    """Return the candidates that each cluster of the look holds most of."""
+def _absorbed(discovery: Discovery, candidates: dict[str, int]) -> dict[int, list[int]]:
+    """Return the candidates that each cluster of the discovery holds most of."""
     everywhere: Counter[int] = Counter()
     there: Counter[tuple[int, int]] = Counter()
-    for text_hash, label in zip(look.hashes, look.labels, strict=True):
+    for text_hash, label in zip(discovery.hashes, discovery.labels, strict=True):
         if candidate := candidates.get(text_hash):
             everywhere[candidate] += 1
             there[candidate, label] += 1
@@ -201,16 +201,16 @@ def _agreed_parts(
     session: Session,
     run: ThemeRun,
     standing: Standing,
-    look: Look,
+    discovery: Discovery,
     k: int,
     candidates: dict[str, int],
 ) -> list[RunPart]:
-    """Return what the look says about themes people decided about, but for dismissed ones."""
+    """Return what the discovery says about themes people decided about, but for dismissed ones."""
     kept = sa.select(Theme).where(Theme.id.in_(standing.kept), Theme.status.not_in(GONE_STATUSES))
     themes = {theme.id: theme for theme in session.scalars(kept)}
-    by_theme, by_label = look.people_by_theme(), look.people_by_label()
-    counts = look.count(themes)
-    absorbed = _absorbed(look, candidates)
+    by_theme, by_label = discovery.people_by_theme(), discovery.people_by_label()
+    counts = discovery.count(themes)
+    absorbed = _absorbed(discovery, candidates)
     parts = []
     for finding in match_run(counts):
         theme = themes.get(finding.theme or NO_THEME)
@@ -218,7 +218,7 @@ def _agreed_parts(
             continue
         if finding.cluster is not None and by_label.get(finding.cluster, 0) < k:
             continue
-        part = _part(run, finding, theme, look, counts)
+        part = _part(run, finding, theme, discovery, counts)
         if finding.kind in REMADE and finding.cluster is not None:
             part.detail = {
                 **part.detail,
@@ -232,7 +232,11 @@ def _agreed_parts(
 
 
 def _part(
-    run: ThemeRun, finding: Finding, theme: Theme, look: Look, counts: Counter[tuple[int, int]]
+    run: ThemeRun,
+    finding: Finding,
+    theme: Theme,
+    discovery: Discovery,
+    counts: Counter[tuple[int, int]],
 ) -> RunPart:
     cluster = finding.cluster
     of_theme = sum(n for (stood, _), n in counts.items() if stood == theme.id)
@@ -242,7 +246,7 @@ def _part(
         detail |= {
             "cluster": cluster,
             "join": finding.contacts - both,
-            "keywords": list(look.keywords[cluster]),
+            "keywords": list(discovery.keywords[cluster]),
         }
     if finding.other is not None:
         detail["into"] = finding.other
@@ -253,7 +257,7 @@ def _part(
         run_id=run.id,
         kind=finding.kind,
         theme_id=theme.id,
-        name=(look.names[cluster] if cluster is not None else theme.name)[:NAME_LENGTH],
+        name=(discovery.names[cluster] if cluster is not None else theme.name)[:NAME_LENGTH],
         score=round(finding.score, 4),
         contacts=finding.contacts,
         would_move=finding.moves,
@@ -266,15 +270,15 @@ def _candidate_parts(
     session: Session,
     run: ThemeRun,
     standing: Standing,
-    look: Look,
+    discovery: Discovery,
     owners: LabelThemes,
     k: int,
     by_name: str,
 ) -> list[RunPart]:
     """Return what became of candidates nobody had touched: it happened with the run."""
-    counts = look.count(standing.waiting)
+    counts = discovery.count(standing.waiting)
     of_theme, of_label = _sums(counts)
-    people = look.people_by_theme()
+    people = discovery.people_by_theme()
     known = set(standing.waiting) | {owner for owner in owners if owner}
     themes = {t.id: t for t in session.scalars(sa.select(Theme).where(Theme.id.in_(known)))}
     parts = []
@@ -288,7 +292,7 @@ def _candidate_parts(
         came_from = _came_from(counts, label, of_label[label])
         if came_from and came_from != owner:
             detail["from"] = came_from
-        parts.append((kind, themes[owner], look.names[label], score, of_label[label], detail))
+        parts.append((kind, themes[owner], discovery.names[label], score, of_label[label], detail))
     for theme in sorted(standing.waiting - set(owners)):
         if people.get(theme, 0) >= k:
             n = of_theme[theme]

@@ -37,6 +37,8 @@ def older_page(
 ) -> dict[str, Any]:
     """Return a page of what is listed newest first, and where it goes on.
 
+    Where nothing is older than the number in the address, the newest are given.
+
     Parameters
     ----------
     read : callable
@@ -45,8 +47,6 @@ def older_page(
         Of a page.
     number_of : callable
         Of a row, what it is ordered by.
-
-    Where nothing is older, the newest are given.
 
     Returns
     -------
