@@ -135,7 +135,7 @@ class ChangeRow:
 
 @dataclass(frozen=True)
 class RepeatHeadline:
-    """Repeat rates of the last four weeks of mature days against as many days before.
+    """Repeat rates of the last four weeks of mature days, against the oldest as many of the trend.
 
     Attributes
     ----------
@@ -144,7 +144,8 @@ class RepeatHeadline:
     any, same : float
         Shares 0 to 1 of the contacts with a known customer.
     any_before, same_before : float or None
-        Of as many days to `before_day`; None when the data do not reach back far enough.
+        Of as many days to `before_day`, the oldest in the trend that end on the same weekday; None
+        when the data do not reach back four weeks further.
     change : Change
         Of `any`; FLAT when chance would explain it.
     unidentified_share : float or None
