@@ -35,7 +35,9 @@ from ml.text.redact_rules import (
     kind_of,
 )
 from ml.text.redact_shapes import DIGITS, GAP, MAY_BE_IBAN, STRETCH, Finder, Span, merged
+from ml.text.redact_spoken import find_spoken, may_be_spoken, said_digits
 from ml.text.redact_tokens import TOKEN, Tokens
+from ml.text.redact_turns import joined_turns, may_cross_turns
 
 __all__ = [
     "DEFAULT_COUNTRIES",
@@ -133,6 +135,8 @@ class Redactor:
             ("PHONE", PhoneFinder(countries)),
             ("ACCOUNT", find_accounts),
         )
+        self._checked_or_said: _Finders = (*self._checked, ("ACCOUNT", find_spoken))
+        self._email_or_unchecked: _Finders = (("EMAIL", find_emails), *self._unchecked)
 
     @classmethod
     def from_rules(cls, rules: RedactionRules) -> Redactor:
@@ -166,11 +170,34 @@ class Redactor:
         tokens = Tokens()
         for text in turns:
             tokens.keep(text)
-        return RedactedTurns([self._redact(text, tokens) for text in turns], tokens.counts)
+        texts = list(turns)
+        crosses = may_cross_turns(texts)
+        if crosses:  # what a check digit proves comes first: a piece may look like a phone
+            self._redact_over_turns(texts, self._checked_or_said, tokens)
+        texts = [self._redact(text, tokens) for text in texts]
+        if crosses:
+            self._redact_over_turns(texts, self._email_or_unchecked, tokens)
+        return RedactedTurns(texts, tokens.counts)
 
     def redact_many(self, texts: Iterable[str]) -> Iterator[Redacted]:
         """Redact texts one by one as they come, each a contact of its own."""
         return map(self.redact, texts)
+
+    def _redact_over_turns(self, texts: list[str], finders: _Finders, tokens: Tokens) -> None:
+        """Put a token in each turn that holds a piece of what several turns hold together."""
+        for joined in joined_turns(texts):
+            kept = merged([m.span() for a in self._allowed for m in a.finditer(joined.text)])
+            taken: list[tuple[str, Span]] = []
+            for kind, find in finders:
+                for start, end in find(joined.text):
+                    others = (*kept, *(span for _, span in taken))
+                    is_free = not any(a < end and start < b for a, b in others)
+                    if is_free and joined.crosses((start, end)):
+                        taken.append((kind, (start, end)))
+            for kind, span in sorted(taken, key=lambda find: -find[1][0]):
+                token = tokens.token(kind, joined.text[slice(*span)])
+                for turn, (start, end) in joined.parts(span):
+                    texts[turn] = texts[turn][:start] + token + texts[turn][end:]
 
     def _redact(self, text: str, tokens: Tokens) -> str:
         if not self._allowed:
@@ -189,7 +216,7 @@ class Redactor:
             before = text
             for kind, pattern in self._extra:
                 text = tokens.replace(text, kind, _outside_tokens(text, pattern))
-            if "=" in text or "@" in text:
+            if "://" in text or "www." in text:
                 text = tokens.replace(text, "URL", find_urls(text))
             if may_spell_email(text):
                 text = tokens.replace(text, "EMAIL", find_emails(text))
@@ -203,6 +230,8 @@ class Redactor:
                 text = _replace_all(text, self._checked, tokens)
             elif digit is not None and MAY_BE_IBAN.search(text, digit.start()):
                 text = tokens.replace(text, "IBAN", find_ibans(text))
+            if may_be_spoken(text):
+                text = tokens.replace_kinds(text, self._find_spoken(text))
             if names := list(self._names.find(text)):
                 text = tokens.replace_kinds(text, names)
             if has_number:
@@ -210,6 +239,19 @@ class Redactor:
             if text == before:
                 break
         return text
+
+    def _find_spoken(self, text: str) -> list[tuple[str, Span]]:
+        """Find numbers that are said; what their digits are written out says of which kind."""
+        found = []
+        for start, end in find_spoken(text):
+            number = said_digits(text[start:end])
+            kinds = (
+                kind
+                for kind, find in (*self._checked, *self._unchecked)
+                if (0, len(number)) in find(number)
+            )
+            found.append((next(kinds, "ACCOUNT"), (start, end)))
+        return found
 
 
 def redact(text: str, *, countries: Sequence[str] = DEFAULT_COUNTRIES) -> Redacted:

@@ -21,6 +21,18 @@ _URL_WITH_SECRET = re.compile(
     re.IGNORECASE,
 )
 
+# what opens an account by itself: a signed token, or a long mix of letters and digits in the path
+_URL_WITH_PASS = re.compile(
+    rf"\b(?:https?://|www\.)[^\s<>\"?#]{{1,300}}?/(?:eyJ[\w-]{{10,}}\.|"
+    rf"(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{{24,}}(?![\w-])){_IN_URL}*",
+)
+_URL_WITH_EMAIL = re.compile(
+    rf"\b(?:https?://|www\.){_IN_URL}{{1,300}}?(?:%40|@)(?:[\w-]+\.)+[a-z]{{2,}}{_IN_URL}*",
+    re.IGNORECASE,
+)
+
+_URLS_TO_HIDE = (_URL_WITH_LOGIN, _URL_WITH_SECRET, _URL_WITH_PASS, _URL_WITH_EMAIL)
+
 _LABEL = r"[^\W_](?:[\w-]*[^\W_])?"
 _DOMAIN = re.compile(
     rf"(?:(?:{_LABEL}\.)+(?:xn--[\w-]+|[^\W\d_]{{2,24}})|\[?\d{{1,3}}(?:\.\d{{1,3}}){{3}}\]?)"
@@ -38,6 +50,9 @@ _VENDOR_TOKEN_END = re.compile(
     r"(?:\}|__)$",
     re.IGNORECASE,
 )
+
+# as keyboards of Chinese and Japanese write them
+_WIDE_SIGNS = str.maketrans("＠﹫．", "@@.")
 
 # Spelled out: "ann dot smith at example dot org", "ann [at] example [dot] org".
 _DOT = r"(?:\.|\s\.\s|\s?[\[({<]\s?(?:dot|punkt|\.)\s?[\])}>]\s?|\s(?:dot|punkt|titik|taškas)\s)"
@@ -96,13 +111,15 @@ _VERSION_END = re.compile(
 
 def may_spell_email(text: str) -> bool:
     """Whether a text has an @, or an "at" as addresses are spelled out, cheaply."""
+    if not text.isascii() and any(sign in text for sign in "＠﹫"):
+        return True
     return "@" in text or " at " in text or ("at" in text and ("at]" in text or "at)" in text))
 
 
 def find_urls(text: str) -> Iterator[Span]:
-    """Find web addresses that carry a login or a secret."""
+    """Find web addresses that carry a login, a secret or an e-mail address."""
     if "://" in text or "www." in text:
-        for pattern in (_URL_WITH_LOGIN, _URL_WITH_SECRET):
+        for pattern in _URLS_TO_HIDE:
             for match in pattern.finditer(text):
                 stop = len(match[0].rstrip(".,;:!?)'*")) or len(match[0])
                 yield match.start(), match.start() + stop
@@ -110,6 +127,8 @@ def find_urls(text: str) -> Iterator[Span]:
 
 def find_emails(text: str) -> Iterator[Span]:
     """Look to both sides of every @, and of every "at" that a spelled-out domain follows."""
+    if not text.isascii():
+        text = text.translate(_WIDE_SIGNS)
     at = text.find("@")
     while at >= 0:
         if span := _email_around(text, at):

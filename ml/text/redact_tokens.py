@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from ml.text.redact_phones import same_phone
 from ml.text.redact_shapes import Span, merged, only_digits
+from ml.text.redact_spoken import said_digits
 
 TOKEN = re.compile(r"\[([A-Z][A-Z0-9_]{1,24})(?: (\d{1,6}))?\]")
 """A token, such as [PHONE] or [PHONE 2]: group 1 is its kind, group 2 its number from 2."""
@@ -51,10 +52,14 @@ class Tokens:
         parts: list[str] = []
         position = 0
         for kind, (start, end) in finds:
-            parts += (text[position:start], self._token(kind, text[start:end]))
+            parts += (text[position:start], self.token(kind, text[start:end]))
             position = end
-            self.counts[kind] = self.counts.get(kind, 0) + 1
         return "".join((*parts, text[position:]))
+
+    def token(self, kind: str, value: str) -> str:
+        """Return the token that stands for a value, and count it."""
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        return self._token(kind, value)
 
     def _token(self, kind: str, value: str) -> str:
         same = _same(kind, value)
@@ -80,6 +85,8 @@ class Tokens:
 
 def _same(kind: str, value: str) -> str:
     """Return what the spellings of one value share."""
+    if kind in ("PHONE", "CARD", "ACCOUNT") and any(map(str.isalpha, value)):
+        value = said_digits(value) or value
     if kind == "PHONE":
         return same_phone(value)
     if kind in ("CARD", "ACCOUNT"):

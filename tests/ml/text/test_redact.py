@@ -434,3 +434,32 @@ def test_redact_rarely_marks_real_complaints_that_hold_no_personal_data():
 
     assert n_words > 100_000
     assert marks / n_words < 0.1 / 1000
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://bank.example/reset/abcdef0123456789abcdef0123456789",
+        "https://bank.example/magic/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abcDEF",
+        "http://shop.example/?mail=ann%40example.org&x=1",
+        "https://shop.example/u/ann.lee@example.org/invoice",
+    ],
+)
+def test_a_web_address_that_opens_an_account_or_names_its_owner_goes_as_a_whole(address):
+    assert redact(f"see {address} please").text == "see [URL] please"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://www.gov.example/guidance/how-to-register-for-self-assessment-2024",
+        "https://maps.example/@51.5,-0.1,12z",
+        "https://blog.example/@annlee/a-story-12",
+    ],
+)
+def test_a_web_address_that_leads_to_a_page_for_all_stays(address):
+    assert redact(f"see {address} please").text == f"see {address} please"
+
+
+def test_an_at_sign_of_a_wide_keyboard_is_one():
+    assert redact("write to ann＠example.org").text == "write to [EMAIL]"
