@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import gzip
 import lzma
+import os
 import shutil
 import struct
 import tempfile
@@ -33,6 +35,8 @@ _SMALL = 64 * 1024 * 1024
 """Content up to this many bytes is no bomb whatever the ratio."""
 
 
+_UNPACKED = "closedloop-unpacked-"
+_SECONDS_TO_LOCK = 60
 _SECONDS_BETWEEN = 0.5
 _TO_SHELVE = 0.3
 """Share of a reading in which records are put away before the first contact is made of them."""
@@ -128,11 +132,50 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
     with path.open("rb") as stream:
         magic = stream.read(4)
     if magic[:2] == b"\x1f\x8b" or (magic == b"PK\x03\x04" and _is_archive(path)):
-        with tempfile.TemporaryDirectory(prefix="closedloop-") as unpacked:
+        with _unpacking() as unpacked:
             unpack = _unpack_gzip if magic[:2] == b"\x1f\x8b" else _unpack_zip
-            yield Bundle(path, tuple(unpack(path, Path(unpacked))))
+            yield Bundle(path, tuple(unpack(path, unpacked)))
         return
     yield Bundle(path, (Member(path.name, path),))
+
+
+@contextmanager
+def _unpacking() -> Iterator[Path]:
+    """Give a directory to unpack into, held by a lock for as long as its process lives."""
+    delete_left_unpacked()
+    with tempfile.TemporaryDirectory(prefix=_UNPACKED) as name:
+        held = os.open(name, os.O_RDONLY)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            yield Path(name)
+        finally:
+            os.close(held)
+
+
+def delete_left_unpacked() -> int:
+    """Remove what killed processes left unpacked, which is as customers said it; return how many.
+
+    The lock of a process ends with it, however it ends. What is younger than a minute stays: it
+    may be held in a moment.
+    """
+    before, deleted = time.time() - _SECONDS_TO_LOCK, 0
+    for path in Path(tempfile.gettempdir()).glob(f"{_UNPACKED}*"):
+        try:
+            facts = path.lstat()
+            if not path.is_dir() or facts.st_uid != os.getuid() or facts.st_ctime > before:
+                continue
+            found = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:
+            continue  # it has just gone
+        try:
+            fcntl.flock(found, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path, ignore_errors=True)
+            deleted += 1
+        except OSError:
+            continue  # somebody reads it
+        finally:
+            os.close(found)
+    return deleted
 
 
 def _is_hidden(path: Path, root: Path) -> bool:

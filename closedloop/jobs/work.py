@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from closedloop.adapters import uploads
+from closedloop.adapters.bundle import delete_left_unpacked
 from closedloop.adapters.mapping import Mapping
 from closedloop.adapters.uploads import find_upload, note
 from closedloop.config import Settings
@@ -363,12 +364,13 @@ def _pick_up_at_night(
 def housekeeping(
     database: Database, settings: Settings, arguments: dict[str, Any], by: Actor, report: Report
 ) -> dict[str, Any]:
-    """Delete old ended jobs and uploads that were read more than a week ago."""
+    """Delete old ended jobs, uploads of more than a week ago, and what kills left unpacked."""
     del arguments, by, report
     with database.transaction() as session:
         deleted = clean_up(session)
     removed = uploads.delete_old_files(settings.uploads, days=UPLOADS_KEPT_DAYS)
-    return {"jobs_deleted": deleted, "uploads_removed": removed}
+    left = delete_left_unpacked()
+    return {"jobs_deleted": deleted, "uploads_removed": removed, "unpacked_removed": left}
 
 
 WORK: dict[JobKind, Work] = {

@@ -41,6 +41,7 @@ RESULT_WORDS = {
     "as_of": "Data to",
     "jobs_deleted": "Old jobs deleted",
     "uploads_removed": "Uploads removed",
+    "unpacked_removed": "Unpacked archives of killed processes removed",
     "files_read": "Files picked up",
     "files_failed": "Files that could not be read",
     "contacts": "Contacts taken out",

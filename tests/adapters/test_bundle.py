@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import subprocess
+import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -122,3 +125,53 @@ def test_an_archive_for_which_there_is_no_room_says_so(tmp_path, monkeypatch):
 
     with pytest.raises(UnreadableFile, match="not enough room"):
         contents(zipped(tmp_path / "a.zip", {"a": b"long"}))
+
+
+@pytest.fixture
+def own_temporary(tmp_path, monkeypatch):
+    """A temporary directory of the test's own, for it and for the processes it starts."""
+    place = tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    return place
+
+
+def test_what_a_killed_process_left_unpacked_goes_with_the_next_archive(
+    tmp_path, own_temporary, monkeypatch
+):
+    archive = tmp_path / "export.csv.gz"
+    archive.write_bytes(gzip.compress(b"id,text\n1,my card is 4111 1111 1111 1111\n"))
+    program = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from closedloop.adapters.bundle import open_bundle\n"
+        "with open_bundle(Path(sys.argv[1])):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(archive)], check=False)
+    (left,) = own_temporary.iterdir()
+    assert b"4111" in (left / "000000").read_bytes()
+
+    monkeypatch.setattr(bundles, "_SECONDS_TO_LOCK", -1)
+    with open_bundle(archive) as bundle:
+        assert not left.exists()
+        assert bundle.members[0].path.exists()
+
+
+def test_what_is_being_read_is_left_where_it_is(tmp_path, own_temporary, monkeypatch):
+    archive = tmp_path / "export.csv.gz"
+    archive.write_bytes(gzip.compress(b"id,text\n"))
+    monkeypatch.setattr(bundles, "_SECONDS_TO_LOCK", -1)
+
+    with open_bundle(archive) as bundle:
+        assert bundles.delete_left_unpacked() == 0
+        assert bundle.members[0].path.exists()
+
+
+def test_a_directory_that_was_just_made_is_left_until_it_is_held(own_temporary):
+    made = own_temporary / "closedloop-unpacked-new"
+    made.mkdir()
+
+    assert bundles.delete_left_unpacked() == 0
+    assert made.exists()
