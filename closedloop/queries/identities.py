@@ -54,7 +54,7 @@ def list_link_runs(
     session: Session, *, limit: int, before_id: int | None = None
 ) -> list[LinkRunRow]:
     """Return link runs, the newest first."""
-    last = session.scalar(sa.select(sa.func.max(LinkRun.id)).where(LinkRun.undone_at.is_(None)))
+    last = _last_in_force(session)
     query = sa.select(LinkRun).order_by(LinkRun.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(LinkRun.id < before_id)
@@ -68,10 +68,14 @@ def get_link_run(session: Session, run_id: int) -> LinkRunRow:
     ------
     NotFound
     """
-    found = list_link_runs(session, limit=1, before_id=run_id + 1)
-    if not found or found[0].id != run_id:
+    found = session.get(LinkRun, run_id)
+    if found is None:
         raise NotFound(f"There is no link run number {run_id}.")
-    return found[0]
+    return _row(found, _last_in_force(session))
+
+
+def _last_in_force(session: Session) -> int | None:
+    return session.scalar(sa.select(sa.func.max(LinkRun.id)).where(LinkRun.undone_at.is_(None)))
 
 
 def _row(run: LinkRun, last: int | None) -> LinkRunRow:

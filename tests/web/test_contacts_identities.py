@@ -163,3 +163,10 @@ def test_the_share_without_identity_stands_on_the_repeats_page_and_in_the_report
     assert "23.3 % have none and enter no rate" in repeats
     report = text_of(manager.get("/reports/?from=2026-03-02&to=2026-03-20"))
     assert "23.3 % of contacts have no known customer and enter no rate" in report
+
+
+@pytest.mark.parametrize("number", [1, 2**31 - 1])
+def test_undoing_a_link_run_that_is_not_there_says_so(manager, number):
+    answer = manager.post(f"/contacts/identities/{number}/undo", status=404)
+
+    assert f"There is no link run number {number}." in answer.text
