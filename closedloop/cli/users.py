@@ -98,8 +98,9 @@ def add(
 @click.argument("email")
 @instance_option
 @click.option("--password", envvar=PASSWORD_VARIABLE, help="Made and printed when left out.")
+@click.option("--revoke-tokens", is_flag=True, help="Their API tokens end, too.")
 @speaks_plainly
-def password_(email: str, instance: Path | None, password: str | None) -> None:
+def password_(email: str, instance: Path | None, password: str | None, revoke_tokens: bool) -> None:
     """Give somebody a new password and sign them out everywhere."""
     site = open_site(instance)
     made = None if password else secrets.token_urlsafe(12)
@@ -107,7 +108,13 @@ def password_(email: str, instance: Path | None, password: str | None) -> None:
         user = find_user_by_email(session, email)
         if user is None:
             raise NotFound(f"There is no user with the address {email}.")
-        set_password(session, user_id=user.id, password=password or made or "", by=COMMAND_LINE)
+        set_password(
+            session,
+            user_id=user.id,
+            password=password or made or "",
+            by=COMMAND_LINE,
+            ends_tokens=revoke_tokens,
+        )
     click.echo(f"{user.name} has a new password." + (f" It is {made}" if made else ""))
 
 

@@ -214,6 +214,7 @@ def sign_in(
         After five wrong tries for one address or from one client within 15 minutes.
     """
     keys = [_attempt_key("email", email), _attempt_key("client", address)]
+    _take_turn(session, keys[0])
     since = utc_now() - timedelta(seconds=SIGN_IN_PAUSE_SECONDS)
     counts = session.scalars(
         sa.select(sa.func.count())
@@ -236,6 +237,13 @@ def sign_in(
         user.password_hash = _hasher.hash(password)
     session.execute(sa.delete(SignInAttempt).where(SignInAttempt.key == keys[0]))
     return open_session(session, user=user, browser=browser)
+
+
+def _take_turn(session: Session, key: str) -> None:
+    """Let tries for one address wait for each other: all at once they would not be counted."""
+    if session.get_bind().dialect.name == "postgresql":
+        number = int.from_bytes(bytes.fromhex(key[:16]), signed=True)
+        session.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
 
 
 def open_session(session: Session, *, user: User, browser: str = "") -> str:
@@ -324,9 +332,16 @@ def _revoke(session: Session, condition: sa.ColumnElement[bool]) -> int:
 
 
 def change_password(
-    session: Session, *, user_id: int, current: str, new: str, token: str, by: Actor
+    session: Session,
+    *,
+    user_id: int,
+    current: str,
+    new: str,
+    token: str,
+    by: Actor,
+    ends_tokens: bool = False,
 ) -> None:
-    """Change one's own password; every other session is signed out.
+    """Change one's own password; every other session is signed out, and tokens end if asked.
 
     Raises
     ------
@@ -341,6 +356,8 @@ def change_password(
         raise Invalid(problem, {"new": problem})
     user.password_hash = _hasher.hash(new)
     revoke_sessions(session, user_id=user_id, by=by, keep=token)
+    if ends_tokens:
+        revoke_tokens(session, user_id=user_id, by=by)
     record_event(
         session,
         by=by,
@@ -351,8 +368,10 @@ def change_password(
     )
 
 
-def set_password(session: Session, *, user_id: int, password: str, by: Actor) -> None:
-    """Give somebody a new password; all their sessions are signed out.
+def set_password(
+    session: Session, *, user_id: int, password: str, by: Actor, ends_tokens: bool = False
+) -> None:
+    """Give somebody a new password; all their sessions are signed out, and tokens end if asked.
 
     Raises
     ------
@@ -363,6 +382,8 @@ def set_password(session: Session, *, user_id: int, password: str, by: Actor) ->
     user = get_user(session, user_id)
     user.password_hash = _hasher.hash(password)
     revoke_sessions(session, user_id=user_id, by=by)
+    if ends_tokens:
+        revoke_tokens(session, user_id=user_id, by=by)
     record_event(
         session,
         by=by,

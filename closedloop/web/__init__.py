@@ -116,7 +116,7 @@ def _add_headers(response: flask.Response) -> flask.Response:
     headers.setdefault("Referrer-Policy", "same-origin")
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-    if flask.request.endpoint != "static" and response.mimetype == "text/html":
+    if response.mimetype == "text/html":  # also the page of a missing file: it sets a cookie
         headers.setdefault("Cache-Control", "no-store")
     if flask.request.is_secure:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")

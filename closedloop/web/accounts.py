@@ -135,7 +135,8 @@ def _profile(errors: dict[str, str] | None = None, *, made: str = "", status: in
 @bp.post("/profile/password")
 @requires("accounts.self")
 def update_password() -> Answer:
-    """Change the password; every other session ends."""
+    """Change the password; every other session ends, and every token if that is asked for."""
+    ends_tokens = bool(request.form.get("ends_tokens"))
     try:
         with db.transaction() as session:
             change_password(
@@ -145,10 +146,12 @@ def update_password() -> Answer:
                 new=request.form.get("new", ""),
                 token=current_user.token,
                 by=current_actor(),
+                ends_tokens=ends_tokens,
             )
     except Invalid as refusal:
         return _profile(refusal.fields, status=422)
-    flash("Your password is changed. You are signed out everywhere else.", "done")
+    tokens = " Your API tokens are revoked." if ends_tokens else ""
+    flash(f"Your password is changed. You are signed out everywhere else.{tokens}", "done")
     return redirect(url_for("accounts.profile"), code=303)
 
 

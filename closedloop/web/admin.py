@@ -244,7 +244,8 @@ def _owned_words(owned: list[Owned]) -> str:
 @bp.post("/users/<int:user_id>/password")
 @requires("admin.manage")
 def update_password(user_id: int) -> Page:
-    """Give somebody a new password and end their sessions."""
+    """Give somebody a new password and end their sessions, and tokens if that is asked for."""
+    ends_tokens = bool(request.form.get("ends_tokens"))
     try:
         with db.transaction() as session:
             set_password(
@@ -252,10 +253,12 @@ def update_password(user_id: int) -> Page:
                 user_id=user_id,
                 password=request.form.get("password", ""),
                 by=current_actor(),
+                ends_tokens=ends_tokens,
             )
     except Invalid as refusal:
         return _user_page(user_id, refusal.fields), 422
-    flash("The password is set, and every session of this user is ended.", "done")
+    what = "session and API token" if ends_tokens else "session"
+    flash(f"The password is set, and every {what} of this user is ended.", "done")
     return see_other(url_for("admin.show_user", user_id=user_id))
 
 

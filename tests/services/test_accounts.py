@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Thread
 
@@ -15,8 +16,10 @@ from closedloop.domain.accounts import SESSION_DAYS, SIGN_IN_TRIES, Role
 from closedloop.domain.audit import COMMAND_LINE, NIGHTLY_ROUND
 from closedloop.domain.clock import as_if, utc_now
 from closedloop.domain.errors import Conflict, Invalid, NotAllowed, NotFound, TooManyAttempts
+from closedloop.extensions import Database
 from closedloop.models import AuditEvent, SignIn, SignInAttempt, User
 from closedloop.queries.accounts import find_signed_in, get_user
+from closedloop.queries.tokens import find_token
 from closedloop.services import accounts
 from closedloop.services.accounts import (
     add_department,
@@ -33,6 +36,7 @@ from closedloop.services.accounts import (
     sign_in,
     sign_out,
 )
+from closedloop.services.tokens import add_token
 from tests.factories.accounts import PASSWORD, make_department, make_user
 
 GOOD = "nine blue umbrellas"
@@ -290,6 +294,53 @@ def test_change_password_wants_the_current_one_and_ends_the_other_sessions(sessi
     assert find_signed_in(session, here)
     assert find_signed_in(session, there) is None
     assert try_password(session, user.email, GOOD)
+
+
+@pytest.mark.parametrize("ends_tokens", [True, False])
+def test_a_new_password_ends_tokens_where_that_is_asked_for(session, actor, ends_tokens):
+    user, colleague = make_user(session), make_user(session)
+    given = {"name": "Importer", "may_write": True, "days": "30", "by": actor}
+    theirs = add_token(session, user_id=colleague.id, **given)
+    here = open_session(session, user=user)
+    for new in (
+        lambda: change_password(
+            session,
+            user_id=user.id,
+            current=PASSWORD,
+            new=GOOD,
+            token=here,
+            by=actor,
+            ends_tokens=ends_tokens,
+        ),
+        lambda: set_password(
+            session, user_id=user.id, password=GOOD, by=actor, ends_tokens=ends_tokens
+        ),
+    ):
+        token = add_token(session, user_id=user.id, **given)
+        new()
+
+        assert (find_token(session, token) is None) is ends_tokens
+    assert find_token(session, theirs)
+
+
+def test_tries_that_come_all_at_once_are_counted_one_by_one(database_url):
+    database = Database().open(database_url)
+    together = Barrier(12)
+
+    def guess(number: int) -> bool:
+        together.wait()
+        try:
+            with database.transaction() as session:
+                sign_in(session, email="ann@example.com", password=str(number), address="::1")
+        except TooManyAttempts:
+            return False
+        return True
+
+    with ThreadPoolExecutor(12) as pool:
+        looked_at = sum(pool.map(guess, range(12)))
+    database.engine.dispose()
+
+    assert looked_at == SIGN_IN_TRIES
 
 
 def test_set_password_ends_every_session(session, actor):

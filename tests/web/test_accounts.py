@@ -235,6 +235,20 @@ def test_changing_the_password_says_what_is_wrong(manager):
     assert "Your password is changed." in manager.get("/profile")
 
 
+def test_changing_the_password_offers_to_revoke_the_tokens_where_there_are_any(manager, session):
+    assert "ends_tokens" not in manager.get("/profile")
+    form = {"name": "Dialler", "scope": "write", "days": "30"}
+    manager.post("/profile/tokens", form, 200)
+    assert "ends_tokens" in manager.get("/profile")
+
+    change = {"current": PASSWORD, "new": GOOD, "ends_tokens": "1"}
+    manager.post("/profile/password", change)
+
+    html = manager.get("/profile")
+    assert "Your API tokens are revoked." in html
+    assert "Dialler" not in html
+
+
 def test_a_token_is_shown_once(manager, session):
     form = {"name": "Dialler", "scope": "write", "days": "30"}
     made = re.search(r"cl_[\w-]{40,}", manager.post("/profile/tokens", form, 200).text)[0]

@@ -191,6 +191,22 @@ def test_a_new_password_and_signing_out_everywhere(admin, session):
     assert "Not signed in anywhere." in html
 
 
+def test_a_new_password_of_somebody_revokes_their_tokens_where_that_is_ticked(
+    admin, session, actor
+):
+    user = make_user(session)
+    add_token(session, user_id=user.id, name="Dialler", may_write=False, days="3", by=actor)
+    url = f"/admin/users/{user.id}"
+
+    admin.post(f"{url}/password", {"password": GOOD})
+    assert "Dialler" in admin.get(url)
+    admin.post(f"{url}/password", {"password": GOOD, "ends_tokens": "1"})
+
+    html = admin.get(url)
+    assert "every session and API token of this user is ended" in html
+    assert "None. Everybody makes their own on their profile." in html
+
+
 def test_a_token_of_somebody_is_revoked_only_under_their_name(admin, session, actor):
     user, other = make_user(session), make_user(session)
     add_token(session, user_id=user.id, name="Dialler", may_write=False, days="3", by=actor)

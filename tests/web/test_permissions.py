@@ -234,6 +234,8 @@ def test_headers_guard_every_answer(manager):
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Referrer-Policy"] == "same-origin"
     assert manager.raw("/").headers["Cache-Control"] == "no-store"
+    missing = manager.raw("/static/no-such-file.css")
+    assert missing.headers["Cache-Control"] == "no-store"
 
 
 def test_strict_transport_is_asked_for_behind_https_only(manager):
