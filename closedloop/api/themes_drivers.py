@@ -81,10 +81,10 @@ class ContactDriverList(Out):
 
 
 class DriverWeek(Out):
-    """Contacts of a whole week."""
+    """Contacts of a whole week; null where fewer than may be shown."""
 
     week_from: date
-    contacts: int
+    contacts: int | None
 
 
 class ContactDriverDetail(ContactDriverOut):
@@ -245,7 +245,7 @@ def _detail(session: Session, key: str) -> ContactDriverDetail:
     first_day = get_data_span(session).first_day
     page = get_driver_page(session, key, k=current_settings().privacy_k, first_day=first_day)
     driver = page.driver
-    weeks = page.trend.whole_weeks() if page.trend else []
+    weeks = page.trend.whole_weeks(current_settings().privacy_k) if page.trend else []
     return ContactDriverDetail(
         **_facts(page.row),
         state=driver.state,

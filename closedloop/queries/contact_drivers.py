@@ -250,13 +250,14 @@ class DriverTrend:
     days: tuple[date, ...]
     contacts: tuple[int, ...]
 
-    def whole_weeks(self) -> list[tuple[date, int]]:
-        """Return Monday and contacts of each whole week, oldest first."""
-        return [
+    def whole_weeks(self, k: int) -> list[tuple[date, int | None]]:
+        """Return Monday and contacts of each whole week, oldest first; None where under `k`."""
+        weeks = [
             (monday, sum(self.contacts[i : i + 7]))
             for i, monday in enumerate(self.days)
             if not monday.weekday() and i + 7 <= len(self.days)
         ]
+        return [(monday, None if 0 < contacts < k else contacts) for monday, contacts in weeks]
 
 
 @dataclass(frozen=True)

@@ -64,16 +64,46 @@ class Trend:
     followed: tuple[int, ...]
     maturing_from: date
 
-    def whole_weeks(self) -> list[tuple[date, int, int | None]]:
-        """Return Monday, contacts and followed of each whole week; followed None if maturing."""
-        weeks = []
-        for i, monday in enumerate(self.days):
-            if monday.weekday() or i + 7 > len(self.days):
-                continue
-            open_yet = self.days[i + 6] >= self.maturing_from
-            followed = None if open_yet else sum(self.followed[i : i + 7])
-            weeks.append((monday, sum(self.contacts[i : i + 7]), followed))
-        return weeks
+    def whole_weeks(self, k: int) -> list[Week]:
+        """Return the whole weeks, oldest first, hiding what fewer than `k` people may stand for."""
+        return [
+            _week(
+                monday,
+                sum(self.contacts[i : i + 7]),
+                sum(self.followed[i : i + 7]),
+                is_maturing=self.days[i + 6] >= self.maturing_from,
+                k=k,
+            )
+            for i, monday in enumerate(self.days)
+            if not monday.weekday() and i + 7 <= len(self.days)
+        ]
+
+
+@dataclass(frozen=True)
+class Week:
+    """A whole week of a theme.
+
+    Attributes
+    ----------
+    monday : date
+    contacts, followed : int or None
+        None where so few people may stand behind it that it is not shown.
+    is_maturing : bool
+        Of some contacts it is open yet whether the theme follows them.
+    """
+
+    monday: date
+    contacts: int | None
+    followed: int | None
+    is_maturing: bool
+
+
+def _week(monday: date, contacts: int, followed: int, *, is_maturing: bool, k: int) -> Week:
+    # within a week all contacts of a person but the last are followed, so these are people
+    people = contacts - followed
+    if contacts and people < k:
+        return Week(monday, None, None, is_maturing)
+    return Week(monday, contacts, None if 0 < followed < k else followed, is_maturing)
 
 
 @dataclass(frozen=True)

@@ -165,9 +165,11 @@ def show(key: str) -> str:
 def trend(key: str) -> Response:
     """Give the contacts of one theme by whole week as CSV."""
     page = _page(key)
-    weeks = page.trend.whole_weeks() if page.trend else []
+    weeks = page.trend.whole_weeks(current_settings().privacy_k) if page.trend else []
     headings = ("week_from", "contacts", "followed_by_same_theme_within_7_days")
-    rows = ((monday.isoformat(), n, "" if again is None else again) for monday, n, again in weeks)
+    rows = (
+        (w.monday.isoformat(), w.contacts, None if w.is_maturing else w.followed) for w in weeks
+    )
     return csv_response(f"{page.theme.key}-weeks.csv", headings, rows)
 
 
@@ -295,10 +297,12 @@ def _trend_data(page: ThemePage) -> dict[str, Any] | None:
     if page.trend is None:
         return None
     live = [action for action in page.actions if action.went_live_on]
+    weeks = page.trend.whole_weeks(current_settings().privacy_k)
     return {
-        "days": page.trend.days,
-        "contacts": page.trend.contacts,
-        "repeats": page.trend.followed,
+        "is_weekly": True,
+        "days": [week.monday for week in weeks],
+        "contacts": [week.contacts for week in weeks],
+        "repeats": [week.followed for week in weeks],
         "maturing_from": page.trend.maturing_from,
         "marks": [
             {"day": a.went_live_on, "label": f"{a.key} live", "kind": "go_live"}

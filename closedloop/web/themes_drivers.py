@@ -135,7 +135,7 @@ def driver(key: str) -> str:
 def driver_trend_csv(key: str) -> Response:
     """Give the contacts of one driver by whole week as CSV."""
     page = _page(key)
-    weeks = page.trend.whole_weeks() if page.trend else []
+    weeks = page.trend.whole_weeks(current_settings().privacy_k) if page.trend else []
     rows = ((monday.isoformat(), contacts) for monday, contacts in weeks)
     return csv_response(f"{page.driver.key}-weeks.csv", ("week_from", "contacts"), rows)
 
@@ -220,9 +220,11 @@ def _show(
 def _chart(page: DriverPage) -> dict[str, Any] | None:
     if page.trend is None:
         return None
+    weeks = page.trend.whole_weeks(current_settings().privacy_k)
     return {
-        "days": page.trend.days,
-        "contacts": page.trend.contacts,
+        "is_weekly": True,
+        "days": [monday for monday, _ in weeks],
+        "contacts": [contacts for _, contacts in weeks],
         "repeats": None,
         "maturing_from": None,
         "marks": [],

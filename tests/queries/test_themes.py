@@ -12,7 +12,7 @@ from closedloop.domain.impact import Verdict
 from closedloop.domain.themes import DemandType, Quadrant, Strategy, ThemeStatus
 from closedloop.models import ImpactMeasurement
 from closedloop.queries.theme_figures import shorten
-from closedloop.queries.theme_page import fold_codes
+from closedloop.queries.theme_page import Week, fold_codes
 from closedloop.queries.themes import (
     ThemeFilter,
     ThemeSort,
@@ -231,9 +231,9 @@ def test_trend_counts_whole_weeks_and_leaves_open_ones_unknown(session):
 
     page = get_theme_page(session, theme.key, k=5, first_day=AS_OF - timedelta(days=20))
 
-    assert page.trend.whole_weeks() == [
-        (date(2026, 4, 27), 14, 7),
-        (date(2026, 5, 4), 14, None),
+    assert page.trend.whole_weeks(5) == [
+        Week(date(2026, 4, 27), 14, 7, is_maturing=False),
+        Week(date(2026, 5, 4), 14, 7, is_maturing=True),
     ]
 
 

@@ -249,7 +249,7 @@ def test_show_brings_evidence_codes_actions_and_neighbours_together(manager, ses
         {"day": "2026-05-04", "kind": "go_live", "label": f"{action.key} live"}
     ]
     assert data["roll_outs"] == [{"first": "2026-05-04", "last": "2026-05-05"}]
-    assert data["contacts"][-1] == 9
+    assert data["contacts"][-1] == 63
     assert data["maturing_from"] == "2026-05-05"
 
 
@@ -271,6 +271,27 @@ def test_trend_gives_whole_weeks(manager, session):
     lines = manager.raw(f"/themes/{theme.key}/trend.csv").get_data(as_text=True).splitlines()
 
     assert lines[-2:] == ["2026-04-27,63,14", "2026-05-04,63,"]
+
+
+def test_a_week_of_few_people_is_hidden_on_the_page_in_its_data_and_in_the_file(manager, session):
+    theme = make_open(session)
+    make_contact(session, theme=theme, started_at=datetime(2026, 1, 1, tzinfo=UTC))
+    make_rollup(session, theme, date(2026, 4, 8), 4)  # few contacts
+    make_rollup(session, theme, date(2026, 4, 15), 9, same_7d=5)  # of four people at least
+    make_rollup(session, theme, date(2026, 4, 22), 9, same_7d=4)
+
+    html = manager.get(f"/themes/{theme.key}")
+    data = json.loads(re.search(r'id="trend-data">(.*?)</script>', html)[1])
+    lines = manager.raw(f"/themes/{theme.key}/trend.csv").get_data(as_text=True).splitlines()
+
+    weeks = dict(
+        zip(data["days"], zip(data["contacts"], data["repeats"], strict=True), strict=True)
+    )
+    assert weeks["2026-03-30"] == (0, 0)
+    assert weeks["2026-04-06"] == weeks["2026-04-13"] == (None, None)
+    assert weeks["2026-04-20"] == (9, None)
+    assert {"2026-04-06,,", "2026-04-13,,", "2026-04-20,9,"} <= set(lines)
+    assert text_of(html).count("too few people to show") == 5
 
 
 def test_rename_keeps_the_name(manager, session):

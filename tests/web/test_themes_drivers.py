@@ -127,6 +127,20 @@ def test_a_driver_shows_its_themes_and_the_weeks_of_those_that_may_be_shown(
     assert sum(int(line.split(",")[1]) for line in weeks.split()[1:]) == 450
 
 
+def test_a_week_of_few_contacts_of_a_driver_is_hidden_wherever_it_stands(manager, session, money):
+    make_contact(session, started_at=datetime(2026, 3, 2, 10, tzinfo=UTC))
+    session.execute(sa.update(DailySlice).values(contacts=2))  # of two themes: four in all
+
+    html = manager.get(f"/themes/drivers/{money.key}")
+    data = json.loads(re.search(r'id="trend-data">(.*?)</script>', html)[1])
+    weeks = manager.raw(f"/themes/drivers/{money.key}/trend.csv").text.split()[1:]
+
+    assert None in data["contacts"]
+    assert not {1, 2, 3, 4} & set(data["contacts"])
+    assert any(line.endswith(",") for line in weeks)
+    assert "too few people to show" in text_of(html)
+
+
 def test_the_list_of_themes_is_filtered_by_driver(manager, session, money, parcels):
     html = manager.get(f"/themes/?view=all&driver={parcels.id}")
     assert "Late parcel" in html

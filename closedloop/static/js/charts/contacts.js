@@ -107,8 +107,9 @@
   }
 
   /* theme: contacts on one theme, repeats in the darker part.
-     { days, contacts, repeats: column | null, maturing_from: day | null,
-       marks: [{ day, label, kind: "go_live" | "other" }], roll_outs: [{ first, last }] } */
+     { is_weekly, days, contacts, repeats: column | null, maturing_from: day | null,
+       marks: [{ day, label, kind: "go_live" | "other" }], roll_outs: [{ first, last }] }
+     With is_weekly each day is the Monday of a week; null: too few people to show. */
   kinds.theme = function (d, ctx) {
     var weekly = ctx.step === "week";
     var days = d.days;
@@ -118,7 +119,7 @@
       total.map(function () {
         return null;
       });
-    if (weekly) {
+    if (weekly && !d.is_weekly) {
       var weeks = wholeWeeks(days, [total, repeats]);
       days = weeks.days;
       total = weeks.columns[0];
@@ -173,9 +174,7 @@
         (weekly ? "Week from " : "") +
         longDay(days[i]) +
         "\n" +
-        n(total[i]) +
-        " contacts" +
-        again +
+        (total[i] === null ? "too few people to show" : n(total[i]) + " contacts" + again) +
         noted(days[i], d.marks)
       );
     };
