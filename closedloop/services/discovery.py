@@ -42,6 +42,7 @@ from closedloop.services.labelling import TextLabels, label_texts
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.proposals import Cluster, Proposal, apply_proposal
 from closedloop.services.run_records import Discovery, keep_run
+from closedloop.services.shared_words import shared_words
 from ml.text.embed import Encoder
 
 SAMPLE = 20_000
@@ -145,7 +146,8 @@ def discover_themes(
             scheduler=settings.dask_scheduler,
         )
         report(Progress(0, 0, "Bringing all contacts under the new themes"))
-        proposal = _propose(standing, model, pool, found, texts, encoder.name)
+        words = _shared_words(pool, found, settings.privacy_k)
+        proposal = _propose(standing, model, pool, found, words, texts, encoder.name)
         with transactions() as session:
             result = _apply(
                 session,
@@ -214,11 +216,31 @@ def _read_kept_model(session: Session, standing: Standing, maker: ThemeMaker) ->
     return maker.read_model(current.model).restrict(standing.kept_labels)
 
 
+def _shared_words(pool: Pool, found: Any, k: int) -> list[tuple[str, list[str]]]:
+    """Return name and keywords of each theme that was found, of words that enough people said."""
+    if found is None:
+        return []
+    said: dict[int, list[tuple[int | None, str]]] = {i: [] for i in range(len(found.themes))}
+    labels = np.asarray(found.labels).tolist()
+    for label, person, text in zip(labels, pool.people, pool.texts, strict=True):
+        if label >= 0:
+            said[label].append((person, text))
+    return [
+        shared_words(theme.name, theme.keywords, said[i], k=k)
+        for i, theme in enumerate(found.themes)
+    ]
+
+
 def _propose(
-    standing: Standing, model: Model, pool: Pool, found: Any, texts: TextLabels, encoder: str
+    standing: Standing,
+    model: Model,
+    pool: Pool,
+    found: Any,
+    words: list[tuple[str, list[str]]],
+    texts: TextLabels,
+    encoder: str,
 ) -> Proposal:
     relabel = {old: new for new, old in enumerate(standing.kept_labels)}
-    themes = found.themes if found is not None else []
     read = Counter(np.asarray(found.labels).tolist()) if found is not None else Counter()
     # Of a sample, as many as there are for each that was drawn.
     each = (pool.available - pool.claimed) / max(len(pool.texts), 1)
@@ -228,8 +250,8 @@ def _propose(
         relabel=relabel,
         kept_owners=[standing.label_themes[old] for old in standing.kept_labels],
         clusters=[
-            Cluster(len(relabel) + i, theme.name, list(theme.keywords), round(read[i] * each))
-            for i, theme in enumerate(themes)
+            Cluster(len(relabel) + i, name, keywords, round(read[i] * each))
+            for i, (name, keywords) in enumerate(words)
         ],
         texts=texts,
         available=pool.available,
@@ -269,7 +291,7 @@ def _apply(
         )
     run.finished_at = utc_now()
     parts = Counter[str]()
-    whole, rest = (_as_kept(*one) for one in (afresh, (pool, found)))
+    whole, rest = (_as_kept(*one, settings.privacy_k) for one in (afresh, (pool, found)))
     if whole is not None:
         parts = keep_run(
             session,
@@ -302,16 +324,17 @@ def _add_drivers(
     run.manifest = {**run.manifest, "drivers": outcome.as_manifest()}
 
 
-def _as_kept(pool: Pool, found: Any) -> Discovery | None:
+def _as_kept(pool: Pool, found: Any, k: int) -> Discovery | None:
     if found is None:
         return None
+    words = _shared_words(pool, found, k)
     return Discovery(
         hashes=pool.hashes,
         labels=np.asarray(found.labels).tolist(),
         themes=pool.themes,
         people=pool.people,
-        names=[theme.name for theme in found.themes],
-        keywords=[list(theme.keywords) for theme in found.themes],
+        names=[name for name, _ in words],
+        keywords=[keywords for _, keywords in words],
         model=found.model.to_bytes(),
     )
 

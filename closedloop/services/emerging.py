@@ -7,7 +7,7 @@ its own, or dismisses it, after which it does not come back while it looks alike
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -38,11 +38,11 @@ from closedloop.services.bulk import among, in_portions
 from closedloop.services.definitions import find_current_set
 from closedloop.services.encoding import load_vectors
 from closedloop.services.long_work import Report, Transactions, tell_nobody
+from closedloop.services.shared_words import NAMELESS, shared_words
 
 if TYPE_CHECKING:
     from ml.themes.emerging import EmergingSpot
 
-NAMELESS = "Contacts without words in common"
 LEFT_OVER = sa.and_(Contact.theme_id.is_(None), Contact.cluster == -1)
 STORED = np.dtype("<f4")
 
@@ -129,10 +129,18 @@ def find_emerging_themes(
         span_days=SPAN_DAYS,
         fewest_customers=settings.privacy_k,
     )
+    spots = [_with_shared_words(pile, spot, settings.privacy_k) for spot in spots]
     result = EmergingResult(pile.last_day, len(pile.contacts), pile.left_over, len(spots))
     with transactions() as session:
         _write(session, settings, pile, spots, result, by)
     return result
+
+
+def _with_shared_words(pile: _Pile, spot: EmergingSpot, k: int) -> EmergingSpot:
+    """Return a spot that is named by words that enough people said."""
+    said = ((int(pile.people[row]), pile.texts[row]) for row in spot.members)
+    name, keywords = shared_words(spot.name, spot.keywords, said, k=k)
+    return replace(spot, name=name, keywords=tuple(keywords))
 
 
 def _read_pile(session: Session, most_read: int) -> _Pile | None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from closedloop.domain.errors import Invalid
 from closedloop.jobs import work
-from closedloop.models import ThemeRun
+from closedloop.models import RunPart, Theme, ThemeRun
 from closedloop.services.run_choices import queue_look
 from closedloop.services.themes import discover_themes
 from tests.factories.histories import add_contacts
@@ -50,6 +50,30 @@ def test_steps_finer_reach_what_finds_themes_and_the_manifest(database, settings
     with database.reading() as session:
         runs = session.scalars(sa.select(ThemeRun).order_by(ThemeRun.id)).all()
     assert [run.manifest["finer"] for run in runs] == [0, -2]
+
+
+def test_what_only_one_customer_says_neither_names_nor_describes_what_is_found(
+    database, settings, actor
+):
+    add_contacts(database, settings, {"CARD": 1}, tag="hendrickson", contacts_each=6)
+    add_contacts(database, settings, {"CARD": 8, "REFUND": 8}, tag="late")
+    find = Discoverer()
+
+    def discover(texts, **options):
+        found = find(texts, **options)
+        for theme in found.themes:
+            theme.keywords = ("hendrickson0", *theme.keywords, "late")
+            theme.name = f"Hendrickson0, {theme.name}"
+        return found
+
+    maker = make_maker(discover=discover)
+    discover_themes(database.transaction, settings=settings, by=actor, maker=maker)
+
+    with database.reading() as session:
+        themes = {row.name: row.keywords for row in session.scalars(sa.select(Theme))}
+        parts = session.scalars(sa.select(RunPart)).all()
+    assert themes == {"Card, late": ["card", "late"], "Refund, late": ["refund", "late"]}
+    assert not any("endrickson" in str(vars(part)) for part in parts)
 
 
 def test_a_queued_look_is_as_fine_as_it_was_asked_to_be(database, settings, actor, monkeypatch):
