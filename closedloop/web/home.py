@@ -52,6 +52,7 @@ bp = Blueprint("home", __name__)
 
 CHANGE_ROWS = 8
 ALL_CHANGES_ROWS = 50
+LAST_CHANGES = 5
 FIRST_VISIT_DAYS = 7
 MARKS = 8
 """Go-lives named in the chart, the newest; more would cover each other."""
@@ -115,16 +116,25 @@ def index() -> str:
         status=ThemeStatus,
         items=todo_items(facts),
         since=since,
-        changes=_lines(
-            list_changes(
-                db.session,
-                with_admin=user_may("admin.view"),
-                since=since or utc_now() - timedelta(days=FIRST_VISIT_DAYS),
-                limit=CHANGE_ROWS,
-            )
-        ),
+        changes=_changes_since(since),
+        before=_last_changes,
         steps=_first_steps(cut is not None, themes, everyone.any, len(shipped)),
     )
+
+
+def _changes_since(since: datetime | None) -> list[dict[str, Any]]:
+    rows = list_changes(
+        db.session,
+        with_admin=user_may("admin.view"),
+        since=since or utc_now() - timedelta(days=FIRST_VISIT_DAYS),
+        limit=CHANGE_ROWS,
+    )
+    return _lines(rows)
+
+
+def _last_changes() -> list[dict[str, Any]]:
+    """Return the newest changes of any age, for a look after which nothing was new."""
+    return _lines(list_changes(db.session, with_admin=user_may("admin.view"), limit=LAST_CHANGES))
 
 
 @bp.get("/changes")
@@ -342,8 +352,8 @@ def _first_steps(
     return [
         FirstStep(
             "Import contacts",
-            "An export of your telephony or messaging system, as CSV or JSON lines. Personal data "
-            "is redacted before anything is stored. About 5 minutes.",
+            "An export of your telephony, chat or ticket system: CSV, Excel, Parquet or JSON. "
+            "Personal data are hidden before anything is stored. About five minutes.",
             has_data,
             url_for("contacts.import_new"),
             "Import contacts",

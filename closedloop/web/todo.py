@@ -83,7 +83,8 @@ def todo_items(facts: Facts) -> list[Item]:
 
 def _came_back(facts: Facts) -> Iterable[Item]:
     for theme in facts.reopened:
-        since = f" since {day_words(theme.since_on)}" if theme.since_on else ""
+        on = theme.since_on
+        since = f" since {on.day} {on:%B %Y}" if on else ""
         more = (
             f"About {n(theme.excess)} contacts more{since} than the fix had left."
             if theme.excess is not None
@@ -141,13 +142,14 @@ def _overdue(facts: Facts) -> Iterable[Item]:
         late = [one for one in facts.due if one.due_on and one.due_on < facts.today]
         late = [one for one in late if one.status is not ActionStatus.HANDED_BACK]
         is_own = facts.role is Role.STAKEHOLDER
+        owners = "owner" if facts.actions.overdue == 1 else "owners"
         yield Item(
             "clock",
             "cl-c-attn",
             f"{plural(facts.actions.overdue, 'action')} {_are(facts.actions.overdue)} overdue",
             _named(late, facts.actions.overdue, lambda one: _late(one, facts.today)),
             url_for("actions.index", view="list", overdue="1"),
-            "Ship, or change the date" if is_own else "Ask the owners",
+            "Ship, or change the date" if is_own else f"Ask the {owners}",
         )
 
 
@@ -174,7 +176,7 @@ def _handed_back(facts: Facts) -> Iterable[Item]:
             "arrow-back-up",
             "cl-c-attn",
             f"{plural(number, 'action')} {'was' if number == 1 else 'were'} handed back",
-            _named(back, number, lambda one: f"{one.department_name}: {one.hand_back_reason}"),
+            _named(back, number, _why_back),
             url_for("actions.index"),
             "Find another way",
         )
@@ -281,6 +283,11 @@ _MAKERS: dict[Todo, Callable[[Facts], Iterable[Item]]] = {
 
 def _are(number: int) -> str:
     return "is" if number == 1 else "are"
+
+
+def _why_back(one: DueAction) -> str:
+    reason = (one.hand_back_reason or "").rstrip(".")
+    return f"{one.department_name}: {reason}"
 
 
 def _late(one: DueAction, today: date) -> str:

@@ -238,7 +238,7 @@ def test_a_theme_that_came_back_closes_the_loop_with_an_arrow(manager, session):
     assert "cl-loop-return" in html
     assert "1 came back: Refund late" in text
     assert "“Refund late” came back" in text
-    assert "About 87 contacts more since 28 Apr 2026 than the fix had left." in text
+    assert "About 87 contacts more since 28 April 2026 than the fix had left." in text
     assert "1 theme came back" in text
 
 
@@ -250,7 +250,8 @@ def test_a_manager_sees_what_is_overdue_with_department_and_days(manager, sessio
 
     text = text_of(manager.get("/"))
 
-    assert "1 action is overdue “Say why” (Payments, 7 days)." in text
+    assert "1 action is overdue “Say why” (Payments, 7 days). Ask the owner" in text
+    assert "Ask the owners" not in text
     assert "In time" not in text
 
 
@@ -392,6 +393,32 @@ def test_what_changed_begins_where_the_last_visit_began_and_survives_a_reload(ma
     assert "afterwards" in later
     assert "lately" not in later
     assert "afterwards" in again
+
+
+def test_a_look_after_which_nothing_changed_shows_what_changed_last(manager, session):
+    add_data(session)
+    for number in range(6):
+        note(session, f"change {number}", NOW - timedelta(days=30 - number))
+    manager.get("/")
+
+    with as_if(NOW + timedelta(hours=3)):
+        later = text_of(manager.get("/")).split("What changed")[1]
+
+    assert "nothing since you last looked" in later
+    assert "Before that" in later
+    assert "change 5." in later
+    assert "change 0" not in later, "the newest five are enough"
+
+
+def test_a_reason_that_is_a_sentence_is_not_closed_twice(manager, session):
+    theme = add_data(session)
+    make_action(
+        session, theme, ActionStatus.HANDED_BACK, title="Ask once", hand_back_reason="Not ours."
+    )
+
+    text = text_of(manager.get("/"))
+
+    assert ": Not ours)." in text
 
 
 def test_what_changed_tells_nobody_but_administrators_of_accounts(sign_in_as, session):
