@@ -128,8 +128,6 @@ def add_user(
     """
     email, name = email.strip().lower(), " ".join(name.split())
     fields = {}
-    if not _EMAIL.fullmatch(email) or len(email) > 254:
-        fields["email"] = "Write an e-mail address like priya@example.com."
     if not 0 < len(name) <= 120:
         fields["name"] = "Write the name as colleagues know it, in at most 120 characters."
     if name.casefold() in NAMES_TAKEN:
@@ -137,10 +135,12 @@ def add_user(
             f"“{name}” stands in the audit log for what nobody signed in has done. Write another "
             "name."
         )
-    if problem := _password_problem(password):
-        fields["password"] = problem
+    if not _EMAIL.fullmatch(email) or len(email) > 254:
+        fields["email"] = "Write an e-mail address like priya@example.com."
     if role is Role.STAKEHOLDER and department_id is None:
         fields["department_id"] = "A stakeholder speaks for a department; choose one."
+    if problem := _password_problem(password):
+        fields["password"] = problem
     if fields:
         raise Invalid("The user was not added. " + " ".join(fields.values()), fields)
     if department_id is not None:

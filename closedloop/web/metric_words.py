@@ -54,7 +54,7 @@ def difference_words(metric: Metric, difference: float | None) -> str:
         return f"{sign}{money(abs(difference))}"
     if metric.unit is Unit.SECONDS:
         return f"{signed(difference)} s"
-    return signed(difference, _DIGITS.get(metric.unit, 0))
+    return signed(difference, _DIGITS.get(metric.unit, 0)) + _AFTER.get(metric.unit, "")
 
 
 def change_kind(reading: Reading) -> str:

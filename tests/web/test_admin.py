@@ -109,6 +109,19 @@ def test_a_user_who_cannot_be_added_keeps_the_form(admin, session, values, sente
     assert not session.scalar(sa.select(User).where(User.name == "Tom Beckett"))
 
 
+def test_errors_of_a_new_user_stand_in_the_order_of_the_form(admin):
+    text = text_of(admin.post("/admin/users/new", {"role": "stakeholder"}, 422).text)
+
+    sentences = ["Write the name", "Write an e-mail address", "A stakeholder speaks", "at least 10"]
+    found = [text.index(sentence) for sentence in sentences]
+    assert found == sorted(found)
+
+
+def test_a_department_without_a_name_comes_back_on_its_own_page(admin):
+    html = admin.post("/admin/departments", {"name": " "}, 422).text
+    assert 'class="is-here" aria-current="page">Departments</a>' in html
+
+
 def test_a_department_that_is_gone_is_not_found(admin):
     form = {"name": "Tom", "email": "tom@example.com", "role": "executive", "password": GOOD}
     admin.post("/admin/users/new", {**form, "department_id": "404"}, 404)

@@ -14,7 +14,7 @@ import pytest
 from closedloop.domain.accounts import Role
 from closedloop.domain.clock import set_today
 from closedloop.domain.metric_table import METRICS
-from closedloop.domain.metrics import ListKind
+from closedloop.domain.metrics import ListKind, Unit
 from closedloop.services.metrics import (
     import_drivers,
     set_channel_cost,
@@ -23,7 +23,7 @@ from closedloop.services.metrics import (
 )
 from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollups import roll_up_days
-from closedloop.web.metric_words import begin_sentence
+from closedloop.web.metric_words import begin_sentence, difference_words
 from closedloop.web.metrics import OVERVIEW
 from tests.factories.contacts import make_batch, make_contact, make_customer
 from tests.factories.themes import make_theme
@@ -354,6 +354,22 @@ def test_a_price_is_set_by_the_form(manager, centre):
     assert "between 0 and 1,000" in text_of(answer.text)
     answer = manager.post("/metrics/settings/costs", {**form, "price": "much"}, 422)
     assert "such as 0.62" in text_of(answer.text)
+
+
+@pytest.mark.parametrize(
+    ("path", "tab"),
+    [("goals", "Goals"), ("costs", "Costs"), ("drivers", "Driver volumes"), ("lists", "Lists")],
+)
+def test_a_form_that_comes_back_still_says_on_which_page_it_is(manager, centre, path, tab):
+    html = manager.post(
+        f"/metrics/settings/{path}", {"kind": "net_exclusions", "valid_from": "soon"}, 422
+    ).text
+    assert re.findall(r'aria-current="page">([^<]+)</a>', html) == [tab]
+
+
+def test_a_change_of_minutes_has_its_unit():
+    minutes = next(m for m in METRICS if m.unit is Unit.MINUTES)
+    assert difference_words(minutes, -2201) == "−2,201 min"
 
 
 def send(manager, content: bytes, **values):
