@@ -15,6 +15,7 @@ from closedloop.domain.errors import Conflict, Invalid, InvalidTransition
 from closedloop.extensions import current_settings, db
 from closedloop.queries.contacts import (
     COUNTED_CONTACTS,
+    FIRST_WORDS,
     ContactFilter,
     count_contacts,
     list_contact_ids,
@@ -73,6 +74,7 @@ def pick(key: str) -> str:
         total=count_contacts(db.session, wanted),
         most=MOST_CHOSEN,
         most_counted=COUNTED_CONTACTS,
+        words_shown=FIRST_WORDS,
         can_retire=theme.status in RETIRABLE,
         targets=_targets(theme.id),
         more_url=more_url,
@@ -244,7 +246,7 @@ def _split_page(key: str, asked: Any, errors: dict[str, str] | None = None) -> s
     k = current_settings().privacy_k
     errors = dict(errors or {})
     ids, preview = _picked(db.session, theme.id, asked), None
-    if ids:
+    if ids or asked.get("look"):
         try:
             preview = preview_split(db.session, theme_id=theme.id, contact_ids=ids, k=k)
         except Invalid as refusal:

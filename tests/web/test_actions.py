@@ -414,6 +414,7 @@ def test_an_action_that_is_only_proposed_cannot_be_shipped(manager, session):
     text = text_of(manager.get(f"/actions/{action.key}/ship"))
 
     assert "cannot be shipped" in text
+    assert f"Back to {action.key}" in text
     assert "Show what will be measured" not in text
 
 

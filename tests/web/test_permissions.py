@@ -254,6 +254,15 @@ def test_a_stranger_sees_nothing_of_the_frame(page, session, world):
         assert "cl-rail" not in html
 
 
+def test_a_page_that_is_not_there_offers_the_search_it_speaks_of(page, sign_in_as):
+    assert 'action="/themes/"' not in page.get("/nowhere", 404)
+    assert 'action="/themes/"' in sign_in_as(Role.EXECUTIVE).get("/nowhere", 404)
+
+
+def test_a_refusal_names_the_administrator_once(sign_in_as):
+    assert sign_in_as(Role.EXECUTIVE).get("/contacts/import", 403).count("dministrator") == 1
+
+
 def test_a_role_that_changes_counts_from_the_next_page_on(sign_in_as, session):
     page = sign_in_as(Role.ADMIN)
     page.get("/admin/")

@@ -223,6 +223,17 @@ def test_splitting_begins_with_the_quotes_of_the_theme(manager, session, themes)
     assert "No quotes are picked" in manager.get(f"/themes/{themes[1].key}/split")
 
 
+def test_splitting_without_an_example_says_what_to_do(manager, session, themes):
+    first = themes[0]
+    make_stats(session, first, contacts=12, customers=12)
+    make_evidence(session, first, session.get(Contact, contacts_of(session, first)[4]))
+
+    html = manager.get(f"/themes/{first.key}/split")
+    assert '<input type="hidden" name="look" value="1">' in html
+    assert "Pick at least one contact." not in text_of(html)
+    assert "Pick at least one contact." in text_of(manager.get(f"/themes/{first.key}/split?look=1"))
+
+
 @pytest.fixture
 def real(settings, database, actor, session, monkeypatch):
     """A theme of two things, with a real definition: the model is the tests' small one."""
