@@ -66,6 +66,8 @@ def test_a_file_with_bad_rows_is_tried_out_read_in_and_its_rejects_named(visit, 
     expect(page.locator("h1")).to_have_text("Check how it will be read")
     becomes = page.get_by_label("Case number becomes").locator("option:checked").inner_text()
     assert becomes.lower() == "contact number"
+    rows = page.locator(".cl-columns tbody tr")
+    assert all(row.bounding_box()["height"] < 70 for row in rows.all()), "columns stand close"
     wrong = visitor.look_closely("import-map")
 
     page.get_by_role("button", name="Try it out").click()

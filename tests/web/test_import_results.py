@@ -127,7 +127,7 @@ def test_only_the_refused_lines_are_read_again_under_another_mapping(
     manager.post(f"/contacts/import/{token}", typed)
     words = text_of(manager.get(f"/contacts/import/{token}/check"))
     assert "Rows 2 that are tried again" in words
-    assert "would add 2 contacts" in words
+    assert "2 new contacts" in words
     second = read_in(None, token, date_order="mdy")
 
     assert rejects(session) == {3: second, 4: second}
@@ -287,8 +287,10 @@ def test_a_long_file_is_looked_at_by_a_job(
 
     assert manager.raw(job_url).headers["Location"] == f"/contacts/import/{token}/check"
     words = text_of(manager.get(f"/contacts/import/{token}/check"))
-    assert "It would add 2 contacts of 2 Mar 2026 to 6 Mar 2026" in words
-    assert "and reject 2; 50.0 % without a customer" in words
+    assert (
+        "2 new contacts of 2 Mar 2026 to 6 Mar 2026 would come in; 2 rows cannot be read." in words
+    )
+    assert "Without customer 50.0 %" in words
     assert "My card has not come" in words
     assert session.scalar(sa.select(sa.func.count(ImportBatch.id))) == 0
     kept = find_upload(settings.uploads, token)
