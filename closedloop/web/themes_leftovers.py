@@ -130,7 +130,7 @@ def _chart(coverage: Coverage, k: int) -> dict[str, Any]:
     values = [None if count.customers < k else count.value for _, count in coverage.weeks]
     return {
         "days": [week for week, _ in coverage.weeks],
-        "unit": "share",
+        "unit": "%",
         "rate": True,
         "digits": 1,
         "step": "week",

@@ -66,14 +66,14 @@ def drift_chart(drift: Drift, name: str) -> dict[str, Any] | None:
     ]
     if any(week.coverage is not None for week in drift.weeks):
         coverage = [week.coverage for week in drift.weeks]
-        series.append({"name": f"{name}: coverage", "values": coverage, "style": "thin"})
+        series.append({"name": f"{name}: coverage", "values": coverage, "style": "dashed"})
     first = drift.weeks[0].monday
     marks = []
     if drift.began and drift.began >= first:
         marks.append({"day": drift.began, "label": "definition began"})
     return {
         "days": [week.monday for week in drift.weeks],
-        "unit": "share",
+        "unit": "%",
         "rate": True,
         "digits": 1,
         "step": "week",

@@ -411,6 +411,7 @@
       var line = plain(s.name, s.values, looks[s.style || "line"]);
       if (s.style === "goal") line.step = "start";
       if (pieces && s.style !== "goal") line.symbol = "circle";
+      line.itemStyle = { color: line.lineStyle.color }; // its dots, too
       return line;
     });
     var marks = (d.marks || []).map(function (m) {
