@@ -59,8 +59,9 @@ window.closedloopLooks = {
     return found.html.slice(0, 110) + ratio;
   },
 
-  /* Words and controls beyond the edge of the page or of a box that hides what overflows it. What can be
-     scrolled sideways or ends in an ellipsis is not cut off; what only screen readers get is left out. */
+  /* Words and controls beyond the edge of the page, of its main part, of a card, or of a box that hides what
+     overflows it. What can be scrolled sideways or ends in an ellipsis is not cut off; what only screen
+     readers get is left out. */
   cutOff() {
     const room = document.documentElement.clientWidth;
     const found = [];
@@ -75,7 +76,7 @@ window.closedloopLooks = {
         if (box.matches(".visually-hidden, .cl-skip, dialog")) return null;
         if (["auto", "scroll"].includes(style.overflowX) || style.textOverflow === "ellipsis")
           return null;
-        if (["hidden", "clip"].includes(style.overflowX)) {
+        if (["hidden", "clip"].includes(style.overflowX) || box.matches("main, .card, .cl-diff > section")) {
           const own = box.getBoundingClientRect();
           left = Math.max(left, own.left);
           right = Math.min(right, own.right);
@@ -102,6 +103,16 @@ window.closedloopLooks = {
       look(el, el.getBoundingClientRect(), el.name || el.textContent || el.tagName);
     return found;
   },
+};
+
+/* What a finger cannot press: less than 24 px high or wide. Ticks stand in labels, which are pressed as well. */
+window.closedloopLooks.tooSmall = function () {
+  const pressed = "button, summary, select, a.btn, .cl-tabs a, .cl-seg a, .cl-seg label, label.cl-tick";
+  return [...document.querySelectorAll(pressed)]
+    .filter((el) => el.checkVisibility({ visibilityProperty: true, opacityProperty: true }))
+    .map((el) => [el.textContent.trim().slice(0, 40) || el.name, el.getBoundingClientRect()])
+    .filter(([, box]) => box.width && (box.height < 24 || box.width < 24))
+    .map(([words, box]) => `“${words}” is ${Math.round(box.width)} by ${Math.round(box.height)} px`);
 };
 
 /* Keeps what the page said was done: it goes away after a while, and a busy machine looks late. */

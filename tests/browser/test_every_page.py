@@ -215,12 +215,16 @@ def test_every_page_of_the_application_is_looked_at(app):
 
 
 PLANTED = """document.querySelector('main').insertAdjacentHTML('beforeend', `
-<p class="planted">grey on white</p><button></button>
+<p class="planted">grey on white</p><button></button><summary class="planted-low">low</summary>
 <div class="planted-box"><span>words that are longer than their box</span></div>
+<section class="card planted-card">words that are wider than their card</section>
 <img alt="" src="/static/img/missing.png"><p style="color: red">inline</p>`);
 document.querySelector('.planted').style.color = '#bbb';
 const box = document.querySelector('.planted-box').style;
-box.width = '60px'; box.overflow = 'hidden'; box.whiteSpace = 'nowrap';"""
+box.width = '60px'; box.overflow = 'hidden'; box.whiteSpace = 'nowrap';
+document.querySelector('.planted-low').style.height = '20px';
+const card = document.querySelector('.planted-card').style;
+card.width = '60px'; card.whiteSpace = 'nowrap';"""
 
 
 def test_a_close_look_sees_planted_faults(visit):
@@ -231,6 +235,8 @@ def test_a_close_look_sees_planted_faults(visit):
     assert re.search(r"color-contrast: .*grey on white", wrong)
     assert "button-name" in wrong
     assert "at 360 px: “words that are longer than their box”" in wrong
+    assert "at 360 px: “words that are wider than their card”" in wrong
+    assert re.search(r"for a finger: “low” is \d+ by 20 px", wrong)
     heard = "\n".join(visitor.problems)
     assert "missing.png: answered 404" in heard
     assert "Content Security Policy" in heard

@@ -108,7 +108,7 @@ class Visitor:
         """Return what is wrong with the page as it stands: light, dark, and on a narrow phone.
 
         In light all rules of axe are run, in dark those about colour; on the phone nothing may
-        be out of reach or cut off. Once is enough: no page looks otherwise on another database.
+        be out of reach, cut off or too small to be pressed. Once is enough: no page looks otherwise on another database.
         """
         if SERVER:
             return []
@@ -121,6 +121,7 @@ class Visitor:
         self.page.set_viewport_size(NARROW)
         self.settle()
         wrong += self._seen(f"{name}-360", "at 360 px: ", "closedloopLooks.cutOff()")
+        wrong += self._seen(f"{name}-360", "for a finger: ", "closedloopLooks.tooSmall()")
         self.page.set_viewport_size(WIDE)
         return [f"{name}: {text}" for text in wrong]
 
