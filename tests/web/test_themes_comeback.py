@@ -53,6 +53,7 @@ def test_the_case_shows_the_old_evidence_and_is_reviewed(manager, session, theme
     assert "look 2, data to 30 Mar 2026" in text
     assert "310 to 540 contacts avoided" in text
     assert "Rising &lt;i&gt;again" in html
+    assert "Save the review" in text
     alarm = session.query(Comeback).one()
     address = f"/themes/{theme.key}/comebacks/{alarm.id}/review"
     refused = manager.post(address, {"outcome": "explained", "note": ""}, status=422)
@@ -63,14 +64,14 @@ def test_the_case_shows_the_old_evidence_and_is_reviewed(manager, session, theme
     after = text_of(manager.get(f"/themes/{theme.key}"))
     assert "Explained by something else" in after
     assert "Outage of May." in after
-    assert "Put the review down" not in text_of(manager.get(f"/themes/{theme.key}/comebacks"))
+    assert "Save the review" not in text_of(manager.get(f"/themes/{theme.key}/comebacks"))
 
 
 def test_others_read_the_case_and_do_not_review_it(sign_in_as, theme):
     page = sign_in_as(Role.STAKEHOLDER)
     text = text_of(page.get(f"/themes/{theme.key}/comebacks"))
     assert "It waits for the review of a CX manager" in text
-    assert "Put the review down" not in text
+    assert "Save the review" not in text
 
 
 def test_a_theme_without_alarms_says_when_one_may_come(manager, session):
