@@ -319,8 +319,9 @@ def _next(report: Report) -> list[Line]:
 
 
 def _short(text: str) -> str:
-    """Cut a long title at a word: the page has one side."""
-    return textwrap.shorten(text, LONGEST_TITLE, placeholder=" …")
+    """Cut a long title at a word, or where it has none: the page has one side."""
+    cut = textwrap.shorten(text, LONGEST_TITLE, placeholder=" …")
+    return cut if cut != "…" else text[: LONGEST_TITLE - 1] + "…"
 
 
 def _decisions(report: Report) -> list[Line]:

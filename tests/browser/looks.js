@@ -111,7 +111,7 @@ window.closedloopLooks.tooSmall = function () {
   return [...document.querySelectorAll(pressed)]
     .filter((el) => el.checkVisibility({ visibilityProperty: true, opacityProperty: true }))
     .map((el) => [el.textContent.trim().slice(0, 40) || el.name, el.getBoundingClientRect()])
-    .filter(([, box]) => box.width && (box.height < 24 || box.width < 24))
+    .filter(([, box]) => box.width && (box.height < 23.5 || box.width < 23.5))
     .map(([words, box]) => `“${words}” is ${Math.round(box.width)} by ${Math.round(box.height)} px`);
 };
 

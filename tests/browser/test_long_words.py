@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.factories.themes import make_action, make_theme
+from closedloop.domain.actions import ActionStatus
+from closedloop.domain.themes import ThemeStatus
+from tests.factories.accounts import make_department
+from tests.factories.themes import make_action, make_stats, make_theme
+from tests.web.test_home import add_data
 
 pytestmark = pytest.mark.browser
 
@@ -35,4 +39,39 @@ def test_a_word_without_an_end_in_a_title_breaks(
     page.set_content(html)
 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize("path", ["/actions/?view=list", "/actions/", "/themes/"])
+def test_a_word_without_an_end_pushes_no_column_of_a_list_out_of_sight(
+    browser: Browser, manager, session, path: str, width: int
+) -> None:
+    theme = make_theme(session, ThemeStatus.ACTING, name="N" * 120)
+    make_stats(session, theme, contacts=1_234_567, customers=1_034_567)
+    department = make_department(session, "Payments, transfers and international settlement")
+    make_action(session, theme, ActionStatus.IN_PROGRESS, title="W" * 160, department=department)
+
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    page.set_content(styled(manager.get(path)))
+
+    name = page.locator("tbody th, .cl-ticket").first.bounding_box()
+    assert name is not None
+    assert name["width"] <= (320 if width == 360 else 440)
+    page.close()
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_long_name_that_came_back_stays_on_the_page(
+    browser: Browser, manager, session, width: int
+) -> None:
+    add_data(session)
+    make_theme(session, ThemeStatus.REOPENED, name="N" * 120)
+
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    page.set_content(styled(manager.get("/")))
+
+    line = page.locator(".cl-loop-return a").bounding_box()
+    assert line is not None
+    assert line["x"] + line["width"] <= width
     page.close()

@@ -108,7 +108,8 @@ class Visitor:
         """Return what is wrong with the page as it stands: light, dark, and on a narrow phone.
 
         In light all rules of axe are run, in dark those about colour; on the phone nothing may
-        be out of reach, cut off or too small to be pressed. Once is enough: no page looks otherwise on another database.
+        be out of reach, cut off or too small to be pressed. Once is enough: no page looks
+        otherwise on another database.
         """
         if SERVER:
             return []

@@ -150,6 +150,12 @@ def test_the_foot_says_how_often_the_method_cried_wolf_here(manager, site):
     assert "1.31 times as wide" in text
 
 
+def test_a_title_without_spaces_is_cut_and_not_left_out(manager, site):
+    make_action(site, title="卡" * 90, due_on=today("Europe/London") - timedelta(days=1))
+
+    assert f"“{'卡' * 69}…” is overdue since" in text_of(manager.get("/reports/"))
+
+
 def test_decisions_name_what_is_overdue_handed_back_and_waiting(manager, site):
     now = today("Europe/London")
     make_action(site, title="Late one", due_on=now - timedelta(days=1))
