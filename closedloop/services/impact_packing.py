@@ -101,6 +101,12 @@ class MeasurementInputs:
     alpha_fell: float | None = None
     alpha_rose: float | None = None
 
+    @property
+    def days_not_counted(self) -> tuple[int, ...]:
+        """Indexes of the days left out: those of `skip`, and those without a driver volume."""
+        without = () if self.driver is None else np.flatnonzero(~(self.driver > 0)).tolist()
+        return tuple(sorted({*self.skip, *without}))
+
     def alpha_of(self, avoided: float) -> float:
         """Return the significance asked of so many contacts avoided; below 0 is a rise."""
         stricter = self.alpha_fell if avoided > 0 else self.alpha_rose

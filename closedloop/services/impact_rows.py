@@ -74,6 +74,7 @@ def _detail(reading: Reading, estimates: Estimates) -> dict[str, Any]:
         **figures,
         "path": {"days": days, **figures["path"]},
         "cumulative": {"days": days[window.n_pre :], **figures["cumulative"]},
+        "not_counted": [days[n] for n in reading.inputs.days_not_counted],
         "window": {
             "first_day": window.first_day.isoformat(),
             "go_live": window.go_live.isoformat(),

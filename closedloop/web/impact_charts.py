@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -30,6 +30,9 @@ class Paths:
         Contacts a day without the change, and the 95 % band of a single day.
     running_days : list of date
         From go-live on; `avoided`, `avoided_low` and `avoided_high` are running totals.
+    not_counted : frozenset of date
+        Days of a roll-out, without an import or without a driver volume; empty for measurements
+        that did not write them down.
     """
 
     days: list[date]
@@ -42,6 +45,11 @@ class Paths:
     avoided_low: list[float]
     avoided_high: list[float]
     holidays: list[dict[str, str]]
+    not_counted: frozenset[date]
+
+    def is_counted(self, i: int) -> bool:
+        """Say whether the day in that place is counted, before the change or since."""
+        return self.days[i] not in self.not_counted
 
 
 def paths_of(full: FullMeasurement) -> Paths:
@@ -58,6 +66,7 @@ def paths_of(full: FullMeasurement) -> Paths:
         avoided_low=list(running.get("low", ())),
         avoided_high=list(running.get("high", ())),
         holidays=list(full.detail.get("holidays") or ()),
+        not_counted=frozenset(map(date.fromisoformat, full.detail.get("not_counted") or ())),
     )
 
 
@@ -83,6 +92,7 @@ def impact_chart(action: ShippedAction, full: FullMeasurement, verdict: str) -> 
         "go_live": action.went_live_on,
         "go_live_label": f"Live {day_words(action.went_live_on, year=False)}",
         "counted_from": _counted_from(action, full),
+        "not_counted": _left_out(action, full, paths.days[first:]),
         "holidays": paths.holidays,
         "marks": [
             *_stages(full),
@@ -96,6 +106,18 @@ def impact_chart(action: ShippedAction, full: FullMeasurement, verdict: str) -> 
 def _counted_from(action: ShippedAction, full: FullMeasurement) -> date:
     """Return the first counted day as it was measured, else as the action has it now."""
     return full.measured.counted_from or action.counted_from
+
+
+def _live_on(action: ShippedAction, full: FullMeasurement) -> date:
+    """Return the go-live that was measured: of changes measured as one that of the first."""
+    measured = (full.detail.get("window") or {}).get("go_live")
+    return date.fromisoformat(measured) if measured else action.went_live_on
+
+
+def _left_out(action: ShippedAction, full: FullMeasurement, shown: Sequence[date]) -> list[date]:
+    """Return the days shown that are not counted, but for those of its own roll-out."""
+    left_out, counted_from = paths_of(full).not_counted, _counted_from(action, full)
+    return [on for on in shown if on in left_out and not action.went_live_on <= on < counted_from]
 
 
 def _stages(full: FullMeasurement) -> list[dict[str, Any]]:
@@ -125,14 +147,14 @@ def _first_shown(action: ShippedAction, paths: Paths) -> int:
 def impact_sentence(action: ShippedAction, full: FullMeasurement) -> str:
     """Return the chart in a sentence for those who cannot see it."""
     paths, counted_from = paths_of(full), _counted_from(action, full)
-    before = [
-        v for on, v in zip(paths.days, paths.observed, strict=True) if on < action.went_live_on
-    ]
-    after = [
-        (came, expected)
+    counted = [
+        (on, came, expected)
         for on, came, expected in zip(paths.days, paths.observed, paths.expected, strict=True)
-        if on >= counted_from
+        if on not in paths.not_counted
     ]
+    live_on = _live_on(action, full)
+    before = [came for on, came, _ in counted if on < live_on]
+    after = [(came, expected) for on, came, expected in counted if on >= counted_from]
     if not before or not after:
         return "No day has been counted since the change."
     came = sum(one for one, _ in after) / len(after)
@@ -145,16 +167,23 @@ def impact_sentence(action: ShippedAction, full: FullMeasurement) -> str:
 
 
 def week_rows(action: ShippedAction, full: FullMeasurement) -> list[list[str]]:
-    """Return whole weeks of the chart: Monday, came, expected, difference; the newest first."""
+    """Return whole weeks: Monday, came, expected, difference, days counted; the newest first."""
     paths = paths_of(full)
-    first = _first_shown(action, paths)
     rows = []
-    for i in range(first, len(paths.days) - WEEK + 1):
-        if paths.days[i].weekday() == 0:
-            came = sum(paths.observed[i : i + WEEK])
-            expected = sum(paths.expected[i : i + WEEK])
-            rows.append([day_words(paths.days[i]), n(came), n(expected), n(expected - came)])
+    for monday, week in _weeks_shown(action, paths):
+        came = sum(paths.observed[i] for i in week)
+        expected = sum(paths.expected[i] for i in week)
+        figures = (n(came), n(expected), n(expected - came)) if week else ("–",) * 3
+        rows.append([day_words(monday), *figures, n(len(week))])
     return rows[::-1]
+
+
+def _weeks_shown(action: ShippedAction, paths: Paths) -> Iterator[tuple[date, list[int]]]:
+    """Yield each whole week that is shown: its Monday, and the places of its counted days."""
+    for i in range(_first_shown(action, paths), len(paths.days) - WEEK + 1):
+        if paths.days[i].weekday() == 0:
+            week = range(i, i + WEEK)
+            yield paths.days[i], [place for place in week if paths.is_counted(place)]
 
 
 def running_chart(action: ShippedAction, full: FullMeasurement, verdict: str) -> dict[str, Any]:
@@ -216,14 +245,17 @@ def residual_chart(action: ShippedAction, full: FullMeasurement) -> dict[str, An
         pairs = zip(values[first:], paths.expected[first:], strict=True)
         return [round(value - expected, 1) for value, expected in pairs]
 
+    left_out = set(_left_out(action, full, paths.days[first:]))
+    pairs = zip(paths.days[first:], less_expected(paths.observed), strict=True)
     return {
         "days": paths.days[first:],
-        "values": less_expected(paths.observed),
+        "values": [None if on in left_out else value for on, value in pairs],
         "low": less_expected(paths.low),
         "high": less_expected(paths.high),
         "go_live": action.went_live_on,
         "go_live_label": f"Live {day_words(action.went_live_on, year=False)}",
         "counted_from": _counted_from(action, full),
+        "not_counted": sorted(left_out),
     }
 
 
@@ -231,10 +263,12 @@ def residual_sentence(action: ShippedAction, full: FullMeasurement) -> str:
     """Say how many days lay outside their band, before the change and since."""
     paths = paths_of(full)
     first = _first_shown(action, paths)
-    before, after = [], []
+    live_on, before, after = _live_on(action, full), [], []
     columns = zip(paths.days, paths.observed, paths.low, paths.high, strict=True)
     for on, came, low, high in list(columns)[first:]:
-        if on < action.went_live_on:
+        if on in paths.not_counted:
+            continue
+        if on < live_on:
             before.append(not low <= came <= high)
         elif on >= _counted_from(action, full):
             after.append(not low <= came <= high)
@@ -246,14 +280,10 @@ def residual_rows(action: ShippedAction, full: FullMeasurement) -> list[list[str
     """Return whole weeks: Monday, came less expected, days outside the band; newest first."""
     paths = paths_of(full)
     rows = []
-    for i in range(_first_shown(action, paths), len(paths.days) - WEEK + 1):
-        if paths.days[i].weekday() == 0:
-            week = range(i, i + WEEK)
-            less = sum(paths.observed[day] - paths.expected[day] for day in week)
-            outside = sum(
-                not paths.low[day] <= paths.observed[day] <= paths.high[day] for day in week
-            )
-            rows.append([day_words(paths.days[i]), signed(less), n(outside)])
+    for monday, week in _weeks_shown(action, paths):
+        less = sum(paths.observed[day] - paths.expected[day] for day in week)
+        outside = sum(not paths.low[day] <= paths.observed[day] <= paths.high[day] for day in week)
+        rows.append([day_words(monday), signed(less) if week else "–", n(outside)])
     return rows[::-1]
 
 
@@ -268,15 +298,20 @@ def day_cells(action: ShippedAction, full: FullMeasurement) -> list[list[Any]]:
     paths = paths_of(full)
     columns = zip(paths.days, paths.observed, paths.expected, paths.low, paths.high, strict=True)
     return [
-        [on, came, expected, low, high, round(came - expected, 3), _stretch(action, full, on)]
+        [
+            *(on, came, expected, low, high, round(came - expected, 3)),
+            _stretch(action, full, on, is_counted=on not in paths.not_counted),
+        ]
         for on, came, expected, low, high in columns
     ]
 
 
-def _stretch(action: ShippedAction, full: FullMeasurement, on: date) -> str:
-    if on < action.went_live_on:
-        return "before"
-    return "after" if on >= _counted_from(action, full) else "roll-out, not counted"
+def _stretch(action: ShippedAction, full: FullMeasurement, on: date, *, is_counted: bool) -> str:
+    live_on = _live_on(action, full)
+    if live_on <= on < _counted_from(action, full):
+        return "roll-out, not counted"
+    stretch = "before" if on < live_on else "after"
+    return stretch if is_counted else f"{stretch}, not counted"
 
 
 def running_cells(full: FullMeasurement) -> list[list[Any]]:

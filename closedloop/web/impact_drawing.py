@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from closedloop.web.filters import MONTHS, n, nice_axis
@@ -51,8 +51,8 @@ class Drawing:
     dots : tuple of (float, float)
     zero : float or None
         Height of the line of zero, where it lies inside the frame.
-    hatched : (float, float) or None
-        Begin and width of uncertain time.
+    hatched : tuple of (float, float)
+        Begin and width of each stretch that is not counted.
     """
 
     width: int
@@ -64,7 +64,7 @@ class Drawing:
     months: tuple[Tick, ...]
     marks: tuple[Mark, ...]
     zero: float | None
-    hatched: tuple[float, float] | None
+    hatched: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,9 @@ def draw_impact(chart: dict[str, Any]) -> Drawing | None:
         (low, chart["expected"], chart["high"]),
         dots=chart["observed"],
         marks=[(chart["go_live"], chart["go_live_label"], "live"), *_looks(chart["looks"])],
-        hatched=(chart["go_live"], chart["counted_from"]),
+        hatched=_not_counted(chart),
         gap_from=chart["counted_from"],
+        left_out=frozenset(chart["not_counted"]),
     )
 
 
@@ -125,8 +126,17 @@ def draw_residuals(chart: dict[str, Any]) -> Drawing | None:
         (chart["low"], [0.0] * len(chart["days"]), chart["high"]),
         dots=chart["values"],
         marks=[(chart["go_live"], chart["go_live_label"], "live")],
-        hatched=(chart["go_live"], chart["counted_from"]),
+        hatched=_not_counted(chart),
     )
+
+
+def _not_counted(chart: dict[str, Any]) -> list[tuple[date, date]]:
+    """Return the stretches that are not counted: the roll-out, and days that lack something.
+
+    Each ends with the first day after it.
+    """
+    alone = [(on, on + timedelta(days=1)) for on in chart["not_counted"]]
+    return [(chart["go_live"], chart["counted_from"]), *alone]
 
 
 def _looks(looks: Sequence[dict[str, Any]]) -> list[tuple[date, str, str]]:
@@ -138,32 +148,38 @@ def _draw(
     days: Sequence[date],
     paths: tuple[Sequence[float], Sequence[float], Sequence[float]],
     *,
-    dots: Sequence[float] = (),
+    dots: Sequence[float | None] = (),
     marks: Sequence[tuple[date, str, str]] = (),
-    hatched: tuple[date, date] | None = None,
+    hatched: Sequence[tuple[date, date]] = (),
     gap_from: date | None = None,
+    left_out: Collection[date] = (),
 ) -> Drawing | None:
-    """Return the drawing; None with fewer than two days to join."""
+    """Return the drawing; None with fewer than two days to join.
+
+    The gap has no height on the days `left_out`, and a dot of None is not drawn.
+    """
     if len(days) < 2:
         return None
     low, middle, high = paths
-    axis = nice_axis(*low, *high, *dots, parts=4)
+    dotted = [(on, dot) for on, dot in zip(days, dots, strict=False) if dot is not None]
+    axis = nice_axis(*low, *high, *(dot for _, dot in dotted), parts=4)
     frame = _Frame(width, days[0], days[-1], axis.lowest, axis.highest)
     path = frame.points(days, middle)
-    dotted = frame.points(days, dots) if dots else []
-    counted = [i for i, on in enumerate(days) if dots and gap_from and on >= gap_from]
-    gap = [path[i] for i in counted] + [dotted[i] for i in reversed(counted)]
+    came = {on: (frame.x(on), frame.y(dot)) for on, dot in dotted}
+    shaded = [i for i, on in enumerate(days) if gap_from and on >= gap_from and on in came]
+    edge = [path[i] if days[i] in left_out else came[days[i]] for i in shaded]
+    gap = [path[i] for i in shaded] + edge[::-1]
     return Drawing(
         width=width,
         band=_written(frame.points(days, high) + frame.points(days, low)[::-1]),
         line=_written(path),
         gap=_written(gap),
-        dots=tuple(dotted),
+        dots=tuple(came.values()),
         values=tuple(Tick(frame.y(value), n(value)) for value in axis.ticks),
         months=_months(days, frame),
         marks=_marks(frame, marks),
         zero=frame.y(0.0) if axis.lowest < 0 else None,
-        hatched=_hatched(frame, hatched),
+        hatched=tuple(_hatched(frame, begin, end) for begin, end in hatched if begin < end),
     )
 
 
@@ -198,8 +214,7 @@ def _marks(frame: _Frame, marks: Sequence[tuple[date, str, str]]) -> tuple[Mark,
     return tuple(placed)
 
 
-def _hatched(frame: _Frame, stretch: tuple[date, date] | None) -> tuple[float, float] | None:
-    if stretch is None or stretch[0] >= stretch[1] or stretch[0] < frame.first:
-        return None
-    begin = frame.x(stretch[0])
-    return begin, round(frame.x(min(stretch[1], frame.last)) - begin, 1)
+def _hatched(frame: _Frame, begin: date, end: date) -> tuple[float, float]:
+    """Return begin and width inside the frame."""
+    left = frame.x(max(begin, frame.first))
+    return left, round(frame.x(min(end, frame.last)) - left, 1)

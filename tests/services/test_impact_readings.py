@@ -135,6 +135,10 @@ def test_days_that_lack_an_import_are_not_counted_as_contacts_avoided(
     assert said["state"] == "warn"
     assert "6 days since the change, the first on 9 February 2026, hold no" in said["sentence"]
     assert "2 days before the change, the first on 10 September 2025, hold" in said["sentence"]
+    rolled_out = [LIVE + timedelta(days=n) for n in range(ROLLOUT)]
+    gaps = [counted_from + timedelta(days=n) for n in (2, 3, 4, 5, 9, 20)]
+    before = [FIRST + timedelta(days=n) for n in (100, 101)]
+    assert found.detail["not_counted"] == [day.isoformat() for day in (*before, *rolled_out, *gaps)]
     again = reproduce_measurement(session, measurement_id=found.id)
     assert again.same, again.differences
 

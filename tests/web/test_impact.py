@@ -17,7 +17,13 @@ from closedloop.domain.themes import ThemeStatus
 from closedloop.models import ImpactMeasurement
 from closedloop.services.impact import measure_intervention
 from tests.factories.contacts import make_contact
-from tests.factories.impact import PRE_DAYS, copy_measurement, make_comeback, make_measurement
+from tests.factories.impact import (
+    PRE_DAYS,
+    copy_measurement,
+    make_comeback,
+    make_detail,
+    make_measurement,
+)
 from tests.factories.series import add_days, draw_counts, make_controls, make_definitions
 from tests.factories.themes import make_action, make_intervention, make_theme
 from tests.pages import text_of
@@ -542,6 +548,55 @@ def test_the_csv_files_hold_every_day_and_say_what_is_counted(manager, session):
     for name in ("days", "avoided"):
         of_row = rows_of(manager, f"/impact/{key}/{name}.csv?measurement={measurement.id}")
         assert of_row == rows_of(manager, f"/impact/{key}/{name}.csv")
+
+
+def test_days_that_are_not_counted_are_no_part_of_charts_tables_and_sentences(manager, session):
+    intervention = make_intervention(session)
+    gaps = [date(2026, 2, 4), date(2026, 3, 11), date(2026, 3, 12)]
+    as_of = LIVE + timedelta(days=27)
+    detail = make_detail(intervention, as_of)
+    path = detail["path"]
+    observed = [
+        0 if day in [gap.isoformat() for gap in gaps] else came
+        for day, came in zip(path["days"], path["observed"], strict=True)
+    ]
+    changed = {
+        "path": {**path, "observed": observed},
+        "not_counted": [gap.isoformat() for gap in gaps],
+    }
+    make_measurement(session, intervention, as_of=as_of, detail=changed)
+    key = key_of(intervention)
+
+    html = manager.get(f"/impact/{key}")
+    text = text_of(html)
+    counted = {row[0]: row[-1] for row in rows_of(manager, f"/impact/{key}/days.csv")}
+
+    assert chart(html, "impact")["not_counted"] == changed["not_counted"]
+    residual = chart(html, "residual")
+    assert residual["values"][residual["days"].index("2026-03-11")] is None
+    assert "Before the change 30.0 contacts came a day" in text
+    assert "20.0 came a day, where 30.0 were expected" in text
+    assert "Of the 27 days shown before the change 0 lay outside the band" in text
+    assert "since then 0 of 26" in text
+    assert "9 Mar 2026 100 150 50 5" in text  # the week of the gap: five days of it are counted
+    assert "9 Mar 2026 −50 0" in text
+    assert counted["2026-02-04"] == "before, not counted"
+    assert counted["2026-03-12"] == "after, not counted"
+    assert counted["2026-03-13"] == "after"
+
+
+def test_changes_measured_as_one_are_counted_from_the_first_go_live_on(manager, session):
+    intervention = make_intervention(session)
+    first = LIVE - timedelta(days=10)
+    window = {"go_live": first.isoformat(), "counted_from": first.isoformat()}
+    make_measurement(session, intervention, detail={"window": window})
+    key = key_of(intervention)
+
+    counted = {row[0]: row[-1] for row in rows_of(manager, f"/impact/{key}/days.csv")}
+
+    assert "Of the 18 days shown before the change" in text_of(manager.get(f"/impact/{key}"))
+    assert counted["2026-02-20"] == "before"
+    assert counted["2026-02-21"] == "after"
 
 
 def test_the_portfolio_csv_gives_no_range_where_none_can_be_claimed(manager, session):

@@ -28,6 +28,7 @@ def chart(**values):
         "go_live": LIVE,
         "go_live_label": "Live 3 Mar",
         "counted_from": LIVE + timedelta(days=3),
+        "not_counted": [],
         "looks": [{"day": LIVE + timedelta(days=16), "label": "Look 1"}],
         **values,
     }
@@ -53,12 +54,28 @@ def test_the_gap_is_shaded_from_the_first_counted_day_on_and_the_roll_out_is_hat
     live, look = drawn.marks
 
     assert (live.label, live.kind, look.kind) == ("Live 3 Mar", "live", "look")
-    assert drawn.hatched[0] == live.at
-    assert min(x for x, _ in points(drawn.gap)) == drawn.hatched[0] + drawn.hatched[1]
+    ((begin, width),) = drawn.hatched
+    assert begin == live.at
+    assert min(x for x, _ in points(drawn.gap)) == begin + width
 
 
 def test_a_change_at_once_has_nothing_hatched():
-    assert draw_impact(chart(counted_from=LIVE)).hatched is None
+    assert draw_impact(chart(counted_from=LIVE)).hatched == ()
+
+
+def test_a_day_that_is_not_counted_is_hatched_and_no_gap_is_shaded_on_it():
+    gap = LIVE + timedelta(days=9)
+    observed = [0 if on == gap else 20 for on in DAYS]
+    drawn = draw_impact(chart(observed=observed, counted_from=LIVE, not_counted=[gap]))
+
+    heights = {}
+    for x, y in points(drawn.gap):
+        heights.setdefault(x, set()).add(y)
+    ((begin, width),) = drawn.hatched
+
+    assert {x for x, found in heights.items() if len(found) == 1} == {begin}
+    assert 0 < width < 20
+    assert drawn.dots[DAYS.index(gap)] == (begin, BOTTOM)  # what came still stands there
 
 
 def test_marks_that_are_too_near_keep_their_line_without_words():
@@ -92,6 +109,13 @@ def test_residuals_lie_around_zero():
 
     assert {y for _, y in points(drawn.line)} == {drawn.zero}
     assert drawn.dots[-1][1] > drawn.zero
+
+
+def test_a_residual_that_is_not_known_is_not_drawn():
+    values = [None if n == 50 else 1.0 for n in range(60)]
+    drawn = draw_residuals(chart(values=values, not_counted=[DAYS[50]]))
+
+    assert len(drawn.dots) == 59
 
 
 def test_a_single_day_is_not_joined():

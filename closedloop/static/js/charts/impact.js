@@ -46,12 +46,28 @@
     };
   }
 
+  /* Hatched: the roll-out, and each day that is not counted. */
+  function uncounted(d) {
+    var last = d.days[d.days.length - 1];
+    var out = [];
+    if (d.counted_from > d.go_live && snap(d.days, d.go_live) && snap(d.days, d.counted_from))
+      out.push(area(d.go_live, d.counted_from, hatch()));
+    (d.not_counted || []).forEach(function (day) {
+      var next = shift(day, 1);
+      out.push(area(day, next <= last ? next : day, hatch()));
+    });
+    return out;
+  }
+  function isLeftOut(d, day) {
+    return (d.not_counted || []).indexOf(day) >= 0;
+  }
+
   /* impact: what came against what was expected without the change.
      { days, observed, expected, low, high, weeks: { days, observed, expected, low, high } | null, go_live,
-       go_live_label, counted_from, holidays: [{ day, name }], marks: [{ day, label }],
+       go_live_label, counted_from, not_counted: [day], holidays: [{ day, name }], marks: [{ day, label }],
        looks: [{ day, label }], verdict }
      Weeks carry their own band, for daily bands do not add up; days between go_live and counted_from are the
-     roll-out. Only a verdict of fell or rose is shaded in its colour. */
+     roll-out, not_counted the other days left out. Only a verdict of fell or rose is shaded in its colour. */
   kinds.impact = function (d, ctx) {
     var weekly = ctx.step === "week" && Boolean(d.weeks);
     var r = weekly ? d.weeks : d;
@@ -72,7 +88,8 @@
     var fill =
       { fell: token("fell", 0.38), rose: token("rose", 0.34) }[d.verdict] || token("ink", 0.14);
     var counted = r.days.map(function (day, i) {
-      return day >= d.counted_from && r.observed[i] !== null && r.expected[i] !== null;
+      if (day < d.counted_from || (!weekly && isLeftOut(d, day))) return false;
+      return r.observed[i] !== null && r.expected[i] !== null;
     });
     function side(pick) {
       return r.days.map(function (_, i) {
@@ -108,9 +125,7 @@
           var next = shift(h.day, 1);
           return area(h.day, next <= r.days[r.days.length - 1] ? next : h.day, token("ink", 0.07));
         });
-      if (d.counted_from > d.go_live && snap(r.days, d.go_live) && snap(r.days, d.counted_from))
-        shaded.push(area(d.go_live, d.counted_from, hatch()));
-      path.markArea = markArea(shaded);
+      path.markArea = markArea(shaded.concat(uncounted(d)));
     }
     o.series = between(floor, r.high, token("band"), "band", 1).concat(avoided, extra, [
       path,
@@ -139,7 +154,8 @@
         "  (" +
         range(r.low[i], r.high[i]) +
         ")" +
-        (weekly ? "" : noted(day, d.holidays) + noted(day, d.marks) + noted(day, d.looks))
+        (weekly ? "" : noted(day, d.holidays) + noted(day, d.marks) + noted(day, d.looks)) +
+        (!weekly && isLeftOut(d, day) ? "\nnot counted" : "")
       );
     };
     return o;
@@ -214,7 +230,8 @@
   };
 
   /* residual: what came less what was expected, with the band that chance allows a single day.
-     { days, values, low, high, go_live, go_live_label, counted_from } */
+     { days, values, low, high, go_live, go_live_label, counted_from, not_counted: [day] }; days that are
+       not counted have no value. */
   kinds.residual = function (d, ctx) {
     var o = onDays(base(ctx), d.days);
     var live = { day: d.go_live, label: d.go_live_label, look: { color: "ink", width: 1.5 } };
@@ -226,12 +243,12 @@
       { color: token("exp"), width: 1.5, type: [4, 3] },
     );
     zero.markLine = markLine(lines(ctx, o, d.days, [live]));
-    if (d.counted_from > d.go_live && snap(d.days, d.go_live) && snap(d.days, d.counted_from))
-      zero.markArea = markArea([area(d.go_live, d.counted_from, hatch())]);
+    zero.markArea = markArea(uncounted(d));
     o.yAxis.name = "contacts a day";
     delete o.yAxis.min;
     o.xAxis.axisLine.onZero = false;
     function outside(i) {
+      if (d.values[i] === null) return false;
       return d.values[i] < d.low[i] || d.values[i] > d.high[i];
     }
     o.series = [
@@ -252,6 +269,7 @@
     ];
     o.tooltip.formatter = function (points) {
       var i = points[0].dataIndex;
+      if (d.values[i] === null) return longDay(d.days[i]) + "\nnot counted";
       var words = d.values[i] < 0 ? " fewer than expected" : " more than expected";
       return (
         longDay(d.days[i]) +
