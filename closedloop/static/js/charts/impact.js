@@ -191,8 +191,10 @@
         label: {
           show: true,
           formatter: "worth having " + n(d.target),
-          position: "insideStartTop",
+          position: "insideEndBottom", // where the looks to come leave the most room
           color: token("d2"),
+          backgroundColor: token("surface"),
+          padding: [1, 3],
           fontSize: 11,
         },
       });
