@@ -228,15 +228,19 @@ def close_broken_off(session: Session, batch: ImportBatch) -> None:
 
 
 def outcome_in_words(batch: ImportBatch) -> str:
-    """Return what an import brought, in a sentence."""
+    """Return what an import brought, in a sentence; what there was none of is left out."""
     if batch.rows_read == 0:
         return "The file has column names but no rows below them."
     renewed = f" ({batch.renewed:,} replaced what was here)" if batch.renewed else ""
-    return (
-        f"{batch.rows_read:,} rows read: {batch.added:,} new, {batch.unchanged:,} unchanged, "
-        f"{batch.changed:,} changed{renewed}, {batch.rejected:,} in quarantine"
-        f"{_left_out_in_words(batch)}."
+    parts = (
+        (batch.unchanged, f"{batch.unchanged:,} unchanged"),
+        (batch.changed, f"{batch.changed:,} changed{renewed}"),
+        (batch.rejected, f"{batch.rejected:,} in quarantine"),
     )
+    new = f"{batch.added:,} new"
+    found = ", ".join([new, *(words for count, words in parts if count)])
+    rows = "1 row" if batch.rows_read == 1 else f"{batch.rows_read:,} rows"
+    return f"{rows} read: {found}{_left_out_in_words(batch)}."
 
 
 def _left_out_in_words(batch: ImportBatch) -> str:
