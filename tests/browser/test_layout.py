@@ -1,4 +1,4 @@
-"""Words longer than the page is wide: they break, and nothing is pushed out of sight."""
+"""Pages as laid out: words longer than a page is wide, paper, and a browser without scripts."""
 
 from __future__ import annotations
 
@@ -74,4 +74,29 @@ def test_a_long_name_that_came_back_stays_on_the_page(
     line = page.locator(".cl-loop-return a").bounding_box()
     assert line is not None
     assert line["x"] + line["width"] <= width
+    page.close()
+
+
+def test_a_long_table_begins_on_the_page_that_names_it(browser: Browser, manager, session) -> None:
+    make_stats(session, make_theme(session, ThemeStatus.ACTING), contacts=120, customers=100)
+    page = browser.new_page()
+    page.set_content(styled(manager.get("/themes/")))
+    page.emulate_media(media="print")
+
+    breaks = page.locator(".card:has(> .cl-scroll)").first.evaluate(
+        "card => getComputedStyle(card).breakInside"
+    )
+    assert breaks == "auto"
+    page.close()
+
+
+def test_a_chart_that_no_script_draws_has_no_legend_either(
+    browser: Browser, manager, session
+) -> None:
+    add_data(session)
+    page = browser.new_page()
+    page.set_content(styled(manager.get("/")))
+
+    assert page.locator(".cl-legend").count() == 1
+    assert not page.locator(".cl-legend").is_visible()
     page.close()
