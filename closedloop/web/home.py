@@ -210,7 +210,7 @@ def _failed_jobs() -> list[tuple[str, int]]:
 
 
 def _since() -> datetime | None:
-    """Return since when changes are new, None on the first visit, and remember this look.
+    """Return since when changes are new, None on the first visit, and remember this visit.
 
     Looks within half an hour belong to one visit: a reload shows what the first look showed.
     """
