@@ -167,3 +167,17 @@ def test_bytes_outside_the_encoding_cost_their_record(read):
 @given(broken_versions(FIXTURE))
 def test_no_broken_list_upsets_the_reader(files):
     read_all(READER, files)
+
+
+@pytest.mark.parametrize("filling", ["a", '\\"'])
+def test_a_record_without_an_end_takes_little_more_than_what_is_kept_of_it(tmp_path, filling):
+    path = tmp_path / "contacts.json"
+    path.write_text('[{"id": 1, "text": "' + filling * (24_000_000 // len(filling)))
+
+    tracemalloc.start()
+    with pytest.raises(UnreadableFile, match="more than 16,777,216 characters"):
+        sniff_json_list(path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert most < 200_000_000
