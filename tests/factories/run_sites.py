@@ -71,7 +71,8 @@ class Scripted:
             labels=labels,
             confidence=confidence,
             themes=[
-                SimpleNamespace(name=group.title(), keywords=(group.lower(),)) for group in groups
+                SimpleNamespace(name=group.title(), keywords=_said(group, texts)[:1])
+                for group in groups
             ],
             model=model,
             parameters={"seed": seed},
@@ -152,3 +153,9 @@ class Site:
     def snapshot(self):
         tables = (Contact, Theme, ThemeDefinition, DailyRollup, ThemeStats, DefinitionSet)
         return [rows_of(self.database, table) for table in tables]
+
+
+def _said(group: str, texts) -> tuple[str, ...]:
+    """Return the topics of a group that its texts say, in small letters."""
+    words = {word for text in texts for word in text.split()}
+    return tuple(topic.lower() for topic in group.split("+") if topic in words)
