@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from closedloop.adapters.bundle import Bundle
@@ -36,7 +37,12 @@ from closedloop.adapters.vendor_rows import (
     with_subject,
 )
 from closedloop.adapters.vendor_text import html_to_text
-from closedloop.adapters.vendor_values import sort_key
+from closedloop.adapters.vendor_values import (
+    address_of,
+    identifiers_of,
+    mapped_identifiers,
+    sort_key,
+)
 
 FORMAT = "freshdesk"
 
@@ -92,8 +98,8 @@ def read_rows(bundle: Bundle, facts: FileFacts) -> Iterator[RawRow | BadRow]:
 
 
 def mapping(facts: FileFacts) -> Mapping:
-    """Return what each column is: they have our names already."""
-    return own_mapping(FORMAT)
+    """Return what each column is, and the addresses that the customer can be linked by."""
+    return replace(own_mapping(FORMAT), identifiers=mapped_identifiers(facts.header))
 
 
 # --- what each record is
@@ -188,6 +194,7 @@ def _contacts_of(found: Found, shelf: Shelf) -> Iterator[Made]:
     sessions = split_sessions(_messages(ticket, parts), session_gap(channel, shelf.pauses))
     csat, rated = _rating(sessions, shelf.parts("rating", found.key))
     group = _named("group", ticket.get("group_id"), shelf)
+    target = _merged_into(parts)
     shared = {
         "customer_id": _customer(ticket),
         "channel": channel,
@@ -206,10 +213,8 @@ def _contacts_of(found: Found, shelf: Shelf) -> Iterator[Made]:
             "direction": _direction(ticket, session),
             "turns": session.turns,
             "csat": csat if number == rated else None,
-            "resolved": _resolved(ticket) if is_last else None,
-            "follows_contact_id": session_id(found.key, number - 1)
-            if number
-            else _merged_into(parts),
+            "resolved": _resolved(ticket) if is_last and target is None else None,
+            "follows_contact_id": session_id(found.key, number - 1) if number else target,
         }
         yield Made(filled(fields), f"ticket {found.key} in {found.member}")
 
@@ -328,6 +333,13 @@ def _named(kind: str, value: Any, shelf: Shelf) -> str | None:
     return text_of(record.get("name")) or text_of(at(record, "contact", "name")) or key
 
 
+def _addresses(ticket: Json) -> list[str | None]:
+    """Return where the requester can be reached, as ticket and requester say it."""
+    names = ("email", "phone", "mobile")
+    holders = (ticket, ticket.get("requester"))
+    return [address_of(at(holder, name)) for holder in holders for name in names]
+
+
 def _extras(ticket: Json) -> Json:
     """Return what people may map instead: tags, custom fields, times of the ticket."""
     tags = [tag for item in items_at(ticket, "tags") if (tag := text_of(item))]
@@ -339,7 +351,7 @@ def _extras(ticket: Json) -> Json:
             for name in names
             if not isinstance(ticket.get(name), dict | list)
         },
-        "customer_email": text_of(ticket.get("email")) or text_of(at(ticket, "requester", "email")),
+        **identifiers_of(*_addresses(ticket)),
         **extra_columns("stats", ticket.get("stats")),
         **extra_columns("custom_fields", ticket.get("custom_fields")),
     }

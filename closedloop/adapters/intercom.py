@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -41,7 +42,12 @@ from closedloop.adapters.vendor_rows import (
     with_subject,
 )
 from closedloop.adapters.vendor_text import html_to_text
-from closedloop.adapters.vendor_values import sort_key
+from closedloop.adapters.vendor_values import (
+    address_of,
+    identifiers_of,
+    mapped_identifiers,
+    sort_key,
+)
 
 FORMAT = "intercom"
 
@@ -87,8 +93,8 @@ def read_rows(bundle: Bundle, facts: FileFacts) -> Iterator[RawRow | BadRow]:
 
 
 def mapping(facts: FileFacts) -> Mapping:
-    """Return what each column is: they have our names already."""
-    return own_mapping(FORMAT)
+    """Return what each column is, and the address that the customer can be linked by."""
+    return replace(own_mapping(FORMAT), identifiers=mapped_identifiers(facts.header))
 
 
 def is_conversation(item: Json) -> bool:
@@ -274,6 +280,13 @@ def _named(kind: str, value: Any, shelf: Shelf) -> str | None:
     return (text_of(found.value.get("name")) if found else None) or key
 
 
+def _customer_email(item: Json) -> str | None:
+    """Return the address of who wrote first, where that is the customer of the conversation."""
+    author = at(item, "source", "author")
+    is_customer = _speaker(author) == "customer" and text_of(at(author, "id")) == _customer(item)
+    return address_of(at(author, "email")) if is_customer else None
+
+
 def _extras(item: Json) -> Json:
     """Return what people may map instead: tags, custom attributes, statistics."""
     tags = [text_of(at(tag, "name")) for tag in items_at(item, "tags", "tags")]
@@ -285,9 +298,7 @@ def _extras(item: Json) -> Json:
         "state": text_of(item.get("state")),
         "priority": text_of(item.get("priority")),
         "customer_external_id": text_of(at(contact, "external_id")),
-        "customer_email": text_of(at(item, "source", "author", "email"))
-        if _speaker(at(item, "source", "author")) == "customer"
-        else None,
+        **identifiers_of(_customer_email(item)),
         "delivered_as": text_of(at(item, "source", "delivered_as")),
         "ai_agent.resolution_state": text_of(at(item, "ai_agent", "resolution_state")),
         "ai_agent.rating": number_of(at(item, "ai_agent", "rating")),

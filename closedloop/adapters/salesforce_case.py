@@ -40,7 +40,12 @@ from closedloop.adapters.vendor_rows import (
     with_subject,
 )
 from closedloop.adapters.vendor_text import html_to_text
-from closedloop.adapters.vendor_values import language_of
+from closedloop.adapters.vendor_values import (
+    address_of,
+    identifiers_of,
+    language_of,
+    mapped_identifiers,
+)
 
 FORMAT = "salesforce_case"
 
@@ -68,6 +73,12 @@ _AUTOMATIC = re.compile(r"^auto-submitted:\s*auto-", re.IGNORECASE | re.MULTILIN
 _ANSWER = re.compile(r"(?:re|aw|sv|antw|fwd?|wg|tr)\s*:", re.IGNORECASE)
 _CASE_PREFIX = "500"
 _NEVER = datetime.max.replace(tzinfo=UTC)
+_ADDRESSES = (
+    *("SuppliedEmail", "ContactEmail", "Contact.Email"),
+    *("SuppliedPhone", "ContactMobile", "ContactPhone", "Contact.MobilePhone", "Contact.Phone"),
+)
+"""Where the customer of a case can be reached; the first address of each kind counts."""
+
 _EXTRAS = (
     *("CaseNumber", "Type", "Status", "Priority", "Origin", "AccountId", "IsEscalated"),
     *("ClosedDate", "AssetId", "ProductId", "RecordTypeId", "SuppliedName", "SuppliedCompany"),
@@ -99,7 +110,7 @@ def read_rows(bundle: Bundle, facts: FileFacts) -> Iterator[RawRow | BadRow]:
 
 def mapping(facts: FileFacts) -> Mapping:
     """Return what each column is; of times without an offset the order of dates, if it shows."""
-    own = own_mapping(FORMAT)
+    own = replace(own_mapping(FORMAT), identifiers=mapped_identifiers(facts.header))
     times = [row[facts.header.index("started_at")] for row in facts.sample_rows]
     if all(has_offset(time) for time in times if time):
         return own
@@ -178,7 +189,7 @@ def _contacts_of(found: Found, shelf: Shelf) -> Iterator[Made]:
             "channel": arrival.channel,
             "turns": arrival.turns,
             "handle_seconds": arrival.handle_seconds,
-            "resolved": flag_of(case.get("IsClosed")) if number == len(arrivals) - 1 else None,
+            "resolved": _resolved(case) if number == len(arrivals) - 1 else None,
             "follows_contact_id": arrivals[number - 1].contact_id if number else followed,
         }
         yield Made(filled(fields), _where(found, arrival))
@@ -210,6 +221,12 @@ def _is_deleted(case: Json) -> bool:
     return bool(flag_of(case.get("IsDeleted"))) and record_id(case.get("MasterRecordId")) is None
 
 
+def _resolved(case: Json) -> bool | None:
+    """Return whether the case is closed; merging closes it, too, and settles nothing."""
+    is_merged = record_id(case.get("MasterRecordId")) is not None
+    return None if is_merged else flag_of(case.get("IsClosed"))
+
+
 def _customer(case: Json) -> str | None:
     """Return the person; an account is a company and stands for nobody."""
     if person := record_id(case.get("ContactId")):
@@ -233,7 +250,7 @@ def _extras(case: Json) -> Json:
     values = {name: case.get(name) for name in (*_EXTRAS, *own)}
     return {
         **{name: value for name, value in values.items() if not isinstance(value, (dict, list))},
-        "customer_email": text_of(case.get("SuppliedEmail")) or text_of(case.get("ContactEmail")),
+        **identifiers_of(*(address_of(field_of(case, name)) for name in _ADDRESSES)),
     }
 
 

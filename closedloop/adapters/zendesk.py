@@ -343,9 +343,24 @@ def _notes(shelf: Shelf) -> list[str]:
             "There are no ticket events among the files looked at: only the first message of "
             "a ticket is known."
         )
+    elif not _holds_comments(shelf):
+        notes.append(
+            "The ticket events hold no comments: only the first message of a ticket is known. "
+            "Export them with include=comment_events."
+        )
     if field := _disposition_field(shelf):
         notes.append(f"{_FIELD_NOTE}{field[0]} is “{field[1]}”.")
     return notes
+
+
+def _holds_comments(shelf: Shelf) -> bool:
+    """Whether any event looked at has words; without `include=comment_events` none has."""
+    events = (
+        found.value
+        for key in shelf.owners("ticket event")
+        for found in shelf.parts("ticket event", key)
+    )
+    return any(comment.text for event in events for comment in comments_of(told_in([event])))
 
 
 _FIELD_NOTE = "The ticket field custom_fields."

@@ -89,6 +89,30 @@ def test_a_merged_ticket_follows_the_one_it_was_merged_into():
     assert fields_in(READER, FIXTURES)["3507"]["follows_contact_id"] == "3501"
 
 
+def test_a_merged_ticket_says_nothing_of_having_been_resolved(tmp_path):
+    note = {"id": 1, "body_text": "merged into ticket 3400", "incoming": False, "private": True}
+    merged = {**TICKETS[0], "status": 5, "conversations": [note]}
+    (tmp_path / "t.json").write_text(json.dumps([merged]))
+
+    (row,) = fields_in(READER, tmp_path).values()
+
+    assert row["follows_contact_id"] == "3400"
+    assert "resolved" not in row
+
+
+def test_the_ticket_gives_addresses_to_link_customers_by(tmp_path):
+    ticket = {**TICKETS[0], "email": "a@mail.example", "phone": "+44 20 7946 0101"}
+    (tmp_path / "t.json").write_text(json.dumps([ticket]))
+
+    (row,) = fields_in(READER, tmp_path).values()
+
+    assert (row["customer_email"], row["customer_phone"]) == ("a@mail.example", "+44 20 7946 0101")
+    assert READER.mapping(facts_in(READER, tmp_path)).identifiers == {
+        "email": "customer_email",
+        "phone": "customer_phone",
+    }
+
+
 def test_the_last_rating_belongs_to_the_contact_it_came_after():
     rows = fields_in(READER, FIXTURES)
 

@@ -57,6 +57,25 @@ def test_the_first_message_comes_from_the_source_and_html_becomes_text():
     assert [turn["speaker"] for turn in turns] == ["customer", "agent", "customer"]
 
 
+def test_the_customer_can_be_linked_by_the_address_that_the_first_message_came_from(tmp_path):
+    first = json.loads(json.dumps(CONVERSATIONS[0]))
+    first["source"]["author"]["email"] = "amara@mail.example"
+    (tmp_path / "one.json").write_text(json.dumps([first]))
+
+    rows = by_id(read(tmp_path))
+
+    assert {row["customer_email"] for row in rows.values()} == {"amara@mail.example"}
+    assert READER.mapping(recognised(tmp_path)).identifiers["email"] == "customer_email"
+
+
+def test_a_second_person_of_a_conversation_lends_the_customer_no_address(tmp_path):
+    first = json.loads(json.dumps(CONVERSATIONS[0]))
+    first["source"]["author"] |= {"id": "somebody-else", "email": "other@mail.example"}
+    (tmp_path / "one.json").write_text(json.dumps([first]))
+
+    assert not any("customer_email" in row for row in by_id(read(tmp_path)).values())
+
+
 def test_notes_and_words_to_colleagues_never_leave_the_file():
     everything = json.dumps([dict(row.fields) for row in read(FIXTURES)])
 

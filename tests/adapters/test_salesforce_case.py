@@ -95,6 +95,30 @@ def test_ids_of_15_and_18_characters_join():
     assert rows[MERGED]["follows_contact_id"] == BILLING  # MasterRecordId
 
 
+def test_a_merged_case_says_nothing_of_having_been_resolved(tmp_path):
+    case = {**table("Case")[0], "IsClosed": "true", "IsDeleted": "true"}
+    case["MasterRecordId"] = "5003X00002aBcD9QAK"
+    (tmp_path / "case.json").write_text(json.dumps([case]))
+
+    (row,) = fields_in(READER, tmp_path).values()
+
+    assert row["follows_contact_id"] == "5003X00002aBcD9QAK"
+    assert "resolved" not in row
+
+
+def test_the_case_gives_addresses_to_link_customers_by(tmp_path):
+    case = {**table("Case")[0], "SuppliedEmail": "a@mail.example", "ContactMobile": "+442079460101"}
+    (tmp_path / "case.json").write_text(json.dumps([case]))
+
+    (row,) = fields_in(READER, tmp_path).values()
+
+    assert (row["customer_email"], row["customer_phone"]) == ("a@mail.example", "+442079460101")
+    assert READER.mapping(facts_in(READER, tmp_path)).identifiers == {
+        "email": "customer_email",
+        "phone": "customer_phone",
+    }
+
+
 def test_a_merged_case_is_deleted_and_still_a_contact():
     rows = fields_in(READER, FIXTURES)
     outcomes = parsed_in(READER, FIXTURES).values()

@@ -87,6 +87,17 @@ def test_without_events_the_description_of_a_public_ticket_is_what_was_said(tmp_
     assert any("no ticket events" in reason for reason in found.facts.reasons)
 
 
+def test_events_without_comments_say_how_to_export_them(tmp_path):
+    def strip(content):
+        for event in content["ticket_events"]:
+            for child in event["child_events"]:
+                for name in ("body", "html_body", "plain_body"):
+                    child.pop(name, None)
+
+    found = read_files(READER, changed("ticket_events_1.json", strip), tmp_path)
+    assert any("include=comment_events" in reason for reason in found.facts.reasons)
+
+
 def test_a_description_older_than_the_events_comes_first(tmp_path):
     def forget_first(content):
         content["ticket_events"] = [e for e in content["ticket_events"] if e["id"] != 9001]
