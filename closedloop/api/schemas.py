@@ -254,6 +254,9 @@ class ThemeFigures(Out):
     customers: int
     repeat_rate_any: Rate | None
     repeat_rate_same: Rate | None
+    unidentified_share: Rate | None = Field(
+        description="Contacts without a known customer; they enter no repeat rate."
+    )
     handle_seconds: int
     priority: Number
 

@@ -89,6 +89,7 @@ def figures_out(figures: Figures | None) -> ThemeFigures | None:
         customers=figures.customers,
         repeat_rate_any=figures.repeat_any,
         repeat_rate_same=figures.repeat_same,
+        unidentified_share=figures.unidentified_share,
         handle_seconds=figures.handle_seconds,
         priority=figures.priority,
     )

@@ -70,6 +70,9 @@ class ContactDriverOut(Out):
     change_4_weeks: float | None
     repeat_rate_same: Rate | None
     repeat_rate_any: Rate | None
+    unidentified_share: Rate | None = Field(
+        description="Contacts without a known customer; they enter no repeat rate."
+    )
     themes: list[ThemeUnder]
 
 
@@ -416,6 +419,7 @@ def _facts(row: DriverRow) -> dict[str, Any]:
         "change_4_weeks": row.change,
         "repeat_rate_same": row.repeat_same,
         "repeat_rate_any": row.repeat_any,
+        "unidentified_share": row.unidentified_share,
         "themes": _themes(row.themes),
     }
 

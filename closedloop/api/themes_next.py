@@ -39,6 +39,9 @@ class NextList(Out):
     """Pairs of at least as many customers as may be shown; those that stand out first."""
 
     as_of: date | None
+    unidentified_share: Rate | None = Field(
+        description="Contacts of these days without a known customer; they are in no pair."
+    )
     items: list[NextPair]
 
 
@@ -52,7 +55,8 @@ def list_next_view(asked: NextQuery) -> NextList:
     found = list_followers(db.session, k=current_settings().privacy_k)
     rows = found.rows if asked.all else found.marked
     items = [_pair(row) for row in rows if asked.after in ("", row.key)]
-    return NextList(as_of=found.as_of, items=items)
+    without = found.unidentified_share
+    return NextList(as_of=found.as_of, unidentified_share=without, items=items)
 
 
 def _pair(row: Follower) -> NextPair:

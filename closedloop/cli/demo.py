@@ -70,7 +70,8 @@ def demo(instance: Path, seed: int, no_serve: bool, host: str, port: int, as_jso
 def _print_summary(summary: dict[str, Any]) -> None:
     click.echo(
         f"{summary['contacts']:,} contacts of {summary['customers']:,} customers, "
-        f"{summary['repeat_rate_7d']:.1%} followed by a repeat within 7 days, "
+        f"{summary['repeat_rate_7d']:.1%} followed by a repeat within 7 days "
+        f"({summary['unidentified_share']:.1%} of contacts without a customer), "
         f"{summary['themes']} themes; built in {summary['seconds']} s."
     )
     print_table(

@@ -162,13 +162,14 @@ def _print(
     rows = [
         [
             *(r.metric.key, words_of(r.metric, r.cell)),
-            *("" if r.cell.n is None else r.cell.n, _change(r)),
+            *("" if r.cell.n is None else r.cell.n, _without_customer(r), _change(r)),
             "" if r.goal is None else _number(r.metric, r.goal),
             r.cell.found.why,
         ]
         for r in readings
     ]
-    print_table(["metric", "value", "stands on", "change", "goal", "why not"], rows)
+    headings = ["metric", "value", "stands on", "no customer", "change", "goal", "why not"]
+    print_table(headings, rows)
     if page:
         _print_trend(page)
     for reading in readings:
@@ -183,6 +184,15 @@ def _print(
             )
     if page:
         click.echo(f"\n{page.reading.metric.rule_in_words(page.reading.window)}")
+
+
+def _without_customer(reading: Reading) -> str:
+    """Write the share of contacts that a repeat figure cannot know; nothing beside the others."""
+    for covered in reading.cell.found.coverage:
+        is_told = covered.share is not None and not reading.cell.is_hidden
+        if is_told and covered.words.endswith("known customer"):
+            return f"{1 - (covered.share or 0):.1%}"
+    return ""
 
 
 def _days_in_words(readings: list[Reading]) -> str:

@@ -118,7 +118,15 @@ def list_(instance: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(facts)
         return
-    headings = ["key", "status", "contacts", "customers", "again, same theme", "name"]
+    headings = [
+        "key",
+        "status",
+        "contacts",
+        "customers",
+        "again, same theme",
+        "no customer",
+        "name",
+    ]
     print_table(headings, [_cells(row) for row in rows])
     if any(row.figures and row.figures.unidentified for row in rows):
         click.echo("Customers: known ones alone; contacts without one count as contacts only.")
@@ -132,16 +140,17 @@ def _cells(row: ThemeRow) -> list[str]:
     """Return one line of the table: a dash for what is not known, nothing for what is hidden."""
     f = row.figures
     if f is None:
-        return [row.key, row.status.value, "", "", "", row.name]
+        return [row.key, row.status.value, "", "", "", "", row.name]
     customers = f"{f.customers:,}" if f.knows_customers else "–"
     again = "–" if f.repeat_same is None else f"{f.repeat_same:.1%}"
-    return [row.key, row.status.value, f"{f.contacts:,}", customers, again, row.name]
+    without = "" if f.unidentified_share is None else f"{f.unidentified_share:.1%}"
+    return [row.key, row.status.value, f"{f.contacts:,}", customers, again, without, row.name]
 
 
 def _facts(row: ThemeRow) -> dict[str, Any]:
     """Return one theme; figures of fewer customers than the privacy threshold are None."""
     figures = row.figures
-    rate = figures.repeat_same if figures else None
+    rate, without = (figures.repeat_same, figures.unidentified_share) if figures else (None, None)
     return {
         "key": row.key,
         "name": row.name,
@@ -149,4 +158,5 @@ def _facts(row: ThemeRow) -> dict[str, Any]:
         "contacts": figures.contacts if figures else None,
         "customers": figures.customers if figures else None,
         "repeat_rate_7d_same_theme": None if rate is None else round(rate, 4),
+        "unidentified_share": None if without is None else round(without, 4),
     }

@@ -47,6 +47,10 @@ def next_(instance: Path | None, after: str, shows_all: bool, as_json: bool) -> 
         click.echo("Nothing is counted yet: closedloop themes map, or wait for the night.")
     elif not rows:
         click.echo("No theme follows another more often than it follows any contact.")
+    if found.unidentified_share is not None:
+        click.echo(
+            f"Contacts without a known customer, in no pair: {found.unidentified_share:.1%}."
+        )
     if found.too_small:
         click.echo(f"{found.too_small:,} pairs of fewer than {site.settings.privacy_k} customers.")
 

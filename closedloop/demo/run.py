@@ -275,10 +275,12 @@ def _measure(site: Site, as_of: date) -> None:
 def summarise(session: Session, *, settings: Settings, centre: DemoCentre) -> dict[str, Any]:
     """Return what the demo holds and how its measurements compare with the truth."""
     mature = last_mature_day(LAST_DAY, HEADLINE_WINDOW, settings.reporting_zone)
-    identified, followed = session.execute(
-        sa.select(sa.func.sum(DailyRollup.identified), sa.func.sum(DailyRollup.any_7d)).where(
-            DailyRollup.day <= mature
-        )
+    contacts, identified, followed = session.execute(
+        sa.select(
+            sa.func.sum(DailyRollup.contacts),
+            sa.func.sum(DailyRollup.identified),
+            sa.func.sum(DailyRollup.any_7d),
+        ).where(DailyRollup.day <= mature)
     ).one()
     themes = session.scalar(
         sa.select(sa.func.count())
@@ -289,6 +291,7 @@ def summarise(session: Session, *, settings: Settings, centre: DemoCentre) -> di
         "contacts": session.scalar(sa.select(sa.func.count()).select_from(Contact)),
         "customers": session.scalar(sa.select(sa.func.count()).select_from(Customer)),
         "repeat_rate_7d": round(followed / identified, 4),
+        "unidentified_share": round((contacts - identified) / contacts, 4),
         "themes": themes,
         "actions": mark_actions(session, settings=settings, centre=centre),
     }

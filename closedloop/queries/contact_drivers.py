@@ -105,6 +105,16 @@ class DriverRow:
         return share(sum(f.repeats_any for f in self.shown), self._mature)
 
     @property
+    def unidentified(self) -> int:
+        """Contacts of 90 days without a known customer."""
+        return sum(f.unidentified for f in self.shown)
+
+    @property
+    def unidentified_share(self) -> float | None:
+        """Contacts without a known customer of all, 0 to 1; they enter no repeat rate."""
+        return share(self.unidentified, sum(f.contacts for f in self.shown))
+
+    @property
     def minutes(self) -> float | None:
         """Agent minutes of 90 days; None when no contact has a handle time."""
         if not any(f.handled for f in self.shown):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from closedloop.domain.contacts import share
-from closedloop.domain.followers import chance_of_as_many, stand_out
+from closedloop.domain.followers import FOLLOWER_DAYS, chance_of_as_many, stand_out
 from closedloop.domain.themes import GONE_STATUSES
-from closedloop.models import Theme, ThemeFollower, ThemeStats
+from closedloop.models import DailySlice, Theme, ThemeFollower, ThemeStats
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,15 @@ class FollowerList:
         Last day counted; None before the first count.
     too_small : int
         Pairs of fewer than k customers, which are not told.
+    unidentified_share : float or None
+        Contacts without a known customer of all of the days counted, 0 to 1: they are in no pair.
+        None where no pair may be shown.
     """
 
     rows: tuple[Follower, ...]
     as_of: date | None
     too_small: int
+    unidentified_share: float | None = None
 
     @property
     def marked(self) -> tuple[Follower, ...]:
@@ -118,7 +122,17 @@ def list_followers(session: Session, *, k: int) -> FollowerList:
     ]
     rows.sort(key=lambda r: (not r.is_more_than_chance, -r.customers, r.key, r.next_key))
     as_of = pairs[0][1] if pairs else None
-    return FollowerList(tuple(rows), as_of, len(pairs) - len(rows))
+    without = _unidentified_share(session, pairs[0][1]) if rows else None
+    return FollowerList(tuple(rows), as_of, len(pairs) - len(rows), without)
+
+
+def _unidentified_share(session: Session, as_of: date) -> float | None:
+    first_day = as_of - timedelta(days=FOLLOWER_DAYS - 1)
+    sums = sa.select(sa.func.sum(DailySlice.contacts), sa.func.sum(DailySlice.identified)).where(
+        DailySlice.kind == "all", DailySlice.day.between(first_day, as_of)
+    )
+    contacts, identified = (int(value or 0) for value in session.execute(sums).one())
+    return share(contacts - identified, contacts)
 
 
 def _with_mark(row: Follower, is_marked: bool) -> Follower:

@@ -272,6 +272,7 @@ def _map_data(found: ThemeList) -> dict[str, Any]:
                 "name": row.name,
                 "contacts": row.figures.contacts,
                 "repeat_rate": row.figures.repeat_same,
+                "without_customer": row.figures.unidentified_share,
                 "minutes": round(row.figures.handle_seconds / 60),
                 "quadrant": row.quadrant,
                 "came_back": row.status is ThemeStatus.REOPENED,

@@ -42,8 +42,8 @@ RULES = {
     "contacts": "Contacts of the last 90 days in its themes; themes with too few customers to be "
     "shown are left out.",
     "rising": "Contacts of the last 28 days against the 28 days before.",
-    "repeats": "Of the contacts whose 7 days have passed, the share that was followed by the same "
-    "theme, to the share that was followed by any contact.",
+    "repeats": "Of the contacts with a known customer whose 7 days have passed, the share that was "
+    "followed by the same theme, to the share that was followed by any contact.",
     "minutes": "Handle time of its contacts of the last 90 days, where it is known.",
 }
 CSV_HEADINGS = (
@@ -57,6 +57,7 @@ CSV_HEADINGS = (
     "change_4_weeks",
     "repeat_rate_same_theme_7_days",
     "repeat_rate_any_reason_7_days",
+    "share_without_customer",
     "agent_minutes_90_days",
     "themes_too_small_to_show",
 )
@@ -280,6 +281,7 @@ def _cells(row: DriverRow) -> list[Any]:
         share(row.change),
         share(row.repeat_same),
         share(row.repeat_any),
+        share(row.unidentified_share),
         None if row.minutes is None else round(row.minutes),
         row.small,
     ]

@@ -86,6 +86,18 @@ def test_the_table_says_why_a_value_is_not_there(run, centre):
     assert "No customer answered this question." in words
 
 
+def test_repeat_figures_stand_beside_the_share_without_a_customer(run, session, settings, centre):
+    batch = make_batch(session)
+    for hour in range(10):
+        make_contact(session, batch=batch, started_at=datetime(2026, 1, 3, hour, tzinfo=UTC))
+    roll_up_days(session, days=None)
+    session.commit()
+
+    lines = {line.split()[0]: line for line in run().splitlines() if line.strip()}
+
+    assert lines["repeat_rate_any"].split()[3] == "25.0%"  # 10 of the 40 of days that count
+
+
 def test_refusals_are_a_sentence(run, session, centre):
     assert "no metric magic" in run("--metric", "magic", code=1)
     assert "lies after" in run("--from", "2026-01-05", "--to", "2026-01-02", code=1)

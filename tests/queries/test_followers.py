@@ -122,9 +122,9 @@ def test_a_theme_tells_what_comes_after_it_and_how_much_could_be_spared(session,
     assert find_next_issues(session, c.key, k=5).probability is None
 
 
-def test_the_list_takes_one_statement(session, pair):
+def test_the_list_takes_two_statements(session, pair):
     a, b = make_theme(session), make_theme(session)
     pair(a, b, followed=30, expected=10)
     with count_statements(session.get_bind().engine) as seen:
         list_followers(session, k=5)
-    assert len(seen) == 1
+    assert len(seen) == 2

@@ -103,6 +103,15 @@ def test_drivers_without_themes_are_folded_away(manager, session, money, parcels
     assert re.search(r"<details [^>]*open[^>]*><summary>4 without themes", bare)
 
 
+def test_repeats_of_a_driver_stand_beside_the_share_that_enters_none(manager, session, money):
+    theme = make_theme(session, STATUS, name="Fee", driver_id=money.id)
+    make_stats(session, theme, contacts=50, unidentified=50)
+    (row,) = csv.DictReader(io.StringIO(manager.raw("/themes/drivers.csv").text))
+    assert float(row["share_without_customer"]) == 0.1
+    assert "10 % unknown" in text_of(manager.get("/themes/drivers"))
+    assert "10 % without a known customer" in text_of(manager.get(f"/themes/drivers/{money.key}"))
+
+
 def test_csv_says_the_same(manager, money, parcels):
     rows = list(csv.DictReader(io.StringIO(manager.raw("/themes/drivers.csv").text)))
     assert [row["name"] for row in rows] == ["Money & bills", "Parcels"]

@@ -13,7 +13,7 @@ import pytest
 
 from closedloop.domain.accounts import Role
 from closedloop.domain.themes import DemandType, ThemeStatus
-from closedloop.models import DefinitionSet, ThemeFollower, ThemeMap
+from closedloop.models import DailySlice, DefinitionSet, ThemeFollower, ThemeMap
 from tests.factories.contacts import make_batch, make_contact, make_customer
 from tests.factories.themes import make_stats, make_theme
 from tests.pages import text_of
@@ -86,6 +86,26 @@ def test_next_says_in_a_sentence_what_follows_what(manager, pairs):
     assert "132" in text
     assert "1 pair of fewer than 5 customers not shown" in text
     assert "The same theme again" in text
+
+
+def test_next_says_what_share_of_contacts_can_be_in_no_pair(manager, session, pairs):
+    counts = {"contacts": 200, "identified": 150}
+    for days_ago, kind in ((1, "all"), (179, "all"), (180, "all"), (1, "channel")):
+        session.add(make_slice(AS_OF - timedelta(days=days_ago), kind, **counts))
+    session.add(make_slice(AS_OF, "all", contacts=200, identified=200))
+    session.flush()
+
+    said = "16.7 % of the contacts of these days have no known customer and are in no pair."
+    assert said in text_of(manager.get("/themes/next"))
+
+
+def make_slice(day, kind, **figures):
+    columns = {
+        column.name: 0
+        for column in DailySlice.__table__.columns
+        if not column.primary_key and not column.nullable
+    }
+    return DailySlice(day=day, kind=kind, value="", **(columns | figures))
 
 
 def test_next_leads_to_the_contacts_it_counts(manager, pairs):
@@ -252,6 +272,7 @@ def test_the_map_stands_as_a_table_beside_its_picture(manager, mapped):
 
     html = manager.get("/themes/map")
     text = text_of(html)
+    assert "10 % unknown" not in text
     data = json.loads(re.search(r'id="theme-map-data">(.*?)</script>', html)[1])
 
     assert "5 contacts of 90 days to 11 May 2026 in 2 themes" in text
@@ -259,6 +280,12 @@ def test_the_map_stands_as_a_table_beside_its_picture(manager, mapped):
     assert "0.61" in text
     assert [(t["key"], t["n"]) for t in data["themes"]] == [(card.key, 3), (refund.key, 2)]
     assert f'<a href="/themes/{refund.key}" data-open>Refund' in html
+
+
+def test_the_table_of_the_map_says_whose_repeats_are_not_known(manager, mapped):
+    mapped(unidentified=30)
+
+    assert "10 % unknown" in text_of(manager.get("/themes/map"))
 
 
 def test_the_points_come_as_bytes_and_only_once(manager, mapped):
