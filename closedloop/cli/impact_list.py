@@ -130,14 +130,27 @@ def _range(measured: Measured | None) -> str:
         return "not yet known"
     if measured.verdict not in COUNTED_VERDICTS:
         return "no range"
-    return to_words(measured.avoided.low, measured.avoided.high)
+    said = to_words(measured.avoided.low, measured.avoided.high)
+    if measured.has_moved and measured.net:
+        said += f" (net {to_words(measured.net.low, measured.net.high)})"
+    return said
+
+
+def _verdict(measured: Measured) -> str:
+    return Standing.MOVED.label.lower() if measured.has_moved else measured.verdict.label.lower()
+
+
+def _standing(row: ShippedAction) -> str:
+    if row.came_back_since:
+        return Standing.CAME_BACK.label.lower()
+    return _verdict(row.look) if row.look else row.verdict.label.lower()
 
 
 def _cells(row: ShippedAction) -> list[str]:
     return [
         row.key,
         row.went_live_on.isoformat(),
-        "came back" if row.came_back_since else row.verdict.label.lower(),
+        _standing(row),
         _range(row.look),
         str(row.look_number),
         row.next_look.isoformat() if row.next_look else "none left",
@@ -177,7 +190,7 @@ def _measurement_cells(row: Measured) -> list[str]:
         str(row.id),
         f"look {row.look}" if row.is_look else "running",
         row.as_of.isoformat(),
-        row.verdict.label.lower() if is_said else "not a verdict",
+        _verdict(row) if is_said else "not a verdict",
         _range(row),
         str(row.sign_offs),
         row.method_version,

@@ -99,9 +99,20 @@ def reservation(found: PlaceboFigures) -> str:
     return f"With fewer than {LEAST_PLACEBOS} such dates that says little yet."
 
 
+def spread(found: PlaceboFigures) -> str:
+    """Return how far results lay from expectation, in a sentence; empty where it is not known."""
+    if found.sd_z is None:
+        return ""
+    return (
+        f"Results lay {found.sd_z:.2f} times as far from what was expected as the method thinks "
+        "(spread of z; 1 is right)."
+    )
+
+
 def say_all(found: PlaceboFigures) -> str:
-    """Return the sentence with what limits it and what it warns of."""
-    return " ".join(filter(None, (told(found), reservation(found), alarm(found))))
+    """Return what is published: rate, spread, what limits them and what they warn of."""
+    said = (told(found), spread(found), reservation(found), alarm(found))
+    return " ".join(filter(None, said))
 
 
 def _tenths(share: float, *, unit: bool = True, digits: int = 1) -> str:

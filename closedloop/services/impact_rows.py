@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import platform
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
+from functools import cache
+from importlib.metadata import version
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, undefer
 
+from closedloop import __version__
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import NotFound
 from closedloop.domain.impact_judging import remeasure_days
@@ -44,6 +48,7 @@ def describe_measurement(
     window = reading.window
     detail = _detail(reading, estimates) | {
         "read_sha256": read_sha256,
+        "versions": dict(_versions_here()),
         "remeasured_after": remeasure_days(held_on).get(window.as_of) if held_on else None,
     }
     return ImpactMeasurement(
@@ -152,7 +157,28 @@ def reproduce_measurement(session: Session, *, measurement_id: int) -> Reproduct
     if measurement is None:
         raise NotFound(f"There is no measurement {measurement_id}.")
     differences = tuple(_differences(measurement))
-    return Reproduction(not differences, differences)
+    same = not differences
+    return Reproduction(same, () if same else (*differences, *_other_versions(measurement)))
+
+
+@cache
+def _versions_here() -> Mapping[str, str]:
+    """Return the versions that the last bit of a number may depend on."""
+    return {
+        "closedloop": __version__,
+        "python": platform.python_version(),
+        "numpy": version("numpy"),
+        "scipy": version("scipy"),
+    }
+
+
+def _other_versions(measurement: ImpactMeasurement) -> Iterator[str]:
+    """Say with which other versions it was computed, as far as it wrote them down."""
+    here, then = _versions_here(), measurement.detail.get("versions") or {}
+    other = [name for name in here if then.get(name, here[name]) != here[name]]
+    if other:
+        was, now = (", ".join(f"{name} {which[name]}" for name in other) for which in (then, here))
+        yield f"It was computed with {was}; here with {now}."
 
 
 def _differences(measurement: ImpactMeasurement) -> Iterator[str]:

@@ -21,12 +21,14 @@ from closedloop.queries.impact import (
     list_departments_that_shipped,
     list_shipped,
 )
+from closedloop.queries.impact_measured import list_measurements
 from closedloop.queries.impact_page import (
     ImpactPage,
     find_shipped,
     get_impact_page,
     get_measured_key,
 )
+from closedloop.queries.impact_places import list_places
 from closedloop.queries.impact_total import get_portfolio
 from closedloop.queries.sign_offs import owner_ids
 from closedloop.queries.site import get_pence_per_minute
@@ -41,7 +43,13 @@ from closedloop.web.impact_answer import answer_values, chart_values, plan_besid
 from closedloop.web.impact_asked import Asked, cursor_after, read_asked
 from closedloop.web.impact_bp import bp
 from closedloop.web.impact_charts import DAY_HEADINGS, RUNNING_HEADINGS, day_cells, running_cells
-from closedloop.web.impact_files import shipped_csv
+from closedloop.web.impact_files import (
+    MEASUREMENT_HEADINGS,
+    PLACE_HEADINGS,
+    measurement_cells,
+    place_cells,
+    shipped_csv,
+)
 from closedloop.web.impact_money import money_context
 from closedloop.web.impact_rules import RULES, settings_in_force
 from closedloop.web.permissions import requires
@@ -270,6 +278,25 @@ def avoided_csv(key: str) -> Response:
     page = get_impact_page(db.session, key, measurement_id=_measurement_asked())
     cells = running_cells(page.charted) if page.charted else []
     return csv_response(f"{_file_name(page)}-avoided.csv", RUNNING_HEADINGS, cells)
+
+
+@bp.get("/<key>/places.csv")
+@requires("impact.view")
+def places_csv(key: str) -> Response:
+    """Send where it happened by the look in force, or by the measurement asked for."""
+    page = get_impact_page(db.session, key, measurement_id=_measurement_asked())
+    cells = place_cells(list_places(page.spoken)) if page.spoken else []
+    return csv_response(f"{_file_name(page)}-places.csv", PLACE_HEADINGS, cells)
+
+
+@bp.get("/<key>/measurements.csv")
+@requires("impact.view")
+def measurements_csv(key: str) -> Response:
+    """Send everything that was measured of the action, the newest data first."""
+    action = find_shipped(db.session, key)
+    rows = list_measurements(db.session, action.intervention_id)
+    cells = measurement_cells(rows)
+    return csv_response(f"{action.key}-measurements.csv", MEASUREMENT_HEADINGS, cells)
 
 
 def _file_name(page: ImpactPage) -> str:

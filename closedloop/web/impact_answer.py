@@ -111,10 +111,10 @@ def plan_beside(page: ImpactPage) -> list[Beside]:
         Beside("Drop", _drop_planned(action, plan), _drop_measured(spoken), RULES["drop"]),
         Beside("Live", _due(plan), _live(action, plan)),
         Beside("Roll-out", _rolled_out_in(plan), _rolled_out(action)),
-        Beside("Theme", *_themes(action, plan, spoken)),
+        Beside("Theme", *_themes(action, plan, spoken), RULES["definition"]),
         Beside("Owner", *_owners(action, plan)),
-        Beside("Compared with", *_compared(plan, spoken)),
-        Beside("Themes beside it", *_family(plan, spoken)),
+        Beside("Compared with", *_compared(plan, spoken), RULES["compared"]),
+        Beside("Themes beside it", *_family(plan, spoken), RULES["net"]),
         Beside("Looks", _looks_planned(plan), _looks_spoken(page), RULES["look"]),
         Beside("Handle time", *_handle_times(plan, spoken), RULES["time"]),
     ]

@@ -210,17 +210,22 @@ def running_chart(action: ShippedAction, full: FullMeasurement, verdict: str) ->
         else None,
         "target": round(worth * full.measured.expected) if worth else None,
         "verdict": verdict,
+        "has_moved": full.measured.has_moved,
     }
 
 
 def running_sentence(full: FullMeasurement) -> str:
     """Return the running total in a sentence for those who cannot see it."""
-    avoided = full.measured.avoided
-    return (
-        f"By {day_words(full.measured.as_of)} the running total stands at "
-        f"{range_words(avoided.low, avoided.high)} contacts avoided, most likely "
-        f"{n(avoided.middle)}."
+    measured, avoided = full.measured, full.measured.avoided
+    what = "fewer contacts on this theme" if measured.has_moved else "contacts avoided"
+    said = (
+        f"By {day_words(measured.as_of)} the running total stands at "
+        f"{range_words(avoided.low, avoided.high)} {what}, most likely {n(avoided.middle)}."
     )
+    if measured.has_moved and measured.net:
+        net = range_words(measured.net.low, measured.net.high)
+        said += f" With the themes beside it {net} were avoided."
+    return said
 
 
 def running_rows(action: ShippedAction, full: FullMeasurement) -> list[list[str]]:

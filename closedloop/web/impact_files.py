@@ -10,7 +10,9 @@ from werkzeug import Response
 
 from closedloop.domain.impact import Range
 from closedloop.queries.impact import COUNTED_VERDICTS, ShippedAction
+from closedloop.queries.impact_measured import Measured
 from closedloop.queries.impact_money import get_counted
+from closedloop.queries.impact_places import Place
 from closedloop.web.csv_files import csv_response
 
 SHIPPED_HEADINGS = (
@@ -52,6 +54,44 @@ def _cells(row: ShippedAction, counted: Range | None) -> list[Any]:
         row.next_look,
         look.sign_offs if look else None,
         ", ".join(look.failed_checks) if look else None,
+    ]
+
+
+PLACE_HEADINGS = (
+    *("Theme", "Where", "How it belongs", "Came", "Expected", "Avoided, low (95 %)"),
+    *("Avoided, most likely", "Avoided, high (95 %)"),
+)
+
+MEASUREMENT_HEADINGS = (
+    *("Measurement", "Written", "Data to", "Look", "Is a verdict", "Verdict", "Days before"),
+    *("Days counted", "Came", "Expected", "Avoided, low (95 %)", "Avoided, most likely"),
+    *("Avoided, high (95 %)", "Moved to a theme beside it", "p", "q", "Definition", "Method"),
+    *("Sign-offs",),
+)
+
+
+def place_cells(places: Sequence[Place]) -> list[list[Any]]:
+    """Return where it happened, for a CSV file."""
+    return [
+        [
+            *(one.key, one.name, one.role, one.observed, round(one.expected, 1)),
+            *_ends(one.avoided),
+        ]
+        for one in places
+    ]
+
+
+def measurement_cells(rows: Sequence[Measured]) -> list[list[Any]]:
+    """Return what was measured, for a CSV file; no range where none can be claimed."""
+    return [
+        [
+            *(one.id, one.measured_at, one.as_of, one.look, one.is_look, one.verdict.label),
+            *(one.n_pre, one.n_post, one.observed, round(one.expected, 1)),
+            *_ends(one.avoided if one.verdict in COUNTED_VERDICTS else None),
+            *(one.has_moved, one.p_value, one.q_value, one.definition_number),
+            *(one.method_version, one.sign_offs),
+        ]
+        for one in rows
     ]
 
 

@@ -27,6 +27,8 @@ RULES = {
     "avoided": "Contacts expected without the change minus contacts that came, from the end of the "
     "roll-out to the newest look. The range holds the truth in 95 of 100 cases; below zero, "
     "more came than expected.",
+    "avoided_row": "The 95 % range of the newest look. Where the contacts moved to themes beside "
+    "it, net is what was avoided over all of them: only that is in the total.",
     "total": "Middles are added up; ends are not, as not every estimate is wrong in the same "
     "direction at once. A quarter of an error is taken to be in common as far as two actions were "
     "counted over the same days and compared with the same themes. Only actions with a "
@@ -46,6 +48,23 @@ RULES = {
     "verdict": "Fell or rose: the 95 % range lies on one side of zero and chance is ruled out. No "
     "change: zero is in the range. Inconclusive: something else may explain it. The other two "
     "wait for days or contacts.",
+    "days": "Whole days of data that were learnt from before the change, and counted since. Days "
+    "of a roll-out, without an import or without a driver volume are in neither.",
+    "definition": "What belongs to the theme changes over time. One definition is used for all "
+    "days, before the change and since, so that no difference comes from sorting differently.",
+    "compared": "Themes that the change does not touch. What moved all of them, moves what is "
+    "expected here.",
+    "own_history": "The same estimate from the theme's own past, without other themes.",
+    "net": "The theme and those beside it added up, each with what was expected of it: contacts "
+    "that only moved between them are no fall.",
+    "worth": "The smallest drop that the plan called worth having, in contacts of those expected.",
+    "versions": "The program and the libraries that computed it. Other ones may differ in the last "
+    "digit.",
+    "chart": "Dots are what came, the dashed line what was expected without the change, the band "
+    "what chance allows a single day. The shaded area since the change is what was avoided. "
+    "Hatched days are not counted.",
+    "running_total": "The gap between expected and came, added up day by day, with its 95 % range. "
+    "Upright lines are looks; what lies after the last one is no verdict.",
     "signed": "People other than the owner who have read the verdict and stand by it.",
     "where": "The same method for every theme and channel by itself. Single ranges are wider than "
     "the one of the whole, and the middles add up only about.",

@@ -53,6 +53,19 @@ def test_inconclusive_verdicts_are_listed_and_not_added(run_here, session):
     )
 
 
+def test_a_fall_that_moved_is_listed_as_one_with_its_net(run_here, session):
+    intervention = make_intervention(session)
+    net = {"low": -50.0, "avoided": 10.0, "high": 70.0}
+    moved = {"displacement": "moved", "net": net}
+    make_measurement(session, intervention, as_of=LOOK_1, detail=moved)
+    session.commit()
+
+    for command in (("list",), ("measurements", intervention.action.key)):
+        told = run_here("impact", *command).stdout
+        assert "fell, but moved" in told
+        assert "310 to 540 (net −50 to 70)" in told
+
+
 def test_the_list_is_filtered_and_what_runs_is_no_verdict(run_here, shipped):
     fell, early, _ = shipped
     found = json.loads(run_here("impact", "list", "--verdict", "fell", "--json").stdout)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
-from closedloop.domain.placebos import PlaceboFigures, alarm, reservation, told
+from closedloop.domain.placebos import PlaceboFigures, alarm, reservation, say_all, spread, told
 
 FINE = PlaceboFigures(date(2026, 5, 11), 312, 9, 1.02, 1248, 1186, "2.0")
 
@@ -48,6 +48,15 @@ def test_a_small_check_says_so_and_raises_none():
     assert alarm(few) == ""
     assert reservation(few) == "With fewer than 50 such dates that says little yet."
     assert reservation(FINE) == ""
+
+
+def test_what_is_published_holds_the_rate_and_how_far_results_lay_from_expectation():
+    assert spread(FINE) == (
+        "Results lay 1.02 times as far from what was expected as the method thinks (spread of z; "
+        "1 is right)."
+    )
+    assert say_all(FINE) == f"{told(FINE)} {spread(FINE)}"
+    assert say_all(replace(FINE, sd_z=None)) == told(FINE)
 
 
 def test_no_date_is_no_rate():

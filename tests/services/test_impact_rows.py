@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import timedelta
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import undefer
@@ -110,6 +111,23 @@ def test_a_measurement_that_does_not_say_how_far_its_own_history_was_widened_rep
         said.append(reproduce_measurement(session, measurement_id=forged.id).differences)
 
     assert said == [(), ("own_history comes out otherwise.",)]
+
+
+def test_what_computed_it_is_kept_and_named_where_a_digit_differs(session, settings):
+    found = measure(Site(session), settings)
+    versions = found.detail["versions"]
+    assert versions["numpy"] == np.__version__
+    assert list(versions) == ["closedloop", "python", "numpy", "scipy"]
+
+    older = found.detail | {"versions": versions | {"numpy": "1.0"}}
+    said = []
+    for days, avoided in enumerate((found.avoided, found.avoided + 1), start=1):
+        as_of = found.as_of + timedelta(days)
+        forged = forge(session, found, detail=older, avoided=avoided, as_of=as_of)
+        said.append(reproduce_measurement(session, measurement_id=forged.id).differences)
+
+    assert said[0] == ()  # every digit agrees, so nobody has to ask what computed it
+    assert said[1][-1] == f"It was computed with numpy 1.0; here with numpy {np.__version__}."
 
 
 def test_the_prior_in_force_is_kept_with_the_measurement(session, settings):

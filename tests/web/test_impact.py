@@ -484,6 +484,12 @@ def test_a_fall_that_moved_is_not_praised(manager, session):
     text = text_of(manager.get(f"/impact/{key_of(intervention)}"))
 
     assert "So this fall is not counted as a success." in text
+    assert "Fewer on this theme so far" in text
+    assert "Avoided so far" not in text
+    assert (
+        "fewer contacts on this theme, most likely 420. With the themes beside it −50 to 70" in text
+    )
+    assert "310 to 540 net −50 to 70" in text_of(manager.get("/impact/"))
     assert "£1,500" not in text  # the net contacts are worth −50 to 70, not 310 to 540
 
 
@@ -597,6 +603,37 @@ def test_changes_measured_as_one_are_counted_from_the_first_go_live_on(manager, 
     assert "Of the 18 days shown before the change" in text_of(manager.get(f"/impact/{key}"))
     assert counted["2026-02-20"] == "before"
     assert counted["2026-02-21"] == "after"
+
+
+def test_where_it_happened_and_what_was_measured_come_as_csv(manager, session):
+    intervention = make_intervention(session)
+    beside = {"key": "T-9", "name": "Beside", "low": -400.0, "avoided": -300.0, "high": -200.0}
+    look = make_measurement(session, intervention, detail={**MOVED, "siblings": [beside]})
+    running = make_measurement(session, intervention, as_of=look.as_of + timedelta(days=3))
+    scarce = make_measurement(
+        session,
+        intervention,
+        as_of=look.as_of + timedelta(days=5),
+        verdict=Verdict.NOT_ENOUGH_DATA,
+    )
+    key = key_of(intervention)
+
+    _, *places = rows_of(manager, f"/impact/{key}/places.csv")
+    headings, *measured = rows_of(manager, f"/impact/{key}/measurements.csv")
+
+    assert [row[:3] for row in places] == [
+        ["T-9", "Beside", "watched beside it"],
+        ["", "With what is beside it", "net"],
+    ]
+    assert places[-1][5:8] == ["-50.0", "10.0", "70.0"]
+    assert rows_of(manager, f"/impact/{key}/places.csv?measurement={running.id}")[1:] == []
+    assert [row[0] for row in measured] == [str(scarce.id), str(running.id), str(look.id)]
+    ends = headings.index("Avoided, low (95 %)")
+    assert measured[0][ends : ends + 3] == ["", "", ""]
+    assert measured[2][ends : ends + 3] == ["310.0", "420.0", "540.0"]
+    html = manager.get(f"/impact/{key}")
+    for name in ("places", "measurements", "days"):
+        assert f"/impact/{key}/{name}.csv" in html
 
 
 def test_the_portfolio_csv_gives_no_range_where_none_can_be_claimed(manager, session):

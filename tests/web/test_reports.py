@@ -146,7 +146,7 @@ def test_the_foot_says_how_often_the_method_cried_wolf_here(manager, site):
 
     text = text_of(manager.get("/reports/"))
 
-    assert "the method cried wolf 9 times: 2.9 % (1.5 to 5.4 %)." in text
+    assert "the method cried wolf 9 times: 2.9 % (1.5 to 5.4 %). Results lay 1." in text
     assert "1.31 times as wide" in text
 
 

@@ -163,7 +163,7 @@
 
   /* cum: contacts avoided so far, as a range; what lies after the last look is hatched.
      { days, middle, low, high, looks: [{ day, label }], next_look: { day, label } | null,
-       target: number | null, verdict } */
+       target: number | null, verdict, has_moved } */
   kinds.cum = function (d, ctx) {
     var days = d.days.slice();
     var end = d.next_look ? d.next_look.day : days[days.length - 1];
@@ -198,7 +198,7 @@
           fontSize: 11,
         },
       });
-    o.yAxis.name = "contacts avoided";
+    o.yAxis.name = d.has_moved ? "fewer contacts on this theme" : "contacts avoided";
     delete o.yAxis.min;
     o.yAxis.max = function (axis) {
       if (axis.max >= (d.target || 0)) return null;
