@@ -117,7 +117,7 @@ class MeasurementDetail(MeasurementOut):
     displacement: Displacement
     reasons: list[str]
     checks: list[CheckOut]
-    gap_days: int = Field(description="Unusually busy days right before the change.")
+    gap_days: int = Field(description="Unusually busy, or quiet, days right before the change.")
     widened_by: float = Field(description="Factor by which the ranges were made wider, 1 and up.")
     places: list[PlaceOut] = Field(description="Touched themes, those beside them, channels.")
     path: dict[str, Any] = Field(description="Columns by day: observed, expected, low, high.")

@@ -199,8 +199,9 @@ class Displacement(StrEnum):
 
     NONE: they did not, or there is nothing beside it. POSSIBLE: over the family no fall can be
     shown, but nothing came up beside it either, so it may be noise. OPEN: they came up beside it if
-    a theme there would have come down by itself from the peak it stood on before the change, and
-    nobody can tell whether it would. MOVED: see `judge_displacement`.
+    a theme there would have come down by itself from the peak it stood on before the change, or
+    have stayed as low as it was, and nobody can tell whether it would. MOVED: see
+    `judge_displacement`.
     """
 
     NONE = "none"
@@ -219,13 +220,14 @@ class Beside:
         At the significance of the look.
     avoided : Range
         Contacts; negative when more came.
-    peak_passed : Range or None
-        The same if a peak right before the change had passed by itself; None without a peak.
+    at_fewest : Range or None
+        The same if as few were to be expected as may be: a peak right before the change had passed
+        by itself, a low would have stayed. None without either.
     """
 
     verdict: Verdict
     avoided: Range
-    peak_passed: Range | None = None
+    at_fewest: Range | None = None
 
 
 def judge_displacement(
@@ -262,7 +264,7 @@ def judge_displacement(
         return Displacement.MOVED
     if may_be_none and any(one.verdict is Verdict.ROSE for one in siblings):
         return Displacement.MOVED
-    if _taken_up([one.peak_passed or one.avoided for one in siblings]) > enough:
+    if _taken_up([one.at_fewest or one.avoided for one in siblings]) > enough:
         return Displacement.OPEN
     return Displacement.POSSIBLE if may_be_none else Displacement.NONE
 

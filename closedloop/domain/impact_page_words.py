@@ -33,7 +33,8 @@ CHECK_QUESTIONS: dict[str, str] = {
     "stages": "Did the change reach all customers at once, or some of them at a time?",
     "holidays": "Are public holidays known? A quiet holiday would look like an effect.",
     "regression_to_mean": "Was the change made after an unusually busy fortnight? Contacts would "
-    "have fallen back by themselves (regression to the mean).",
+    "have fallen back by themselves (regression to the mean). After a quiet one the fall may have "
+    "begun before the change.",
     "earlier_trend": "Did contacts rise or fall steadily before the change already? They may just "
     "have gone on.",
     "driver_volume": "Did what drives these contacts, such as orders or customers, rise or fall?",
@@ -95,14 +96,16 @@ def precautions(detail: Mapping[str, Any]) -> list[str]:
     Parameters
     ----------
     detail : mapping
-        Of the measurement: `gap_days`, days before the change that were a peak;
+        Of the measurement: `gap_days`, days before the change that were a peak, or with
+        `gap_is_low` a low;
         `widened_by`, the factor, 1 or more, by which the range and the daily bands after the
         change were made wider; `controls_used` and `own_history`, which tell why.
     """
     said = []
     if days := int(detail.get("gap_days") or 0):
         said.append(
-            f"The last {days} days before the change were unusually busy. Whether that would have "
+            f"The last {days} days before the change were unusually "
+            f"{'quiet' if detail.get('gap_is_low') else 'busy'}. Whether that would have "
             "passed by itself or stayed, nobody can tell: the range holds both."
         )
     factor = float(detail.get("widened_by") or 1.0)

@@ -9,7 +9,7 @@ from closedloop.domain.impact import CheckState, Verdict
 
 QUESTIONS: dict[str, str] = {
     "earlier_trend": "contacts were going that way before the change already",
-    "regression_to_mean": "the weeks before the change were unusual",
+    "regression_to_mean": "the days right before the change were unusual",
     "other_fixes": "another change went live around the same days",
     "together": "it was measured together with other changes",
     "family": "themes that it touches went different ways",

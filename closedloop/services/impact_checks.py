@@ -58,6 +58,7 @@ def list_checks(estimates: Estimates, around: Surroundings) -> list[Check]:
         check_regression(
             around.before,
             gap_days=estimates.own.gap_days,
+            gap_is_low=estimates.own.low_stayed is not None,
             avoided=estimates.own.avoided,
             missing=missing,
         ),

@@ -103,11 +103,11 @@ class Estimates:
 
 def as_beside(estimate: ImpactEstimate) -> Beside:
     """Return what is asked of a sibling's estimate, or of the whole family's."""
-    passed = estimate.peak_passed
-    without_peak = None
-    if passed is not None:
-        without_peak = Range(passed.avoided_low, passed.avoided, passed.avoided_high)
-    return Beside(Verdict(estimate.verdict.value), avoided_range(estimate), without_peak)
+    fewest = estimate.peak_passed or estimate.low_stayed
+    at_fewest = None
+    if fewest is not None:
+        at_fewest = Range(fewest.avoided_low, fewest.avoided, fewest.avoided_high)
+    return Beside(Verdict(estimate.verdict.value), avoided_range(estimate), at_fewest)
 
 
 def avoided_range(estimate: ImpactEstimate) -> Range:
@@ -303,6 +303,7 @@ def _since_2(estimates: Estimates) -> dict[str, Any]:
         "judged_with": None if estimates.judged_with is None else list(estimates.judged_with),
         "is_withheld": estimates.is_withheld,
         "gap_days": own.gap_days,
+        "gap_is_low": own.low_stayed is not None,
         "widened_by": own.widened_by,
         "days_needed": own.days_needed,
         "contacts_needed": own.contacts_needed,

@@ -31,19 +31,39 @@ def open_reasons(estimates: Estimates, around: Surroundings) -> list[str]:
     """Return the sentence that the contacts may have moved, if nobody can tell."""
     if estimates.displacement is not Displacement.OPEN:
         return []
-    taken = _more_if_passed(estimates, around)
+    taken = _more_at_fewest(estimates, around)
     return [
         f"Alone, {around.theme.name} fell: {estimates.own.avoided:,.0f} fewer contacts came than "
-        f"expected. But {taken}, if the days of many contacts right before the change would have "
-        "passed by themselves there. Whether they would have cannot be told from a fortnight, so "
-        "the contacts may have moved, and no fall is claimed. The next look tells more."
+        f"expected. But {taken}, if {_at_fewest(estimates)} there. Whether they would have "
+        "cannot be told from a fortnight, so the contacts may have moved, and no fall is claimed. "
+        "The next look tells more."
     ]
 
 
-def _more_if_passed(estimates: Estimates, around: Surroundings) -> str:
+def _at_fewest(estimates: Estimates) -> str:
+    """Say when fewest were to be expected beside it, which is when most was taken up."""
+    before, ways = "right before the change would have", []
+    if any(one.peak_passed is not None for one in estimates.siblings):
+        ways.append(f"the days of many contacts {before} passed by themselves")
+    if any(one.low_stayed is not None for one in estimates.siblings):
+        ways.append(f"the days of few contacts {before} gone on")
+    return listed(ways)
+
+
+def _unless(estimates: Estimates) -> str:
+    """Say when more were to be expected beside it than that."""
+    ways = []
+    if any(one.peak_passed is not None for one in estimates.siblings):
+        ways.append("it was on a new level before the change already")
+    if any(one.low_stayed is not None for one in estimates.siblings):
+        ways.append("it would have come back from a lull by itself")
+    return " or ".join(ways)
+
+
+def _more_at_fewest(estimates: Estimates, around: Surroundings) -> str:
     came = []
     for sibling, one in zip(around.siblings, map(as_beside, estimates.siblings), strict=True):
-        avoided = one.peak_passed or one.avoided
+        avoided = one.at_fewest or one.avoided
         if avoided.high < 0:
             came.append(f"{-avoided.middle:,.0f} more came about {sibling.name}")
     return listed(came)
@@ -101,8 +121,8 @@ def check_spill(estimates: Estimates, around: Surroundings) -> Check:
     )
     if estimates.displacement is Displacement.OPEN:
         sentence = (
-            f"Contacts may have come up beside it: {_more_if_passed(estimates, around)}, unless it "
-            f"was on a new level before the change already. {over}"
+            f"Contacts may have come up beside it: {_more_at_fewest(estimates, around)}, unless "
+            f"{_unless(estimates)}. {over}"
         )
         return Check("spill", _WARN, sentence)
     if takers := list_takers(estimates, around.siblings):

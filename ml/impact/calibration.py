@@ -1,4 +1,4 @@
-"""Two checks on the model's word: a high end of the history, and themes that nothing touched."""
+"""Two checks on the model's word: how the history ends, and themes that nothing touched."""
 
 from __future__ import annotations
 
@@ -128,3 +128,11 @@ def is_high(score: float) -> bool:
     Changes are often decided on when things are worst; from there contacts fall by themselves.
     """
     return score > GAP_Z
+
+
+def is_low(score: float) -> bool:
+    """Say whether the last days ran so low that the history may end in a lull, or on a new level.
+
+    Whatever brought contacts down before the change is not to be credited to it.
+    """
+    return score < -GAP_Z

@@ -17,6 +17,7 @@ from ml.impact.calibration import (
     Strays,
     days_before_gap,
     is_high,
+    is_low,
     judge_strays,
 )
 from ml.impact.cases import ImpactCase, Spread
@@ -28,7 +29,7 @@ from ml.impact.measured import (
     Measured,
     count_observed,
     measure,
-    measure_peak,
+    measure_gap,
     rate_of,
     reached_by,
 )
@@ -36,7 +37,7 @@ from ml.impact.reasons import give_reasons
 from ml.impact.response import working_response
 from ml.impact.types import Floats, ImpactEstimate, OwnHistory
 
-METHOD_VERSION = "2.4"
+METHOD_VERSION = "2.5"
 CHUNK = 32  # cases estimated together
 
 
@@ -98,7 +99,7 @@ def estimate_impact(
     prior : float array, shape (56,), optional
         Weights of the model's settings; None takes those delivered.
     calibrate : bool
-        False gives the model's own word, without the doubt about a high end of the history
+        False gives the model's own word, without the doubt about how the history ends
         (`gap_days`) and without widening ranges by what unaffected themes did
         (`widened_by`): for comparisons with other implementations, never for claims.
 
@@ -188,6 +189,14 @@ class _Task:
         return Problem(series, design, response, series.seen, self.log_prior)
 
 
+@dataclass(frozen=True, eq=False)
+class _Gap:
+    """The forecast made without the last days before the change, which are a peak or a low."""
+
+    without: Forecast
+    is_low: bool
+
+
 def _estimate_chunk(cases: Sequence[ImpactCase]) -> list[ImpactEstimate]:
     tasks = [_read(case) for case in cases]
     problems = [[task.problem(task.series, index) for index in task.indexes] for task in tasks]
@@ -204,15 +213,19 @@ def _estimate_chunk(cases: Sequence[ImpactCase]) -> list[ImpactEstimate]:
     ]
     again = _problems_without_strays(tasks, strays)
     laid_out = dict(enumerate(flat)) | again
-    high = {
+    ends = dict(zip(earlier, scores, strict=False))
+    unusual = {
         place: _without_gap(laid_out[place])
-        for place, score in zip(earlier, scores, strict=False)
-        if is_high(score)
+        for place, score in ends.items()
+        if is_high(score) or is_low(score)
     }
-    anew = forecast_many([*again.values(), *high.values()])
+    anew = forecast_many([*again.values(), *unusual.values()])
     fits = dict(enumerate(forecasts)) | dict(zip(again, anew, strict=False))
-    below_peak = dict(zip(high, anew[len(again) :], strict=True))
-    pairs = iter((fits[place], below_peak.get(place)) for place in range(len(flat)))
+    apart = {
+        place: _Gap(forecast, is_low=is_low(ends[place]))
+        for place, forecast in zip(unusual, anew[len(again) :], strict=True)
+    }
+    pairs = iter((fits[place], apart.get(place)) for place in range(len(flat)))
     return [
         _answer(task, _measured(task, stray, [next(pairs) for _ in task.indexes]), stray)
         for task, stray in zip(tasks, strays, strict=True)
@@ -328,20 +341,26 @@ def _known_strays(known: ImpactEstimate) -> Strays:
 
 
 def _measured(
-    task: _Task, strays: Strays, forecasts: Sequence[tuple[Forecast, Forecast | None]]
+    task: _Task, strays: Strays, forecasts: Sequence[tuple[Forecast, _Gap | None]]
 ) -> list[Measured]:
     """Hold a task's forecasts against what came: own history's, and the comparison's if any.
 
-    A history that ends on a peak has a second forecast, made without the peak.
+    A history that ends on a peak or a low has a second forecast, made without it.
     """
     factors, measured = (strays.widened_alone, strays.widened_by), []
-    for (forecast, below_peak), factor in zip(forecasts, factors, strict=False):
+    for (forecast, gap), factor in zip(forecasts, factors, strict=False):
         level = task.case.level
-        if below_peak is None:
+        if gap is None:
             found = measure(task.series, forecast, level, gap_days=0, widened_by=factor)
         else:
-            found = measure_peak(
-                task.series, forecast, below_peak, level, gap_days=GAP_DAYS, widened_by=factor
+            found = measure_gap(
+                task.series,
+                forecast,
+                gap.without,
+                level,
+                gap_days=GAP_DAYS,
+                widened_by=factor,
+                is_low=gap.is_low,
             )
         measured.append(found)
     return measured
@@ -366,6 +385,7 @@ def _answer(task: _Task, measured: Sequence[Measured], strays: Strays) -> Impact
             series,
             own,
             gap_days=best.gap_days,
+            gap_is_low=best.low_stayed is not None,
             strays=strays,
             rate=rate,
             reached=reached,
@@ -387,6 +407,7 @@ def _answer(task: _Task, measured: Sequence[Measured], strays: Strays) -> Impact
         method_version=METHOD_VERSION,
         gap_days=best.gap_days,
         peak_passed=best.peak_passed,
+        low_stayed=best.low_stayed,
         widened_by=best.widened_by,
         days_needed=needs.days,
         contacts_needed=needs.contacts,

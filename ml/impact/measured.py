@@ -36,6 +36,7 @@ class Measured:
     per_day: Floats
     cumulative: Floats
     peak_passed: PeakPassed | None = None
+    low_stayed: PeakPassed | None = None
 
     def finding(self, series: Series, alpha: float) -> Finding:
         """Put the numbers before the answer rules."""
@@ -103,28 +104,31 @@ def measure(
     )
 
 
-def measure_peak(
+def measure_gap(
     series: Series,
     forecast: Forecast,
-    below: Forecast,
+    without: Forecast,
     level: float,
     *,
     gap_days: int,
     widened_by: float,
+    is_low: bool,
 ) -> Measured:
-    """Hold against what came what a history that ends on a peak leads to expect.
+    """Hold against what came what a history that ends on a peak, or on a low, leads to expect.
 
-    Its days cannot tell whether contacts would have fallen from the peak by themselves
-    (`below`, the forecast that leaves them out), or a new level began there, so that the range
-    holds both; the middle lies half way between `below` and the forecast that takes them in.
+    Its days cannot tell whether contacts would have come back from there by themselves
+    (`without`, the forecast that leaves them out), or a new level began, so that the range
+    holds both; the middle lies half way between `without` and the forecast that takes them in.
     What came is no sign of anything where it lies between the lowest and the highest. Of fewer
-    than came without the peak no more is promised than the two forecasts say.
+    than came without the peak, and of more than came without the low, no more is promised than
+    the two forecasts say.
     """
     fits = [
         measure(series, one, level, gap_days=gap_days, widened_by=widened_by)
-        for one in (below, forecast, _at_new_level(series, below, gap_days))
+        for one in (without, forecast, _at_new_level(series, without, gap_days, is_low=is_low))
     ]
-    if fits[0].z < 0:
+    stayed = _brief(fits[2], series) if is_low else None
+    if fits[0].z > 0 if is_low else fits[0].z < 0:
         fits = fits[:2]
     lower, upper = (end(fits, key=lambda fit: fit.expected) for end in (min, max))
     p_value, z = 1.0, 0.0
@@ -145,32 +149,41 @@ def measure_peak(
         sd=max(fits[0].sd, fits[1].sd) + abs(apart) / 2,
         per_day=_joined_days(series.n_pre, [fit.per_day for fit in fits]),
         cumulative=_spanning([fit.cumulative for fit in fits]),
-        peak_passed=PeakPassed(
-            avoided=fits[0].expected - count_observed(series),
-            avoided_low=fits[0].avoided_low,
-            avoided_high=fits[0].avoided_high,
-        ),
+        peak_passed=None if is_low else _brief(fits[0], series),
+        low_stayed=stayed,
     )
 
 
-def _at_new_level(series: Series, below: Forecast, gap_days: int) -> Forecast:
+def _brief(fit: Measured, series: Series) -> PeakPassed:
+    return PeakPassed(
+        avoided=fit.expected - count_observed(series),
+        avoided_low=fit.avoided_low,
+        avoided_high=fit.avoided_high,
+    )
+
+
+def _at_new_level(
+    series: Series, without: Forecast, gap_days: int, *, is_low: bool = False
+) -> Forecast:
     """Return a forecast as it is if contacts stay where they were on the last days before.
 
-    The higher of all days of the gap and the later half of them, as what began late fills only
-    that.
+    The further away of all days of the gap and the later half of them, as what began late fills
+    only that.
     """
-    raised = 0.0
+    moved = 0.0
     for days in (gap_days, gap_days // 2):
         seen = series.seen[-days:]
         came = float(series.counts[: series.n_pre][-days:][seen].sum())
-        due = float(average(below.weights, below.before)[-days:][seen].sum())
-        if due > 0 and came > due:
-            raised = max(raised, log(came / due))
-    return replace(below, after=below.after * exp(raised), log_total=below.log_total + raised)
+        due = float(average(without.weights, without.before)[-days:][seen].sum())
+        if due > 0 and is_low and came < due:
+            moved = min(moved, log(max(came, LEAST_END) / due))
+        elif due > 0 and not is_low and came > due:
+            moved = max(moved, log(came / due))
+    return replace(without, after=without.after * exp(moved), log_total=without.log_total + moved)
 
 
 def _joined_days(n_pre: int, rows: list[Floats]) -> Floats:
-    """Join days: before the change as they look without the peak, so that it is seen as one."""
+    """Join days: before the change as they look without the gap, so that it is seen as one."""
     after = _spanning([of[:, n_pre:] for of in rows])
     return _frozen(np.concatenate([rows[0][:, :n_pre], after], axis=1))
 

@@ -19,6 +19,7 @@ def give_reasons(
     own: OwnHistory | None,
     *,
     gap_days: int,
+    gap_is_low: bool,
     strays: Strays,
     rate: Rate | None,
     reached: Reached | None,
@@ -29,7 +30,7 @@ def give_reasons(
         *_held_against(rate, series),
         *_customers_reached(reached),
         *_comparison(own, series, len(strays.left_out)),
-        *_peak(gap_days),
+        *_gap(gap_days, is_low=gap_is_low),
         *_widening(strays, own),
         *_disagreement(finding, own),
     )
@@ -84,9 +85,15 @@ def _comparison(own: OwnHistory | None, series: Series, left_out: int) -> tuple[
     )
 
 
-def _peak(gap_days: int) -> tuple[str, ...]:
+def _gap(gap_days: int, *, is_low: bool) -> tuple[str, ...]:
     if not gap_days:
         return ()
+    if is_low:
+        return (
+            f"The {gap_days} days before the change were lower than the days before them led to "
+            "expect. Contacts may have come back from there by themselves, or may have fallen for "
+            "good before the change already: the range holds both, and most likely is half way.",
+        )
     return (
         f"The {gap_days} days before the change were higher than the days before them led to "
         "expect. From a peak contacts fall by themselves, but a new level may have begun, too: "

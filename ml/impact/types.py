@@ -42,7 +42,7 @@ class OwnHistory:
     verdict : Verdict
         What these numbers alone would say.
     gap_days : int
-        Days before the change that may be a peak; see `ImpactEstimate`.
+        Days before the change that may be a peak or a low; see `ImpactEstimate`.
     widened_by : float
         From 1 up: factor on every sd; see `ImpactEstimate`. With other themes beside it a theme
         is spared what all of them share, so the factor here is another one.
@@ -106,7 +106,9 @@ class Reached:
 
 @dataclass(frozen=True)
 class PeakPassed:
-    """What a history that ended on a peak says if that peak would have passed by itself.
+    """What a history says that ended on a peak if that peak would have passed by itself.
+
+    Of a history that ended on a low it is what it says if contacts would have stayed there.
 
     Attributes
     ----------
@@ -163,10 +165,13 @@ class ImpactEstimate:
         elements are avoided, avoided_low and avoided_high.
     method_version : str
     gap_days : int
-        The last days before the change that ran so high that they may be a peak, 0 or 14. The
-        range then holds both its passing by itself and its staying.
+        The last days before the change that ran so high that they may be a peak, or so low that
+        contacts may have fallen before it already, 0 or 14. The range then holds both their
+        passing by themselves and their staying.
     peak_passed : PeakPassed or None
-        The first of the two by itself; None without such a peak.
+        Of a peak the first of the two by itself; None without one.
+    low_stayed : PeakPassed or None
+        Of a low the second of the two by itself; None without one.
     widened_by : float
         From 1 up: factor on every sd, because unaffected themes strayed on the same date by
         more than the model says: from each other, or in an estimate on own history alone from
@@ -217,6 +222,7 @@ class ImpactEstimate:
     method_version: str
     gap_days: int = 0
     peak_passed: PeakPassed | None = None
+    low_stayed: PeakPassed | None = None
     widened_by: float = 1.0
     days_needed: int | None = None
     contacts_needed: int | None = None

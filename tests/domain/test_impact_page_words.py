@@ -64,6 +64,12 @@ def test_days_left_out_and_ranges_widened_are_told_in_words():
     ]
 
 
+def test_a_low_end_of_the_history_is_told_as_one():
+    (said,) = precautions({"gap_days": 14, "gap_is_low": True})
+
+    assert said.startswith("The last 14 days before the change were unusually quiet.")
+
+
 @pytest.mark.parametrize(
     ("detail", "why"),
     [

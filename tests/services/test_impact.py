@@ -262,6 +262,30 @@ def test_a_sibling_that_may_have_been_that_busy_before_leaves_it_open(session, s
     assert (site.action.status, site.theme.status) == ("cannot_tell", ThemeStatus.MEASURING)
 
 
+def test_a_sibling_that_may_only_have_come_back_from_a_lull_leaves_it_open(session, settings):
+    site = Site(session, change=-0.5)
+    sibling = site.add_sibling(mean=14, change=10 / 14)
+    add_days(session, sibling, FIRST, [10] * ((LIVE - FIRST).days - 14))  # 24 before
+    found = measure(site, settings)
+
+    assert found.detail["displacement"] == "open"
+    assert found.verdict is Verdict.INCONCLUSIVE
+    beside = found.detail["siblings"][0]
+    assert beside["low"] < 0 < beside["high"], "it may have come back by itself"
+    assert "the days of few contacts right before the change would have gone on" in found.reasons[0]
+    assert "come back from a lull by itself" in check(found, "spill")["sentence"]
+
+
+def test_a_theme_that_had_fallen_for_good_before_the_change_is_not_praised(session, settings):
+    site = Site(session, mean=14, change=0)
+    add_days(session, site.theme, FIRST, [12] * ((LIVE - FIRST).days - 10))  # 26 before
+    found = measure(site, settings)
+
+    assert found.verdict is Verdict.NO_CHANGE
+    assert (found.detail["gap_days"], found.detail["gap_is_low"]) == (14, True)
+    assert "unusually quiet" in check(found, "regression_to_mean")["sentence"]
+
+
 def test_a_sibling_that_stays_put_leaves_the_praise_and_is_no_control(session, settings):
     site = Site(session)
     sibling = site.add_sibling(mean=14, change=0)

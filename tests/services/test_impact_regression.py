@@ -31,19 +31,50 @@ def test_a_fall_after_a_peak_is_questioned():
     assert "Part of the fall may be a return" in check.sentence
 
 
-def test_a_rise_after_a_peak_is_not_questioned_and_after_a_lull_it_is():
-    assert check_regression(busy(0.6), gap_days=0, avoided=-120.0).state is CheckState.OK
+def test_a_rise_after_a_lull_is_questioned():
     lull = check_regression(busy(-0.6), gap_days=0, avoided=-120.0)
+
     assert lull.state is CheckState.WARN
     assert "fewer contacts than is usual" in lull.sentence
-    assert check_regression(busy(-0.6), gap_days=0, avoided=120.0).state is CheckState.OK
+    assert "Part of the rise may be a return" in lull.sentence
+
+
+@pytest.mark.parametrize(("more", "avoided"), [(-0.6, 120.0), (0.6, -120.0)])
+def test_what_went_that_way_in_the_fortnight_before_already_may_be_older_than_the_change(
+    more, avoided
+):
+    check = check_regression(busy(more), gap_days=0, avoided=avoided)
+
+    assert check.state is CheckState.WARN
+    assert check.sentence.startswith("The 14 days before the change brought 60%")
+    assert "may have begun before the change" in check.sentence
+
+
+def test_a_last_week_that_went_that_way_questions_a_claim_where_the_fortnight_does_not():
+    restless = [count + n // 7 % 2 * 2 + n // 14 % 3 * 3 for n, count in enumerate(QUIET)]
+    fell = [*restless[:-7], *[round(count * 0.3) for count in restless[-7:]]]
+
+    check = check_regression(fell, gap_days=0, avoided=120.0)
+
+    assert check.state is CheckState.WARN
+    assert check.sentence.startswith("The 7 days before the change brought")
+    assert "The fall may have begun before the change." in check.sentence
+    assert check_regression(fell, gap_days=0, avoided=-120.0).state is CheckState.OK
 
 
 def test_a_peak_that_the_method_allows_for_passes():
     check = check_regression(busy(0.6), gap_days=14, avoided=120.0)
 
     assert check.state is CheckState.OK
+    assert "unusually busy" in check.sentence
     assert "so neither counts as an effect" in check.sentence
+
+
+def test_a_low_that_the_method_allows_for_passes():
+    check = check_regression(busy(-0.6), gap_days=14, avoided=120.0, gap_is_low=True)
+
+    assert check.state is CheckState.OK
+    assert "unusually quiet" in check.sentence
 
 
 def test_what_varies_anyway_is_no_peak():

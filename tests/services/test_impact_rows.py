@@ -182,7 +182,7 @@ def test_a_look_measured_again_after_late_contacts_speaks_no_second_verdict(sess
     first = measure(site, settings)
     status, events = site.action.status, len(verbs(session))
     make_definitions(session, [site.theme], number=2)
-    add_days(session, site.theme, LIVE - timedelta(days=80), [600] * 60, channel="letter")
+    add_days(session, site.theme, LIVE - timedelta(days=80), [600] * 80, channel="letter")
     again = measure(site, settings)
     assert again.id != first.id
     assert (again.look, again.is_look) == (first.look, False)

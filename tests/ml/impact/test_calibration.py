@@ -1,4 +1,4 @@
-"""A high end of the history, and unaffected themes that stray: what they do to an estimate."""
+"""How the history ends, and unaffected themes that stray: what they do to an estimate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ml.impact import Verdict, estimate_impact
-from ml.impact.calibration import days_before_gap, is_high, judge_strays
+from ml.impact.calibration import days_before_gap, is_high, is_low, judge_strays
 from ml.impact.inputs import read_series
 
 MONDAY = date(2026, 1, 5)
@@ -46,11 +46,69 @@ def test_a_peak_begins_at_1_64_sd_and_not_at_1_as_in_the_study():
     assert [is_high(score) for score in (1.05, 1.63, 1.65)] == [False, False, True]
 
 
-def test_a_low_end_of_the_history_stays_in_the_level():
-    trough = estimate_impact(after_a_peak(1, fortnight=0.5), N_PRE, MONDAY)
-    believed = estimate_impact(after_a_peak(1, fortnight=0.5), N_PRE, MONDAY, calibrate=False)
-    assert trough.gap_days == 0
-    assert trough.expected == believed.expected
+def test_a_low_begins_as_far_below_as_a_peak_above():
+    assert [is_low(score) for score in (-1.05, -1.63, -1.65)] == [False, False, True]
+
+
+@pytest.mark.parametrize("days", [7, 10, 14, 18])
+@pytest.mark.parametrize("times", [0.4, 0.6])
+def test_a_fall_that_began_shortly_before_is_not_put_down_to_a_change_that_did_nothing(days, times):
+    began = np.arange(N_PRE + 56) >= N_PRE - days
+    for seed in range(4):
+        rng = np.random.default_rng([seed, days])
+        counts = rng.poisson(np.where(began, times * 20, 20))
+        found = estimate_impact(counts, N_PRE, MONDAY, alpha=0.015)
+        assert found.gap_days == 14
+        assert found.verdict is not Verdict.FELL
+        assert found.avoided_low < 0 < found.avoided_high
+        assert "may have fallen for good before the change" in " ".join(found.reasons)
+
+
+def test_the_way_back_from_a_lull_is_not_blamed_on_a_change_that_did_nothing():
+    believed, calibrated = (
+        [
+            estimate_impact(after_a_peak(seed, fortnight=0.6), N_PRE, MONDAY, calibrate=c)
+            for seed in range(8)
+        ]
+        for c in (False, True)
+    )
+    assert sum(one.verdict is Verdict.ROSE for one in believed) >= 4
+    assert sum(one.verdict is Verdict.ROSE for one in calibrated) <= 1
+
+
+def test_a_fall_far_below_the_low_is_still_a_fall():
+    counts = after_a_peak(3, fortnight=0.6)
+    counts[N_PRE:] //= 4
+    found = estimate_impact(counts, N_PRE, MONDAY)
+    assert (found.gap_days, found.verdict) == (14, Verdict.FELL)
+    assert found.avoided_low > 0
+
+
+def test_what_it_would_be_if_the_low_had_stayed_is_told_by_itself():
+    found = estimate_impact(after_a_peak(2, fortnight=0.6), N_PRE, MONDAY)
+    assert found.peak_passed is None
+    assert found.low_stayed.avoided_low < found.low_stayed.avoided < found.low_stayed.avoided_high
+    assert found.low_stayed.avoided < found.avoided
+    believed = estimate_impact(after_a_peak(2, fortnight=0.6), N_PRE, MONDAY, calibrate=False)
+    assert believed.low_stayed is None
+
+
+def test_a_rise_after_a_low_is_not_made_larger_by_the_level_of_its_last_days():
+    began = np.arange(N_PRE + 28) >= N_PRE - 7
+    counts = np.random.default_rng(4).poisson(np.where(began, 5, 20))
+    counts[N_PRE:] = np.random.default_rng(5).poisson(40, 28)
+    believed = estimate_impact(counts, N_PRE, MONDAY, calibrate=False)
+    found = estimate_impact(counts, N_PRE, MONDAY)
+    assert (found.gap_days, found.verdict) == (14, Verdict.ROSE)
+    assert found.avoided_low >= believed.avoided_low
+
+
+def test_a_history_that_ends_on_days_without_any_contact_may_have_ended():
+    counts = np.random.default_rng(8).poisson(20, N_PRE + 28)
+    counts[N_PRE - 14 :] = 0
+    found = estimate_impact(counts, N_PRE, MONDAY)
+    assert found.gap_days == 14
+    assert found.verdict is not Verdict.FELL
 
 
 @pytest.mark.parametrize("days", [7, 10, 14, 18])

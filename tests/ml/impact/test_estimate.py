@@ -92,7 +92,8 @@ def test_calibration_leaves_a_case_alone_that_gives_no_cause(case, with_control)
     if calibrated.gap_days == 0 and calibrated.widened_by == 1:
         assert calibrated.avoided_low == with_control.avoided_low
     else:
-        assert calibrated.avoided_low != with_control.avoided_low
+        ends = with_control.avoided_low, with_control.avoided_high  # a low may leave one of them
+        assert (calibrated.avoided_low, calibrated.avoided_high) != ends
 
 
 def test_a_second_run_gives_the_same_bits(case, with_control):
