@@ -322,8 +322,8 @@ class Check:
     ----------
     name : str
         controls, many_looks, family, newborn, spill, channels, repeat_rate, together, other_fixes,
-        own_history, regression_to_mean, earlier_trend, lately, smallest_drop, stages, holidays,
-        driver_volume, data_gaps.
+        own_history, regression_to_mean, few_days, earlier_trend, lately, smallest_drop,
+        stages, holidays, driver_volume, data_gaps.
     state : CheckState
     sentence : str
     """

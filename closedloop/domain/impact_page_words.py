@@ -35,6 +35,8 @@ CHECK_QUESTIONS: dict[str, str] = {
     "regression_to_mean": "Was the change made after an unusually busy fortnight? Contacts would "
     "have fallen back by themselves (regression to the mean). After a quiet one the fall may have "
     "begun before the change.",
+    "few_days": "Would anything be shown without a few days that stand out, such as those of an "
+    "outage?",
     "earlier_trend": "Did contacts rise or fall steadily before the change already? They may just "
     "have gone on.",
     "driver_volume": "Did what drives these contacts, such as orders or customers, rise or fall?",

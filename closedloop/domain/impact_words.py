@@ -285,6 +285,7 @@ CHECK_TITLES: dict[str, str] = {
     "repeat_rate": "Repeats.",
     "smallest_drop": "Worth having.",
     "regression_to_mean": "Back to normal.",
+    "few_days": "A few days.",
     "earlier_trend": "The trend before.",
     "holidays": "Holidays.",
     "data_gaps": "Missing days.",

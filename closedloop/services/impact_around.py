@@ -66,6 +66,8 @@ class Surroundings:
     stages : tuple of Stage
     before : tuple of int
         Contacts a day before go-live, from the first day read on.
+    since : tuple of int or None
+        Contacts a day from go-live on, None on days that are not counted.
     is_young : bool
         Contacts of other themes reach further back than the first about those touched.
     newborn : tuple of Newborn
@@ -88,6 +90,7 @@ class Surroundings:
     driver: DriverUsed | None = None
     stages: tuple[Stage, ...] = ()
     before: tuple[int, ...] = ()
+    since: tuple[int | None, ...] = ()
     is_young: bool = False
     newborn: tuple[Newborn, ...] = ()
 

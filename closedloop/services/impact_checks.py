@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 
 from closedloop.domain.impact import (
     LATELY_DAYS,
@@ -19,6 +19,7 @@ from closedloop.domain.impact_stages import stages_in_words
 from closedloop.domain.impact_words import spelt
 from closedloop.services.impact_around import Surroundings, signed
 from closedloop.services.impact_estimates import Estimates
+from closedloop.services.impact_few_days import check_few_days
 from closedloop.services.impact_moves import (
     check_channels,
     check_family,
@@ -62,6 +63,9 @@ def list_checks(estimates: Estimates, around: Surroundings) -> list[Check]:
             avoided=estimates.own.avoided,
             missing=missing,
         ),
+        *check_few_days(
+            estimates.own, around.since, verdict=estimates.verdict, go_live=_go_live(around)
+        ),
         check_trend(around.before, avoided=estimates.own.avoided, missing=missing),
         *_lately(estimates),
         _smallest_drop(estimates, around),
@@ -70,6 +74,10 @@ def list_checks(estimates: Estimates, around: Surroundings) -> list[Check]:
         _driver_volume(estimates, around),
         *_data_gaps(around),
     ]
+
+
+def _go_live(around: Surroundings) -> date:
+    return around.first_day + timedelta(days=len(around.before))
 
 
 def list_reasons(estimates: Estimates, around: Surroundings) -> list[str]:

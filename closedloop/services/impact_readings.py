@@ -294,8 +294,17 @@ def _read_around(
         driver=driver,
         stages=tuple(scope.stages),
         before=tuple(int(count) for count in inputs.counts[: window.n_pre]),
+        since=_since(inputs),
         is_young=scope.is_young,
         newborn=_newborn(scope),
+    )
+
+
+def _since(inputs: MeasurementInputs) -> tuple[int | None, ...]:
+    skipped = frozenset(inputs.skip)
+    return tuple(
+        None if day in skipped else int(inputs.counts[day])
+        for day in range(inputs.n_pre, len(inputs.counts))
     )
 
 
