@@ -2,7 +2,8 @@
 
 Found are e-mail addresses, phone numbers, payment cards, IBANs, national identity numbers,
 account numbers, web addresses that carry credentials and public IP addresses; names that somebody
-introduces and postal addresses as far as their form shows them (see `redact_names`). The same
+introduces and postal addresses as far as their form shows them (see `redact_names`). Numbers may
+be said digit by digit (`redact_spoken`), and given over several turns (`redact_turns`). The same
 value is the same token all through a contact: the first phone number is ``[PHONE]``, the next one
 ``[PHONE 2]``. Tokens that the source has put in stay as they are.
 """
