@@ -24,6 +24,7 @@ from closedloop.adapters.tables import table_reader
 from closedloop.adapters.types import BadRow, FileFacts, RawRow, UnreadableFile
 
 MAX_ROW = 1_048_576
+MAX_CELLS_OF_ROW = 16_384
 MAX_MEMBERS = 10_000
 MAX_UNPACKED = 4 * 1024**3
 MAX_STRINGS_BYTES = 128 * 1024 * 1024
@@ -36,6 +37,8 @@ _SMALL = 64 * 1024 * 1024
 _PROLOG_BYTES = 4096
 _SHEET = re.compile(r"xl/worksheets/[^/]+\.xml")
 _ROOT = re.compile(rb"<[A-Za-z_]")
+_ELEMENT = re.compile(rb"<(?:\w+:)?(row|c)[\s/>]")
+_CHUNK, _LONGEST_NAME = 1024 * 1024, 64
 _HEADER_ROWS = 30
 _ROWS_AT_ONCE = 200
 
@@ -101,6 +104,9 @@ def _is_workbook(path: Path) -> bool:
             _refuse_bomb(path, archive)
             for info in archive.infolist():
                 _refuse_entities(archive, info)
+            for info in archive.infolist():
+                if _SHEET.fullmatch(info.filename):
+                    _refuse_endless_rows(archive, info)
             return True
     except ZIP_FAULTS as error:
         raise _broken() from error
@@ -149,6 +155,24 @@ def _refuse_entities(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
             "The workbook declares entities in its XML, which no program writes and which can "
             f"fill the memory. {_CSV_INSTEAD}"
         )
+
+
+def _refuse_endless_rows(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+    """Refuse a row with more cells than a sheet has columns: it would be read as a whole."""
+    cells, rest = 0, b""
+    with archive.open(info) as stream:
+        while chunk := stream.read(_CHUNK):
+            text = rest + chunk.replace(b"\x00", b"")
+            rest = text[-_LONGEST_NAME:]  # a name may go on in the next chunk
+            for found in _ELEMENT.finditer(text):
+                if found.start() >= len(text) - len(rest):
+                    break
+                cells = 0 if found[1] == b"row" else cells + 1
+                if cells > MAX_CELLS_OF_ROW:
+                    raise UnreadableFile(
+                        f"A row of the workbook has more than {MAX_CELLS_OF_ROW:,} cells, more "
+                        f"than a sheet has columns. {_CSV_INSTEAD}"
+                    )
 
 
 @contextmanager

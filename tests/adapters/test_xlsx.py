@@ -142,6 +142,30 @@ def test_a_zip_bomb_in_a_workbook_is_refused_by_the_sizes_it_announces(path):
         sniff_xlsx(path)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("chunk", [97, 1024 * 1024])
+def test_a_row_of_more_cells_than_a_sheet_has_columns_is_refused_before_it_is_parsed(
+    path, monkeypatch, chunk, encoding
+):
+    monkeypatch.setattr(xlsx, "_CHUNK", chunk)
+    monkeypatch.setattr(xlsx, "MAX_CELLS_OF_ROW", 300)
+
+    def endless(xml: bytes, n: int) -> bytes:
+        row = '<x:row r="9">' + "<x:c/>" * (n - 100) + '<x:c r="A1"/>' * 100 + "</x:row>"
+        return xml.replace(b"</sheetData>", row.encode() * 2 + b"</sheetData>")
+
+    def encoded(xml: bytes) -> bytes:
+        return xml.decode().replace("utf-8", encoding).encode(encoding)
+
+    whole = zipfile.ZipFile(path).read("xl/worksheets/sheet1.xml")
+    changed(path, "xl/worksheets/sheet1.xml", lambda _: encoded(endless(whole, 300)))
+    assert sniff_xlsx(path) is not None
+    changed(path, "xl/worksheets/sheet1.xml", lambda _: encoded(endless(whole, 340)))
+    monkeypatch.setattr(openpyxl, "load_workbook", lambda *a, **k: pytest.fail("was parsed"))
+    with pytest.raises(UnreadableFile, match=r"more than 300 cells.*Save the sheet as CSV"):
+        sniff_xlsx(path)
+
+
 def test_a_workbook_with_more_text_than_memory_is_refused(path, monkeypatch):
     monkeypatch.setattr(xlsx, "MAX_STRINGS_BYTES", 100)
     changed(path, "xl/sharedStrings.xml", lambda xml: xml + b" " * 200)
