@@ -29,6 +29,7 @@ from closedloop.domain.errors import (
     Unreadable,
 )
 from closedloop.jobs.steps import PartlyDone
+from closedloop.services.import_faults import may_pass
 from closedloop.services.import_holds import TakenOver
 from closedloop.services.long_work import Cancelled
 
@@ -54,6 +55,10 @@ STATUS: dict[type[Refusal], int] = {
     PartlyDone: 503,
 }
 UNEXPECTED = "Something went wrong on our side. It was written to the log; nothing was half-saved."
+NOT_NOW = (
+    "The database is busy with something long, or cannot be reached. Nothing was changed; try "
+    "again in a minute."
+)
 TYPED, EXPECTED = "typed_count", "expected_count"
 """The number that confirms a change of many: what services call it, and what the API does."""
 
@@ -142,4 +147,4 @@ def _validation(error: HTTPError) -> flask.Response:
 
 def _unexpected(error: Exception) -> flask.Response:
     logger.error("unexpected error at %s", flask.request.endpoint, exc_info=error)
-    return problem_response(500, UNEXPECTED)
+    return problem_response(503, NOT_NOW) if may_pass(error) else problem_response(500, UNEXPECTED)

@@ -1,4 +1,4 @@
-"""Say in a sentence what stopped an import that nobody refused: disk, database, a lock."""
+"""Say in a sentence what stopped work that nobody refused: disk, database, a lock."""
 
 from __future__ import annotations
 
@@ -56,6 +56,16 @@ def as_refusal(error: Exception) -> Refusal | None:
     if type(error).__module__.partition(".")[0] in _DRIVERS:  # many rows go past SQLAlchemy
         return _of_database(error)
     return None
+
+
+def may_pass(error: Exception) -> bool:
+    """Return whether the database is only busy or away, so that the same may work in a minute."""
+    refusal = as_refusal(error)
+    if refusal is None or refusal.sentence not in (_BUSY, _AWAY):
+        return False
+    fault = error.orig if isinstance(error, DBAPIError) else error
+    # a file is never away: what SQLite says beside being busy is a mistake in a statement
+    return refusal.sentence == _BUSY or not type(fault).__module__.startswith("sqlite3")
 
 
 def _of_database(fault: BaseException | None, otherwise: str = "") -> Refusal | None:

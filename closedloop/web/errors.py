@@ -26,6 +26,7 @@ from closedloop.domain.errors import (
     Unreadable,
 )
 from closedloop.jobs.steps import PartlyDone
+from closedloop.services.import_faults import may_pass
 from closedloop.services.import_holds import TakenOver
 from closedloop.services.long_work import Cancelled
 from closedloop.web.permissions import permission_of, user_may
@@ -58,6 +59,7 @@ SENTENCES = {
     413: "The file is larger than this site accepts.",
     429: "Too many tries. Wait a little and try again.",
     500: "Something went wrong on our side. It was written to the log; nothing was half-saved.",
+    503: "The database is busy with something long, or cannot be reached. Nothing was changed.",
 }
 
 THINGS = (
@@ -116,4 +118,5 @@ def _http(error: HTTPException) -> flask.Response | tuple[str, int]:
 def _unexpected(error: Exception) -> tuple[str, int]:
     logger.error("unexpected error at %s", flask.request.endpoint, exc_info=error)
     flask.g.is_broken = True  # the page must not ask a database that may be what broke
-    return _page(500, SENTENCES[500])
+    status = 503 if may_pass(error) else 500
+    return _page(status, SENTENCES[status])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from closedloop.domain.errors import Conflict, Invalid, TooManyAttempts
 
@@ -60,6 +63,18 @@ def test_what_is_broken_on_our_side_tells_nothing_of_it(api):
 
     assert "hunter2" not in str(problem)
     assert problem["detail"].startswith("Something went wrong on our side.")
+
+
+def test_a_busy_database_is_said_to_be_busy_and_not_broken(api):
+    def busy():
+        raise OperationalError(
+            "SELECT 'hunter2'", {}, sqlite3.OperationalError("database is locked")
+        )
+
+    busy.permission, busy.scope = "themes.view", "read"
+    api.page.app.view_functions["api.list_themes_view"] = busy
+
+    assert api.problem("/themes", 503)["detail"].startswith("The database is busy")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from closedloop.domain.errors import Conflict, Unavailable
-from closedloop.services.import_faults import as_refusal, faults_in_words
+from closedloop.services.import_faults import as_refusal, faults_in_words, may_pass
 
 
 def of_database(text: str) -> OperationalError:
@@ -58,3 +58,20 @@ def test_refusals_and_other_faults_stay_what_they_are() -> None:
         raise ZeroDivisionError
     with pytest.raises(Unavailable, match="no room left"), faults_in_words():
         raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("fault", "passes"),
+    [
+        (of_database("database is locked"), True),
+        (of_database("no such table: contacts"), False),
+        (of_database("database or disk is full"), False),
+        (psycopg.errors.LockNotAvailable("Sperre nicht erhalten"), True),
+        (psycopg.OperationalError("connection refused"), True),
+        (psycopg.errors.UndefinedTable("contacts"), False),
+        (Conflict("Another one was faster."), False),
+        (ZeroDivisionError(), False),
+    ],
+)
+def test_only_a_database_that_is_busy_or_away_may_do_the_same_in_a_minute(fault, passes) -> None:
+    assert may_pass(fault) is passes
