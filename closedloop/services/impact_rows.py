@@ -26,9 +26,13 @@ from closedloop.services.impact_estimates import (
     list_figures,
     make_estimates,
 )
+from closedloop.services.impact_inputs import Comparison, LeftOut, ThemeName
 from closedloop.services.impact_packing import fingerprint, unpack_inputs
 from closedloop.services.impact_readings import Reading
-from ml.impact import METHOD_VERSION
+from ml.impact import METHOD_VERSION, ImpactEstimate
+
+_MOVED = "moved on the same date, and apart from the others"
+_TOO_FEW = "too few unaffected themes have contacts enough for a comparison"
 
 
 def describe_measurement(
@@ -70,6 +74,7 @@ def describe_measurement(
 def _detail(reading: Reading, estimates: Estimates) -> dict[str, Any]:
     """Return what the page needs beside the columns; days ISO, counts in contacts."""
     window, around, beside = reading.window, reading.around, reading.comparison
+    compared, strayed = _compared(beside, estimates.own)
     figures = list_figures(estimates, reading.inputs)
     days = [
         (window.first_day + timedelta(days=n)).isoformat()
@@ -106,10 +111,10 @@ def _detail(reading: Reading, estimates: Estimates) -> dict[str, Any]:
         ],
         "driver": asdict(around.driver) if around.driver else None,
         "stages": stages_to_json(around.stages),
-        "controls": [control.key for control in beside.controls],
+        "controls": [control.key for control in compared],
         "left_out": [
             {"key": out.theme.key, "name": out.theme.name, "reason": out.reason}
-            for out in beside.left_out
+            for out in (*beside.left_out, *strayed)
         ],
         "other_fixes": [
             {"theme_id": fix.theme_id, "title": fix.title, "day": fix.went_live_on.isoformat()}
@@ -124,6 +129,15 @@ def _detail(reading: Reading, estimates: Estimates) -> dict[str, Any]:
             )
         },
     }
+
+
+def _compared(beside: Comparison, own: ImpactEstimate) -> tuple[list[ThemeName], list[LeftOut]]:
+    """Return the themes that it was compared with, and those that only the estimate left out."""
+    if own.own_history is None:
+        return [], [LeftOut(one, _TOO_FEW) for one in beside.controls]
+    moved = set(own.controls_left_out)
+    compared = [one for n, one in enumerate(beside.controls) if n not in moved]
+    return compared, [LeftOut(beside.controls[n], _MOVED) for n in sorted(moved)]
 
 
 @dataclass(frozen=True)

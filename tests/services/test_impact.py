@@ -328,6 +328,27 @@ def test_themes_with_a_fix_of_their_own_are_neither_controls_nor_siblings(sessio
     assert "2 other fixes" in check(found, "other_fixes")["sentence"]
 
 
+def test_a_theme_that_moved_on_the_same_date_is_named_as_left_out_with_why(session, settings):
+    site = Site(session, n_controls=12)
+    moved = [make_theme(session) for _ in range(2)]
+    for seed, theme in enumerate(moved, start=40):
+        site.write(theme, mean=30, change=-0.7, seed=seed)
+    found = measure(site, settings)
+    left_out = {one["key"]: one["reason"] for one in found.detail["left_out"]}
+    for theme in moved:
+        assert left_out[theme.key] == "moved on the same date, and apart from the others"
+        assert theme.key not in found.detail["controls"]
+    assert len(found.detail["controls"]) == found.detail["controls_used"] == 12
+
+
+def test_without_a_comparison_no_theme_is_said_to_be_compared_with(session, settings):
+    site = Site(session, n_controls=3)
+    found = measure(site, settings)
+    assert (found.detail["controls"], found.detail["controls_used"]) == ([], 0)
+    assert {one["key"] for one in found.detail["left_out"]} == {one.key for one in site.controls}
+    assert "too few unaffected themes" in found.detail["left_out"][0]["reason"]
+
+
 def test_sparse_themes_are_no_controls_and_days_without_contacts_are_zeros(session, settings):
     site = Site(session)
     sparse, edge = make_theme(session), make_theme(session)
