@@ -12,6 +12,7 @@ from closedloop.api.impact_schemas import (
     ImpactFilters,
     ImpactQuery,
     ImpactTotal,
+    LeftOutOut,
     MeasurementDetail,
     MeasurementList,
     MeasurementOut,
@@ -132,8 +133,12 @@ def get_measurement_view(measurement_id: int) -> MeasurementDetail:
         gap_days=detail.get("gap_days") or 0,
         widened_by=detail.get("widened_by") or 1.0,
         places=[_place(one) for one in list_places(full)],
+        compared_with=list(detail.get("controls") or ()),
+        left_out=[LeftOutOut(**one) for one in detail.get("left_out") or ()],
         path=detail.get("path") or {},
+        not_counted=list(detail.get("not_counted") or ()),
         cumulative=detail.get("cumulative") or {},
+        versions=dict(detail.get("versions") or {}),
         input_sha256=full.input_sha256,
         signed=[
             SignOffOut(name=one.name, note=one.note, signed_at=one.signed_at)

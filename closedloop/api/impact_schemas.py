@@ -99,6 +99,14 @@ class PlaceOut(Out):
     avoided: RangeOut
 
 
+class LeftOutOut(Out):
+    """A theme that was not compared with, and why."""
+
+    key: str
+    name: str
+    reason: str
+
+
 class SignOffOut(Out):
     """Somebody other than the owner who stands by a measurement."""
 
@@ -120,8 +128,15 @@ class MeasurementDetail(MeasurementOut):
     gap_days: int = Field(description="Unusually busy, or quiet, days right before the change.")
     widened_by: float = Field(description="Factor by which the ranges were made wider, 1 and up.")
     places: list[PlaceOut] = Field(description="Touched themes, those beside them, channels.")
+    compared_with: list[str] = Field(description="Keys of the unaffected themes.")
+    left_out: list[LeftOutOut] = Field(description="Themes that it was not compared with.")
     path: dict[str, Any] = Field(description="Columns by day: observed, expected, low, high.")
+    not_counted: list[date] = Field(
+        description="Days of the path that are in no sum: of a roll-out, or without an import or "
+        "a driver volume."
+    )
     cumulative: dict[str, Any] = Field(description="Running totals by day: avoided, low, high.")
+    versions: dict[str, str] = Field(description="Of the program and libraries it was made with.")
     input_sha256: str
     signed: list[SignOffOut]
 
