@@ -167,6 +167,14 @@ def _print(found: Report, cut: date, site: Site) -> None:
     )
 
 
+def _range_words(row: ShippedAction) -> str:
+    """Return what is credited to an action: the net where its contacts moved."""
+    look = row.look
+    if look is None or look.verdict not in COUNTED_VERDICTS:
+        return ""
+    return ("net " if look.has_moved else "") + to_words(look.credited.low, look.credited.high)
+
+
 def _print_rows(found: Report) -> None:
     if not found.shipped:
         click.echo("No action went live in this period.")
@@ -180,9 +188,7 @@ def _print_rows(found: Report) -> None:
                 row.went_live_on,
                 _standing(row),
                 f"{row.look_number} of {len(LOOK_DAYS)}",
-                to_words(row.look.avoided.low, row.look.avoided.high)
-                if row.look and row.look.verdict in COUNTED_VERDICTS
-                else "",
+                _range_words(row),
                 row.title,
             ]
             for row in found.shipped

@@ -241,7 +241,7 @@ def _scale(shown: tuple[ShippedAction, ...]) -> Any:
         end
         for row in shown
         if row.look and row.look.verdict in COUNTED_VERDICTS
-        for end in (row.look.avoided.low, row.look.avoided.high)
+        for end in (row.look.credited.low, row.look.credited.high)
     ]
     axis = nice_axis(*ends, parts=3)
     step = axis.ticks[1] - axis.ticks[0]

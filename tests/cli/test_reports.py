@@ -95,7 +95,9 @@ def test_the_row_of_a_fall_says_that_it_moved_or_came_back(run, site, session):
     rows = [line for line in run("report").stdout.splitlines() if "of 7" in line]
 
     assert [line for line in rows if site.action.key in line and "came back 2026-04-28" in line]
-    assert sum("Fell, but moved" in line for line in rows) == 1
+    (moved,) = [line for line in rows if "Fell, but moved" in line]
+    assert "net −50 to 70" in moved
+    assert "310" not in moved  # what left its own theme was not avoided
 
 
 def test_the_report_as_json_holds_ranges_and_verdicts(run, site):

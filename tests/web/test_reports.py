@@ -75,6 +75,20 @@ def test_what_came_back_frees_nobody_in_the_report(manager, site):
     assert "full-time people at this pace" not in text
 
 
+def test_a_fall_that_moved_is_drawn_and_told_by_its_net(manager, site):
+    net = {"low": -50.0, "avoided": 10.0, "high": 70.0}
+    moved = make_intervention(site)
+    make_measurement(site, moved, detail={"displacement": "moved", "net": net})
+
+    html = manager.get("/reports/")
+    row = html[html.index("What was shipped, and what it did") :].split("</section>")[0]
+
+    assert "net −50 to 70" in text_of(row)
+    assert 'aria-label="−50 to 70 contacts avoided"' in row
+    assert "cl-interval--fell" not in row
+    assert "310 to 540" not in row
+
+
 def test_an_inconclusive_verdict_alone_is_no_headline_and_no_money(manager, site):
     detail = {"share_of_controls_moved": 0.25, "controls_tried": 12}
     make_measurement(site, make_intervention(site), verdict=Verdict.INCONCLUSIVE, detail=detail)
