@@ -11,16 +11,16 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "started_at": (
         *("started_at", "start_time", "created_at", "opened_at", "date_received", "received_at"),
         *("created", "created_date", "opened", "creation_time", "conversation_start", "timestamp"),
-        *("date_time", "datetime", "call_time", "call_date", "start", "date", "time"),
+        *("date_time", "datetime", "call_time", "call_date", "start", "date", "time", "when"),
     ),
     "customer_id": (
         *("customer_id", "customer", "author_id", "caller_id", "requester_id", "requester"),
         *("client_id", "account_id", "member_id", "user_id", "end_user_id", "contact_person_id"),
-        *("external_contact_id", "ani", "caller", "client"),
+        *("external_contact_id", "ani", "caller", "client", "cust_id", "cust"),
     ),
     "channel": (
         *("channel", "contact_type", "submitted_via", "via", "media_type", "contact_channel"),
-        *("medium", "source_channel"),
+        *("medium", "source_channel", "chan"),
     ),
     "queue": (
         *("queue", "queue_name", "skill", "skill_name", "assignment_group", "group"),
@@ -35,7 +35,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "text": (
         *("text", "consumer_complaint_narrative", "narrative", "complaint_narrative"),
         *("transcript", "description", "message", "body", "comment", "comments", "content"),
-        *("notes", "utterance", "short_description", "subject"),
+        *("notes", "utterance", "verbatim", "what_was_said", "short_description", "subject"),
     ),
     "turns": ("turns", "messages", "utterances", "dialogue", "conversation"),
     "speaker": ("speaker", "role", "participant_role", "sender_type", "author_type"),

@@ -18,7 +18,13 @@ from closedloop.adapters.column_names import (
     TIMES_OF_DAY,
 )
 from closedloop.adapters.mapping import DEFAULT_SOURCE, MAX_SOURCE_CHARS, Mapping
-from closedloop.adapters.times import guess_date_order, has_offset, is_day, is_time_of_day
+from closedloop.adapters.times import (
+    guess_date_order,
+    has_offset,
+    is_date_and_time,
+    is_day,
+    is_time_of_day,
+)
 
 DATES_ALONE = "It holds no time of day: each contact starts at midnight."
 """Said of a column of dates beside which no time was found."""
@@ -52,10 +58,27 @@ def guess_mapping(header: Sequence[str], sample: Sequence[Sequence[str]]) -> Map
             continue
         columns[known] = found
         reasons[known] = f"“{found}” is a usual name for {known}."
+    _find_times(columns, header, sample, reasons)
     _join_day(columns, names, header, sample, reasons)
     guess = Mapping(columns, identifiers=_identifiers(columns, names, reasons), reasons=reasons)
     guess = _with_decimal_mark(_with_inbound(guess, names, header, sample), header, sample)
     return _with_dates(guess, header, sample)
+
+
+def _find_times(
+    columns: dict[str, str],
+    header: Sequence[str],
+    sample: Sequence[Sequence[str]],
+    reasons: dict[str, str],
+) -> None:
+    """Take the only column that holds dates with times, where no name told which one it is."""
+    if "started_at" in columns:
+        return
+    free = [column for column in header if column not in columns.values()]
+    found = [column for column in free if _all_cells(is_date_and_time, column, header, sample)]
+    if len(found) == 1:
+        columns["started_at"] = found[0]
+        reasons["started_at"] = f"“{found[0]}” alone holds dates with a time of day."
 
 
 def _join_day(

@@ -176,6 +176,12 @@ def is_day(value: str) -> bool:
     return not no_day and _kind_of(text) is not None
 
 
+def is_date_and_time(value: str) -> bool:
+    """Whether a time in text is a date with a time of day; a number alone says neither."""
+    text = value.strip()
+    return ":" in text and not is_day(text) and _kind_of(text) not in (None, "epoch")
+
+
 def is_time_of_day(value: str) -> bool:
     """Whether a text is a time of day without its date."""
     return _TIME_OF_DAY.fullmatch(value.strip()) is not None

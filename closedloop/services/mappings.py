@@ -51,11 +51,14 @@ def save_mapping(
     Raises
     ------
     Invalid
-        If the name cannot be used.
+        If the name cannot be used, or the file could not be imported with the mapping.
     Conflict
         If the name is taken by an other mapping and `replace` is false.
     """
     name = checked_name(name)
+    if problems := mapping.problems_with(header):
+        sentence = " ".join(problems)
+        raise Invalid(sentence, {"columns": sentence})
     settings, digest = mapping.to_dict(), columns_hash(header)
     saved = session.scalar(sa.select(SavedMapping).where(SavedMapping.name == name))
     if saved is None:

@@ -144,6 +144,21 @@ def test_guess_mapping_puts_the_time_of_day_beside_its_date(header, row, day, cl
     assert guess.columns.get("started_time") == clock
 
 
+def test_guess_mapping_takes_the_only_column_of_dates_with_times_whatever_its_name():
+    rows = [["1", "13.03.2026 08:15", "4", "0:04:05"], ["2", "14.03.2026 23:59:10", "", ""]]
+    guess = guess_mapping(["id", "Eingang", "n", "talk"], rows)
+
+    assert guess.columns["started_at"] == "Eingang"
+    assert guess.date_order == "dmy"
+    assert guess.reasons["started_at"] == "“Eingang” alone holds dates with a time of day."
+
+
+def test_guess_mapping_does_not_choose_between_two_columns_of_times():
+    rows = [["1", "2026-03-13 08:15", "2026-03-13 08:20"]]
+
+    assert "started_at" not in guess_mapping(["id", "Eingang", "Ausgang"], rows).columns
+
+
 def test_guess_mapping_says_that_dates_alone_are_midnight():
     guess = guess_mapping(["id", "date"], [["1", "2026-03-04"]])
     assert "starts at midnight" in guess.reasons["started_at"]

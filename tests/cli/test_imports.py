@@ -122,6 +122,14 @@ def test_a_mapping_is_saved_listed_used_by_name_and_deleted(ready, file, mapping
     assert "no saved mapping “Desk”. None has been saved yet." in refused.output
 
 
+def test_a_mapping_that_cannot_read_the_file_is_not_saved(ready, tmp_path):
+    file = tmp_path / "odd.csv"
+    file.write_text("id,a,b\n1,x,y\n")
+    refused = ready("import", str(file), "--save-mapping", "Odd", "--zone", "UTC", code=1)
+    assert "No column is mapped to started_at" in refused.output
+    assert "Odd" not in ready("mappings", "list").stdout
+
+
 def test_another_mapping_of_the_name_needs_yes(ready, file, mapping):
     ready("import", str(file), "--mapping", str(mapping), "--save-mapping", "Desk", "--no-assign")
     save = ("import", str(file), "--mapping", str(mapping), "--zone", "Asia/Jakarta")
