@@ -125,7 +125,7 @@ def test_a_mapping_that_names_no_source_reads_nothing_that_came_from_one(
     (desk / "march.csv").write_text(FILE)
     pick_up()
     nameless = dataclasses.replace(MAPPING, source="file")
-    save_mapping(session, name="Any", format="csv", header=["no"], mapping=nameless, by=actor)
+    save_mapping(session, name="Any", format="csv", header=["no", "at"], mapping=nameless, by=actor)
     session.commit()
     (folder / "Any").mkdir()
     (folder / "Any" / "march copy.csv").write_text(FILE)

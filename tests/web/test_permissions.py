@@ -60,8 +60,8 @@ def world(session):
         session,
         name="Desk",
         format="csv",
-        header=["a"],
-        mapping=Mapping({"contact_id": "a"}),
+        header=["a", "b"],
+        mapping=Mapping({"contact_id": "a", "started_at": "b"}),
         by=COMMAND_LINE,
     )
     return {
