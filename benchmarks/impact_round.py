@@ -3,9 +3,9 @@
 ``python -m benchmarks impact_round`` makes a site of 1,000 themes with a shipped action each, and
 60 others to compare with, over three years of days, and lets the job measure and watch as it does
 at night: read from the database, estimate, judge, write. The first night finds every look due that
-has passed, the second measures again what held; the third is an ordinary one. ``python -m benchmarks.impact_round [--themes N]
-[--database NAME] [--json FILE]``; prints a table, and JSON. `closedloop bench impact --part speed`
-measures the estimates of such a night alone.
+has passed, the second measures again what held, the third is an ordinary one. ``python -m
+benchmarks.impact_round [--themes N] [--database NAME] [--json FILE]``; prints a table, and JSON.
+`closedloop bench impact --part speed` measures the estimates of such a night alone.
 """
 
 from __future__ import annotations
