@@ -46,8 +46,8 @@ def test_a_peak_begins_at_1_64_sd_and_not_at_1_as_in_the_study():
     assert [is_high(score) for score in (1.05, 1.63, 1.65)] == [False, False, True]
 
 
-def test_a_low_begins_as_far_below_as_a_peak_above():
-    assert [is_low(score) for score in (-1.05, -1.63, -1.65)] == [False, False, True]
+def test_a_low_begins_further_below_than_a_peak_above():
+    assert [is_low(score) for score in (-1.65, -1.95, -1.97)] == [False, False, True]
 
 
 @pytest.mark.parametrize("days", [7, 10, 14, 18])

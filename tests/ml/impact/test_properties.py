@@ -204,7 +204,7 @@ def test_a_history_far_from_its_own_mean_makes_no_effect_where_there_is_none(kin
         estimate_impact(
             far_from_the_mean(kind, np.random.default_rng([3, seed])), 364, MONDAY, alpha=0.015
         )
-        for seed in range(6)
+        for seed in range(24)
     ]
     assert not [one for one in found if one.verdict in ("fell", "rose")]
     bias = np.median([one.avoided / one.observed for one in found])
