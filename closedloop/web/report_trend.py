@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from closedloop.queries.repeats import Day, Trend
-from closedloop.web.filters import MONTHS
+from closedloop.web.filters import MONTHS, day, pct
 
 LEFT, RIGHT, TOP, BOTTOM = 26.0, 404.0, 8.0, 124.0
 """The frame inside a view box of 470 × 150."""
@@ -80,6 +80,12 @@ def draw_trend(trend: Trend, go_lives: Sequence[date]) -> TrendDrawing | None:
         any_label=any_label,
         same_label=same_label,
     )
+
+
+def weeks_of(trend: Trend) -> list[tuple[str, str, str]]:
+    """Return the drawn rates in words, (last day, any reason, same theme) of each whole week."""
+    known = [one for one in trend.days if one.any7 is not None]
+    return [(day(one.day, year=False), pct(one.any7), pct(one.same7)) for one in known[::-7][::-1]]
 
 
 def _points(points: Sequence[tuple[float, float]]) -> str:

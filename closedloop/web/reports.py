@@ -34,8 +34,9 @@ from closedloop.web.csv_files import csv_response
 from closedloop.web.filters import day as day_words
 from closedloop.web.filters import nice_axis, plural
 from closedloop.web.impact_files import SHIPPED_HEADINGS, shipped_csv
+from closedloop.web.impact_rules import RULES as IMPACT_RULES
 from closedloop.web.permissions import requires
-from closedloop.web.report_trend import draw_trend
+from closedloop.web.report_trend import draw_trend, weeks_of
 
 bp = Blueprint("reports", __name__, url_prefix="/reports")
 
@@ -102,6 +103,7 @@ def index() -> str:
         title=_headline(report),
         drawing=draw_trend(report.trend, [row.went_live_on for row in report.shipped]),
         rates=_rates(report),
+        weeks=weeks_of(report.trend),
         scale=_scale(shown),
         worked=_cut(_worked(report), is_full),
         failed=_cut(_failed(report), is_full),
@@ -109,6 +111,7 @@ def index() -> str:
         decisions=_cut(_decisions(report), is_full),
         is_full=is_full,
         money_rules=RULES,
+        avoided_rule=IMPACT_RULES["total"],
         not_at_this_pace=not_at_this_pace,
         presets=_presets(period),
         false_alarms=_false_alarms(),

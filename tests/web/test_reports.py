@@ -15,7 +15,7 @@ from closedloop.domain.clock import today
 from closedloop.domain.impact import Verdict
 from closedloop.domain.themes import ThemeStatus
 from closedloop.queries.repeats import Day, Trend
-from closedloop.web.report_trend import BOTTOM, LEFT, RIGHT, draw_trend
+from closedloop.web.report_trend import BOTTOM, LEFT, RIGHT, draw_trend, weeks_of
 from closedloop.web.reports import TABLE_ROWS
 from tests.factories.contacts import make_contact
 from tests.factories.impact import make_comeback, make_measurement
@@ -193,6 +193,13 @@ def test_decisions_name_what_is_overdue_handed_back_and_waiting(manager, site):
     assert "Late one" not in coming
 
 
+def test_the_drawing_has_its_weeks_as_a_table_and_the_headline_its_rule(manager, site):
+    html = manager.get("/reports/")
+
+    assert "Table: repeat contacts within 7 days" in html
+    assert "Middles are added up; ends are not" in html
+
+
 def test_a_list_that_is_cut_says_how_many_more_there_are_and_leads_to_all_of_them(manager, site):
     now = today("Europe/London")
     for i in range(5):
@@ -307,6 +314,16 @@ def test_statements_do_not_grow_with_actions(manager, site):
 
 def day_of(i: int, any7: float | None, same7: float | None) -> Day:
     return Day(FIRST + timedelta(days=i), 100, 100, any7, same7, any7, same7)
+
+
+def test_the_weeks_beside_the_drawing_end_on_the_newest_day_that_is_known():
+    days = [day_of(i, 0.2, i / 100 if i > 2 else None) for i in range(10)]
+    days += [day_of(i, None, None) for i in range(10, 13)]
+
+    assert weeks_of(Trend(days, days[10].day)) == [
+        ("12 Nov", "20.0\u202f%", "–"),
+        ("19 Nov", "20.0\u202f%", "9.0\u202f%"),
+    ]
 
 
 def test_the_drawing_spans_the_frame_and_hatches_what_is_open():
