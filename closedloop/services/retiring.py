@@ -281,8 +281,8 @@ def _check_retirable(session: Session, theme: Theme) -> None:
         raise InvalidTransition(f"{theme.key} is {theme.status.value} already.")
     if theme.status not in RETIRABLE:
         raise InvalidTransition(
-            f"Actions on {theme.key} are at work or being "
-            "measured. Finish or cancel them first, then retire the theme."
+            f"Actions on {theme.key} are at work or being measured. Finish or cancel them first, "
+            "then retire the theme."
         )
     keys = session.scalars(
         sa.select(Action.key)

@@ -560,7 +560,7 @@ def test_a_theme_that_is_worked_on_or_was_not_retired_by_hand_is_refused(site):
         site.retire("Pin")
     with site.database.transaction() as session:
         session.get_one(Theme, site.ids["Pin"]).status = ThemeStatus.MEASURING
-    with pytest.raises(InvalidTransition, match="measuring"):
+    with pytest.raises(InvalidTransition, match="being measured"):
         site.retire("Pin")
     with pytest.raises(InvalidTransition, match="is in use"):
         site.restore("Card")
