@@ -217,3 +217,21 @@ def test_a_heading_that_sorts_keeps_its_rule(say):
     assert set(re.findall(r'aria-describedby="([^"]+)"', text)) == ids_in(text) != set()
     plain = say("tables", "m.heading_cell({'text': 'Minutes', 'url': '?sort=minutes'})")
     assert "cl-rule" not in plain
+
+
+_KEY = (
+    r"(?:line|box|mark|area|bar|band|circle|square|dia|tri|dots|hatch|hol|target)(?:-[a-z0-9-]+)?"
+)
+
+
+def test_every_key_of_a_legend_is_drawn():
+    styles = "".join(
+        path.read_text() for path in (ROOT / "closedloop" / "static" / "css").glob("*.css")
+    )
+    pages = [*TEMPLATES.rglob("*.html"), *(ROOT / "closedloop" / "web").glob("*.py")]
+    said = {
+        key for path in pages for key in re.findall(rf"""\(["\']({_KEY})["\'],""", path.read_text())
+    }
+
+    assert {"mark-dash", "line-ink", "hatch"} <= said
+    assert [key for key in sorted(said) if f".cl-key--{key}" not in styles] == []
