@@ -300,7 +300,6 @@ def _trend_data(page: ThemePage) -> dict[str, Any] | None:
     live = [action for action in page.actions if action.went_live_on]
     weeks = page.trend.whole_weeks(current_settings().privacy_k)
     return {
-        "is_weekly": True,
         "days": [week.monday for week in weeks],
         "contacts": [week.contacts for week in weeks],
         "repeats": [week.followed for week in weeks],

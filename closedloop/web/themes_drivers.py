@@ -223,7 +223,6 @@ def _chart(page: DriverPage) -> dict[str, Any] | None:
         return None
     weeks = page.trend.whole_weeks(current_settings().privacy_k)
     return {
-        "is_weekly": True,
         "days": [monday for monday, _ in weeks],
         "contacts": [contacts for _, contacts in weeks],
         "repeats": None,

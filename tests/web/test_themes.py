@@ -292,6 +292,25 @@ def test_a_week_of_few_people_is_hidden_on_the_page_in_its_data_and_in_the_file(
     assert weeks["2026-04-20"] == (9, None)
     assert {"2026-04-06,,", "2026-04-13,,", "2026-04-20,9,"} <= set(lines)
     assert text_of(html).count("too few people to show") == 5
+    assert "Weeks of fewer than 5 people are left out" in text_of(html)
+    assert "data-step" not in html  # days are nowhere: no button offers them
+    said = re.search(r'id="trend-say">(.*?)</p>', html)
+    assert said is not None
+    assert (
+        said[1].strip() == "Not every week has enough people to be shown."
+    )  # no mean, no sum to subtract from
+
+
+def test_a_theme_whose_weeks_are_all_shown_is_told_by_first_and_last_weeks(manager, session):
+    theme = make_open(session)
+    make_contact(session, theme=theme, started_at=datetime(2026, 1, 1, tzinfo=UTC))
+    for n in range(18):
+        make_rollup(session, theme, date(2026, 1, 5) + timedelta(days=7 * n), 20 if n < 4 else 12)
+
+    html = manager.get(f"/themes/{theme.key}")
+
+    assert "About 20 contacts a week in the first four weeks shown and 12 in the last four." in html
+    assert "people are left out" not in html
 
 
 def test_rename_keeps_the_name(manager, session):

@@ -22,7 +22,6 @@
   var between = tools.between;
   var plain = tools.plain;
   var noted = tools.noted;
-  var wholeWeeks = tools.wholeWeeks;
 
   /* repeat: share of contacts that are followed by another, two bounds.
      { days, any, same, any7, same7, maturing_from: day | null, marks: [{ day, label }] }   (rates) */
@@ -106,12 +105,11 @@
     chart.setOption({ graphic: words });
   }
 
-  /* theme: contacts on one theme, repeats in the darker part.
-     { is_weekly, days, contacts, repeats: column | null, maturing_from: day | null,
+  /* theme: contacts of one theme by week, repeats in the darker part.
+     { days, contacts, repeats: column | null, maturing_from: day | null,
        marks: [{ day, label, kind: "go_live" | "other" }], roll_outs: [{ first, last }] }
-     With is_weekly each day is the Monday of a week; null: too few people to show. */
+     Each day is the Monday of a whole week; null: too few people to show. */
   kinds.theme = function (d, ctx) {
-    var weekly = ctx.step === "week";
     var days = d.days;
     var total = d.contacts;
     var repeats =
@@ -119,15 +117,9 @@
       total.map(function () {
         return null;
       });
-    if (weekly && !d.is_weekly) {
-      var weeks = wholeWeeks(days, [total, repeats]);
-      days = weeks.days;
-      total = weeks.columns[0];
-      repeats = weeks.columns[1];
-    }
-    var o = weekly ? onWeeks(base(ctx), days) : onDays(base(ctx), days);
+    var o = onWeeks(base(ctx), days);
     o.xAxis.boundaryGap = true;
-    o.yAxis.name = weekly ? "contacts a week" : "contacts a day";
+    o.yAxis.name = "contacts a week";
     var lastDay = days[days.length - 1];
     var hatched = (d.roll_outs || []).concat(
       d.maturing_from ? [{ first: d.maturing_from, last: lastDay }] : [],
@@ -171,7 +163,7 @@
       var again =
         repeats[i] === null ? "" : ", " + n(repeats[i]) + (open ? " repeats so far" : " repeats");
       return (
-        (weekly ? "Week from " : "") +
+        "Week from " +
         longDay(days[i]) +
         "\n" +
         (total[i] === null ? "too few people to show" : n(total[i]) + " contacts" + again) +

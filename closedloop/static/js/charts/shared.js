@@ -267,33 +267,6 @@
       })
       .join("");
   }
-  function wholeWeeks(days, columns) {
-    // an unfinished week would look like a fall
-    var out = {
-      days: [],
-      columns: columns.map(function () {
-        return [];
-      }),
-    };
-    var i = days.findIndex(function (day) {
-      return parse(day).getUTCDay() === 1;
-    });
-    for (; i >= 0 && i + 7 <= days.length; i += 7) {
-      out.days.push(days[i]);
-      columns.forEach(function (column, c) {
-        var week = column.slice(i, i + 7);
-        var full = known(week).length === 7;
-        out.columns[c].push(
-          full
-            ? week.reduce(function (a, b) {
-                return a + b;
-              }, 0)
-            : null,
-        );
-      });
-    }
-    return out;
-  }
 
   window.closedloopCharts = {
     kinds: {},
@@ -322,7 +295,6 @@
       between: between,
       plain: plain,
       noted: noted,
-      wholeWeeks: wholeWeeks,
     },
   };
 })();
