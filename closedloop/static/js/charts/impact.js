@@ -198,7 +198,7 @@
           fontSize: 11,
         },
       });
-    o.yAxis.name = d.has_moved ? "fewer contacts on this theme" : "contacts avoided";
+    o.yAxis.name = d.has_moved ? "fewer contacts" : "contacts avoided";
     delete o.yAxis.min;
     o.yAxis.max = function (axis) {
       if (axis.max >= (d.target || 0)) return null;
