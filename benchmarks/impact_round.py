@@ -19,29 +19,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from closedloop.bench.places import Place, has_postgresql, open_place
 from closedloop.domain.actions import ActionStatus
 from closedloop.domain.audit import NIGHTLY_ROUND
-from closedloop.domain.clock import utc_now
-from closedloop.domain.contacts import WINDOWS
-from closedloop.domain.themes import Strategy, ThemeStatus
+from closedloop.domain.themes import ThemeStatus
 from closedloop.jobs.work import measure
-from closedloop.models import (
-    Action,
-    DailyRollup,
-    DefinitionSet,
-    Department,
-    Intervention,
-    Theme,
-    ThemeDefinition,
-)
 from closedloop.services.long_work import tell_nobody
-from closedloop.services.rollups import FIGURES
+from tests.factories.accounts import make_department
 from tests.factories.contacts import make_contact
 from tests.factories.rollups import slice_again
+from tests.factories.series import WEEK, add_days, make_definitions
+from tests.factories.themes import make_action, make_intervention, make_theme
 
 DAYS = 3 * 365
 LAST_DAY = date(2026, 5, 11)
@@ -52,7 +41,6 @@ NIGHTS = {2: "all that has passed", 1: "what held, again", 0: "an ordinary one"}
 LIVE_BEFORE = range(20, 118, 7)
 """Days before the last one on which changes went live, in turn."""
 
-WEEK = np.array([1.3, 1.2, 1.1, 1.05, 1.0, 0.75, 0.6])
 FALL = 0.7
 
 
@@ -108,76 +96,22 @@ def _fill(place: Place, n_themes: int) -> None:
     rng = np.random.default_rng(20260501)
     first_day = LAST_DAY - timedelta(days=DAYS - 1)
     with place.database.transaction() as session:
-        themes = [
-            Theme(
-                key=f"T-{n + 1:04d}",
-                name=f"Theme {n + 1}",
-                keywords=[],
-                status=ThemeStatus.MEASURING if n < n_themes else ThemeStatus.CANDIDATE,
-                scenario="Customers call because the card does not come.",
-            )
-            for n in range(n_themes + OTHERS)
-        ]
-        session.add_all(themes)
-        session.flush()
-        _define(session, themes)
-        _ship(session, themes[:n_themes])
+        fixed = [make_theme(session, ThemeStatus.MEASURING) for _ in range(n_themes)]
+        themes = [*fixed, *(make_theme(session) for _ in range(OTHERS))]
+        make_definitions(session, themes)
+        department = make_department(session)
         for n, theme in enumerate(themes):
-            went_live = DAYS - _live_before(n) if n < n_themes else DAYS
-            _add_days(session, theme, first_day, _draw(rng, first_day, went_live))
+            days_ago = _live_before(n) if n < n_themes else 0
+            counts = _draw(rng, first_day, DAYS - days_ago)
+            add_days(session, theme, first_day, counts, is_sliced=False)
+            if days_ago:
+                action = make_action(session, theme, ActionStatus.SHIPPED, department=department)
+                live = LAST_DAY - timedelta(days=days_ago - 1)
+                make_intervention(session, action, went_live_on=live)
         slice_again(session)
         for day in (first_day, LAST_DAY):  # they say from when to when there is data
             noon = datetime.combine(day, time(12), UTC)
             make_contact(session, started_at=noon, text=None)
-
-
-def _define(session: Session, themes: Sequence[Theme]) -> None:
-    whole = DefinitionSet(
-        number=1,
-        encoder="none",
-        model=b"",
-        label_themes=[theme.id for theme in themes],
-        is_current=True,
-        assigned_at=utc_now(),
-        reason="benchmark",
-    )
-    session.add(whole)
-    session.flush()
-    session.add_all(
-        ThemeDefinition(theme_id=theme.id, number=1, definition_set_id=whole.id, labels=[label])
-        for label, theme in enumerate(themes)
-    )
-
-
-def _ship(session: Session, themes: Sequence[Theme]) -> None:
-    department = Department(name="Cards")
-    session.add(department)
-    actions = [
-        Action(
-            key=f"A-{n + 1:04d}",
-            theme_id=theme.id,
-            title=f"Fix {n + 1}",
-            strategy=Strategy.ELIMINATE,
-            department=department,
-            due_on=LAST_DAY,
-            status=ActionStatus.SHIPPED,
-            status_since=utc_now(),
-            expected_drop=0.3,
-            smallest_drop=0.2,
-        )
-        for n, theme in enumerate(themes)
-    ]
-    session.add_all(actions)
-    session.flush()
-    session.add_all(
-        Intervention(
-            action_id=action.id,
-            theme_id=action.theme_id,
-            went_live_on=LAST_DAY - timedelta(days=_live_before(n) - 1),
-            plan={},
-        )
-        for n, action in enumerate(actions)
-    )
 
 
 def _live_before(number: int) -> int:
@@ -186,38 +120,11 @@ def _live_before(number: int) -> int:
 
 def _draw(rng: np.random.Generator, first_day: date, went_live: int) -> Sequence[int]:
     weekdays = (first_day.weekday() + np.arange(DAYS)) % 7
-    rates = np.exp(rng.uniform(np.log(2), np.log(100))) * WEEK[weekdays]
+    rates = np.exp(rng.uniform(np.log(2), np.log(100))) * np.array(WEEK)[weekdays]
     rates *= np.exp(np.cumsum(rng.normal(0, 0.003, DAYS)))
     rates[went_live:] *= FALL
     drawn: list[int] = rng.poisson(rates).tolist()
     return drawn
-
-
-def _add_days(session: Session, theme: Theme, first_day: date, counts: Sequence[int]) -> None:
-    session.execute(
-        sa.insert(DailyRollup),
-        [
-            {
-                **dict.fromkeys(FIGURES, 0),
-                "day": first_day + timedelta(days=n),
-                "theme_id": theme.id,
-                "channel": "phone",
-                "queue": "cards",
-                "disposition": "Card enquiry",
-                "team": "",
-                "language": "",
-                "contacts": count,
-                "identified": count,
-                "themed": count,
-                "handled": count,
-                "handle_seconds": count * 300,
-                "same_7d": count // 5,
-                **{f"opening_any_{window.key}": count for window in WINDOWS},
-            }
-            for n, count in enumerate(counts)
-            if count
-        ],
-    )
 
 
 if __name__ == "__main__":
