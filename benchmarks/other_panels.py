@@ -25,8 +25,11 @@ from benchmarks._panels_made import RECIPES, made_panels
 from benchmarks._panels_real import real_panels
 from closedloop.domain.impact import (
     CONTROL_LEAST_MEAN,
+    FIRST_LOOKS,
     LOOK_ALPHA,
+    LOOK_DAYS,
     MOST_CONTROLS,
+    WARN_FROM_MOVED,
     CheckState,
     MeasurementWindow,
     measurement_window,
@@ -40,13 +43,13 @@ from closedloop.services.impact_packing import MeasurementInputs
 from closedloop.services.impact_regression import check_regression
 from closedloop.services.impact_trend import check_trend
 from ml.impact import METHOD_VERSION
+from ml.impact.answer import LEAST_PRE_DAYS
 from ml.themes.threads import one_thread_each
 
 TAKES_DATA = True
-LOOKS = (14, 28, 56, 84)
+LOOKS = LOOK_DAYS[:FIRST_LOOKS]
 FALLS = (0.0, 0.2, 0.3, 0.5)
 EVERY = 14  # days from one date to the next in a real panel
-LEAST_PRE = 60
 MOST_THEMES = 16
 FEWEST = 0.5  # contacts a day before the date; sparser themes cannot be judged
 
@@ -56,7 +59,7 @@ Row = dict[str, Any]
 def rows_of(panel: Panel, falls: Sequence[float] = FALLS) -> Iterator[Row]:
     """Yield what is made of each theme, date, look and fall."""
     n_days = len(panel.counts)
-    for day in panel.days or range(LEAST_PRE, n_days - LOOKS[0] + 1, EVERY):
+    for day in panel.days or range(LEAST_PRE_DAYS, n_days - LOOKS[0] + 1, EVERY):
         for look in LOOKS:
             if day + look <= n_days:
                 yield from _look(panel, day, look, falls)
@@ -145,16 +148,13 @@ def _said(one: Estimates, inputs: MeasurementInputs) -> Row:
             missing=missing,
         ),
     ]
-    skipped = frozenset(inputs.skip)
-    days = range(inputs.n_pre, len(inputs.counts))
-    since = [None if day in skipped else int(inputs.counts[day]) for day in days]
     go_live = inputs.first_day + timedelta(days=inputs.n_pre)
-    checks += check_few_days(own, since, verdict=one.verdict, go_live=go_live)
+    checks += check_few_days(own, inputs.since, verdict=one.verdict, go_live=go_live)
     warned = [check.name for check in checks if check.state is CheckState.WARN]
     if own.own_history is not None and own.own_history.verdict is not own.verdict:
         warned.append("own_history")
     moved = own.share_of_controls_moved or 0.0
-    if moved > 0.10:
+    if moved > WARN_FROM_MOVED:
         warned.append("controls")
     return {
         "verdict": one.verdict.value,

@@ -107,6 +107,15 @@ class MeasurementInputs:
         without = () if self.driver is None else np.flatnonzero(~(self.driver > 0)).tolist()
         return tuple(sorted({*self.skip, *without}))
 
+    @property
+    def since(self) -> tuple[int | None, ...]:
+        """Contacts a day from go-live on, None on days that are not counted."""
+        left_out = frozenset(self.days_not_counted)
+        return tuple(
+            None if day in left_out else int(self.counts[day])
+            for day in range(self.n_pre, len(self.counts))
+        )
+
     def alpha_of(self, avoided: float) -> float:
         """Return the significance asked of so many contacts avoided; below 0 is a rise."""
         stricter = self.alpha_fell if avoided > 0 else self.alpha_rose

@@ -231,7 +231,7 @@ def _read_inputs(
     parts = stack_counts(scope.counts, scope.touched_ids, n_days)
     has_parts = len(scope.touched) > 1
     channels, channel_names = read_channels(session, scope.touched_ids, window)
-    skip = _days_not_counted(scope)
+    skip = _days_skipped(scope)
     prior = scope.shared.prior
     inputs = MeasurementInputs(
         counts=parts.sum(axis=1, dtype=np.int32),
@@ -294,17 +294,9 @@ def _read_around(
         driver=driver,
         stages=tuple(scope.stages),
         before=tuple(int(count) for count in inputs.counts[: window.n_pre]),
-        since=_since(inputs),
+        since=inputs.since,
         is_young=scope.is_young,
         newborn=_newborn(scope),
-    )
-
-
-def _since(inputs: MeasurementInputs) -> tuple[int | None, ...]:
-    skipped = frozenset(inputs.skip)
-    return tuple(
-        None if day in skipped else int(inputs.counts[day])
-        for day in range(inputs.n_pre, len(inputs.counts))
     )
 
 
@@ -315,7 +307,7 @@ def _newborn(scope: _Scope) -> tuple[Newborn, ...]:
     return find_newborn(touched, beside, columns, n_pre=window.n_pre, first_day=window.first_day)
 
 
-def _days_not_counted(scope: _Scope) -> tuple[int, ...]:
+def _days_skipped(scope: _Scope) -> tuple[int, ...]:
     """Return the days of roll-outs, and those for which an import is missing."""
     window, n_days = scope.window, len(scope.days)
     rolled_out = rollout_indexes(

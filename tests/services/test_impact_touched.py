@@ -21,6 +21,7 @@ from closedloop.services.impact import (
 )
 from closedloop.services.impact_days import read_channels
 from tests.factories.series import (
+    add_days,
     make_alike,
     make_definitions,
 )
@@ -250,6 +251,20 @@ def test_a_driver_with_holes_is_said_or_not_used(session, settings):
     found = measure(site, settings)
     assert "not held against it" in check(found, "driver_volume")["sentence"]
     assert (found.n_pre, found.detail["rate"]) == (N_PRE, None)
+
+
+def test_a_claim_does_not_rest_on_days_that_are_not_counted_for_want_of_a_volume(session, settings):
+    site = Site(session, change=0.8)
+    add_driver(site)
+    first = LIVE + timedelta(days=ROLLOUT + 5)
+    busy = [first + timedelta(days=n) for n in range(3)]
+    add_days(session, site.theme, first, [400] * len(busy), channel="letter")
+    session.execute(sa.delete(DriverDay).where(DriverDay.day.in_(busy)))
+
+    found = measure(site, settings)
+
+    assert (found.verdict, found.n_post) == (Verdict.ROSE, 28 - len(busy))
+    assert "few_days" not in [one["name"] for one in found.detail["checks"]]
 
 
 def test_days_since_the_change_whose_volumes_are_still_to_come_are_waited_for(session, settings):
