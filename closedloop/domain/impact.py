@@ -240,8 +240,8 @@ def judge_displacement(
     siblings whose own 95 % range says that more came took up more than `SHARE_MOVED` of what left,
     or if one of them was judged to have risen and the family's range holds zero. A sibling that may
     as well have stayed where it was only makes the move possible: it may be noise, or the trace of
-    somebody else's change; but where it took up that much unless it was on a new level before the
-    change already, it is open.
+    somebody else's change; but where it took up that much at the fewest that were to be expected
+    of it (`Beside.at_fewest`), it is open.
     The verdict stays the theme's own when the contacts moved, but the action cannot be called
     effective, and the theme has not held; `verdict_beside` says what follows when it is open.
 

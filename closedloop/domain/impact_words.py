@@ -203,8 +203,8 @@ def why_not(doubt: Doubt) -> str:
         return f"its own history alone says {doubt.alone.replace('_', ' ')}"
     if doubt.kind is DoubtKind.MAY_HAVE_MOVED:
         return (
-            "the contacts may have moved: a theme beside it that was unusually busy right before "
-            "the change got more than it would have, had that passed"
+            "the contacts may have moved: a theme beside it, unusually busy or quiet right before, "
+            "may have got more than it would have without the change"
         )
     return "it is not clear enough to be claimed"
 

@@ -97,7 +97,10 @@ def _judge(last: _Last, week: _Last | None, avoided: float) -> tuple[CheckState,
         return CheckState.WARN, f"{said} The {result} may have begun before the change."
     if week is not None and abs(week.z) > _UNUSUAL and (week.z < 0) == (avoided > 0):
         return CheckState.WARN, f"{_told(week)} The {result} may have begun before the change."
-    return CheckState.OK, f"{said} That is no more than those weeks vary, so it was no peak."
+    return CheckState.OK, (
+        f"{said} That is no more than those weeks vary, so they were neither unusually busy nor "
+        "quiet."
+    )
 
 
 def _told(last: _Last) -> str:

@@ -161,7 +161,7 @@ def test_a_fall_that_may_have_moved_is_no_claim_and_says_what_is_open():
     found = replace(FELL, verdict=Verdict.INCONCLUSIVE, doubt=Doubt(DoubtKind.MAY_HAVE_MOVED))
     said = plain(answer(found))
     assert said.startswith("It cannot be told yet.")
-    assert "but the contacts may have moved: a theme beside it" in said
+    assert "but the contacts may have moved: a theme beside it, unusually busy or quiet" in said
     assert "At least" not in said
     assert "would have been noticed" not in also(found), "its size is not in the way"
 
