@@ -229,6 +229,11 @@ class Beside:
     avoided: Range
     at_fewest: Range | None = None
 
+    @property
+    def fewest(self) -> Range:
+        """Contacts avoided if as few were to be expected as may be."""
+        return self.at_fewest or self.avoided
+
 
 def judge_displacement(
     verdict: Verdict, avoided: float, net: Beside | None, siblings: Sequence[Beside]
@@ -241,7 +246,7 @@ def judge_displacement(
     or if one of them was judged to have risen and the family's range holds zero. A sibling that may
     as well have stayed where it was only makes the move possible: it may be noise, or the trace of
     somebody else's change; but where it took up that much at the fewest that were to be expected
-    of it (`Beside.at_fewest`), it is open.
+    of it (`Beside.fewest`), it is open.
     The verdict stays the theme's own when the contacts moved, but the action cannot be called
     effective, and the theme has not held; `verdict_beside` says what follows when it is open.
 
@@ -264,7 +269,7 @@ def judge_displacement(
         return Displacement.MOVED
     if may_be_none and any(one.verdict is Verdict.ROSE for one in siblings):
         return Displacement.MOVED
-    if _taken_up([one.at_fewest or one.avoided for one in siblings]) > enough:
+    if _taken_up([one.fewest for one in siblings]) > enough:
         return Displacement.OPEN
     return Displacement.POSSIBLE if may_be_none else Displacement.NONE
 

@@ -43,9 +43,10 @@ def open_reasons(estimates: Estimates, around: Surroundings) -> list[str]:
 def _at_fewest(estimates: Estimates) -> str:
     """Say when fewest were to be expected beside it, which is when most was taken up."""
     before, ways = "right before the change would have", []
-    if any(one.peak_passed is not None for one in estimates.siblings):
+    on_peak, on_low = _ended_on(estimates)
+    if on_peak:
         ways.append(f"the days of many contacts {before} passed by themselves")
-    if any(one.low_stayed is not None for one in estimates.siblings):
+    if on_low:
         ways.append(f"the days of few contacts {before} gone on")
     return listed(ways)
 
@@ -53,20 +54,32 @@ def _at_fewest(estimates: Estimates) -> str:
 def _unless(estimates: Estimates) -> str:
     """Say when more were to be expected beside it than that."""
     ways = []
-    if any(one.peak_passed is not None for one in estimates.siblings):
+    on_peak, on_low = _ended_on(estimates)
+    if on_peak:
         ways.append("it was on a new level before the change already")
-    if any(one.low_stayed is not None for one in estimates.siblings):
+    if on_low:
         ways.append("it would have come back from a lull by itself")
     return " or ".join(ways)
 
 
+def _ended_on(estimates: Estimates) -> tuple[bool, bool]:
+    """Return whether themes that took contacts up ended on a peak, and whether on a low."""
+    takers = [one for one in estimates.siblings if as_beside(one).fewest.high < 0]
+    return (
+        any(one.peak_passed is not None for one in takers),
+        any(one.low_stayed is not None for one in takers),
+    )
+
+
 def _more_at_fewest(estimates: Estimates, around: Surroundings) -> str:
-    came = []
-    for sibling, one in zip(around.siblings, map(as_beside, estimates.siblings), strict=True):
-        avoided = one.at_fewest or one.avoided
-        if avoided.high < 0:
-            came.append(f"{-avoided.middle:,.0f} more came about {sibling.name}")
-    return listed(came)
+    ranges = [as_beside(one).fewest for one in estimates.siblings]
+    return listed(
+        [
+            f"{-avoided.middle:,.0f} more came about {sibling.name}"
+            for sibling, avoided in zip(around.siblings, ranges, strict=True)
+            if avoided.high < 0
+        ]
+    )
 
 
 def joined_reasons(around: Surroundings) -> list[str]:

@@ -276,6 +276,19 @@ def test_a_sibling_that_may_only_have_come_back_from_a_lull_leaves_it_open(sessi
     assert "come back from a lull by itself" in check(found, "spill")["sentence"]
 
 
+def test_a_theme_beside_it_that_took_nothing_up_does_not_say_what_is_open(session, settings):
+    site = Site(session, change=-0.5)
+    taker = site.add_sibling(mean=14, change=10 / 14, peak=10)
+    lull = site.add_sibling(mean=3, change=0)
+    add_days(session, lull, FIRST, [2] * ((LIVE - FIRST).days - 14))  # it stays that low
+    found = measure(site, settings)
+
+    assert found.detail["displacement"] == "open"
+    assert (taker.name in found.reasons[0], lull.name in found.reasons[0]) == (True, False)
+    assert "few contacts" not in found.reasons[0]
+    assert "lull" not in check(found, "spill")["sentence"]
+
+
 def test_a_theme_that_had_fallen_for_good_before_the_change_is_not_praised(session, settings):
     site = Site(session, mean=14, change=0)
     add_days(session, site.theme, FIRST, [12] * ((LIVE - FIRST).days - 10))  # 26 before
