@@ -48,7 +48,7 @@ class Paths:
     not_counted: frozenset[date]
 
     def is_counted(self, i: int) -> bool:
-        """Say whether the day in that place is counted, before the change or since."""
+        """Return whether the day in that place is counted, before the change or since."""
         return self.days[i] not in self.not_counted
 
 

@@ -4,10 +4,10 @@ from ml.impact.cases import ImpactCase
 from ml.impact.comeback import watch_for_comeback
 from ml.impact.estimate import METHOD_VERSION, estimate_impact, estimate_many
 from ml.impact.types import (
+    AtFewest,
     ComebackWatch,
     ImpactEstimate,
     OwnHistory,
-    PeakPassed,
     Rate,
     Reached,
     Verdict,
@@ -15,11 +15,11 @@ from ml.impact.types import (
 
 __all__ = [
     "METHOD_VERSION",
+    "AtFewest",
     "ComebackWatch",
     "ImpactCase",
     "ImpactEstimate",
     "OwnHistory",
-    "PeakPassed",
     "Rate",
     "Reached",
     "Verdict",

@@ -132,7 +132,7 @@ def is_high(score: float) -> bool:
 
 
 def is_low(score: float) -> bool:
-    """Say whether the last days ran so low that the history may end in a lull, or on a new level.
+    """Return whether the last days ran so low that the history may end on a lull or a new level.
 
     Whatever brought contacts down before the change is not to be credited to it.
     """

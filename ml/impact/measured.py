@@ -11,7 +11,7 @@ from ml.impact.answer import Finding, visible_share
 from ml.impact.grid import Forecast
 from ml.impact.inputs import Series
 from ml.impact.mixture import Mixture, average, spread
-from ml.impact.types import Floats, PeakPassed, Rate, Reached
+from ml.impact.types import AtFewest, Floats, Rate, Reached
 
 LARGEST_END = 300.0  # log contacts: a wider range says no more, and still has an exponential
 LEAST_END = 0.01  # contacts
@@ -35,8 +35,8 @@ class Measured:
     widened_by: float
     per_day: Floats
     cumulative: Floats
-    peak_passed: PeakPassed | None = None
-    low_stayed: PeakPassed | None = None
+    peak_passed: AtFewest | None = None
+    low_stayed: AtFewest | None = None
 
     def finding(self, series: Series, alpha: float) -> Finding:
         """Put the numbers before the answer rules."""
@@ -128,7 +128,8 @@ def measure_gap(
         for one in (without, forecast, _at_new_level(series, without, gap_days, is_low=is_low))
     ]
     stayed = _brief(fits[2], series) if is_low else None
-    if fits[0].z > 0 if is_low else fits[0].z < 0:
+    is_beyond = fits[0].z > 0 if is_low else fits[0].z < 0
+    if is_beyond:
         fits = fits[:2]
     lower, upper = (end(fits, key=lambda fit: fit.expected) for end in (min, max))
     p_value, z = 1.0, 0.0
@@ -154,17 +155,15 @@ def measure_gap(
     )
 
 
-def _brief(fit: Measured, series: Series) -> PeakPassed:
-    return PeakPassed(
+def _brief(fit: Measured, series: Series) -> AtFewest:
+    return AtFewest(
         avoided=fit.expected - count_observed(series),
         avoided_low=fit.avoided_low,
         avoided_high=fit.avoided_high,
     )
 
 
-def _at_new_level(
-    series: Series, without: Forecast, gap_days: int, *, is_low: bool = False
-) -> Forecast:
+def _at_new_level(series: Series, without: Forecast, gap_days: int, *, is_low: bool) -> Forecast:
     """Return a forecast as it is if contacts stay where they were on the last days before.
 
     The further away of all days of the gap and the later half of them, as what began late fills

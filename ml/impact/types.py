@@ -105,10 +105,10 @@ class Reached:
 
 
 @dataclass(frozen=True)
-class PeakPassed:
-    """What a history says that ended on a peak if that peak would have passed by itself.
+class AtFewest:
+    """What a history says that ended on a peak or a low, if the fewest were to be expected.
 
-    Of a history that ended on a low it is what it says if contacts would have stayed there.
+    Those are the contacts if the peak would have passed by itself, or the low have stayed.
 
     Attributes
     ----------
@@ -168,9 +168,9 @@ class ImpactEstimate:
         The last days before the change that ran so high that they may be a peak, or so low that
         contacts may have fallen before it already, 0 or 14. The range then holds both their
         passing by themselves and their staying.
-    peak_passed : PeakPassed or None
+    peak_passed : AtFewest or None
         Of a peak the first of the two by itself; None without one.
-    low_stayed : PeakPassed or None
+    low_stayed : AtFewest or None
         Of a low the second of the two by itself; None without one.
     widened_by : float
         From 1 up: factor on every sd, because unaffected themes strayed on the same date by
@@ -221,8 +221,8 @@ class ImpactEstimate:
     avoided_cumulative_high: Floats
     method_version: str
     gap_days: int = 0
-    peak_passed: PeakPassed | None = None
-    low_stayed: PeakPassed | None = None
+    peak_passed: AtFewest | None = None
+    low_stayed: AtFewest | None = None
     widened_by: float = 1.0
     days_needed: int | None = None
     contacts_needed: int | None = None
