@@ -131,6 +131,7 @@ def get_measurement_view(measurement_id: int) -> MeasurementDetail:
         reasons=list(full.measured.reasons),
         checks=[CheckOut(**check) for check in detail.get("checks") or ()],
         gap_days=detail.get("gap_days") or 0,
+        gap_is_low=bool(detail.get("gap_is_low")),
         widened_by=detail.get("widened_by") or 1.0,
         places=[_place(one) for one in list_places(full)],
         compared_with=list(detail.get("controls") or ()),

@@ -126,6 +126,7 @@ class MeasurementDetail(MeasurementOut):
     reasons: list[str]
     checks: list[CheckOut]
     gap_days: int = Field(description="Unusually busy, or quiet, days right before the change.")
+    gap_is_low: bool = Field(description="Those days were quiet: fewer contacts than expected.")
     widened_by: float = Field(description="Factor by which the ranges were made wider, 1 and up.")
     places: list[PlaceOut] = Field(description="Touched themes, those beside them, channels.")
     compared_with: list[str] = Field(description="Keys of the unaffected themes.")

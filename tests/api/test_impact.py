@@ -103,6 +103,7 @@ def test_a_measurement_says_where_it_happened(api, session, look):
 def test_a_measurement_says_what_it_was_made_with_and_which_days_are_in_no_sum(api, look, session):
     left_out = {"key": "T-044", "name": "Fees", "reason": "has a fix of its own"}
     made = {"not_counted": ["2026-03-05"], "left_out": [left_out], "versions": {"numpy": "2.1"}}
+    made |= {"gap_days": 14, "gap_is_low": True}
     as_of = LOOK_1 + timedelta(days=1)
     later = make_measurement(session, look.intervention, as_of=as_of, detail=made)
 
@@ -112,6 +113,7 @@ def test_a_measurement_says_what_it_was_made_with_and_which_days_are_in_no_sum(a
     assert {name: found[name] for name in made} == made
     assert found["compared_with"] == ["T-901", "T-902"]
     assert (before["not_counted"], before["left_out"], before["versions"]) == ([], [], {})
+    assert (before["gap_days"], before["gap_is_low"]) == (0, False)
 
 
 def test_the_owner_is_refused_and_a_running_estimate_too(session, page):
