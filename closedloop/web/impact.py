@@ -32,7 +32,7 @@ from closedloop.queries.impact_places import list_places
 from closedloop.queries.impact_total import get_portfolio
 from closedloop.queries.sign_offs import owner_ids
 from closedloop.queries.site import get_pence_per_minute
-from closedloop.queries.taken_back import count_taken_back, is_of_taken_back
+from closedloop.queries.taken_back import MOST_NAMED, count_taken_back, is_of_taken_back
 from closedloop.services.impact import measure_days, reproduce_measurement
 from closedloop.services.sign_offs import MOST_NOTE, sign_off_measurement
 from closedloop.web import impact_settings
@@ -102,7 +102,11 @@ def _taken_back(asked: Asked) -> dict[str, Any]:
         live_from=asked.live_from,
         live_until=asked.live_until,
     )
-    return {"taken_back": taken_back(found.go_lives, found.judged), "taken_back_keys": found.keys}
+    return {
+        "taken_back": taken_back(found.go_lives, found.judged),
+        "taken_back_keys": found.keys,
+        "taken_back_is_cut": found.go_lives > MOST_NAMED,
+    }
 
 
 def _minute_rate() -> float:

@@ -8,6 +8,7 @@ import pytest
 
 from closedloop.domain.accounts import Role
 from closedloop.domain.actions import ActionStatus
+from closedloop.domain.clock import utc_now
 from closedloop.domain.impact import Verdict
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import Action, Intervention
@@ -73,6 +74,20 @@ def test_a_verdict_stays_readable_after_it_was_taken_back_and_shipped_again(mana
         text = text_of(manager.get(page))
         assert "Pulled the same evening." in text
         assert "Rose look 1, data to" in text
+
+
+@pytest.mark.parametrize(("number", "is_said"), [(3, False), (4, True)])
+def test_where_not_all_that_were_taken_back_are_named_it_is_said(
+    manager, session, live, number, is_said
+):
+    for _ in range(number):
+        gone = {"taken_back_at": utc_now(), "taken_back_by": "Ana", "taken_back_reason": "Wrong."}
+        make_intervention(session, make_action(session, live.action.theme), **gone)
+
+    text = text_of(manager.get("/impact/"))
+
+    assert f"{number} go-lives were taken back" in text
+    assert ("The newest: A-" in text) is is_said
 
 
 def test_the_address_of_a_measurement_leads_to_the_action_once_its_go_live_was_taken_back(
