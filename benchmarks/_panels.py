@@ -21,7 +21,6 @@ class Panel:
     name : str
     counts : int array, shape (n_days, n_themes)
     first_day : date
-    holidays : tuple of date
     days : tuple of int
         Indexes of the days on which a change that never was is set; empty is one a fortnight.
     themes : tuple of int
@@ -38,7 +37,6 @@ class Panel:
     name: str
     counts: Counts
     first_day: date
-    holidays: tuple[date, ...] = ()
     days: tuple[int, ...] = ()
     themes: tuple[int, ...] = ()
     is_still: bool = True

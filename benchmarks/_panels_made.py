@@ -116,17 +116,18 @@ def month_start_of_one(world: World) -> Counts:
 
 
 def surge_of_one(world: World) -> Counts:
-    began = world.since + world.rng.integers(20, 90)
-    rise = np.where(began >= 0, 1.5 * np.exp(-began / 60), 1.5 * np.exp(began / 4))
-    world.logs[:, 0] += rise
+    world.logs[:, 0] += _surge(world)
     return world.draw()
 
 
 def surge_of_all(world: World) -> Counts:
-    began = world.since + world.rng.integers(20, 90)
-    rise = np.where(began >= 0, 1.5 * np.exp(-began / 60), 1.5 * np.exp(began / 4))
-    world.logs += rise[:, None] * world.rng.uniform(0.3, 1.2, world.n_themes)
+    world.logs += _surge(world)[:, None] * world.rng.uniform(0.3, 1.2, world.n_themes)
     return world.draw()
+
+
+def _surge(world: World) -> Floats:
+    began = world.since + world.rng.integers(20, 90)
+    return np.where(began >= 0, 1.5 * np.exp(-began / 60), 1.5 * np.exp(began / 4))
 
 
 def school_holidays(world: World) -> Counts:
@@ -174,9 +175,7 @@ def replaced_slowly(world: World) -> Counts:
 
 
 def mostly_zero(world: World) -> Counts:
-    world.logs[:, :MEASURED] = (
-        np.log(world.rng.uniform(1, 6, MEASURED)) + world.logs[:, :MEASURED] * 0
-    )
+    world.logs[:, :MEASURED] = np.log(world.rng.uniform(1, 6, MEASURED))
     counts = world.draw()
     counts[:, :MEASURED] *= world.rng.random((len(counts), MEASURED)) > 0.7
     return counts

@@ -113,8 +113,8 @@ def _inputs(panel: Panel, counts: Counts, theme: int, day: int) -> MeasurementIn
         sibling_ids=(),
         first_day=window.first_day,
         n_pre=window.n_pre,
-        skip=_lacking(panel, read, window),
-        holidays=tuple(one for one in panel.holidays if window.first_day <= one <= last),
+        skip=_lacking(read, window),
+        holidays=(),
         alpha=LOOK_ALPHA,
         definition_set_id=1,
         method_version=METHOD_VERSION,
@@ -127,10 +127,10 @@ def _controls(before: Counts, theme: int) -> list[int]:
     return sorted(sorted(others, key=lambda at: -means[at])[:MOST_CONTROLS])
 
 
-def _lacking(panel: Panel, read: Counts, window: MeasurementWindow) -> tuple[int, ...]:
+def _lacking(read: Counts, window: MeasurementWindow) -> tuple[int, ...]:
     days = [window.first_day + timedelta(days=day) for day in range(len(read))]
     series = {theme: read[:, theme] for theme in range(read.shape[1])}
-    empty = find_empty_days(days, series, window, panel.holidays)
+    empty = find_empty_days(days, series, window, ())
     return tuple((day - window.first_day).days for day in empty.lacking)
 
 
