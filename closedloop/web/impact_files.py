@@ -65,8 +65,8 @@ PLACE_HEADINGS = (
 MEASUREMENT_HEADINGS = (
     *("Measurement", "Written", "Data to", "Look", "Is a verdict", "Verdict", "Days before"),
     *("Days counted", "Came", "Expected", "Avoided, low (95 %)", "Avoided, most likely"),
-    *("Avoided, high (95 %)", "Moved to a theme beside it", "p", "q", "Definition", "Method"),
-    *("Sign-offs",),
+    *("Avoided, high (95 %)", "Moved to a theme beside it", "Net, low (95 %)"),
+    *("Net, most likely", "Net, high (95 %)", "p", "q", "Definition", "Method", "Sign-offs"),
 )
 
 
@@ -88,7 +88,8 @@ def measurement_cells(rows: Sequence[Measured]) -> list[list[Any]]:
             *(one.id, one.measured_at, one.as_of, one.look, one.is_look, one.verdict.label),
             *(one.n_pre, one.n_post, one.observed, round(one.expected, 1)),
             *_ends(one.avoided if one.verdict in COUNTED_VERDICTS else None),
-            *(one.has_moved, one.p_value, one.q_value, one.definition_number),
+            *(one.has_moved, *_ends(one.net if one.has_moved else None)),
+            *(one.p_value, one.q_value, one.definition_number),
             *(one.method_version, one.sign_offs),
         ]
         for one in rows

@@ -631,9 +631,25 @@ def test_where_it_happened_and_what_was_measured_come_as_csv(manager, session):
     ends = headings.index("Avoided, low (95 %)")
     assert measured[0][ends : ends + 3] == ["", "", ""]
     assert measured[2][ends : ends + 3] == ["310.0", "420.0", "540.0"]
+    net = headings.index("Net, low (95 %)")
+    assert measured[2][net : net + 3] == ["-50.0", "10.0", "70.0"]
+    assert measured[1][net : net + 3] == ["", "", ""], "nothing moved by that one"
     html = manager.get(f"/impact/{key}")
     for name in ("places", "measurements", "days"):
         assert f"/impact/{key}/{name}.csv" in html
+
+
+def test_a_look_whose_contacts_moved_is_no_success_among_the_measurements_either(manager, session):
+    look = make_measurement(session, make_intervention(session), detail=MOVED)
+    make_measurement(session, look.intervention, as_of=look.as_of + timedelta(days=3))
+
+    listed = text_of(manager.get(f"/impact/{key_of(look.intervention)}"))
+    _, _, looks = listed.partition("each opens the page as it stood")
+    looks, _, running = looks.partition("Running estimates")
+
+    assert "contacts moved, net −50 to 70" in looks
+    assert "310 to 540 fewer on this theme" in looks
+    assert "310 to 540 avoided" in running
 
 
 def test_the_portfolio_csv_gives_no_range_where_none_can_be_claimed(manager, session):
