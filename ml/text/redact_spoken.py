@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 from ml.text.redact_shapes import DASH, SPACE, Span
 
@@ -20,6 +21,14 @@ _ZEROS = ("hundred", "hundert")
 _CHINESE_VALUES = dict(zip("零〇一二三四五六七八九幺两", "0012345678912", strict=True))
 _CHINESE = "".join(_CHINESE_VALUES)
 
+
+def _any_of(words: Iterable[str]) -> str:
+    """Return a pattern of words sorted by letter: tried one by one it takes over twice as long."""
+    of_letter = groupby(sorted(words), key=lambda word: word[0])
+    ends = {first: sorted((word[1:] for word in group), key=len) for first, group in of_letter}
+    return "|".join(f"{first}(?:{'|'.join(reversed(ends[first]))})" for first in ends)
+
+
 FEWEST_DIGITS = 7
 FEWEST_WORDS = 4
 """Of a number that is said; fewer may be an amount, a date or a score."""
@@ -27,7 +36,7 @@ FEWEST_WORDS = 4
 DIGIT_WORDS = frozenset(_VALUES)
 _INTERJECTIONS = frozenset({"o", "oh"})
 _BETWEEN = rf"[{SPACE}{DASH},.]{{1,3}}"
-SAID_DIGIT = rf"(?:{'|'.join(sorted(_VALUES, key=len, reverse=True))})"
+SAID_DIGIT = rf"(?:{_any_of(_VALUES)})"
 """A digit as a word, in lower case."""
 
 _ITEM = (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from ml.text.redact import redact
-from ml.text.redact_spoken import said_digits
+from ml.text.redact_spoken import DIGIT_WORDS, SAID_DIGIT, said_digits
 
 
 @pytest.mark.parametrize(
@@ -49,3 +51,8 @@ def test_a_number_said_twice_is_one_token_however_it_is_said():
 
 def test_said_digits_multiplies_what_is_double_or_triple():
     assert said_digits("triple oh, seven hundred double 9") == "00070099"
+
+
+def test_each_word_for_a_digit_is_one_as_a_whole_and_nothing_shorter_is_taken_for_it():
+    assert {re.match(SAID_DIGIT, word)[0] for word in DIGIT_WORDS} == DIGIT_WORDS
+    assert not [word for word in ("of", "nol1", "size", "do") if re.fullmatch(SAID_DIGIT, word)]
