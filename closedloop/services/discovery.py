@@ -133,10 +133,11 @@ def discover_themes(
                 nobody = replace(standing, kept=frozenset(), retired=frozenset())
                 whole = read_pool(session, settings, nobody, first_day, last_day, seed, sample)
         found = _find(transactions, maker, encoder, seed, pool, report, steps)
-        of_whole = found
+        rest = afresh = _as_kept(pool, found, settings.privacy_k)
         if whole is not pool:
             # What agreed themes hold is looked at afresh, too, for the parts people decide about.
             of_whole = _find(transactions, maker, encoder, seed, whole, report, steps)
+            afresh = _as_kept(whole, of_whole, settings.privacy_k)
         model = _join(maker, kept, found)
         texts = label_texts(
             transactions,
@@ -146,8 +147,7 @@ def discover_themes(
             scheduler=settings.dask_scheduler,
         )
         report(Progress(0, 0, "Bringing all contacts under the new themes"))
-        words = _shared_words(pool, found, settings.privacy_k)
-        proposal = _propose(standing, model, pool, found, words, texts, encoder.name)
+        proposal = _propose(standing, model, pool, rest, texts, encoder.name)
         with transactions() as session:
             result = _apply(
                 session,
@@ -158,7 +158,8 @@ def discover_themes(
                 found,
                 standing,
                 proposal,
-                (whole, of_whole),
+                (whole, afresh),
+                rest,
                 finer,
             )
             if result is not None:
@@ -218,8 +219,6 @@ def _read_kept_model(session: Session, standing: Standing, maker: ThemeMaker) ->
 
 def _shared_words(pool: Pool, found: Any, k: int) -> list[tuple[str, list[str]]]:
     """Return name and keywords of each theme that was found, of words that enough people said."""
-    if found is None:
-        return []
     said: dict[int, list[tuple[int | None, str]]] = {i: [] for i in range(len(found.themes))}
     labels = np.asarray(found.labels).tolist()
     for label, person, text in zip(labels, pool.people, pool.texts, strict=True):
@@ -235,13 +234,13 @@ def _propose(
     standing: Standing,
     model: Model,
     pool: Pool,
-    found: Any,
-    words: list[tuple[str, list[str]]],
+    rest: Discovery | None,
     texts: TextLabels,
     encoder: str,
 ) -> Proposal:
     relabel = {old: new for new, old in enumerate(standing.kept_labels)}
-    read = Counter(np.asarray(found.labels).tolist()) if found is not None else Counter()
+    read = Counter(rest.labels) if rest is not None else Counter[int]()
+    words = zip(rest.names, rest.keywords, strict=True) if rest is not None else ()
     # Of a sample, as many as there are for each that was drawn.
     each = (pool.available - pool.claimed) / max(len(pool.texts), 1)
     return Proposal(
@@ -250,7 +249,7 @@ def _propose(
         relabel=relabel,
         kept_owners=[standing.label_themes[old] for old in standing.kept_labels],
         clusters=[
-            Cluster(len(relabel) + i, name, keywords, round(read[i] * each))
+            Cluster(len(relabel) + i, name, list(keywords), round(read[i] * each))
             for i, (name, keywords) in enumerate(words)
         ],
         texts=texts,
@@ -267,7 +266,8 @@ def _apply(
     found: Any,
     standing: Standing,
     proposal: Proposal,
-    afresh: tuple[Pool, Any],
+    afresh: tuple[Pool, Discovery | None],
+    rest: Discovery | None,
     finer: int,
 ) -> DiscoveryResult | None:
     """Write the whole run; None when somebody decided something since `standing` was read."""
@@ -291,7 +291,7 @@ def _apply(
         )
     run.finished_at = utc_now()
     parts = Counter[str]()
-    whole, rest = (_as_kept(*one, settings.privacy_k) for one in (afresh, (pool, found)))
+    looked_at, whole = afresh
     if whole is not None:
         parts = keep_run(
             session,
@@ -307,8 +307,8 @@ def _apply(
         **_manifest(pool, found, finer),
         "themes": outcome.as_manifest(),
         "coverage": outcome.coverage,
-        "corrections": tell_honoured(afresh[0].links, whole.labels if whole is not None else []),
-        "looked_at": len(afresh[0].texts),
+        "corrections": tell_honoured(looked_at.links, whole.labels if whole is not None else []),
+        "looked_at": len(looked_at.texts),
         "parts": dict(parts),
         "last_decision": session.scalar(sa.select(sa.func.max(TriageDecision.id))) or 0,
     }
