@@ -188,11 +188,9 @@ def _print(
 
 def _without_customer(reading: Reading) -> str:
     """Write the share of contacts that a repeat figure cannot know; nothing beside the others."""
-    for covered in reading.cell.found.coverage:
-        is_told = covered.share is not None and not reading.cell.is_hidden
-        if is_told and covered.words.endswith("known customer"):
-            return f"{1 - (covered.share or 0):.1%}"
-    return ""
+    told = () if reading.cell.is_hidden else reading.cell.found.coverage
+    shares = (covered.without_customer for covered in told)
+    return next((f"{share:.1%}" for share in shares if share is not None), "")
 
 
 def _days_in_words(readings: list[Reading]) -> str:

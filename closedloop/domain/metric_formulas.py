@@ -14,6 +14,7 @@ from closedloop.domain.contacts import share
 NO_CONTACTS = "No contact fits."
 NO_CUSTOMERS = "No contact names its customer, so nobody can be seen to come again."
 NO_THEMES = "No contact with a known customer has a theme yet, so “the same” cannot be told."
+HAVE_A_CUSTOMER = "of contacts have a known customer"
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,13 @@ class Coverage:
 
     words: str
     share: float | None
+
+    @property
+    def without_customer(self) -> float | None:
+        """Share of contacts without a known customer; None where this tells of something else."""
+        if self.words != HAVE_A_CUSTOMER or self.share is None:
+            return None
+        return 1 - self.share
 
 
 @dataclass(frozen=True)
@@ -99,7 +107,7 @@ def _ratio(
 
 
 def _known(contacts: int, identified: int) -> Coverage:
-    return Coverage("of contacts have a known customer", share(identified, contacts))
+    return Coverage(HAVE_A_CUSTOMER, share(identified, contacts))
 
 
 def _among_known(

@@ -192,6 +192,8 @@ def test_rates_of_a_driver_and_of_failure_demand():
     )
     assert net.value == pytest.approx(10.0)
     assert [part.share for part in net.coverage] == pytest.approx([0.4, 2 / 3])
+    assert net.coverage[0].without_customer is None  # of days, which is another matter
+    assert net.coverage[1].without_customer == pytest.approx(1 / 3)
     share = f.failure_share(contacts=200, judged=80, failure=60)
     assert share.value == pytest.approx(0.75)
     assert share.coverage[0].share == pytest.approx(0.4)
