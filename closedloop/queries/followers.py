@@ -129,7 +129,9 @@ def list_followers(session: Session, *, k: int) -> FollowerList:
 def _unidentified_share(session: Session, as_of: date) -> float | None:
     first_day = as_of - timedelta(days=FOLLOWER_DAYS - 1)
     sums = sa.select(sa.func.sum(DailySlice.contacts), sa.func.sum(DailySlice.identified)).where(
-        DailySlice.kind == "all", DailySlice.day.between(first_day, as_of)
+        DailySlice.kind == "all",
+        DailySlice.value == "",
+        DailySlice.day.between(first_day, as_of),
     )
     contacts, identified = (int(value or 0) for value in session.execute(sums).one())
     return share(contacts - identified, contacts)

@@ -133,7 +133,9 @@ def count_unassigned(session: Session, first_day: date, last_day: date) -> tuple
     )
     everything = session.scalar(
         sa.select(sa.func.coalesce(sa.func.sum(DailySlice.contacts), 0)).where(
-            DailySlice.kind == "all", DailySlice.day.between(first_day, last_day)
+            DailySlice.kind == "all",
+            DailySlice.value == "",
+            DailySlice.day.between(first_day, last_day),
         )
     )
     return int(waiting or 0), int(everything or 0)
