@@ -10,7 +10,6 @@ from closedloop.api.import_schemas import MappingForm, MappingList, MappingName,
 from closedloop.domain.errors import Invalid
 from closedloop.extensions import current_settings, db
 from closedloop.queries.mappings import KnownMapping, get_mapping, list_mappings
-from closedloop.services.contact_files import refuse_misfit
 from closedloop.services.mappings import delete_mapping, rename_mapping, save_mapping
 from closedloop.services.waiting_files import get_waiting_file
 
@@ -54,7 +53,6 @@ def save_mapping_view(name: str, sent: MappingForm) -> MappingOut:
         mapping = Mapping.from_dict(sent.mapping)
     except BadMapping as error:
         raise Invalid(error.sentence, {"mapping": error.sentence}) from error
-    refuse_misfit(mapping, facts)
     with db.transaction() as session:
         saved = save_mapping(
             session,

@@ -33,7 +33,7 @@ from closedloop.domain.errors import Invalid
 from closedloop.domain.jobs import Progress
 from closedloop.queries.imports import count_batch_contacts, count_rejects, get_batch
 from closedloop.queries.mappings import find_mappings_for, get_mapping
-from closedloop.services.contact_files import RecognisedFile, measure_extent, refuse_misfit
+from closedloop.services.contact_files import RecognisedFile, measure_extent
 from closedloop.services.contacts import import_file, preview_file, recognise_file
 from closedloop.services.long_work import Cancelled
 from closedloop.services.mappings import save_mapping
@@ -164,7 +164,6 @@ def import_contacts(
     if not is_sure and sys.stdin.isatty():
         _ask(wanted)
     if save_mapping:
-        refuse_misfit(wanted.mapping, wanted.found.facts)
         wanted = _save(site, wanted, save_mapping, replace=yes)
     _read_in(site, wanted, no_assign=no_assign, as_json=as_json)
 

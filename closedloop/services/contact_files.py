@@ -97,7 +97,7 @@ def open_contacts(path: Path, mapping: Mapping | None = None) -> Iterator[Opened
     with ExitStack() as stack:
         opened = _open(stack, path)
         if mapping is not None:
-            refuse_misfit(mapping, opened.facts)
+            refuse_misfit(mapping, opened.facts.header)
             opened = replace(opened, bundle=replace(opened.bundle, pauses=mapping.pauses))
         yield opened
 
@@ -174,10 +174,10 @@ def check_mapping(path: Path, mapping: Mapping) -> FileFacts:
         return opened.facts
 
 
-def refuse_misfit(mapping: Mapping, facts: FileFacts) -> None:
+def refuse_misfit(mapping: Mapping, header: Sequence[str]) -> None:
     """Refuse a mapping that does not fit the columns of a file; `Invalid` says why."""
-    if problems := mapping.problems_with(facts.header):
-        sentence = " ".join([*problems, _columns_in_words(facts.header)])
+    if problems := mapping.problems_with(header):
+        sentence = " ".join([*problems, _columns_in_words(header)])
         raise Invalid(sentence, {"columns": sentence})
 
 

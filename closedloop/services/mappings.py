@@ -14,12 +14,14 @@ from closedloop.domain.errors import Conflict, Invalid, NotFound
 from closedloop.models import ImportBatch, SavedMapping
 from closedloop.queries.mappings import columns_hash
 from closedloop.services.audit import record_event
+from closedloop.services.contact_files import refuse_misfit
 
 MAX_NAME_CHARS = 80
 RESERVED = ("done", "failed")
+"""Folders of their own inside a watched folder, where the others are named after mappings."""
+
 BUNDLE = ".export"
 """How folders end that are one export of several files; see `watched_folder`."""
-"""Folders of their own inside a watched folder, where the others are named after mappings."""
 
 
 def save_mapping(
@@ -56,9 +58,7 @@ def save_mapping(
         If the name is taken by an other mapping and `replace` is false.
     """
     name = checked_name(name)
-    if problems := mapping.problems_with(header):
-        sentence = " ".join(problems)
-        raise Invalid(sentence, {"columns": sentence})
+    refuse_misfit(mapping, header)
     settings, digest = mapping.to_dict(), columns_hash(header)
     saved = session.scalar(sa.select(SavedMapping).where(SavedMapping.name == name))
     if saved is None:

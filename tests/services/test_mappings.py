@@ -87,6 +87,14 @@ def test_a_name_that_cannot_be_a_folder_is_refused(save, session, name, sentence
     assert list_mappings(session) == []
 
 
+def test_a_mapping_that_cannot_read_its_file_is_refused_with_the_columns_of_the_file(
+    save, session
+) -> None:
+    with pytest.raises(Invalid, match=r"mapped to started_at.*columns “Ticket”, “Opened”, “Who”"):
+        save(mapping=Mapping({"contact_id": "Ticket"}))
+    assert list_mappings(session) == []
+
+
 def test_a_new_name_goes_with_the_imports_and_a_deleted_one_leaves_them(
     session, save, actor
 ) -> None:
