@@ -141,7 +141,9 @@ def audit_page(html: str, url: str) -> None:
             assert element.get("src"), f"{url}: an inline script"
         assert tag != "style", f"{url}: an inline style sheet"
         if tag == "a":
-            assert element.get("href") != "#", f"{url}: a dead link {''.join(element.itertext())!r}"
+            target = element.get("href") or ""
+            leads = not target.startswith("#") or target[1:] in ids
+            assert leads, f"{url}: a dead link {''.join(element.itertext())!r}"
     _check_names([e for tag, e in tags if tag in {"a", "button", "summary"}], url)
     labels = {e.get("for") for tag, e in tags if tag == "label"}
     inside = {id(c) for tag, e in tags if tag == "label" for c in e.iter()}

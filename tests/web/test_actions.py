@@ -215,6 +215,8 @@ def test_agreeing_needs_an_owner_and_says_so_on_the_page(manager, session):
     response = manager.post(f"/actions/{action.key}/agree", status=422)
 
     assert "somebody has to be answerable" in text_of(response.text)
+    assert f'href="/actions/{action.key}/edit#f-owner_id"' in response.text
+    assert 'id="f-owner_id"' in manager.get(f"/actions/{action.key}/edit")
 
 
 def test_an_action_is_agreed_started_and_taken_back(manager, session):

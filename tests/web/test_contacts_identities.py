@@ -141,9 +141,11 @@ def test_wrong_answers_come_back_with_a_sentence(manager, filled, session, value
     assert session.scalar(sa.select(sa.func.count(Job.id))) == 0
 
 
-def test_no_kind_ticked_is_said(manager, filled) -> None:
+def test_no_kind_ticked_is_said_and_leads_to_the_kinds(manager, filled) -> None:
     answer = manager.post("/contacts/identities", {"max_customers": "3"}, 422)
     assert "Tick at least one kind" in text_of(answer.text)
+    assert '<a href="#f-kinds">' in answer.text
+    assert 'id="f-kinds"' in answer.text
 
 
 def test_a_stakeholder_may_not_link(sign_in_as, filled) -> None:
