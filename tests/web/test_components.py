@@ -197,9 +197,34 @@ def test_no_template_holds_what_the_content_security_policy_forbids(path):
 @pytest.mark.parametrize("path", PAGES, ids=lambda p: p.relative_to(TEMPLATES).as_posix())
 def test_every_icon_a_template_names_is_in_the_sprite(path):
     text = path.read_text(encoding="utf-8")
-    names = set(re.findall(r"icon\('([a-z0-9-]+)'", text))
-    names |= set(re.findall(r"icon_name='([a-z0-9-]+)'", text))
+    names = set(re.findall(r"""icon(?:\(|_name=)["']([a-z0-9-]+)["']""", text))
     assert {name for name in names if f'id="{name}"' not in SPRITE} <= {"v-"}
+
+
+def test_every_symbol_of_the_sprite_is_drawn_somewhere():
+    said = {word for text in _sources() for word in re.findall(r"""["'#]([a-z0-9-]+)["']""", text)}
+    symbols = set(re.findall(r'<symbol id="([^"]+)"', SPRITE))
+
+    assert [name for name in sorted(symbols - said) if not name.startswith("v-")] == []
+
+
+def test_every_class_of_ours_has_a_rule_and_every_rule_a_user():
+    ours = r"(?<![\w-])cl-[\w-]+"
+    used = {name for text in _sources() for name in re.findall(ours, text)}
+    beginnings = tuple(name for name in used if name.endswith("-"))  # of a class put together
+    sheets = (ROOT / "closedloop/static/css").glob("*.css")
+    plain = re.sub(r"/\*.*?\*/", "", "".join(map(Path.read_text, sheets)), flags=re.S)
+    drawn = set(re.findall(r"\.(cl-[\w-]+)", plain))
+
+    assert sorted(used - drawn - set(beginnings)) == []
+    assert [name for name in sorted(drawn - used) if not name.startswith(beginnings)] == []
+
+
+def _sources() -> list[str]:
+    """Return all that may name a class or an icon: templates, scripts of ours, pages."""
+    scripts = [p for p in (ROOT / "closedloop/static/js").rglob("*.js") if "vendor" not in p.parts]
+    paths = [*PAGES, *scripts, *(ROOT / "closedloop").rglob("*.py")]
+    return [path.read_text(encoding="utf-8") for path in paths]
 
 
 def test_a_state_reads_the_same_as_a_mark_and_in_histories(say):
