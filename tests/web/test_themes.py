@@ -296,9 +296,8 @@ def test_a_week_of_few_people_is_hidden_on_the_page_in_its_data_and_in_the_file(
     assert "data-step" not in html  # days are nowhere: no button offers them
     said = re.search(r'id="trend-say">(.*?)</p>', html)
     assert said is not None
-    assert (
-        said[1].strip() == "Not every week has enough people to be shown."
-    )  # no mean, no sum to subtract from
+    # no mean, and no sum to subtract from
+    assert said[1].strip() == "Not every week has enough people to be shown."
 
 
 def test_a_theme_whose_weeks_are_all_shown_is_told_by_first_and_last_weeks(manager, session):

@@ -159,7 +159,7 @@
     if (pairs.length) o.series.unshift(spans(pairs));
     o.tooltip.formatter = function (points) {
       var i = points[0].dataIndex;
-      var open = d.maturing_from && days[i] >= d.maturing_from;
+      var open = d.maturing_from && days[i] >= snap(days, d.maturing_from);
       var again =
         repeats[i] === null ? "" : ", " + n(repeats[i]) + (open ? " repeats so far" : " repeats");
       return (
