@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import html5lib
 import pytest
 from flask import Flask
+from jinja2 import nodes
 
 from closedloop.domain.actions import ActionStatus
 from closedloop.domain.impact import Verdict
@@ -199,6 +200,17 @@ def test_every_icon_a_template_names_is_in_the_sprite(path):
     text = path.read_text(encoding="utf-8")
     names = set(re.findall(r"""icon(?:\(|_name=)["']([a-z0-9-]+)["']""", text))
     assert {name for name in names if f'id="{name}"' not in SPRITE} <= {"v-"}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.relative_to(TEMPLATES).as_posix())
+def test_no_template_imports_a_macro_that_it_does_not_use(app, path):
+    tree = app.jinja_env.parse(path.read_text(encoding="utf-8"))
+    imported = {
+        name[-1] if isinstance(name, tuple) else name
+        for node in tree.find_all(nodes.FromImport)
+        for name in node.names
+    }
+    assert imported - {name.name for name in tree.find_all(nodes.Name)} == set()
 
 
 def test_every_symbol_of_the_sprite_is_drawn_somewhere():
