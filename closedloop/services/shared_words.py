@@ -14,8 +14,8 @@ NAMELESS = "Contacts without words in common"
 _WORD = re.compile(r"\w+")
 _QUOTED = "“"
 _SHORTEST, _LONGEST_ENDING = 4, 3
-_REWRITTEN = frozenset({"cannot", "without"})
-"""Stand in keywords for what texts write in many ways: can't, can not."""
+_REWRITTEN = frozenset({"not", "cannot", "without"})
+"""Stand in keywords for what texts write in many ways: hasn't, can't, can not."""
 
 
 def shared_words(
@@ -58,10 +58,10 @@ def shared_words(
 
 
 def _is_shared(keyword: str, texts: Sequence[tuple[int, str]], k: int) -> bool:
-    stems = [_stem(word) for word in _words(keyword) if _is_telling(word)]
+    signs = [re.compile(_sign(word)) for word in _words(keyword) if word not in _REWRITTEN]
     people: set[int] = set()
     for person, text in texts:
-        if all(stem in text for stem in stems):
+        if all(sign.search(text) for sign in signs):
             people.add(person)
             if len(people) >= k:
                 return True
@@ -72,11 +72,10 @@ def _words(phrase: str) -> list[str]:
     return _WORD.findall(phrase.lower())
 
 
-def _is_telling(word: str) -> bool:
-    """Whether a word of a keyword stands in the texts as it is; "not" is also "n't"."""
-    return word not in _REWRITTEN and (len(word) >= _SHORTEST or not word.isascii())
-
-
-def _stem(word: str) -> str:
-    """Cut what an ending may be: activating, activated."""
-    return word[: max(_SHORTEST, len(word) - _LONGEST_ENDING)] if word.isascii() else word
+def _sign(word: str) -> str:
+    """Return a pattern of a word with whatever ending: activating, activated; a short one whole."""
+    if not word.isascii():
+        return re.escape(word)
+    if len(word) < _SHORTEST:
+        return rf"\b{word}s?\b"
+    return word[: max(_SHORTEST, len(word) - _LONGEST_ENDING)]

@@ -18,6 +18,18 @@ def test_what_one_customer_says_again_and_again_is_no_keyword():
     assert (name, kept) == ("Activating card", ["activating card", "not come"])
 
 
+def test_a_short_name_that_one_customer_says_is_no_keyword_and_a_short_word_of_all_is_one():
+    said = [
+        *((n, "My SIM is lost, it didn't work") for n in range(5)),
+        (9, "Kim took my sim simply"),
+    ]
+
+    assert shared_words("Kim, sim", ["kim", "sim", "kim lost", "not work"], said, k=5) == (
+        "Sim, not work",
+        ["sim", "not work"],
+    )
+
+
 def test_a_name_of_a_dropped_keyword_is_made_of_those_that_stay():
     keywords = ["hendrickson", "activating card", "not come"]
 
