@@ -13,7 +13,7 @@ from closedloop.domain.actions import ActionStatus
 from closedloop.domain.clock import utc_now
 from closedloop.domain.home import NEW_VERDICT_DAYS, TODO_FOR, Todo
 from closedloop.domain.impact import Verdict
-from closedloop.domain.impact_words import answer, plain
+from closedloop.domain.impact_words import answer, plain, spelt
 from closedloop.domain.themes import STATS_DAYS, ThemeStatus
 from closedloop.queries.home import ActionCounts, DueAction, ReopenedTheme, ThemeCounts
 from closedloop.queries.impact import ShippedAction
@@ -83,8 +83,7 @@ def todo_items(facts: Facts) -> list[Item]:
 
 def _came_back(facts: Facts) -> Iterable[Item]:
     for theme in facts.reopened:
-        on = theme.since_on
-        since = f" since {on.day} {on:%B %Y}" if on else ""
+        since = f" since {spelt(theme.since_on)}" if theme.since_on else ""
         more = (
             f"About {n(theme.excess)} contacts more{since} than the fix had left."
             if theme.excess is not None
