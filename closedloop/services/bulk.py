@@ -180,7 +180,7 @@ def delete_rows(session: Session, column: Any, ids: Integers | Sequence[int]) ->
         session.execute(sa.delete(table).where(among(session, column, portion)))
 
 
-def in_portions(items: Collection[_Item], size: int) -> Iterator[list[_Item]]:
+def in_portions(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
     """Yield the items in lists of at most `size`."""
     rest = iter(items)
     while portion := list(islice(rest, size)):

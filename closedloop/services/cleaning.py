@@ -37,10 +37,10 @@ ROWS_PER_STRETCH = 2_000
 CHARACTERS_PER_STRETCH = 2_000_000
 BYTES_WORTH_A_PROCESS = 2_000_000
 MOST_HELPERS = 4
-STRETCHES_AHEAD = 3
+STRETCHES_AHEAD = 8
 """How many stretches are cleaned while one is written: what bounds the memory."""
 
-PIECE_CHARACTERS = 200_000
+PIECE_CHARACTERS = 300_000
 """How much text a process beside splits into rows itself."""
 
 Item = RawRow | BadRow | Outcome

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from sqlalchemy.orm import Session
 
 from closedloop.adapters.bundle import Watch
 from closedloop.adapters.contacts import read_contacts, read_rows
@@ -24,6 +26,7 @@ from closedloop.domain.jobs import Progress
 from closedloop.models import ImportBatch
 from closedloop.models.imports import BatchState
 from closedloop.services.audit import record_event
+from closedloop.services.bulk import in_portions
 from closedloop.services.cleaning import (
     Cleaning,
     Item,
@@ -77,6 +80,10 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+STRETCHES_TOGETHER = 8
+"""How many stretches of a large file one transaction stores: pages of indexes are written once for
+all of them."""
 
 CHAINED_AT_ONCE = 100_000
 """Customers whose contacts are chained in one transaction, which others wait for."""
@@ -229,9 +236,11 @@ class _Run:
                 # of a run that was killed before it came to them
                 self._unchained.add(find_unchained(session, left_behind(session, self._batch)))
             rest = without_first(self._items(opened), opened.facts, self._batch.rows_done)
-            for stretch in how.stretches(rest, n_bytes=self._extent.n_bytes):
+            stretches = how.stretches(rest, n_bytes=self._extent.n_bytes)
+            n = STRETCHES_TOGETHER if is_worth_processes(self._extent.n_bytes) else 1
+            for together in in_portions(stretches, n):
                 self._refuse_change(fingerprint(self._path) != self._seen)
-                self._store(stretch)
+                self._store(together)
         self._refuse_change(measure_extent(self._path).sha256 != self._batch.file_sha256)
         self._chain(self._report)
         roll_up_due(self._transactions, report=self._report)
@@ -282,30 +291,36 @@ class _Run:
                 "this import, or import the new one: what is here already counts once."
             )
 
-    def _store(self, stretch: Stretch) -> None:
+    def _store(self, stretches: Sequence[Stretch]) -> None:
         with self._transactions() as session:
             take_turn(session)
             keep_hold(session, self._batch.id, self._holder)
-            found = store_stretch(
-                session,
-                settings=self._settings,
-                batch_id=self._batch.id,
-                gaps=gaps_of(self._mapping.to_dict()),
-                stretch=stretch,
-                chain_later=True,
-            )
-            if self._replay:
-                taken = [r for r in stretch.rows.rows() if r.line not in found.changed_lines]
-                settle_rejects(session, self._replay, batch_id=self._batch.id, rows=taken)
+            customer_ids = [self._store_one(session, stretch) for stretch in stretches]
             batch = session.get_one(ImportBatch, self._batch.id)
         self._batch = batch
-        self._unchained.add(found.customer_ids)
+        for ids in customer_ids:
+            self._unchained.add(ids)
         seconds = time.monotonic() - self._began
         rate = (batch.rows_done - self._done_before) / seconds if seconds else 0
         self._tell(
-            stretch.last_line,
+            stretches[-1].last_line,
             f"{batch.rows_read:,} rows read, {batch.added:,} new · {rate:,.0f} rows a second",
         )
+
+    def _store_one(self, session: Session, stretch: Stretch) -> list[int]:
+        """Store a stretch; return the customers whose contacts are still to be chained."""
+        found = store_stretch(
+            session,
+            settings=self._settings,
+            batch_id=self._batch.id,
+            gaps=gaps_of(self._mapping.to_dict()),
+            stretch=stretch,
+            chain_later=True,
+        )
+        if self._replay:
+            taken = [r for r in stretch.rows.rows() if r.line not in found.changed_lines]
+            settle_rejects(session, self._replay, batch_id=self._batch.id, rows=taken)
+        return found.customer_ids
 
     def _chain(self, report: Report = tell_nobody) -> None:
         """Bring the repeats of the customers up to date whose contacts came in.
