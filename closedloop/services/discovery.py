@@ -45,7 +45,7 @@ from closedloop.services.run_records import Discovery, keep_run
 from closedloop.services.shared_words import shared_words
 from ml.text.embed import Encoder
 
-SAMPLE = 20_000
+SAMPLE = 25_000
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "graspologic-native", "onnxruntime")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from ml.text.language import detect_language
 
 # So many texts of a theme tell its languages; each is looked at only where they are mixed.
-TEXTS_ASKED = 60
+TEXTS_ASKED = 30
 MAIN_SHARE = 0.2
 """From this share of a theme on, a language has keywords of its own."""
 FEWEST_TEXTS = 3

@@ -32,7 +32,7 @@ from ml.themes.vectors import (
     disposition_shares,
 )
 
-METHOD = "leiden-hybrid/6"
+METHOD = "leiden-hybrid/7"
 N_NEIGHBOURS = 15
 LEXICAL_WEIGHT = 0.5
 DISPOSITION_WEIGHT = 0.3
@@ -92,7 +92,7 @@ def discover_themes(
     must_link: Pairs | None = None,
     cannot_link: Pairs | None = None,
     min_size: int | None = None,
-    max_fit: int = 20_000,
+    max_fit: int = 25_000,
     lexical_weight: float | None = None,
     resolution: float | None = None,
     n_neighbours: int | None = None,

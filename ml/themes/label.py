@@ -23,7 +23,7 @@ LONGEST_PHRASE = 3
 N_KEYWORDS = 6
 N_EXEMPLARS = 5
 # How a word is written is known from so many texts.
-TEXTS_FOR_CAPITALS = 20_000
+TEXTS_FOR_CAPITALS = 8_000
 # More texts than this per theme change no name and take time.
 TEXTS_PER_THEME = 250
 # Two exemplars this similar say the same thing.
@@ -81,6 +81,7 @@ _NEGATION = re.compile(
 _CANNOT = re.compile(r"\bcan(?:['’]?t| not)\b", re.IGNORECASE)
 _CLAUSE = re.compile(r"[.,;:!?()\[\]\"“”/\n]+|\s[-–—]+\s")
 _WORD = re.compile(r"[^\W\d_](?:[\w'’-]*\w)?")
+_ENDINGS = frozenset(".!?:")
 
 
 # A phrase is a keyword only where it is said so many times as often as in other themes, unless
@@ -114,7 +115,10 @@ def phrases(text: str) -> dict[str, str]:
     plain = _NEGATION.sub("not", _CANNOT.sub("cannot", text.lower().replace("-", " ")))
     plain = without_unspaced(plain, ".")
     for clause in _CLAUSE.split(plain):
-        words = [word for word in map(_plain_word, _WORD.findall(clause)) if word not in _DROPPED]
+        words = _WORD.findall(clause)
+        if "'" in clause or "’" in clause:
+            words = list(map(_plain_word, words))
+        words = [word for word in words if word not in _DROPPED]
         _add_phrases(found, words, [_stem(word) for word in words])
     return found
 
@@ -362,9 +366,11 @@ def _capitals(texts: Sequence[str]) -> dict[str, str]:
             continue
         if sum(word.isupper() for word in words) > max(2, len(words) / 2):
             continue  # somebody is shouting
+        small.update(word for word in words[1:] if word.islower())
         for match in list(_WORD.finditer(text))[1:]:
-            if text[: match.start()].rstrip()[-1:] not in {".", "!", "?", ":"}:
-                written[match[0].lower()][match[0]] += 1
+            word = match[0]
+            if not word.islower() and text[: match.start()].rstrip()[-1:] not in _ENDINGS:
+                written[word.lower()][word] += 1
     capitals = {}
     for word, forms in written.items():
         forms[word] += small[word]
