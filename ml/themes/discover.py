@@ -33,8 +33,8 @@ from ml.themes.vectors import (
 )
 
 METHOD = "leiden-hybrid/7"
-N_NEIGHBOURS = 15
-LEXICAL_WEIGHT = 0.5
+N_NEIGHBOURS, N_NEIGHBOURS_OF_FEW = 20, 15
+LEXICAL_WEIGHT = 0.55
 DISPOSITION_WEIGHT = 0.3
 # A text whose neighbours are nearer to chance than this share of the way to usual is left over.
 LEFT_OVER_AT = 0.4
@@ -122,12 +122,12 @@ def discover_themes(
     max_fit : int
         Themes are found in at most so many distinct texts, and the rest join by vote.
     lexical_weight : float, optional
-        Weight of the words beside the meaning. By default 0.5; another where the encoder does not
+        Weight of the words beside the meaning. By default 0.55; another where the encoder does not
         know the language, or meets several languages (`weight_of_words`).
     resolution : float, optional
         How fine the themes are before `finer` steps; by default chosen from the data.
     n_neighbours : int, optional
-        By default 15, fewer with few texts.
+        By default 20, fewer with few texts.
     finer : int
         Steps by which somebody wants the themes finer (above 0) or coarser (below 0) than the
         data, or the resolution given, say; each is a factor of `STEP`.
@@ -144,7 +144,7 @@ def discover_themes(
         seed,
         _lexical_weight(nodes.texts, encoder) if lexical_weight is None else lexical_weight,
         resolution,
-        n_neighbours or min(N_NEIGHBOURS, max(5, n_nodes // 4)),
+        n_neighbours or _default_n_neighbours(n_nodes),
         min_size or _default_min_size(n_nodes, len(texts)),
         max_fit,
         finer,
@@ -182,6 +182,11 @@ def _lexical_weight(texts: Sequence[str], encoder: Encoder | None) -> float:
         is_multilingual=getattr(encoder, "is_multilingual", False),
     )
     return LEXICAL_WEIGHT if weight is None else weight
+
+
+def _default_n_neighbours(n_nodes: int) -> int:
+    few = max(5, min(N_NEIGHBOURS_OF_FEW, n_nodes // 4))
+    return max(few, min(N_NEIGHBOURS, n_nodes // 20))
 
 
 def _default_min_size(n_nodes: int, n_texts: int) -> int:

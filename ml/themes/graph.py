@@ -154,10 +154,14 @@ def _first_of_highest(values: Floats, n_found: int) -> Ints:
 
 
 def neighbour_graph(similarities: Floats, indexes: Ints) -> sparse.csr_matrix:
-    """Join each node with its neighbours: symmetric float64 (n, n), none below zero."""
+    """Join each node with its neighbours: symmetric float64 (n, n), none below zero.
+
+    An edge weighs the square of the similarity, so that near neighbours count for more beside
+    those that are just near enough.
+    """
     n_nodes, n_neighbours = indexes.shape
     rows = np.repeat(np.arange(n_nodes), n_neighbours)
-    weights = np.maximum(similarities.ravel(), 0).astype(np.float64)
+    weights = np.maximum(similarities.ravel(), 0).astype(np.float64) ** 2
     graph = sparse.csr_matrix((weights, (rows, indexes.ravel())), shape=(n_nodes, n_nodes))
     graph.eliminate_zeros()
     return graph.maximum(graph.T).tocsr()

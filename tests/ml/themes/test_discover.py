@@ -373,10 +373,10 @@ ENGLISH = [
     ("texts", "encoder", "weight"),
     [
         (CHINESE, Knowing({"en"}), 1.0),
-        (ENGLISH, Knowing({"en"}), 0.5),
-        (CHINESE, Knowing(), 0.5),
+        (ENGLISH, Knowing({"en"}), 0.55),
+        (CHINESE, Knowing(), 0.55),
         (CHINESE + ENGLISH, Knowing(is_multilingual=True), 0.0),
-        (CHINESE, None, 0.5),
+        (CHINESE, None, 0.55),
     ],
 )
 def test_how_much_words_count_is_chosen_by_what_the_encoder_was_made_for(texts, encoder, weight):

@@ -49,7 +49,7 @@ def test_the_graph_is_symmetric_without_weights_below_zero():
     graph = neighbour_graph(np.array([[0.5], [-0.2], [0.4]], np.float32), np.array([[1], [2], [0]]))
     assert (graph != graph.T).nnz == 0
     assert graph.min() >= 0
-    assert graph[0, 1] == 0.5
+    assert graph[0, 1] == 0.25
     assert graph[1, 2] == 0
 
 
