@@ -212,16 +212,17 @@ def walk_vectors(
         if condition is not None:
             query = query.where(condition)
         page = query.subquery()
+        is_it = (EncodedText.text_hash == page.c.text_hash) & (EncodedText.encoder == encoder)
         with transactions() as session:
-            last = session.scalar(sa.select(sa.func.max(page.c.text_hash)))
-            rows = session.execute(
-                sa.select(EncodedText.text_hash, EncodedText.vector)
-                .join(page, page.c.text_hash == EncodedText.text_hash)
-                .where(EncodedText.encoder == encoder)
-                .order_by(EncodedText.text_hash)
+            # with those that have no vector yet: the last one says where the next chunk begins
+            found = session.execute(
+                sa.select(page.c.text_hash, EncodedText.vector)
+                .outerjoin(EncodedText, is_it)
+                .order_by(page.c.text_hash)
             ).all()
-        if last is None:
+        if not found:
             return
-        after = last
+        after = found[-1][0]
+        rows = [row for row in found if row[1] is not None]
         if rows:
             yield [row[0] for row in rows], unpack([row[1] for row in rows])
