@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from closedloop.extensions import Database
 from closedloop.models import Contact, ContactText, ImportReject, Theme
+from closedloop.services.discovery import SAMPLE
 from closedloop.services.themes import assign_contacts, discover_themes
 from tests.factories.contacts import make_batch
 from tests.factories.theme_maker import make_maker
@@ -116,7 +117,7 @@ def test_more_identical_texts_than_a_run_reads_are_read_as_one(database, setting
     text = "PARCEL where is it"
     with database.transaction() as session:
         batch = make_batch(session)
-        session.execute(sa.insert(Contact), [_contact(batch.id, n) for n in range(25_000)])
+        session.execute(sa.insert(Contact), [_contact(batch.id, n) for n in range(SAMPLE + 5_000)])
         said = {
             "turns": [["customer", text]],
             "issue_text": text,
@@ -129,10 +130,10 @@ def test_more_identical_texts_than_a_run_reads_are_read_as_one(database, setting
     found = discover_themes(database.transaction, settings=settings, by=actor, maker=maker)
     again = assign_contacts(database.transaction, settings=settings, by=actor, maker=maker)
 
-    assert (found.found, found.texts, again.assigned) == (1, 20_000, 0)
+    assert (found.found, found.texts, again.assigned) == (1, SAMPLE, 0)
     with database.reading() as session:
         count = sa.select(Contact.theme_id, sa.func.count()).group_by(Contact.theme_id)
-        assert [n for _, n in session.execute(count)] == [25_000]
+        assert [n for _, n in session.execute(count)] == [SAMPLE + 5_000]
     assert len(maker.load_encoder("").encoded) == 1
 
 
