@@ -178,17 +178,15 @@ class Communities:
     """
 
     def __init__(self, graph: sparse.csr_matrix, seed: int) -> None:
-        joined = sparse.csr_matrix(graph, dtype=np.float64, copy=True)
-        joined.setdiag(0)
-        joined.eliminate_zeros()
-        joined.sort_indices()
+        upper = sparse.triu(graph, 1, format="csr")
+        joined = (upper + upper.T).tocsr()
         self._n_nodes = joined.shape[0]
         self._seed = seed
         # the types that the library reads without copying
         self._edges = (
             joined.indptr.astype(np.int64),
             joined.indices.astype(np.int32),
-            joined.data,
+            joined.data.astype(np.float64),
         )
 
     def find(
