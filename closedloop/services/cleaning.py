@@ -34,7 +34,7 @@ from closedloop.services.clean_rows import CleanReject, CleanTable
 from closedloop.services.contact_rows import RowCleaner
 
 ROWS_PER_STRETCH = 2_000
-CHARACTERS_PER_STRETCH = 2_000_000
+CHARACTERS_PER_STRETCH = 500_000
 BYTES_WORTH_A_PROCESS = 2_000_000
 MOST_HELPERS = 4
 STRETCHES_AHEAD = 8
