@@ -304,7 +304,8 @@ def scale_lines(scale: Report) -> list[str]:
     if sampling := scale["sampling"]:
         lines.append(
             f"  clinc150 fitted on all: AMI {sampling['all']:.3f}; on {sampling['n_sampled']:,}, "
-            f"the rest assigned: {sampling['sampled']:.3f}; on twice as many {sampling['twice']:.3f}"
+            f"the rest assigned: {sampling['sampled']:.3f}; on twice as many: "
+            f"{sampling['twice']:.3f}"
         )
     rates, of_bare = scale["encoding"]["per_second"], scale["encoding"]["share_of_bare"]
     lines.append(
