@@ -18,6 +18,7 @@ LINE_COLUMN = "closedloop_line"
 
 _ROWS_AT_ONCE = 100
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_AS_THEY_ARE = frozenset((int, type(None)))  # the writer makes the same text of these
 _MAY_RUN = re.compile(r"'*[=+\-@\t\r]")
 _QUOTED = re.compile(r"'+[=+\-@\t\r]")
 _SIGNED_NUMBER = re.compile(r"[+-][\d .,()/:-]+")
@@ -52,10 +53,13 @@ def csv_lines(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterato
         yield _lines(map(_safe_cells, some))
 
 
-def _safe_cells(row: Sequence[Any]) -> list[str]:
-    """Return what `safe_cell` does of each; a plain text, as nearly all are, is not handed over."""
+def _safe_cells(row: Sequence[Any]) -> list[Any]:
+    """Return what `safe_cell` does of each; what needs nothing done, as nearly all, is kept."""
     return [
-        value if type(value) is str and value[:1] not in _STARTS_A_FORMULA else safe_cell(value)
+        value
+        if (kind := type(value)) in _AS_THEY_ARE
+        or (kind is str and value[:1] not in _STARTS_A_FORMULA)
+        else safe_cell(value)
         for value in row
     ]
 

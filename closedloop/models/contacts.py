@@ -27,10 +27,11 @@ class Contact(Model):
         sa.UniqueConstraint("source", "source_contact_id"),
         sa.Index("ix_contacts_customer_started", "customer_id", "started_at", "id"),
         sa.Index("ix_contacts_started", "started_at", "id"),
-        # wide enough that the customers of a period are counted without a look at the rows
+        # wide enough that the customers of a period are counted, and the contacts of a language
+        # found, without a look at the rows
         sa.Index(
-            "ix_contacts_day_channel_theme_customer",
-            *("local_day", "channel", "theme_id", "customer_id"),
+            "ix_contacts_day_channel_theme_customer_language",
+            *("local_day", "channel", "theme_id", "customer_id", "language"),
         ),
         sa.Index("ix_contacts_theme_started", "theme_id", "started_at", "id"),
         sa.Index("ix_contacts_theme_day", "theme_id", "local_day"),

@@ -147,17 +147,29 @@ def all_conditions(wanted: ContactFilter) -> list[sa.ColumnElement[bool]]:
     return [*period_conditions(wanted), *other_conditions(wanted)]
 
 
-def period_conditions(wanted: ContactFilter) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions that an index answers newest first."""
+def period_conditions(
+    wanted: ContactFilter, *, by_start: bool = False
+) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions that an index answers newest first.
+
+    Parameters
+    ----------
+    by_start : bool
+        A bound of the start is there beside them: PostgreSQL is not to go through an index of the
+        days as well, which would be read for the whole period.
+    """
+    day: sa.ColumnElement[date] = Contact.local_day.expression
+    if by_start:
+        day = sa.func.coalesce(day, day)
     found: list[sa.ColumnElement[bool]] = []
     # a local day lies within a day of the same date in UTC: said of the start as well, so that
     # a page of a month long ago is read from the index that is in order of start
     if wanted.first_day is not None:
-        found.append(Contact.local_day >= wanted.first_day)
+        found.append(day >= wanted.first_day)
         if wanted.first_day > date.min:
             found.append(Contact.started_at >= _midnight(wanted.first_day) - timedelta(days=1))
     if wanted.last_day is not None:
-        found.append(Contact.local_day <= wanted.last_day)
+        found.append(day <= wanted.last_day)
         if wanted.last_day < date.max - timedelta(days=1):
             found.append(Contact.started_at < _midnight(wanted.last_day) + timedelta(days=2))
     if wanted.theme_id is not None and not wanted.without_theme:

@@ -41,6 +41,7 @@ def find_hits(
     words: str,
     *,
     period: Sequence[sa.ColumnElement[bool]],
+    period_by_start: Sequence[sa.ColumnElement[bool]],
     others: Sequence[sa.ColumnElement[bool]],
     reach: Reach,
 ) -> list[Hit]:
@@ -53,11 +54,15 @@ def find_hits(
         id is found wherever it is.
     period : sequence of condition
         That an index answers: they bound what the search goes through.
+    period_by_start : sequence of condition
+        The same, beside a bound of the start.
     others : sequence of condition
     reach : Reach
     """
     text = words.strip()
-    newest = _newest([*period, *others, *_after_bound(session, period, others, reach)], reach)
+    bound = _bound(session, period, reach) if others else None
+    within = period if bound is None else [*period_by_start, Contact.started_at > bound]
+    newest = _newest([*within, *others], reach)
     found = (
         sa.select(newest.c.id, newest.c.started_at)
         .where(
@@ -72,23 +77,17 @@ def find_hits(
     return sorted(hits, key=lambda hit: (hit.started_at, hit.id), reverse=True)
 
 
-def _after_bound(
-    session: Session,
-    period: Sequence[sa.ColumnElement[bool]],
-    others: Sequence[sa.ColumnElement[bool]],
-    reach: Reach,
-) -> list[sa.ColumnElement[bool]]:
-    """Return the condition that leaves `reach.among` contacts to be asked for the other filters."""
-    if not others:
-        return []
-    bound = session.scalar(
+def _bound(
+    session: Session, period: Sequence[sa.ColumnElement[bool]], reach: Reach
+) -> datetime | None:
+    """Return the start after which `reach.among` contacts are to be asked for other filters."""
+    return session.scalar(
         sa.select(Contact.started_at)
         .where(*period)
         .order_by(Contact.started_at.desc(), Contact.id.desc())
         .limit(1)
         .offset(reach.among)
     )
-    return [] if bound is None else [Contact.started_at > bound]
 
 
 def _newest(conditions: Sequence[sa.ColumnElement[bool]], reach: Reach) -> sa.FromClause:

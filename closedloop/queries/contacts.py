@@ -158,8 +158,14 @@ def list_and_count(
 
 def _hits(session: Session, wanted: ContactFilter) -> list[Hit]:
     reach = Reach(SEARCHED_AMONG, SEARCHED_CONTACTS)
-    period, others = period_conditions(wanted), other_conditions(wanted)
-    return find_hits(session, wanted.words, period=period, others=others, reach=reach)
+    return find_hits(
+        session,
+        wanted.words,
+        period=period_conditions(wanted),
+        period_by_start=period_conditions(wanted, by_start=True),
+        others=other_conditions(wanted),
+        reach=reach,
+    )
 
 
 def _list_hits(
@@ -259,7 +265,8 @@ def _is_looked_up_by_day(session: Session, wanted: ContactFilter) -> bool:
     where the index of days goes on with the filter, and slow where it is about the customer.
     """
     is_sqlite = session.get_bind().dialect.name == "sqlite"
-    return is_sqlite and wanted.channel is not None and wanted.identified is not False
+    is_indexed = wanted.channel is not None or wanted.language is not None
+    return is_sqlite and is_indexed and wanted.identified is not False
 
 
 def _around(days: list[date]) -> list[sa.ColumnElement[bool]]:

@@ -206,8 +206,7 @@ def _rows(
         for row in session.execute(statement)
     ]
     for group in asked.groups:
-        for _, counts in found:
-            _settle_people(counts, *group)
+        _settle_people([counts for _, counts in found], names, *group)
     return [(row_keys, counts) for row_keys, counts in found]
 
 
@@ -221,11 +220,15 @@ def _number(value: Any) -> float:
     return value if isinstance(value, (int, float)) else (float(value) if value is not None else 0)
 
 
-def _settle_people(counts: dict[str, float], group: str, window: str) -> None:
-    """Put the largest of the bounds under `people_name`."""
-    name = people_name(group, window)
-    bounds = [counts.pop(key) for key in [*counts] if key.startswith(f"{name} ")]
-    counts[name] = max(ceil(max(*bounds, counts[spread_name(group, window)])), 0)
+def _settle_people(
+    rows: Sequence[dict[str, float]], names: Sequence[str], group: str, window: str
+) -> None:
+    """Put the largest of the bounds under `people_name`, in each row."""
+    name, spread = people_name(group, window), spread_name(group, window)
+    bounds = [key for key in names if key.startswith(f"{name} ")]
+    for counts in rows:
+        least = max([counts[spread], *[counts.pop(key) for key in bounds]])
+        counts[name] = max(ceil(least), 0)
 
 
 def _read_volumes(session: Session, asked: Asked) -> dict[date, float]:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from closedloop.domain.contacts import Window
 from closedloop.domain.metric_people import STRETCHES, columns_of, own_length
 from closedloop.domain.metrics import Scope
-from closedloop.models import DriverDay
+from closedloop.models import DailySlice, DriverDay
 from closedloop.queries.figures import Figures, find_figures, themes_under
 from closedloop.queries.metric_scopes import (
     LISTS,
@@ -127,7 +127,8 @@ def _people_sums(
 ) -> dict[str, Any]:
     """Return the sums that say how many people a group surely has, stretch by stretch.
 
-    A row of the roll-up is a part of one day, so the largest of them is a bound as well.
+    A slice is a whole day under one value, so the largest of them is a bound as well. A row of
+    the roll-up is so small a part of a day that its own people say nothing beside all together.
     """
     table, name = source.table, people_name(group, window)
     first, *less = columns_of(group, window)
@@ -136,15 +137,16 @@ def _people_sums(
         size = size - getattr(table, column)
     found: dict[str, Any] = {}
     days = (asked.last_day - asked.first_day).days + 1
+    is_slice = table is DailySlice
     for key, length, each in STRETCHES:
         over = size - table.identified + getattr(table, f"opening_any_{key}")
         if length == _LONGEST:
             stretches = -(-days // length)
             sure = sa.func.sum(sa.case((over > 0, over), else_=0))
             found[spread_name(group, window)] = sure / float(stretches)
-        elif length < 3:  # of a longer stretch one row of a day says little
+        elif length < 3 and is_slice:  # of a longer stretch one day says little
             found[f"{name} {key}"] = sa.func.max(over) / float(each)
-    if own_length(group, window):
+    if is_slice and own_length(group, window):
         found[f"{name} day"] = sa.func.max(size)
     return found
 

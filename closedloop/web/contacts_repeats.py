@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Response, render_template, request, url_for
 
@@ -61,6 +62,7 @@ class Asked:
     first_data_day: date
     values: dict[str, str]
     problems: list[str]
+    _begins: dict[date | None, str] = field(default_factory=dict, repr=False)
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -69,6 +71,14 @@ class Asked:
 
     def contacts_url(self, last_day: date | None, **more: str) -> str:
         """Return the list of exactly the contacts that a number counts."""
+        # a page has hundreds of them: what they have in common is put together once
+        if last_day not in self._begins:
+            self._begins[last_day] = self._contacts_of(last_day)
+        if self.parts.keys() & more.keys():
+            return self._contacts_of(last_day, **more)
+        return f"{self._begins[last_day]}&{urlencode(more)}" if more else self._begins[last_day]
+
+    def _contacts_of(self, last_day: date | None, **more: str) -> str:
         period = {
             "from": self.wanted.first_day.isoformat(),
             "to": (last_day or self.wanted.last_day).isoformat(),

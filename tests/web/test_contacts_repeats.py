@@ -8,6 +8,7 @@ import io
 import json
 import re
 from datetime import UTC, date, datetime, timedelta
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -152,6 +153,17 @@ def test_every_number_leads_to_the_contacts_it_counts(manager, centre):
         found = re.search(r"([\d,]+) contacts? fit the filters", listed)
         assert found is not None, url
         assert found[1] == number, url
+
+
+def test_a_link_to_contacts_names_what_is_filtered_and_broken_down_once(manager, centre):
+    html = manager.get("/contacts/repeats?by=channel&channel=phone&queue=-")
+    links = [entities.unescape(url) for url in re.findall(r'<a href="(/contacts/\?[^"]+)">', html)]
+
+    assert links
+    for url in links:
+        asked = parse_qsl(urlsplit(url).query)
+        assert [value for name, value in asked if name == "channel"] == ["phone"]
+        assert len(dict(asked)) == len(asked)
 
 
 def test_a_window_longer_than_the_data_claims_nothing(manager, centre):
