@@ -63,7 +63,12 @@ from closedloop.services.import_holds import TakenOver, keep_hold, new_holder
 from closedloop.services.intake import gaps_of, store_stretch, withdrawn_in_words
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.previews import ImportPreview, preview_file
-from closedloop.services.repeats import chain_contacts, find_unchained, take_turn
+from closedloop.services.repeats import (
+    chain_contacts,
+    count_customers,
+    find_unchained,
+    take_turn,
+)
 from closedloop.services.replays import Replay, open_replay, settle_rejects
 from closedloop.services.rollups import roll_up_due
 from closedloop.services.waiting import Waiting
@@ -87,6 +92,10 @@ all of them."""
 
 CHAINED_AT_ONCE = 100_000
 """Customers whose contacts are chained in one transaction, which others wait for."""
+
+EVERYBODY_AT_ONCE = 400_000
+"""Of no more customers, all are chained in one transaction where most of them wait: reading the
+table from one end to the other takes half as long as looking their contacts up."""
 
 
 def import_file(
@@ -328,13 +337,30 @@ class _Run:
         At the end, as most of them come in again and again. Who still waits when the process is
         killed is found by whoever comes next.
         """
-        done, everybody = 0, len(self._unchained)
+        done, waiting = 0, len(self._unchained)
+        doing = f"finding the repeats of {waiting:,} customers"
+        if self._are_most(waiting):
+            report(Progress(0, waiting, doing))
+            with self._transactions() as session:
+                chain_contacts(session, settings=self._settings, customer_ids=None)
+            self._unchained = Waiting()
         for customer_ids in self._unchained.portions(CHAINED_AT_ONCE):
-            report(Progress(done, everybody, f"finding the repeats of {everybody:,} customers"))
+            report(Progress(done, waiting, doing))
             with self._transactions() as session:
                 chain_contacts(session, settings=self._settings, customer_ids=customer_ids)
             done += len(customer_ids)
         self._unchained = Waiting()
+
+    def _are_most(self, waiting: int) -> bool:
+        """Return whether so many customers are chained sooner with all others than by themselves.
+
+        Of fewer than one portion holds, it makes no difference worth a second way.
+        """
+        if waiting <= CHAINED_AT_ONCE:
+            return False
+        with self._transactions() as session:
+            everybody = count_customers(session)
+        return everybody <= min(EVERYBODY_AT_ONCE, 2 * waiting)
 
     def _tell(self, line: int, doing: str) -> None:
         self._report(progress_of(self._extent, self._watch, line, doing))

@@ -38,6 +38,7 @@ def set_up(wanted: dict[str, Any]) -> Points | None:
     """Make stretches small, chains many transactions, processes beside wanted; count points."""
     cleaning.ROWS_PER_STRETCH = wanted.get("rows_per_stretch", 100)
     contacts.CHAINED_AT_ONCE = 40  # of the customers there are: several transactions
+    contacts.EVERYBODY_AT_ONCE = 0
     contacts.STRETCHES_TOGETHER = 3
     extensions.BUSY_TIMEOUT_MS = wanted.get("busy_timeout_ms", extensions.BUSY_TIMEOUT_MS)
     if wanted.get("beside"):

@@ -32,9 +32,10 @@ from closedloop.models import (
     Model,
 )
 from closedloop.models.imports import BatchState
-from closedloop.services import cleaning
+from closedloop.services import cleaning, contacts
 from closedloop.services.contacts import hash_customer, import_file, open_import, recognise_file
 from closedloop.services.long_work import Cancelled, tell_nobody
+from closedloop.services.repeats import chain_contacts
 
 COLUMNS = (
     *("contact_id", "started_at", "customer_id", "channel", "queue", "agent", "disposition"),
@@ -618,3 +619,26 @@ def test_what_html_wrote_is_read_before_personal_data_are_looked_for(
     stored = everything_stored(database)
     assert "example.com" not in stored
     assert "example.org" not in stored
+
+
+@pytest.mark.parametrize(
+    ("waiting", "chained"), [(6, [None]), (2, [1, 1])], ids=["most customers", "few of them"]
+)
+def test_where_most_customers_wait_all_are_chained_together(
+    take_in, read, monkeypatch, waiting, chained
+):
+    take_in([row(f"old-{n}", customer=f"cust-{n}") for n in range(8)])
+    seen = []
+
+    def chain(session, *, customer_ids, **options):
+        seen.append(customer_ids if customer_ids is None else len(customer_ids))
+        return chain_contacts(session, customer_ids=customer_ids, **options)
+
+    monkeypatch.setattr(contacts, "CHAINED_AT_ONCE", 1)
+    monkeypatch.setattr(contacts, "chain_contacts", chain)
+    take_in([row(f"new-{n}", hours=5, customer=f"cust-{n}") for n in range(waiting)])
+
+    assert seen == chained
+    links = read(sa.select(ContactLink.chain_position))
+    assert sorted(links) == [1] * 8 + [2] * waiting
+    assert sum(read(sa.select(DailyRollup.any_7d))) == waiting
