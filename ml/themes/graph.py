@@ -72,10 +72,11 @@ def neighbours(rows: Floats, n_neighbours: int) -> tuple[Floats, Ints]:
     n_rows = len(rows)
     if n_rows <= 2 * COLUMNS_OF_HEAD or n_neighbours > MOST_CANDIDATES:
         return nearest(rows, rows, n_neighbours, is_self=True)
-    least = _least(rows, n_neighbours)
+    head = min(COLUMNS_OF_HEAD, n_rows // 5)
+    least = _least(rows, head, n_neighbours)
     found: list[tuple[Ints, Ints, Floats]] = []
     # every head of columns has as many as the first, and twice that is not unusual
-    expected = 2 * n_neighbours * n_rows**2 // COLUMNS_OF_HEAD
+    expected = 2 * n_neighbours * n_rows**2 // head
     left = max(max(MOST_CANDIDATES, 4 * n_neighbours) * n_rows, min(expected, MOST_PAIRS))
     for start in range(0, n_rows, ROWS_PER_BLOCK):
         stop = min(start + ROWS_PER_BLOCK, n_rows)
@@ -95,24 +96,48 @@ def neighbours(rows: Floats, n_neighbours: int) -> tuple[Floats, Ints]:
             pair = (row + start, column + shift)
             found.append((*(pair[::-1] if is_turned else pair), values))
     row, column, values = (np.concatenate(part) for part in zip(*found, strict=True))
-    order = np.lexsort((column, -values, row))
-    first = np.searchsorted(row[order], np.arange(n_rows))
-    taken = order[first[:, None] + np.arange(n_neighbours)]
-    return values[taken], column[taken]
+    return _highest_of_rows(row, column, values, (n_rows, n_neighbours))
 
 
-def _least(rows: Floats, n_neighbours: int) -> Floats:
-    """Return a similarity (n,) that at least so many other rows reach of each row.
+def _highest_of_rows(
+    row: Ints, column: Ints, values: Floats, shape: tuple[int, int]
+) -> tuple[Floats, Ints]:
+    """Return the highest values of each row and their columns, falling, the first of equals.
+
+    Each row has as many as are asked for, or more. Row, value and column are sorted as one number
+    where they fit into it, which takes a tenth of the time.
+    """
+    n_rows, n_found = shape
+    places = np.arange(n_found)
+    if max(row.max(), column.max()) >= 2**16:
+        order = np.lexsort((column, -values, row))
+        taken = order[np.searchsorted(row[order], np.arange(n_rows))[:, None] + places]
+        return values[taken], column[taken]
+    # the bits of floats sort like whole numbers, those below zero the other way round
+    bits = (0 - values).view(np.uint32)  # one zero, not two
+    rank = np.where(bits >> 31, ~bits, bits | np.uint32(2**31)).astype(np.uint64)
+    high, low = np.uint64(48), np.uint64(16)
+    keys = row.astype(np.uint64) << high | rank << low | column.astype(np.uint64)
+    keys.sort()
+    first = np.searchsorted(keys, np.arange(n_rows, dtype=np.uint64) << high)
+    taken = keys[first[:, None] + places]
+    rank = (taken >> low).astype(np.uint32)
+    bits = np.where(rank >> 31, rank & np.uint32(2**31 - 1), ~rank)
+    return 0 - bits.view(np.float32), (taken & np.uint64(2**16 - 1)).astype(np.int64)
+
+
+def _least(rows: Floats, head: int, n_neighbours: int) -> Floats:
+    """Return a similarity (n,) that at least so many of the first rows reach of each row.
 
     The highest of each group of the first rows are that many different ones, and found far
     faster than the highest of all.
     """
     found = np.empty(len(rows), np.float32)
     n_groups = max(4 * n_neighbours, 64)
-    size = max(1, COLUMNS_OF_HEAD // n_groups)
-    head = rows[: size * n_groups].T
+    size = max(1, head // n_groups)
+    first = rows[: size * n_groups].T
     for start in range(0, len(rows), ROWS_PER_BLOCK):
-        block = (rows[start : start + ROWS_PER_BLOCK] @ head).reshape(-1, size, n_groups)
+        block = (rows[start : start + ROWS_PER_BLOCK] @ first).reshape(-1, size, n_groups)
         # one more, because the row itself may be among them; rounding may differ by a little
         place = n_groups - n_neighbours - 1
         highest = np.partition(block.max(axis=1), place, axis=1)[:, place]

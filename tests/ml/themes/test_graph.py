@@ -3,11 +3,13 @@ from __future__ import annotations
 import tracemalloc
 
 import numpy as np
+import pytest
 
 from ml.themes import graph
 from ml.themes.graph import (
     COLUMNS_OF_HEAD,
     Communities,
+    _highest_of_rows,
     by_size,
     nearest,
     neighbour_graph,
@@ -120,3 +122,22 @@ def test_many_rows_are_compared_once_though_more_stand_near_than_in_the_head(mon
     _, indexes = graph.neighbours(rows, 5)
     assert compared == []
     assert (indexes == whole(rows, rows, 5, is_self=True)[1]).mean() > 0.999
+
+
+@pytest.mark.parametrize("most", [2_000, 2**16 - 1, 2**16 + 5])
+def test_pairs_are_sorted_by_value_and_column_however_large_the_columns_are(most):
+    rows = np.repeat(np.arange(200), 30)
+    columns = np.concatenate([RNG.choice(most + 1, 30, replace=False) for _ in range(200)])
+    columns[0] = most
+    # equal ones, zeros of either sign and those below zero among them
+    values = (RNG.integers(-3, 4, len(rows)) / np.float32(7)).astype(np.float32)
+    values[values == 0] = RNG.choice([-0.0, 0.0], np.count_nonzero(values == 0))
+    mixed = RNG.permutation(len(rows))
+
+    found, places = _highest_of_rows(rows[mixed], columns[mixed], values[mixed], (200, 7))
+
+    for row in range(200):
+        pairs = sorted(zip(-values[rows == row], columns[rows == row], strict=True))[:7]
+        assert found[row].tolist() == [-value for value, _ in pairs]
+        assert places[row].tolist() == [column for _, column in pairs]
+    assert found.dtype == np.float32
