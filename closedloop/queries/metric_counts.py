@@ -13,6 +13,7 @@ from functools import lru_cache
 from math import ceil
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -196,8 +197,7 @@ def _rows(
     if _has_none(asked):
         return []
     if asked.scope is Scope.CUSTOMERS:
-        each_first = session.get_bind().dialect.name == "postgresql"
-        statement, names = _customers(asked, by, daily, each_first=each_first)
+        statement, names = _customers(session, asked, by, daily)
     else:
         statement, names = sums_of(asked, by=by, daily=daily)
     keys = int(bool(by)) + int(daily)
@@ -216,8 +216,21 @@ def _numbers(values: Iterable[Any]) -> list[float]:
 
 
 def _number(value: Any) -> float:
-    """Return a sum as a plain number: PostgreSQL adds big integers up to a decimal."""
+    """Return a sum as a plain number.
+
+    PostgreSQL adds big integers up to a decimal; of SQLite customers come as a list in a text.
+    """
+    if isinstance(value, str):
+        return _count_distinct(value)
     return value if isinstance(value, (int, float)) else (float(value) if value is not None else 0)
+
+
+def _count_distinct(ids: str) -> int:
+    """Return how many different ids stand in a text, with commas between."""
+    numbers = np.fromstring(ids, np.int64, sep=",")
+    seen = np.zeros(int(numbers.max()) + 1, dtype=bool)
+    seen[numbers] = True
+    return int(np.count_nonzero(seen))
 
 
 def _settle_people(
@@ -257,13 +270,16 @@ def _with_volumes(session: Session, asked: Asked, found: Daily) -> Daily:
 
 
 def _customers(
-    asked: Asked, by: str | None, daily: bool, *, each_first: bool = False
+    session: Session, asked: Asked, by: str | None, daily: bool
 ) -> tuple[sa.Select[Any], list[str]]:
     """Return the statement that counts distinct customers: the one figure no roll-up adds up.
 
-    With `each_first` the contacts of each customer in a group are added up before: PostgreSQL sorts
-    all contacts to tell the distinct ones of a group, which takes more than twice as long.
+    Each database is asked in the way it is quick. PostgreSQL adds up the contacts of each customer
+    in a group before: it sorts all contacts to tell the distinct ones of a group, which takes more
+    than twice as long. SQLite names the customers of all contacts; they are told apart here in a
+    quarter of the time it takes itself.
     """
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
     keys = [*([contact_column(by)] if by else []), *([Contact.local_day] if daily else [])]
     where = [
         Contact.local_day.between(asked.first_day, asked.last_day),
@@ -271,12 +287,14 @@ def _customers(
     ]
     if asked.wanted.contact_driver_id is not None:
         where.append(Contact.theme_id.in_(themes_under(asked.wanted.contact_driver_id)))
-    if by and each_first:
+    if by and not is_sqlite:
         return _customers_each_first(keys, where)
     sums = {
         "contacts": sa.func.count(),
         "identified": sa.func.count(Contact.customer_id),
-        "customers": sa.func.count(sa.distinct(Contact.customer_id)),
+        "customers": sa.func.group_concat(Contact.customer_id)
+        if is_sqlite
+        else sa.func.count(sa.distinct(Contact.customer_id)),
     }
     statement = sa.select(*keys, *sums.values()).where(*where)
     return (statement.group_by(*keys) if keys else statement), list(sums)
@@ -353,7 +371,7 @@ def count_customers(
         parts = []
         for number, span in enumerate(spans[begin : begin + SPANS_PER_STATEMENT], begin):
             asked = Asked(Scope.CUSTOMERS, [], wanted, terms, *span)
-            statement, names = _customers(asked, None, daily=False)
+            statement, names = _customers(session, asked, None, daily=False)
             parts.append(statement.add_columns(sa.literal_column(str(number))))
         for row in session.execute(sa.union_all(*parts)):
             pairs = zip(names, row[:-1], strict=True)
