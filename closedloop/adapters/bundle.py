@@ -7,6 +7,7 @@ import fcntl
 import gzip
 import lzma
 import os
+import re
 import shutil
 import struct
 import tempfile
@@ -35,6 +36,7 @@ _SMALL = 64 * 1024 * 1024
 """Content up to this many bytes is no bomb whatever the ratio."""
 
 
+_GZIP = b"\x1f\x8b"
 _UNPACKED = "closedloop-unpacked-"
 _SECONDS_TO_LOCK = 60
 _SECONDS_BETWEEN = 0.5
@@ -119,6 +121,9 @@ class Bundle:
 def open_bundle(path: Path) -> Iterator[Bundle]:
     """Open a file, a directory, or a .zip or .gz of files, which is unpacked for as long.
 
+    Files in a directory or an archive may be packed as .gz, each by itself; an archive in an
+    archive stays packed.
+
     Raises
     ------
     UnreadableFile
@@ -127,16 +132,58 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
     """
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.is_file() and not _is_hidden(p, path))
-        yield Bundle(path, tuple(Member(p.relative_to(path).as_posix(), p) for p in files))
+        members = [Member(p.relative_to(path).as_posix(), p) for p in files]
+        if not any(map(_is_gzip, members)):
+            yield Bundle(path, tuple(members))
+            return
+        with _unpacking() as unpacked:
+            yield Bundle(path, tuple(_without_gzip(members, unpacked, _most_unpacked(members))))
         return
     with path.open("rb") as stream:
         magic = stream.read(4)
-    if magic[:2] == b"\x1f\x8b" or (magic == b"PK\x03\x04" and _is_archive(path)):
+    if magic[:2] == _GZIP or (magic == b"PK\x03\x04" and _is_archive(path)):
         with _unpacking() as unpacked:
-            unpack = _unpack_gzip if magic[:2] == b"\x1f\x8b" else _unpack_zip
-            yield Bundle(path, tuple(unpack(path, unpacked)))
+            if magic[:2] == _GZIP:
+                most = _most_unpacked([Member(path.name, path)])
+                members = [_unpack_gzip(Member(path.name, path), unpacked / "000000", most)]
+            else:
+                members = list(_unpack_zip(path, unpacked))
+                left = _most_unpacked([Member(path.name, path)]) - _n_bytes(members)
+                members = list(_without_gzip(members, unpacked, left))
+            yield Bundle(path, tuple(members))
         return
     yield Bundle(path, (Member(path.name, path),))
+
+
+def _is_gzip(member: Member) -> bool:
+    """Whether a file among others is packed; an archive among them stays as it is."""
+    if not member.name.lower().endswith(".gz"):
+        return False
+    with member.path.open("rb") as stream:
+        return stream.read(2) == _GZIP
+
+
+def _n_bytes(members: Sequence[Member]) -> int:
+    return sum(member.path.stat().st_size for member in members)
+
+
+def _most_unpacked(packed: Sequence[Member]) -> int:
+    """Return how many bytes may come of what is packed, all of it together."""
+    return min(MAX_UNPACKED, max(_SMALL, _n_bytes(packed) * MAX_RATIO))
+
+
+def _without_gzip(members: Sequence[Member], into: Path, most: int) -> Iterator[Member]:
+    """Yield the files, those that are packed one by one as what is in them."""
+    for number, member in enumerate(members):
+        if not _is_gzip(member):
+            yield member
+            continue
+        try:
+            found = _unpack_gzip(member, into / f"gz{number:06d}", most)
+        except UnreadableFile as error:
+            raise UnreadableFile(f"In {member.name}: {error.sentence}") from error
+        most -= found.path.stat().st_size
+        yield found
 
 
 @contextmanager
@@ -209,15 +256,14 @@ def _unpack_zip(path: Path, into: Path) -> Iterator[Member]:
         ) from error
 
 
-def _unpack_gzip(path: Path, into: Path) -> Iterator[Member]:
-    target = into / "000000"
-    limit = min(_free_bytes(), max(_SMALL, path.stat().st_size * MAX_RATIO))
+def _unpack_gzip(member: Member, target: Path, most: int) -> Member:
+    limit = min(_free_bytes(), most)
     try:
-        with gzip.open(path) as source, target.open("wb") as sink:
+        with gzip.open(member.path) as source, target.open("wb") as sink:
             _copy(source, sink, limit)
     except ZIP_FAULTS as error:
         raise _unpackable(error, "The .gz file cannot be unpacked: it is broken.") from error
-    yield Member(path.name.removesuffix(".gz"), target)
+    return Member(re.sub(r"\.gz$", "", member.name, flags=re.IGNORECASE), target)
 
 
 def _copy(source: object, sink: object, limit: int) -> None:
@@ -247,8 +293,7 @@ def _refuse_bomb(path: Path, n_bytes: int, n_members: int) -> None:
             f"The archive holds {n_members:,} files; at most {MAX_MEMBERS:,} are read at once. "
             "Split it."
         )
-    most = min(MAX_UNPACKED, max(_SMALL, path.stat().st_size * MAX_RATIO))
-    if n_bytes > most:
+    if n_bytes > _most_unpacked([Member(path.name, path)]):
         raise UnreadableFile(_BOMB)
     if n_bytes > _free_bytes():
         raise UnreadableFile(_NO_ROOM)

@@ -44,6 +44,9 @@ READERS: tuple[Reader, ...] = (
     contact_csv.READER,  # last: says of a lone file that nobody reads why it is no table
 )
 
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".bz2", ".xz", ".zst")
+"""How names of files end that are left packed."""
+
 
 def recognise(bundle: Bundle) -> tuple[Reader, FileFacts]:
     """Return the first reader that knows a bundle, and what it says about it.
@@ -55,12 +58,30 @@ def recognise(bundle: Bundle) -> tuple[Reader, FileFacts]:
     """
     for reader in READERS:
         if (facts := reader.recognise(bundle)) is not None:
-            return reader, _unquoted(facts)
+            return reader, _with_archives(_unquoted(facts), bundle)
     if not bundle.members:
         raise UnreadableFile("The directory holds no files. Check the export and make it again.")
     titles = ", ".join(reader.title for reader in READERS)
     what = "The file is" if len(bundle.members) == 1 else "The files are"
-    raise UnreadableFile(f"{what} of no kind that can be read here. Read can be: {titles}.")
+    left = "".join(f" {sentence}" for sentence in _archives_in(bundle))
+    raise UnreadableFile(f"{what} of no kind that can be read here. Read can be: {titles}.{left}")
+
+
+def _archives_in(bundle: Bundle) -> list[str]:
+    """Say which files among others are archives, and so were not looked into."""
+    if len(bundle.members) == 1:
+        return []
+    names = [m.name for m in bundle.members if m.name.lower().endswith(ARCHIVES)]
+    if not names:
+        return []
+    shown = ", ".join(f"“{name}”" for name in names[:3])
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return [f"Left out, because archives are not unpacked twice: {shown}{more}. Unpack them first."]
+
+
+def _with_archives(facts: FileFacts, bundle: Bundle) -> FileFacts:
+    left = _archives_in(bundle)
+    return replace(facts, reasons=[*facts.reasons, *left]) if left else facts
 
 
 def _unquoted(facts: FileFacts) -> FileFacts:

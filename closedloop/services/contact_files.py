@@ -261,6 +261,8 @@ def measure_extent(path: Path) -> Extent:
                 digest.update(f"{member.name}\0{one.sha256}\n".encode("utf-8", "surrogateescape"))
                 n_bytes += one.n_bytes
         return Extent(digest.hexdigest(), n_bytes, 0)
+    except UnreadableFile as error:
+        raise Unreadable(error.sentence) from error
     except OSError as error:
         raise Unreadable("The file cannot be opened. Check that it is there.") from error
 

@@ -54,6 +54,34 @@ def test_a_gzip_is_the_file_in_it(tmp_path):
     assert contents(path) == {"contacts.csv": b"a,b\n"}
 
 
+def test_files_packed_one_by_one_are_unpacked_in_a_directory_and_in_an_archive(tmp_path):
+    packed = gzip.compress(b"a,b\n")
+    directory = tmp_path / "stream"
+    (directory / "03").mkdir(parents=True)
+    (directory / "03" / "one.json.gz").write_bytes(packed)
+    (directory / "two.json").write_bytes(b"{}")
+    archive = zipped(tmp_path / "a.zip", {"03/one.json.GZ": packed, "not.gz": b"{}"})
+
+    assert contents(directory) == {"03/one.json": b"a,b\n", "two.json": b"{}"}
+    assert contents(archive) == {"03/one.json": b"a,b\n", "not.gz": b"{}"}
+
+
+def test_a_broken_gzip_among_other_files_is_named(tmp_path):
+    (tmp_path / "a.json").write_bytes(b"{}")
+    (tmp_path / "b.json.gz").write_bytes(gzip.compress(b"a,b\n" * 500)[:-20])
+
+    with pytest.raises(UnreadableFile, match=r"In b\.json\.gz: .* cannot be unpacked"):
+        contents(tmp_path)
+
+
+def test_many_small_bombs_in_one_archive_are_refused_together(tmp_path):
+    bomb = gzip.compress(b"0" * 50_000_000)
+    path = zipped(tmp_path / "a.zip", {"a.gz": bomb, "b.gz": bomb})
+
+    with pytest.raises(UnreadableFile, match="far more than it should"):
+        contents(path)
+
+
 def test_a_workbook_is_one_file_although_it_is_a_zip(tmp_path):
     path = zipped(tmp_path / "a.xlsx", {"[Content_Types].xml": b"", "xl/workbook.xml": b""})
 

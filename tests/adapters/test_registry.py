@@ -137,6 +137,20 @@ def test_files_of_no_known_kind_are_refused_with_what_can_be_read(tmp_path):
         recognise(bundle)
 
 
+def test_archives_among_the_files_are_named_as_left_out(tmp_path):
+    (tmp_path / "contacts.csv").write_text(HEADER + "1,2026-03-01T10:00:00Z,hello\n")
+    with zipfile.ZipFile(tmp_path / "part2.zip", "w") as archive:
+        archive.writestr("contacts.csv", HEADER)
+
+    with open_bundle(tmp_path) as bundle:
+        _, facts = recognise(bundle)
+    assert any("“part2.zip”" in r and "Unpack them first" in r for r in facts.reasons)
+
+    (tmp_path / "contacts.csv").write_bytes(b"\x00\x01")
+    with open_bundle(tmp_path) as bundle, pytest.raises(UnreadableFile, match=r"“part2\.zip”"):
+        recognise(bundle)
+
+
 def test_an_archive_of_one_table_is_read_like_the_table(tmp_path):
     path = tmp_path / "export.zip"
     with zipfile.ZipFile(path, "w") as archive:
