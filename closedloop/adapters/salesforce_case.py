@@ -30,13 +30,12 @@ from closedloop.adapters.vendor_rows import (
     facts_from,
     filled,
     flag_of,
-    moment_of,
     number_between,
     own_mapping,
     session_gap,
     split_sessions,
     text_of,
-    time_column,
+    wall_clock,
     with_subject,
 )
 from closedloop.adapters.vendor_text import html_to_text
@@ -115,7 +114,10 @@ def mapping(facts: FileFacts) -> Mapping:
     if all(has_offset(time) for time in times if time):
         return own
     order, why = guess_date_order(times)
-    zone = "The times carry no offset: say in which time zone the report was run."
+    zone = (
+        "The times carry no offset: say in which time zone the report was run. The weekly data "
+        "export writes UTC."
+    )
     reasons = {"date_order": why, "zone": zone}
     return replace(own, date_order=None if order == "ambiguous" else order, reasons=reasons)
 
@@ -183,9 +185,7 @@ def _contacts_of(found: Found, shelf: Shelf) -> Iterator[Made]:
         fields = {
             **shared,
             "contact_id": arrival.contact_id,
-            "started_at": time_column(arrival.started_at, case.get("CreatedDate"))
-            if number == 0
-            else time_column(arrival.started_at, None),
+            "started_at": _started_at(arrival, case, is_opening=number == 0),
             "channel": arrival.channel,
             "turns": arrival.turns,
             "handle_seconds": arrival.handle_seconds,
@@ -193,6 +193,15 @@ def _contacts_of(found: Found, shelf: Shelf) -> Iterator[Made]:
             "follows_contact_id": arrivals[number - 1].contact_id if number else followed,
         }
         yield Made(filled(fields), _where(found, arrival))
+
+
+def _started_at(arrival: _Arrival, case: Json, *, is_opening: bool) -> str | None:
+    """Return when a contact began, without an offset where the case's own time has none."""
+    opened = text_of(case.get("CreatedDate"))
+    if arrival.started_at is None:
+        return opened if is_opening else None
+    is_local = opened is not None and not has_offset(opened)
+    return (arrival.started_at.replace(tzinfo=None) if is_local else arrival.started_at).isoformat()
 
 
 def _where(found: Found, arrival: _Arrival) -> str:
@@ -257,7 +266,7 @@ def _extras(case: Json) -> Json:
 def _arrivals(found: Found, shelf: Shelf) -> list[_Arrival]:
     """Return the contacts of a case in order of time, its opening first."""
     case = found.value
-    opened_at = moment_of(case.get("CreatedDate"))
+    opened_at = wall_clock(case.get("CreatedDate"))
     channel = _channel(case)
     calls = sorted(_inbound_calls(found.key, shelf), key=lambda call: call.started_at or _NEVER)
     opening_call = next((c for c in calls if _is_opening(c, opened_at)), None)
@@ -339,7 +348,7 @@ def _mail(mail: Json) -> Message | None:
     subject = text_of(mail.get("Subject")) or ""
     is_new = is_incoming and not _ANSWER.match(subject)
     text = with_subject(subject if is_new else None, html_to_text(body))
-    sent_at = moment_of(mail.get("MessageDate")) or moment_of(mail.get("CreatedDate"))
+    sent_at = wall_clock(mail.get("MessageDate")) or wall_clock(mail.get("CreatedDate"))
     return Message(sent_at, "customer" if is_incoming else "agent", text) if text else None
 
 
@@ -348,7 +357,7 @@ def _comment(comment: Json) -> Message | None:
     if not flag_of(comment.get("IsPublished")) or flag_of(comment.get("IsDeleted")):
         return None
     body = html_to_text(text_of(comment.get("CommentBody")) or "")
-    return Message(moment_of(comment.get("CreatedDate")), "unknown", body) if body else None
+    return Message(wall_clock(comment.get("CreatedDate")), "unknown", body) if body else None
 
 
 def _inbound_calls(key: str, shelf: Shelf) -> Iterator[_Arrival]:
@@ -363,7 +372,7 @@ def _inbound_calls(key: str, shelf: Shelf) -> Iterator[_Arrival]:
         for found in records:
             call = found.value
             is_inbound = (text_of(call.get("CallType")) or "").lower() in _INBOUND
-            started_at = moment_of(call.get(time))
+            started_at = wall_clock(call.get(time))
             if is_inbound and started_at and not flag_of(call.get("IsDeleted")):
                 seconds = number_between(call.get("CallDurationInSeconds"), 0, MAX_HANDLE_SECONDS)
                 yield _Arrival(found.key, started_at, "phone", [], seconds)

@@ -25,8 +25,8 @@ from closedloop.adapters.json_records import (
 from closedloop.adapters.parse import MAX_ID_CHARS
 from closedloop.adapters.shelf import Filed, Json, Shelf
 from closedloop.adapters.types import BadRow, RawRow, UnreadableFile
-from closedloop.adapters.vendor_rows import RAW_CHARS, at, text_of
-from closedloop.adapters.vendor_values import sort_key
+from closedloop.adapters.vendor_rows import RAW_CHARS, at, text_of, wall_clock
+from closedloop.adapters.vendor_values import sort_key, utc_text
 
 LISTS = ("records",)
 LOOKED_AT_ROWS = 200
@@ -50,6 +50,22 @@ _LABELS = {
     **{"date/time closed": "ClosedDate", "closed date": "ClosedDate", "case status": "Status"},
 }
 """Labels of English reports whose field has another name; of others the label is the name."""
+
+_FIELDS = {
+    name.lower(): name
+    for name in (
+        *("Id", "CaseNumber", "ContactId", "AccountId", "AssetId", "ProductId", "RecordTypeId"),
+        *("ParentId", "MasterRecordId", "SuppliedName", "SuppliedEmail", "SuppliedPhone"),
+        *("SuppliedCompany", "ContactEmail", "ContactMobile", "ContactPhone", "Contact.Email"),
+        *("Contact.MobilePhone", "Contact.Phone", "Origin", "Reason", "Type", "Status", "Priority"),
+        *("Subject", "Description", "CreatedDate", "ClosedDate", "IsClosed", "IsEscalated"),
+        *("IsDeleted", "OwnerId", "Owner.Name", "Language", "LastModifiedDate", "SystemModstamp"),
+        *("Incoming", "MessageDate", "TextBody", "HtmlBody", "Headers", "RelatedRecordId"),
+        *("CallType", "CallStartDateTime", "CallDurationInSeconds", "ActivityId", "WhatId"),
+        *("CommentBody", "IsPublished", "Name"),
+    )
+}
+"""Fields by their names in small letters: Data Loader writes them in capitals."""
 
 _KINDS = {"CaseComment": "comment", "EmailMessage": "e-mail", "Task": "task", "VoiceCall": "call"}
 _CASE_MARKS = ("Origin", "ContactId", "IsClosed", "OwnerId", "Owner.Name", "CreatedDate", "Status")
@@ -113,7 +129,8 @@ def is_case(record: Json) -> bool:
 def filed_as(record: Json) -> Filed | None:
     """Return what a record is; None for one that says nothing about contacts."""
     key = record_id(record.get("Id")) or ""
-    version = sort_key(record.get("SystemModstamp") or record.get("LastModifiedDate"))
+    changed = wall_clock(record.get("SystemModstamp") or record.get("LastModifiedDate"))
+    version = sort_key(utc_text(changed))
     if is_case(record):
         return Filed("case", key or text_of(record.get("CaseNumber")) or "", version=version)
     kind = _KINDS.get(text_of(at(record, "attributes", "type")) or "") or _kind_by_columns(record)
@@ -243,12 +260,17 @@ def _table_rows(member: Member) -> Iterator[Json | Refusal]:
 
 def _is_ours(header: list[str]) -> bool:
     names: Json = {_field_name(name): "x" * 15 for name in header}
+    if "CaseNumber" in names and "CreatedDate" not in names:
+        return False  # cases of another make, or of a report that says no time
     is_name_list = {"Id", "Name"} <= names.keys() and "CaseNumber" not in names
     return is_name_list or filed_as(names) is not None
 
 
 def _field_name(column: str) -> str:
-    return _LABELS.get(" ".join(column.lower().split()), column)
+    plain = " ".join(column.lower().split())
+    if plain.endswith("__c"):
+        return f"{column.strip()[:-3]}__c"
+    return _LABELS.get(plain) or _FIELDS.get(plain, column)
 
 
 def _refused(row: RawRow | BadRow, member: Member) -> tuple[Refusal, str]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from closedloop.adapters.mapping import KNOWN_COLUMNS
 from closedloop.adapters.mapping import Mapping as ColumnMapping
@@ -101,6 +102,21 @@ def moment_of(value: Any) -> datetime | None:
         return parse_time(text, None, None)
     except (BadTime, ValueError, OverflowError):
         return None
+
+
+def wall_clock(value: Any) -> datetime | None:
+    """Return the instant a value names; a time without offset as though it were UTC.
+
+    Times of one export can be compared so, wherever it was written; a date whose order of day and
+    month is not known is none.
+    """
+    text = text_of(value)
+    if text is None:
+        return None
+    try:
+        return parse_time(text, "iso", ZoneInfo("UTC")) if text[:4].isdigit() else moment_of(text)
+    except (BadTime, ValueError, OverflowError):
+        return moment_of(text)
 
 
 def time_column(moment: datetime | None, raw: Any) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
+from closedloop.adapters.bundle import open_bundle
 from closedloop.adapters.salesforce_case import READER
 from closedloop.adapters.types import BadRow, ParsedContact, RawRow, Skipped
 from tests.adapters.fuzz import broken_versions, fuzzed, read_all
@@ -266,3 +267,60 @@ def test_files_without_cases_are_not_taken(tmp_path, name):
 @given(broken_versions(FIXTURES))
 def test_no_broken_export_upsets_the_reader(files):
     read_all(READER, files)
+
+
+def without_offset(row):
+    """A row as the weekly data export writes it: times in UTC that do not say so."""
+    return {
+        name: cell[:19].replace("T", " ") if cell[10:11] == "T" and cell[:4].isdigit() else cell
+        for name, cell in row.items()
+    }
+
+
+def test_times_that_do_not_say_their_zone_are_compared_all_the_same(tmp_path):
+    for path in FIXTURES.iterdir():
+        if path.suffix == ".csv":
+            rows = [without_offset(row) for row in table(path.stem)]
+            with (tmp_path / path.name).open("w", encoding="utf-8", newline="") as stream:
+                writer = csv.DictWriter(stream, rows[0].keys())
+                writer.writeheader()
+                writer.writerows(rows)
+
+    with_offsets, without = fields_in(READER, FIXTURES), fields_in(READER, tmp_path)
+
+    assert list(without) == list(with_offsets)
+    assert without[LATER_MAIL]["started_at"] == "2026-03-11T08:00:00"  # the mapping says the zone
+    assert "writes UTC" in mapping_in(tmp_path).reasons["zone"]
+
+
+def mapping_in(path):
+    return READER.mapping(facts_in(READER, path))
+
+
+def test_names_of_columns_in_capitals_as_data_loader_writes_them_are_the_same(tmp_path):
+    for path in FIXTURES.iterdir():
+        head, _, rest = path.read_text(encoding="utf-8").partition("\n")
+        (tmp_path / path.name).write_text(f"{head.upper()}\n{rest}", encoding="utf-8")
+
+    found, expected = fields_in(READER, tmp_path), fields_in(READER, FIXTURES)
+
+    own = {name.lower() for name in expected[BILLING] if name.endswith("__c")}
+    assert {name.lower() for name in found[BILLING] if name.endswith("__c")} == own
+    ours = {
+        key: {k: v for k, v in row.items() if not k.endswith("__c")} for key, row in found.items()
+    }
+    assert ours == {
+        key: {k: v for k, v in row.items() if not k.endswith("__c")}
+        for key, row in expected.items()
+    }
+
+
+def test_cases_of_another_make_are_left_to_the_reader_of_tables(tmp_path):
+    (tmp_path / "cases.csv").write_text(
+        "Case Title,Case Number,Priority,Origin,Customer,Owner,Status Reason,Created On\n"
+        "Bill,CAS-01001,Normal,Phone,Ann,Bo,In Progress,2026-03-13 10:00\n",
+        encoding="utf-8",
+    )
+
+    with open_bundle(tmp_path) as bundle:
+        assert READER.recognise(bundle) is None
