@@ -60,7 +60,7 @@ DECIMAL_MARKS = (".", ",")
 MAX_SOURCE_CHARS = 60
 MAX_SESSION_GAP_SECONDS = 30 * 24 * 3600
 
-UNKNOWN_VALUES = ("", "?", "-", "n/a", "na", "nan", "none", "null", "unknown", "(null)")
+UNKNOWN_VALUES = ("", "?", "-", "n/a", "#n/a", "na", "nan", "none", "null", "unknown", "(null)")
 """What stands for no value unless the mapping says otherwise; upper and lower case alike."""
 
 

@@ -27,8 +27,8 @@ from closedloop.services.clean_rows import (
     text_hash,
 )
 from closedloop.services.identifiers import (
-    NOBODY,
     hash_customer,
+    is_nobody,
     normalise_identifier,
     put_keys_on,
 )
@@ -336,6 +336,6 @@ def _without_id(text: str, customer_id: str | None) -> str:
     """Return a text in which the customer does not write their own id."""
     if not customer_id or len(customer_id) < _SHORTEST_ID_IN_TEXT or customer_id not in text:
         return text
-    if customer_id.strip().casefold() in NOBODY:
+    if is_nobody(customer_id):
         return text  # a word like any other
     return re.sub(rf"(?<!\w){re.escape(customer_id)}(?!\w)", CUSTOMER_TOKEN, text)

@@ -21,7 +21,7 @@ from closedloop.domain.identities import (
     IdentifierKind,
     MatchRules,
 )
-from closedloop.services.identifiers import NOBODY, hash_customer, normalise_identifier
+from closedloop.services.identifiers import hash_customer, is_nobody, normalise_identifier
 
 MAX_CELL = 320
 
@@ -136,7 +136,7 @@ class Crosswalk:
 
     def _keys_of(self, column: str, cell: str) -> Iterable[tuple[str, str, bool]]:
         """Yield (hash, column, whether it is a spelling) of a cell."""
-        if not cell or cell.casefold() in NOBODY:
+        if is_nobody(cell):
             return
         if column == CUSTOMER_ID:
             yield hash_customer(cell[:MAX_CELL], self._keys), column, False

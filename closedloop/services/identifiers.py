@@ -9,19 +9,39 @@ from functools import lru_cache
 
 import phonenumbers
 
+from closedloop.adapters.vendor_values import NO_ADDRESSES
 from closedloop.domain.identities import IdentifierKind
 
 NOBODY = frozenset(
     (
-        *("?", "-", "n/a", "na", "nan", "none", "null", "unknown", "(null)", "anonymous"),
-        *("withheld", "private", "restricted", "unavailable", "blocked"),
+        *("?", "-", "n/a", "#n/a", "na", "nan", "none", "null", "(null)", "<null>", "undefined"),
+        *("hidden", "hidden number", "no number", "no caller id", "not available", "out of area"),
+        *("anonymous caller", "unknown caller", "unknown number", "private number", "-1"),
+        *("withheld number", "number withheld", "restricted number", "blocked number"),
+        *NO_ADDRESSES,
+        *(f"+{address}" for address in NO_ADDRESSES if address.isdecimal()),
     )
 )
-"""What systems write where they do not know who it was."""
+"""What systems write where they do not know who it was, in small letters."""
 
+_NO_DIGITS = "+0 "
+_HIDDEN_ADDRESS = re.compile(
+    r"(?:tel|sips?):\+?([\w ]+)(?:@.*)?|([\w ]+)@(?:[\w.-]*\binvalid|localhost)"
+)
 _NOT_IN_ACCOUNTS = re.compile(r"[\s\u00ad\u200b-\u200d\u2060\ufeff\-\u2010-\u2015\u2212]+")
 _EMAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+")
 _ADDRESS_IN_ANGLES = re.compile(r".*<([^<>]+)>\s*$")
+
+
+def is_nobody(value: str) -> bool:
+    """Whether an identifier says that nobody is known: empty, a word, a number of zeros only."""
+    text = value.strip().casefold()
+    if text in NOBODY or not text.strip(_NO_DIGITS):
+        return True
+    if ":" not in text and "@" not in text:
+        return False
+    found = _HIDDEN_ADDRESS.fullmatch(text)
+    return found is not None and (found[1] or found[2]) in NOBODY
 
 
 def normalise_identifier(
@@ -45,7 +65,7 @@ def normalise_identifier(
         None where it is no identifier of its kind, or says that nobody is known.
     """
     value = value.strip()
-    if not value or value.casefold() in NOBODY:
+    if is_nobody(value):
         return None
     if kind is IdentifierKind.PHONE:
         return _as_phone(value, tuple(countries))
