@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +12,8 @@ from closedloop.adapters.types import RawRow
 MAX_ID_CHARS = 200
 MAX_LABEL_CHARS = 200
 """Channel, queue, agent, disposition and team are cut to this length."""
+
+_SHORTENED = re.compile(r"\d(?:[.,]\d+)?[eE]\+\d{1,3}")
 
 
 class Refused(Exception):
@@ -65,13 +68,19 @@ class Cells:
         )
 
     def _identifier(self, column: str) -> str | None:
-        """Return one identifier; what is too long for one, or a list, identifies nobody."""
+        """Return one identifier; what is too long, shortened, or a list, identifies nobody."""
         value = self._fields.get(column)
         if value is None or isinstance(value, dict | list):
             return None
         text = clean(str(value)).strip()
-        is_known = text.lower() not in self._unknown
-        return text if is_known and len(text) <= MAX_ID_CHARS else None
+        if len(text) > MAX_ID_CHARS or is_shortened(text):
+            return None
+        return None if text.lower() in self._unknown else text
+
+
+def is_shortened(text: str) -> bool:
+    """Whether a spreadsheet rounded a long number, such as 447700900123 to 4.477E+11."""
+    return text[:1].isdigit() and _SHORTENED.fullmatch(text) is not None
 
 
 @lru_cache(maxsize=4096)

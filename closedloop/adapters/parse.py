@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from closedloop.adapters.cells import MAX_ID_CHARS, Cells, Refused, clean
+from closedloop.adapters.cells import MAX_ID_CHARS, Cells, Refused, clean, is_shortened
 from closedloop.adapters.mapping import REQUIRED_COLUMNS, Mapping
 from closedloop.adapters.measures import (
     MAX_HANDLE_SECONDS,
@@ -23,7 +23,7 @@ from closedloop.adapters.measures import (
     scaled_of,
     seconds_of,
 )
-from closedloop.adapters.times import BadTime, join_day, parse_time
+from closedloop.adapters.times import BadTime, join_day, parse_time, shape_of
 from closedloop.adapters.types import ParsedContact, RawRow, Reject, Skipped
 
 __all__ = ["MAX_ID_CHARS", "as_raw_text", "clean", "parse_row", "speaker_of"]
@@ -160,6 +160,13 @@ def _short_id(row: Cells, known: str) -> str | None:
             known,
             f"holds {len(text):,} characters, which is no id",
             f"Map the column with the id; ids have at most {MAX_ID_CHARS} characters.",
+        )
+    if text is not None and is_shortened(text):
+        raise Refused(
+            "shortened_id",
+            known,
+            f"holds a long number that a spreadsheet has rounded (it looks like {shape_of(text)})",
+            "Its last digits are lost: format the column as text in the original, save it again.",
         )
     return text
 

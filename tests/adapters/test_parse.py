@@ -387,3 +387,26 @@ def test_parse_row_begins_its_sentence_with_the_place_a_person_can_find():
 def test_an_identifier_that_is_none_identifies_nobody():
     assert measured(mobile="x" * 201, mail=["a@example.org"]).identifiers == ()
     assert measured(mobile=447700900123, mail=None).identifiers == (("phone", "447700900123"),)
+
+
+@pytest.mark.parametrize("rounded", ["4.41E+11", "4,477e+11", "1E+12", 1.2345678901234568e18])
+@pytest.mark.parametrize("column", ["nr", "caller"])
+def test_a_long_number_that_a_spreadsheet_rounded_is_no_id_of_anybody(column, rounded):
+    refused = parse(**{column: rounded})
+
+    assert isinstance(refused, Reject)
+    assert refused.code == "shortened_id"
+    assert "a spreadsheet has rounded" in refused.reason
+    assert "4.4" not in refused.reason
+
+
+def test_a_rounded_further_identifier_links_nobody():
+    mapping = dataclasses.replace(MAPPING, identifiers={"phone": "phone"})
+
+    assert parse(mapping, phone="4.477E+11").identifiers == ()
+    assert parse(mapping, phone="+44 7700 900123").identifiers == (("phone", "+44 7700 900123"),)
+
+
+@pytest.mark.parametrize("contact_id", ["4E11", "1e-5", "E+11", "12.5E+3", "A4.41E+11"])
+def test_an_id_that_only_resembles_a_rounded_number_is_taken(contact_id):
+    assert parse(nr=contact_id).contact_id == contact_id
