@@ -6,11 +6,14 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "contact_id": (
         *("contact_id", "complaint_id", "tweet_id", "ticket_id", "incident_id", "case_id"),
         *("conversation_id", "interaction_id", "call_id", "chat_id", "message_id", "session_id"),
-        *("case_number", "ticket_number", "incident_number", "number", "ticket", "id", "uuid"),
+        *("case_number", "ticket_number", "incident_number", "issue_key", "number", "ticket"),
+        *("id", "uuid"),
     ),
     "started_at": (
         *("started_at", "start_time", "created_at", "opened_at", "date_received", "received_at"),
         *("created", "created_date", "opened", "creation_time", "conversation_start", "timestamp"),
+        *("created_on", "create_date", "date_created", "created_time", "date_time_opened"),
+        *("call_start_time", "call_start", "contact_start_time", "start_date_time"),
         *("date_time", "datetime", "call_time", "call_date", "start", "date", "time", "when"),
     ),
     "customer_id": (
@@ -49,6 +52,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "wait_seconds": (
         *("wait_seconds", "wait_time", "wait_time_seconds", "queue_time", "queue_seconds"),
         *("time_in_queue", "waiting_time", "hold_in_queue", "speed_of_answer", "answer_time"),
+        "queue_wait_time",
     ),
     "abandoned": ("abandoned", "is_abandoned", "abandon", "abandoned_flag", "abandoned_in_queue"),
     "transfers": ("transfers", "transfer_count", "number_of_transfers", "n_transfers"),
@@ -72,6 +76,12 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
 }
 """In the order of trust: the first synonym found in the header wins."""
 
+CASE_IDS = (
+    *("ticket_id", "case_id", "incident_id", "case_number", "ticket_number", "incident_number"),
+    *("issue_key", "ticket"),
+)
+"""Ids of what a help desk keeps, beside which its `contact_id` is a person."""
+
 IDENTIFIER_SYNONYMS: dict[str, tuple[str, ...]] = {
     "account": ("customer_account", "account_number", "customer_number", "account_no"),
     "email": (
@@ -90,7 +100,7 @@ INBOUND_FLAGS = ("inbound", "is_inbound")
 
 DIRECTIONS = (
     *("direction", "call_direction", "originating_direction", "contact_direction"),
-    *("message_direction", "interaction_direction", "initial_direction"),
+    *("message_direction", "interaction_direction", "initial_direction", "call_type"),
 )
 """Columns that say which way a contact went."""
 

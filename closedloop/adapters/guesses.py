@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import PurePath
 
 from closedloop.adapters.column_names import (
+    CASE_IDS,
     DIRECTIONS,
     IDENTIFIER_SYNONYMS,
     INBOUND_FLAGS,
@@ -18,6 +19,7 @@ from closedloop.adapters.column_names import (
     TIMES_OF_DAY,
 )
 from closedloop.adapters.mapping import DEFAULT_SOURCE, MAX_SOURCE_CHARS, Mapping
+from closedloop.adapters.measures import MAX_HANDLE_SECONDS, MAX_WAIT_SECONDS, is_good_or_bad
 from closedloop.adapters.times import (
     guess_date_order,
     has_offset,
@@ -29,7 +31,8 @@ from closedloop.adapters.times import (
 DATES_ALONE = "It holds no time of day: each contact starts at midnight."
 """Said of a column of dates beside which no time was found."""
 
-DURATIONS = ("handle_seconds", "wait_seconds")
+DURATIONS = {"handle_seconds": MAX_HANDLE_SECONDS, "wait_seconds": MAX_WAIT_SECONDS}
+"""Columns of times that something took, and how many seconds are the most."""
 
 
 def guess_mapping(header: Sequence[str], sample: Sequence[Sequence[str]]) -> Mapping:
@@ -58,11 +61,60 @@ def guess_mapping(header: Sequence[str], sample: Sequence[Sequence[str]]) -> Map
             continue
         columns[known] = found
         reasons[known] = f"“{found}” is a usual name for {known}."
+    _tell_person_from_contact(columns, names, header, sample, reasons)
+    _leave_out_milliseconds(columns, header, sample, reasons)
     _find_times(columns, header, sample, reasons)
     _join_day(columns, names, header, sample, reasons)
     guess = Mapping(columns, identifiers=_identifiers(columns, names, reasons), reasons=reasons)
     guess = _with_decimal_mark(_with_inbound(guess, names, header, sample), header, sample)
-    return _with_dates(guess, header, sample)
+    return _with_dates(_with_csat_scale(guess, header, sample), header, sample)
+
+
+def _tell_person_from_contact(
+    columns: dict[str, str],
+    names: MappingOf[str, str],
+    header: Sequence[str],
+    sample: Sequence[Sequence[str]],
+    reasons: dict[str, str],
+) -> None:
+    """Take `contact_id` for the customer beside the id of a ticket: help desks call people that."""
+    person = columns.get("contact_id")
+    case = next((names[name] for name in CASE_IDS if name in names), None)
+    if person is None or normalised_name(person) != "contact_id" or case is None:
+        return
+    is_told = "customer_id" in columns and not _repeats(person, header, sample)
+    if is_told or _repeats(case, header, sample):
+        return
+    columns["contact_id"] = case
+    reasons["contact_id"] = f"“{case}” is a usual name for contact_id."
+    if "customer_id" not in columns:
+        columns["customer_id"] = person
+        reasons["customer_id"] = f"“{person}” beside “{case}” is the person who wrote."
+
+
+def _repeats(column: str, header: Sequence[str], sample: Sequence[Sequence[str]]) -> bool:
+    cells = _cells(column, header, sample)
+    return len(set(cells)) < len(cells)
+
+
+def _leave_out_milliseconds(
+    columns: dict[str, str],
+    header: Sequence[str],
+    sample: Sequence[Sequence[str]],
+    reasons: dict[str, str],
+) -> None:
+    """Leave out durations that cannot be seconds: short ones would be taken for them."""
+    for known, most in DURATIONS.items():
+        column = columns.get(known)
+        if column is None:
+            continue
+        cells = (cell.strip() for cell in _cells(column, header, sample))
+        if any(cell.isdecimal() and int(cell) > most for cell in cells):
+            del columns[known]
+            reasons[known] = (
+                f"“{column}” holds numbers too large for seconds and is left out: it may be "
+                "milliseconds. Bring it in seconds to have it."
+            )
 
 
 def _find_times(
@@ -165,6 +217,18 @@ def _with_decimal_mark(
     reading = "1,5 is one and a half" if mark == "," else "1.5 is one and a half"
     reasons = {**guess.reasons, "decimal_mark": f"So the durations look: {reading}."}
     return replace(guess, decimal_mark=mark, reasons=reasons)
+
+
+def _with_csat_scale(
+    guess: Mapping, header: Sequence[str], sample: Sequence[Sequence[str]]
+) -> Mapping:
+    """Take words such as good and bad for a scale of their own."""
+    column = guess.columns.get("csat")
+    cells = _cells(column, header, sample) if column else []
+    if not cells or not all(map(is_good_or_bad, cells)):
+        return guess
+    reasons = {**guess.reasons, "csat_scale": f"“{column}” says good or bad."}
+    return replace(guess, csat_scale="good-bad", reasons=reasons)
 
 
 def _decimal_mark(values: Sequence[str]) -> str | None:

@@ -16,7 +16,7 @@ _DAY = 24 * 3600
 MAX_HANDLE_SECONDS = _DAY
 MAX_WAIT_SECONDS = 30 * _DAY
 MAX_TRANSFERS = 1_000
-_CLOCK = re.compile(r"(?:(\d{1,2}):)?(\d{1,2}):([0-5]\d)")
+_CLOCK = re.compile(r"(?:(\d{1,2}):)?(\d{1,2}):([0-5]\d(?:[.,]\d+)?)")
 _EITHER_WAY = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 """1.250 is one and a quarter, or a thousand two hundred and fifty."""
 
@@ -56,7 +56,7 @@ def seconds_of(row: Cells, known: str, most: int) -> int | None:
     if text.isdecimal():
         seconds = float(text)
     elif clock := _CLOCK.fullmatch(text):
-        seconds = float(int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + int(clock[3]))
+        seconds = int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + float(clock[3].replace(",", "."))
     else:
         if isinstance(row.value(known), str):
             text = _without_thousands(text, known, row.mapping.decimal_mark, most)
@@ -91,6 +91,12 @@ def csat_of(row: Cells, scale: str) -> float | None:
     low, high = (int(end) for end in scale.split("-"))
     score = scaled_of(row, "csat", low, high)
     return None if score is None else round(1 + (score - low) * 4 / (high - low), 2)
+
+
+def is_good_or_bad(text: str) -> bool:
+    """Whether a rating is a word, or says that nobody answered."""
+    word = text.strip().lower()
+    return word in _RATINGS or word in _NOT_RATED
 
 
 def _good_or_bad(row: Cells) -> float | None:

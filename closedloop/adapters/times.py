@@ -34,7 +34,7 @@ _COMPACT = re.compile(
 _THREE_NUMBERS = re.compile(rf"(?P<a>\d\d?)([-/.])(?P<b>\d\d?)\2(?P<c>\d{{4}}|\d\d){_TAIL}")
 _TWITTER = re.compile(rf"[A-Za-z]{{3}} {_MONTH} (?P<day>\d\d?) {_CLOCK}{_OFFSET} (?P<year>\d{{4}})")
 _DAY_MONTH = re.compile(
-    rf"(?:[A-Za-z]{{3,9}},?\s+)?(?P<day>\d\d?)[-\s]{_MONTH}[-\s,]+(?P<year>\d{{4}}){_TAIL}"
+    rf"(?:[A-Za-z]{{3,9}},?\s+)?(?P<day>\d\d?)[-/\s]{_MONTH}[-/\s,]+(?P<year>\d{{4}}|\d\d){_TAIL}"
 )
 _MONTH_DAY = re.compile(
     rf"(?:[A-Za-z]{{3,9}},?\s+)?{_MONTH}\s+(?P<day>\d\d?),?\s+(?P<year>\d{{4}}){_TAIL}"
@@ -244,7 +244,8 @@ def _local_time(text: str, order: str | None) -> tuple[datetime, timezone | None
         return _build(text, match, *_placed(text, match, order))
     for pattern in (_TWITTER, _DAY_MONTH, _MONTH_DAY):
         if match := pattern.fullmatch(text):
-            return _build(text, match, match["year"], _month_number(text, match), match["day"])
+            year = _full_year(match["year"])
+            return _build(text, match, year, _month_number(text, match), match["day"])
     if _ZONE_WORD.search(text):
         raise BadTime(
             "zone_abbreviation",

@@ -86,6 +86,7 @@ def test_guess_mapping_knows_a_complaint_register_and_invents_no_customer():
         ("inbound", [], None),
         ("direction", ["OUTBOUND", "INBOUND"], "INBOUND"),
         ("Call Direction", ["Inbound", "Outbound"], "Inbound"),
+        ("CALL TYPE", ["Inbound", "Outbound", "Queue Callback"], "Inbound"),
         ("originating_direction", ["outbound", "outbound"], "inbound"),
         ("direction", ["north", "1"], None),
     ],
@@ -180,6 +181,61 @@ def test_guess_mapping_knows_what_was_measured_and_which_identifiers_are_the_cus
     assert {"wait_seconds", "abandoned", "transfers", "nps", "resolved"} <= set(guess.columns)
     assert guess.identifiers == {"email": "customer_email", "phone": "Customer phone"}
     assert "“customer_email”, “Customer phone”" in guess.reasons["identifiers"]
+
+
+TICKETS = ["Ticket ID", "Subject", "Status", "Created time", "Agent", "Email", "Contact ID"]
+
+
+def test_guess_mapping_takes_the_contact_id_of_a_help_desk_for_the_person():
+    rows = [
+        ["1", "Bill", "Open", "2026-03-01 10:00", "Ann", "a@b.c", "42"],
+        ["2", "Bill", "Open", "2026-03-02 10:00", "Ann", "d@e.f", "43"],
+    ]
+    mapping = guess_mapping(TICKETS, rows)
+
+    assert mapping.columns["contact_id"] == "Ticket ID"
+    assert mapping.columns["customer_id"] == "Contact ID"
+    assert mapping.columns["started_at"] == "Created time"
+    assert "the person who wrote" in mapping.reasons["customer_id"]
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "contact", "customer"),
+    [
+        (["contact_id", "ticket_id"], [["c1", "7"], ["c2", "7"]], "contact_id", None),
+        (["contact_id", "ticket_id", "customer"], [["c1", "7", "A"]], "contact_id", "customer"),
+        (
+            ["contact_id", "ticket_id", "customer"],
+            [["c1", "7", "A"], ["c1", "8", "A"]],
+            "ticket_id",
+            "customer",
+        ),
+    ],
+)
+def test_guess_mapping_keeps_a_contact_id_that_is_one(header, rows, contact, customer):
+    columns = guess_mapping(header, rows).columns
+
+    assert (columns["contact_id"], columns.get("customer_id")) == (contact, customer)
+
+
+def test_guess_mapping_leaves_durations_out_that_cannot_be_seconds():
+    header = ["Conversation ID", "Date", "Duration"]
+    rows = [["1", "2026-03-01 10:00", "65000"], ["2", "2026-03-01 11:00", "305000"]]
+    mapping = guess_mapping(header, rows)
+
+    assert "handle_seconds" not in mapping.columns
+    assert "milliseconds" in mapping.reasons["handle_seconds"]
+    assert guess_mapping(header, rows[:1]).columns["handle_seconds"] == "Duration"
+
+
+@pytest.mark.parametrize(
+    ("cells", "scale"),
+    [(["Good", "Offered"], "good-bad"), (["4", "5"], "1-5"), (["Good", "4"], "1-5"), ([""], "1-5")],
+)
+def test_guess_mapping_tells_ratings_in_words(cells, scale):
+    mapping = guess_mapping(["id", "Satisfaction Score"], [["1", cell] for cell in cells])
+
+    assert mapping.csat_scale == scale
 
 
 def test_mappings_of_before_are_read_as_they_were():

@@ -120,7 +120,10 @@ def test_parse_row_without_a_zone_says_where_to_name_one():
     assert "Name the time zone of the file in the mapping" in reject.reason
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("0:04:05", 245), ("04:05", 245), ("86400", 86400)])
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("0:04:05", 245), ("04:05", 245), ("86400", 86400), ("0:04:05.400", 245), ("04:04,9", 245)],
+)
 def test_parse_row_reads_handle_time_as_clock_or_seconds(text, seconds):
     assert parse(secs=text).handle_seconds == seconds
 
