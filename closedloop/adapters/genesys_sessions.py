@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from closedloop.adapters.vendor_values import objects_of, seconds_between, worki
 _AGENTS = frozenset({"agent", "user"})
 _CUSTOMERS = frozenset({"customer", "external"})
 _ABANDONED = frozenset({"tabandon", "tshortabandon"})
+_FLOWED_OUT = "tflowout"
 _BY_CUSTOMER = frozenset({"endpoint", "client"})
 _WORK = frozenset({"interact", "hold", "wrapup"})
 
@@ -76,12 +78,18 @@ class Session:
         )
         if self.direction == "outbound":
             names = ("addressTo", "dnis")
-        return [self.value.get(name) for name in names]
+        numbers = self.value.get("callbackNumbers")
+        return [*map(self.value.get, names), *(numbers if isinstance(numbers, list) else [])]
 
     @property
     def segments(self) -> list[Json]:
-        """Segments in the order of the export."""
-        return list(objects_of(self.value.get("segments")))
+        """Segments in order of time."""
+        return sorted(objects_of(self.value.get("segments")), key=_start_of)
+
+    @property
+    def began_at(self) -> float:
+        """Seconds since 1970 of its first segment; last of all where that is not known."""
+        return min(map(_start_of, self.segments), default=math.inf)
 
     @property
     def answered_at(self) -> datetime | None:
@@ -144,9 +152,14 @@ class Session:
         return [s for s in self.segments if (text_of(s.get("segmentType")) or "").lower() in types]
 
 
+def _start_of(segment: Json) -> float:
+    moment = moment_of(segment.get("segmentStart"))
+    return moment.timestamp() if moment else math.inf
+
+
 def sessions_of(conversation: Json) -> list[Session]:
-    """Return the sessions of all participants, in the order of the export."""
-    return [
+    """Return the sessions of all participants in order of time: exports have them in any."""
+    sessions = [
         Session(
             (text_of(participant.get("purpose")) or "").lower(),
             text_of(participant.get("userId")) or f"participant {number}",
@@ -157,6 +170,7 @@ def sessions_of(conversation: Json) -> list[Session]:
         for number, participant in enumerate(objects_of(conversation.get("participants")))
         for session in objects_of(participant.get("sessions"))
     ]
+    return sorted(sessions, key=lambda session: session.began_at)
 
 
 def customer_sessions(sessions: list[Session]) -> list[Session]:
@@ -187,6 +201,8 @@ def abandoned_of(sessions: list[Session]) -> bool | None:
         return False
     if any(session.metric_names & _ABANDONED for session in queues):
         return True
+    if any(_FLOWED_OUT in session.metric_names for session in queues):
+        return False  # to a voicemail, a callback, a menu
     ends = [session.ends[-1] for session in sessions if session.is_customer and session.ends]
     return any(end in _BY_CUSTOMER for end in ends) if ends else None
 

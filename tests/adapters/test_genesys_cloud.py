@@ -64,6 +64,53 @@ def test_two_sessions_of_one_agent_are_no_transfer(tmp_path):
     assert fields_by_id(READER, tmp_path)[cid(1)]["transfers"] == 0
 
 
+def test_the_order_of_participants_in_the_export_does_not_matter(rows, tmp_path):
+    conversations = details()
+    for conversation in conversations:
+        conversation["participants"].reverse()
+        for participant in conversation["participants"]:
+            for session in participant["sessions"]:
+                session.get("segments", []).reverse()
+    read_files(READER, with_details(conversations), tmp_path)
+
+    found = fields_by_id(READER, tmp_path)
+    of_customers = [key for key, row in rows.items() if row["direction"] != "internal"]
+    assert [found[key] for key in of_customers] == [rows[key] for key in of_customers]
+
+
+def in_queue(metric: str):
+    """A call that nobody answered, of which the queue says why it ended, as at 10:00."""
+
+    def session(purpose, end, **more):
+        segment = {"segmentType": "interact", "disconnectType": end, "queueId": "q1"}
+        segment |= {"segmentStart": "2026-03-03T10:00:00Z", "segmentEnd": "2026-03-03T10:02:00Z"}
+        return {"purpose": purpose, "sessions": [{"segments": [segment], **more}]}
+
+    metrics = [{"name": metric, "value": 120000}]
+    return {
+        "conversationId": cid(50),
+        "conversationStart": "2026-03-03T10:00:00Z",
+        "originatingDirection": "inbound",
+        "participants": [
+            session("customer", "client", mediaType="callback", callbackNumbers=["+441632960001"]),
+            session("acd", "transfer", metrics=metrics),
+        ],
+    }
+
+
+@pytest.mark.parametrize(("metric", "abandoned"), [("tAbandon", True), ("tFlowOut", False)])
+def test_who_left_a_voicemail_has_not_given_up(metric, abandoned, tmp_path):
+    read_files(READER, with_details([in_queue(metric)]), tmp_path)
+
+    assert fields_by_id(READER, tmp_path)[cid(50)]["abandoned"] is abandoned
+
+
+def test_the_number_to_call_back_is_the_customers_where_there_is_no_other(tmp_path):
+    read_files(READER, with_details([in_queue("tFlowOut")]), tmp_path)
+
+    assert fields_by_id(READER, tmp_path)[cid(50)]["customer_id"] == "+441632960001"
+
+
 def test_times_of_work_are_milliseconds_in_the_source(rows):
     assert rows[cid(1)]["handle_seconds"] == 510 + 60 + 670
 
