@@ -256,7 +256,9 @@ def _message(part: Json) -> Message | None:
         return None
     body = _body(part, "body")
     speaker = "customer" if is_incoming else "agent"
-    return Message(moment_of(part.get("created_at")), speaker, body) if body else None
+    if not body and not is_incoming:  # a customer who sends a picture only has written
+        return None
+    return Message(moment_of(part.get("created_at")), speaker, body)
 
 
 def _body(item: Json, name: str) -> str:

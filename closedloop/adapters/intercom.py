@@ -224,7 +224,15 @@ def _part_message(part: Any) -> Message | None:
     body = html_to_text(text_of(at(part, "body")) or "")
     if flag_of(at(part, "redacted")):
         body = body or REDACTED
-    return Message(moment_of(at(part, "created_at")), speaker, body) if body else None
+    is_picture = speaker == "customer" and bool(text_of(at(part, "body")) or _attached(part))
+    if not body and not is_picture:
+        return None
+    return Message(moment_of(at(part, "created_at")), speaker, body)
+
+
+def _attached(part: Any) -> list[Any]:
+    """Return what came with a part; a customer who sends a picture only has written."""
+    return items_at(part, "attachments")
 
 
 def _speaker(author: Any) -> str:

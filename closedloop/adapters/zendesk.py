@@ -175,7 +175,7 @@ def _fields(ticket: Found, shelf: Shelf) -> Json:
     told = told_in([event.value for event in shelf.parts("ticket event", key)])
     comments = comments_of(told)
     tags = _tags(value)
-    target = merged_into(told, requester)
+    target = merged_into(told, requester, itself=key)
     is_merged = _MERGE_TAG in tags or target is not None
     channel = _channel(value)
     metric = _metric(ticket, shelf)
@@ -227,6 +227,8 @@ def _direction(ticket: Json, shelf: Shelf) -> str:
     submitter = text_of(ticket.get("submitter_id"))
     if _is_staff(requester, shelf):
         return "internal"
+    if text_of(at(ticket, "via", "channel")) == "side_conversation":
+        return "internal"  # colleagues about a ticket of a customer
     if text_of(at(ticket, "via", "source", "rel")) == "outbound":
         return "outbound"
     is_other = None not in (requester, submitter) and requester != submitter

@@ -59,10 +59,11 @@ def comments_of(told: Sequence[Told]) -> list[Comment]:
     ]
 
 
-def merged_into(told: Sequence[Told], requester: str | None) -> str | None:
+def merged_into(told: Sequence[Told], requester: str | None, *, itself: str) -> str | None:
     """Return the id of the ticket this one was merged into, where a comment says so.
 
-    What the requester writes about merging is talk, not a merge.
+    What the requester writes about merging is talk, not a merge, and so is what the ticket that
+    others were merged into says of itself.
     """
     for event, child in told:
         author = text_of(child.get("author_id")) or text_of(event.get("updater_id"))
@@ -71,8 +72,9 @@ def merged_into(told: Sequence[Told], requester: str | None) -> str | None:
         is_merge = text_of(at(child, "via", "source", "rel")) == "merge"
         target = text_of(at(child, "via", "source", "to", "ticket_id")) if is_merge else None
         found = _MERGED.search(_text(child))
-        if target or found:
-            return target or (found[1] if found else None)
+        into = target or (found[1] if found else None)
+        if into and into != itself:
+            return into
     return None
 
 

@@ -38,6 +38,19 @@ def test_an_answer_within_seventy_two_hours_is_the_same_contact():
     assert [turn["speaker"] for turn in rows["3502"]["turns"]] == ["customer", "agent", "customer"]
 
 
+def test_a_customer_who_answers_with_a_picture_only_has_come_back(tmp_path):
+    picture = {"id": 9, "incoming": True, "private": False, "body_text": "", "body": "<img src=x>"}
+    picture["created_at"] = "2026-05-09T09:00:00Z"
+    silent = {**picture, "id": 10, "incoming": False, "created_at": "2026-05-10T09:00:00Z"}
+    ticket = {**TICKETS[0], "conversations": [picture, silent]}
+    (tmp_path / "t.json").write_text(json.dumps([ticket]))
+
+    rows = fields_in(READER, tmp_path)
+
+    assert rows[f"{ticket['id']}#2"]["started_at"] == "2026-05-09T09:00:00+00:00"
+    assert rows[f"{ticket['id']}#2"]["turns"] == []
+
+
 def test_private_notes_and_forwarded_mail_and_remarks_of_surveys_are_no_turns():
     everything = json.dumps([row["turns"] for row in fields_in(READER, FIXTURES).values()])
 

@@ -47,6 +47,25 @@ def test_a_conversation_is_one_contact_until_the_customer_comes_back_after_a_res
     assert rows["1001#2"]["customer_id"] == "c-amara"
 
 
+@pytest.mark.parametrize(
+    ("part", "comes_back"),
+    [
+        ({"part_type": "comment", "body": '<p><img src="https://x.example/1.png"></p>'}, True),
+        ({"part_type": "comment", "body": None, "attachments": [{"type": "upload"}]}, True),
+        ({"part_type": "conversation_rating_changed", "body": None, "attachments": []}, False),
+    ],
+)
+def test_a_customer_who_comes_back_with_a_picture_only_is_a_contact(part, comes_back, tmp_path):
+    first = json.loads(json.dumps(CONVERSATIONS[0]))
+    parts = first["conversation_parts"]["conversation_parts"]
+    at = max(p["created_at"] for p in parts) + 14 * 86_400
+    author = {"type": "user", "id": "c-amara"}
+    parts.append({"id": "99", "created_at": at, "author": author, **part})
+    (tmp_path / "one.json").write_text(json.dumps([first]))
+
+    assert ("1001#3" in by_id(read(tmp_path))) is comes_back
+
+
 def test_the_first_message_comes_from_the_source_and_html_becomes_text():
     turns = by_id(read(FIXTURES))["1001"]["turns"]
 

@@ -58,6 +58,39 @@ def test_public_comments_become_turns_and_html_becomes_text(outcome):
     ]
 
 
+def test_a_side_conversation_of_colleagues_is_no_contact(tmp_path):
+    def begin(content):
+        ticket = next(t for t in content["tickets"] if t["id"] == 101)
+        ticket["via"] = {"channel": "side_conversation", "source": {"from": {"ticket_id": 100}}}
+
+    files = {
+        name: content
+        for name, content in changed("tickets_2.json", begin).items()
+        if not name.startswith("users")
+    }
+
+    assert "101" not in read_files(READER, files, tmp_path).contacts
+
+
+def test_a_ticket_that_others_were_merged_into_is_not_merged_itself(tmp_path):
+    def merge(content):
+        event = next(e for e in content["ticket_events"] if e["ticket_id"] == 101)
+        comment = {
+            "event_type": "Comment",
+            "author_id": 700,
+            "public": False,
+            "body": "Request #44 was closed and merged into this request.",
+            "via": {"source": {"rel": "merge", "to": {"ticket_id": 101}}},
+        }
+        event["child_events"].append(comment)
+
+    name = next(n for n in files_of(EXPORT) if b"ticket_events" in files_of(EXPORT)[n])
+    read_files(READER, changed(name, merge), tmp_path)
+
+    row = fields_by_id(READER, tmp_path)["101"]
+    assert (row["resolved"], row.get("merged"), row.get("follows_contact_id")) == (True, None, None)
+
+
 def test_a_private_note_never_gets_out(outcome):
     said = " ".join(text for c in outcome.contacts.values() for text in texts(c))
     assert "say nothing" not in said
