@@ -42,6 +42,7 @@ DISPOSITIONS = (
 )
 """Names of contact attributes that are taken for the disposition, most telling first."""
 
+_MESSAGING = frozenset({"connect:SMS", "connect:WhatsApp", "connect:Apple"})
 _CHANNELS = {"VOICE": "phone", "CHAT": "chat", "EMAIL": "email"}
 _SPEAKERS = {
     "AGENT": "agent",
@@ -180,7 +181,7 @@ def _fields(root: str, legs: list[Leg], shelf: Shelf) -> Json:
         "customer_id": _customer(legs),
         **identifiers_of(*_addresses(legs)),
         "channel": _channel(first),
-        "direction": _direction(legs),
+        "direction": _direction(legs, shelf),
         "queue": _queue(legs, shelf),
         "agent": _agent(answered, shelf),
         "team": next((leg.team for leg in answered if leg.team), None),
@@ -214,21 +215,28 @@ def _addresses(legs: list[Leg]) -> list[str | None]:
 
 
 def _channel(first: Leg) -> str | None:
-    subtype = first.text(
-        ("SegmentAttributes", "connect:Subtype", "ValueString"),
-        ("SegmentAttributes", "connect:Subtype"),
-    )
-    if first.channel == "CHAT" and subtype in ("connect:SMS", "connect:WhatsApp"):
+    if first.channel == "CHAT" and first.subtype in _MESSAGING:
         return "messaging"
     return _CHANNELS.get(first.channel, first.channel.lower() or None)
 
 
-def _direction(legs: list[Leg]) -> str:
+def _direction(legs: list[Leg], shelf: Shelf) -> str:
     """Outbound and internal contacts are no contacts of customers."""
     first = legs[0]
-    if first.method == "MONITOR" or first.channel == "TASK":
+    if first.method == "MONITOR" or first.channel == "TASK" or _is_agents_guide(first, shelf):
         return "internal"
     return "outbound" if first.method in OUTBOUND_METHODS else "inbound"
+
+
+def _is_agents_guide(leg: Leg, shelf: Shelf) -> bool:
+    """Whether it is a guide that an agent goes through during another contact."""
+    found = shelf.newest("contact record", leg.text(("RelatedContactId",)))
+    if leg.subtype != "connect:Guide" or found is None or leg.started_at is None:
+        return False
+    other = Leg(found)
+    if other.started_at is None or leg.started_at < other.started_at:
+        return False
+    return leg.started_at.timestamp() <= other.worked_until
 
 
 def _queue(legs: list[Leg], shelf: Shelf) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -70,6 +71,19 @@ class Leg:
     def channel(self) -> str:
         """VOICE, CHAT, EMAIL or TASK."""
         return (self.text(("Channel",)) or "").upper()
+
+    @property
+    def subtype(self) -> str | None:
+        """What kind of its channel it is, such as connect:SMS."""
+        return self.text(
+            ("SegmentAttributes", "connect:Subtype", "ValueString"),
+            ("SegmentAttributes", "connect:Subtype"),
+        )
+
+    @property
+    def worked_until(self) -> float:
+        """When the agent was done with it, in seconds since 1970; never while it is open."""
+        return self.ended_at.timestamp() + self._after_seconds if self.ended_at else math.inf
 
     @property
     def wait_seconds(self) -> int | None:

@@ -51,6 +51,34 @@ def test_a_question_to_a_colleague_is_no_transfer_and_no_wait(outcome):
     assert with_rows["wait_seconds"] == 40 + 60
 
 
+def chat(number, began, subtype, **more):
+    return {
+        "ContactId": uid(number),
+        "InitiationMethod": "API",
+        "Channel": "CHAT",
+        "InitiationTimestamp": began,
+        "SegmentAttributes": {"connect:Subtype": {"ValueString": subtype}},
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("began", "is_contact"), [("2026-03-02T09:31:00Z", False), ("2026-03-03T09:31:00Z", True)]
+)
+def test_a_guide_is_no_contact_while_an_agent_goes_through_it(began, is_contact, tmp_path):
+    guide = chat(90, began, "connect:Guide", RelatedContactId=uid(1))
+    files = files_of(EXPORT) | {"guide.jsonl": json.dumps(guide).encode()}
+
+    assert (uid(90) in read_files(READER, files, tmp_path).contacts) is is_contact
+
+
+def test_messages_by_way_of_apple_are_messaging(tmp_path):
+    record = chat(91, "2026-03-02T09:31:00Z", "connect:Apple")
+    files = files_of(EXPORT) | {"apple.jsonl": json.dumps(record).encode()}
+
+    assert read_files(READER, files, tmp_path).contacts[uid(91)].channel == "messaging"
+
+
 def test_the_redacted_copy_is_read_and_the_raw_one_never(outcome):
     said = texts(outcome.contacts[uid(1)])
     assert said == [
