@@ -189,7 +189,7 @@ def _fields(root: str, legs: list[Leg], shelf: Shelf) -> Json:
         "handle_seconds": working_seconds(_sum(handled)),
         "wait_seconds": _sum(waits),
         "abandoned": _abandoned(legs),
-        "transfers": sum(leg.method in ("TRANSFER", "QUEUE_TRANSFER") for leg in taken[1:]),
+        "transfers": _transfers(taken),
         "language": next(
             (c for a in present if (c := language_of(a.value.get("LanguageCode")))), None
         ),
@@ -197,6 +197,12 @@ def _fields(root: str, legs: list[Leg], shelf: Shelf) -> Json:
         **_attributes(taken),
     }
     return filled(fields)
+
+
+def _transfers(taken: list[Leg]) -> int:
+    """Return how often the contact was handed on: to a further leg, or to a number outside."""
+    inside = sum(leg.method in ("TRANSFER", "QUEUE_TRANSFER") for leg in taken[1:])
+    return inside + sum(leg.is_handed_out for leg in taken)
 
 
 def _sum(values: list[Any]) -> Any:
@@ -269,9 +275,8 @@ def _is_question(leg: Leg, legs: list[Leg]) -> bool:
     if leg.method not in ("TRANSFER", "QUEUE_TRANSFER"):
         return False
     before = next((b for b in legs if b.contact_id == leg.text(("PreviousContactId",))), legs[0])
-    if before is leg or leg.ended_at is None or before.ended_at is None:
-        return False
-    return leg.ended_at < before.ended_at
+    left, before_left = leg.agent_left_at, before.agent_left_at
+    return before is not leg and bool(left and before_left and left < before_left)
 
 
 def _attributes(legs: list[Leg]) -> Json:

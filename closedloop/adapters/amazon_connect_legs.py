@@ -92,9 +92,25 @@ class Leg:
         return seconds_between(self.queued_at, left_at)
 
     @property
+    def agent_left_at(self) -> datetime | None:
+        """When the agent was no longer on it: a customer may go on talking with a third party."""
+        began = self._after_work("StartTimestamp")
+        if began is None or self.ended_at is None or self.connected_at is None:
+            return self.ended_at
+        return began if self.connected_at <= began < self.ended_at else self.ended_at
+
+    @property
+    def is_handed_out(self) -> bool:
+        """Whether the customer was put through to a number outside and stayed there."""
+        number = self.text(("TransferredToEndpoint", "Address"))
+        is_done = number and self.moment(("TransferCompletedTimestamp",))
+        is_alone = self.connected_at is None or self.agent_left_at != self.ended_at
+        return bool(is_done) and is_alone
+
+    @property
     def handle_seconds(self) -> float | None:
-        """Seconds from the agent to the end and of work after it; None while that is open."""
-        seconds = seconds_between(self.connected_at, self.ended_at)
+        """Seconds of the agent on it and of work after it; None while that is open."""
+        seconds = seconds_between(self.connected_at, self.agent_left_at)
         return None if seconds is None else seconds + self._after_seconds
 
     @property
@@ -104,14 +120,14 @@ class Leg:
                 ("AgentInfo", "AfterContactWorkDuration"), ("Agent", "AfterContactWorkDuration")
             )
         )
-        begun = self.moment(
-            ("AgentInfo", "AfterContactWorkStartTimestamp"),
-            ("Agent", "AfterContactWorkStartTimestamp"),
-        )
-        ended = self.moment(
-            ("AgentInfo", "AfterContactWorkEndTimestamp"), ("Agent", "AfterContactWorkEndTimestamp")
-        )
-        return said if said is not None and said >= 0 else seconds_between(begun, ended) or 0
+        if said is not None and said >= 0:
+            return said
+        began, ended = (self._after_work(name) for name in ("StartTimestamp", "EndTimestamp"))
+        return seconds_between(began, ended) or 0
+
+    def _after_work(self, name: str) -> datetime | None:
+        names = ((holder, f"AfterContactWork{name}") for holder in ("AgentInfo", "Agent"))
+        return self.moment(*names)
 
     @property
     def queue(self) -> tuple[str | None, str | None]:

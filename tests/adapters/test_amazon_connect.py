@@ -79,6 +79,64 @@ def test_messages_by_way_of_apple_are_messaging(tmp_path):
     assert read_files(READER, files, tmp_path).contacts[uid(91)].channel == "messaging"
 
 
+PUT_THROUGH = {
+    "ContactId": uid(92),
+    "InitiationMethod": "INBOUND",
+    "Channel": "VOICE",
+    "InitiationTimestamp": "2026-03-02T17:12:59Z",
+    "DisconnectTimestamp": "2026-03-02T17:47:28Z",
+    "TransferCompletedTimestamp": "2026-03-02T17:28:12Z",
+    "TransferredToEndpoint": {"Address": "+441632960009", "Type": "TELEPHONE_NUMBER"},
+    "Agent": {
+        "Username": "s.lark",
+        "ConnectedToAgentTimestamp": "2026-03-02T17:20:32Z",
+        "AgentInteractionDuration": 239,
+        "CustomerHoldDuration": 221,
+        "AfterContactWorkStartTimestamp": "2026-03-02T17:28:12Z",
+        "AfterContactWorkDuration": 5,
+    },
+}
+
+
+def put_through(tmp_path, **changed):
+    record = PUT_THROUGH | changed
+    read_files(READER, {"records.jsonl": json.dumps(record).encode()}, tmp_path)
+    return fields_by_id(READER, tmp_path)[uid(92)]
+
+
+def test_an_agent_who_puts_the_customer_through_to_outside_has_worked_until_then(tmp_path):
+    row = put_through(tmp_path)
+
+    assert (row["handle_seconds"], row["transfers"]) == (239 + 221 + 5, 1)
+
+
+def test_a_colleague_who_stays_when_the_agent_has_left_was_no_question(tmp_path):
+    leg = {
+        "ContactId": uid(93),
+        "InitiationMethod": "TRANSFER",
+        "InitialContactId": uid(92),
+        "PreviousContactId": uid(92),
+        "InitiationTimestamp": "2026-03-02T17:27:00Z",
+        "DisconnectTimestamp": "2026-03-02T17:47:27Z",  # a second before the customer was gone
+    }
+    first = PUT_THROUGH | {"TransferredToEndpoint": None, "NextContactId": uid(93)}
+    lines = [json.dumps(record).encode() for record in (first, leg)]
+    read_files(READER, {"records.jsonl": b"\n".join(lines)}, tmp_path)
+
+    assert fields_by_id(READER, tmp_path)[uid(92)]["transfers"] == 1
+
+
+def test_a_third_party_who_was_only_asked_is_no_transfer(tmp_path):
+    agent = PUT_THROUGH["Agent"] | {"AfterContactWorkStartTimestamp": "2026-03-02T17:47:28Z"}
+    row = put_through(tmp_path, Agent=agent)
+
+    assert (row["handle_seconds"], row["transfers"]) == (1616 + 5, 0)
+
+
+def test_a_menu_that_puts_the_customer_through_to_outside_is_a_transfer(tmp_path):
+    assert put_through(tmp_path, Agent=None)["transfers"] == 1
+
+
 def test_the_redacted_copy_is_read_and_the_raw_one_never(outcome):
     said = texts(outcome.contacts[uid(1)])
     assert said == [
