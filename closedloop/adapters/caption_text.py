@@ -22,6 +22,10 @@ _TAG = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
 _NAMED = re.compile(
     r"(?:[\[(]?\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?[\])]?\s*)?([^\W\d_][^:\n]{0,39}):\s+(.*)"
 )
+_BRACKETED = re.compile(
+    r"(?:[\[(]?\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?[\])]?\s*)?"
+    r"[\[(]([^\W\d_][^:\n\[\]()]{0,39})[\])](:)?\s+(.*)"
+)
 _TIME = re.compile(r"[\[(]?\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?[\])]?\s+")
 _CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})")
 _DASH = re.compile(r"[-–—]\s*")
@@ -78,7 +82,8 @@ def _speaker(who: str, names: Mapping[str, str]) -> str:
         return "unknown"
     for speaker, name in names.items():
         name = " ".join(name.split()).casefold()
-        if name and (who == name or who == name.split()[0]):
+        is_whole = bool(name) and set(name.split()) <= set(re.split(r"[^\w'’-]+", who))
+        if name and (is_whole or who == name.split()[0]):
             return speaker
     known = speaker_of(who)
     return known if known != "unknown" else speaker_of(re.split(r"[\W\d_]+", who)[0])
@@ -139,17 +144,30 @@ def _words(text: str) -> str:
 
 def _named(line: str, told: Collection[str]) -> tuple[str | None, str]:
     """Return (who, words) of `Name: words` when the name is one that speaks here."""
-    match = _NAMED.fullmatch(line)
-    if match and match[1].strip().casefold() in told:
-        return match[1], match[2]
+    found = _split(line)
+    if found and found[0].casefold() in told:
+        return found[0], found[1]
     return None, line
 
 
+def _split(line: str) -> tuple[str, str, bool] | None:
+    """Return (name, words, whether there was a colon) of `Name: words` and `[Name] words`."""
+    if match := _NAMED.fullmatch(line):
+        return match[1].strip(), match[2], True
+    if match := _BRACKETED.fullmatch(line):
+        return match[1].strip(), match[3], bool(match[2])
+    return None
+
+
 def _told(lines: Sequence[str], names: Mapping[str, str]) -> set[str]:
-    """Return what before a colon is a speaker: known words and names, or what comes twice."""
-    found = (_NAMED.fullmatch(_words(line)) for line in lines)
-    counts = Counter(match[1].strip().casefold() for match in found if match)
-    return {name for name, n in counts.items() if n > 1 or _speaker(name, names) != "unknown"}
+    """Return what before a colon is a speaker: known words and names, or what comes twice.
+
+    In brackets without a colon only what is known is one: `(laughs)` comes twice, too.
+    """
+    found = [split for line in lines if (split := _split(_words(line)))]
+    counts = Counter(name.casefold() for name, _, has_colon in found if has_colon)
+    known = {name.casefold() for name, _, _ in found if _speaker(name, names) != "unknown"}
+    return {name for name, n in counts.items() if n > 1} | known
 
 
 def _plain_turns(text: str, names: Mapping[str, str]) -> Iterator[Turn]:

@@ -125,6 +125,29 @@ def test_dashes_begin_turns_of_nobody_known():
     assert turns_of(text) == [("unknown", "Hello."), ("unknown", "Hi, it is broken again.")]
 
 
+@pytest.mark.parametrize(
+    ("line", "speaker"),
+    [
+        ("[Customer] My bill is wrong", "customer"),
+        ("(Agent): My bill is wrong", "agent"),
+        ("00:12 [Agent] My bill is wrong", "agent"),
+        ("WEBVTT\n\n00:01.000 --> 00:02.000\n<v Ray, Bob (Guest)>My bill is wrong</v>", "customer"),
+        ("Ray Bob: My bill is wrong", "customer"),
+    ],
+)
+def test_names_in_brackets_and_names_turned_round_are_told(line, speaker):
+    (turn,) = read_turns(line, {"customer": "Bob Ray"})
+
+    assert turn == {"speaker": speaker, "text": "My bill is wrong"}
+
+
+def test_the_marks_of_speakers_nobody_knows_are_no_words_of_theirs():
+    cues = "[SPEAKER_00]: Hello\n[SPEAKER_01]: My bill\n[SPEAKER_00]: Yes\n[SPEAKER_01]: No"
+    assert "SPEAKER" not in str(read_turns(cues, {}))
+
+    assert read_turns("(laughs) Hello\n(laughs) Yes", {})[0]["text"].startswith("(laughs)")
+
+
 def test_cues_are_read_in_the_order_of_their_times_and_repeated_lines_once():
     text = (
         "WEBVTT\n\n00:05.000 --> 00:06.000\n<v Agent>second\n\n"
