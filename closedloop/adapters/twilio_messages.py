@@ -45,13 +45,17 @@ _ADDRESS = re.compile(r"(?:(?:whatsapp|messenger|sms|rcs):.+|\+\d{6,15})", re.IG
 
 @dataclass(frozen=True)
 class _Person:
-    """A participant: what they are, what signs their messages, and over what they came."""
+    """A participant: what they are, what signs their messages, and over what they came.
+
+    `proxies` are numbers of the company over which they are written to.
+    """
 
     speaker: str
     names: frozenset[str]
     address: str | None
     identity: str | None
     media: str
+    proxies: frozenset[str] = frozenset()
 
 
 def conversation_contacts(shelf: Shelf) -> Iterator[Made | Refusal]:
@@ -158,12 +162,11 @@ def _people(participants: list[Json]) -> list[_Person]:
 
 
 def _said_role(participant: Json) -> str | None:
-    if _binding(participant).get("address"):
-        return "customer"
     attributes = with_snake_keys(decoded_object(participant.get("attributes")))
     said = (text_of(attributes.get(key)) for key in _ROLE_KEYS)
     words = (re.sub(r"[\s-]+", "_", word.lower()) for word in said if word)
-    return next((_ROLES[word] for word in words if word in _ROLES), None)
+    role = next((_ROLES[word] for word in words if word in _ROLES), None)
+    return role or ("customer" if _binding(participant).get("address") else None)
 
 
 def _binding(participant: Json) -> Json:
@@ -181,6 +184,11 @@ def _person(participant: Json, speaker: str) -> _Person:
         address_of(address),
         identity,
         (text_of(binding.get("type")) or "").lower(),
+        frozenset(
+            proxy
+            for name in ("proxy_address", "projected_address")
+            if (proxy := address_of(binding.get(name)))
+        ),
     )
 
 
@@ -191,6 +199,8 @@ def _author(message: Json, people: list[_Person]) -> _Person:
         for person in people:
             if name and name in person.names:
                 return person
+    if author and any(address_of(author) in person.proxies for person in people):
+        return _Person("bot", frozenset(), None, author, "")  # Studio signs with the own number
     if author and _ADDRESS.fullmatch(author):
         media = author.split(":", 1)[0].lower() if ":" in author else "sms"
         return _Person("customer", frozenset(), address_of(author), None, media)

@@ -78,6 +78,29 @@ def test_roles_in_attributes_tell_who_is_who_without_numbers(outcome):
     assert (contact.customer_id, contact.agent, contact.channel) == ("a91", "b22", "chat")
 
 
+def test_what_is_signed_with_the_companys_own_number_is_not_the_customers(tmp_path):
+    def sign(content):
+        for message in content["messages"]:
+            if message["conversation_sid"] == sid("CH", 1) and message["author"] == "system":
+                message["author"] = "whatsapp:+447700900999"  # as Studio does
+
+    found = read_files(READER, changed("messages.json", sign), tmp_path).contacts[sid("CH", 1)]
+
+    assert texts(found)[1] == "bot: You are number 2 in the queue"
+    assert found.customer_id == "+447700900111"
+
+
+def test_an_agent_who_writes_from_a_telephone_is_one_where_attributes_say_so(tmp_path):
+    def move(content):
+        agent = next(p for p in content["participants"] if p["identity"] == "wendell")
+        agent["messaging_binding"] = {"type": "sms", "address": "+447700900777"}
+        agent["attributes"] = '{"member_type": "agent"}'
+
+    found = read_files(READER, changed("participants.json", move), tmp_path)
+
+    assert "agent: I have put it through." in texts(found.contacts[sid("CH", 1)])
+
+
 def test_without_roles_and_numbers_nobody_is_said_to_be_the_customer(tmp_path):
     def forget(content):
         for participant in content["participants"]:
