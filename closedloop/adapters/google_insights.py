@@ -108,7 +108,9 @@ def is_upload(item: Json) -> bool:
     if not entries:
         return "conversation_info" in item
     first = entries[0]
-    return "start_timestamp_usec" in first if isinstance(first, dict) and "role" in first else False
+    if not isinstance(first, dict) or "role" not in first:
+        return False
+    return "start_timestamp_usec" in first or {"text", "user_id"} <= first.keys()
 
 
 def is_resource(item: Json) -> bool:
@@ -200,8 +202,8 @@ def _contact(found: Found, number: int, is_alone: bool, shelf: Shelf) -> Made | 
     if begun is None:
         return Refusal(
             f"The conversation {brief(contact_id)} in {found.member} does not say when it began: "
-            "its times count from its own beginning. Put a CSV file beside it with the columns "
-            "conversation_id (or file) and started_at."
+            "it has no times, or they count from its own beginning. Put a CSV file beside it with "
+            "the columns conversation_id (or file) and started_at."
         )
     fields = {**_fields(item), "direction": "inbound", **manifest}
     fields |= {"contact_id": contact_id, "started_at": begun}

@@ -139,9 +139,27 @@ def _contacts(shelf: Shelf) -> Iterator[Made]:
         yield from _contacts_of(found, shelf)
 
 
+def _as_today(item: Json) -> Json:
+    """Return a conversation of the API of before 2.0 under the names of today."""
+    message = item.get("conversation_message")
+    if "source" in item or not isinstance(message, dict):
+        return item
+    people = [item.get("user"), *items_at(item, "customers")]
+    kind = text_of(message.get("type"))
+    told = message | {"type": "conversation" if kind == "conversation_message" else kind}
+    assignee = item.get("assignee")
+    named = {
+        f"{kind}_assignee_id": at(assignee, "id")
+        for kind in ("admin", "team")
+        if at(assignee, "type") == kind
+    }
+    contacts = {"contacts": [person for person in people if at(person, "id")]}
+    return named | item | {"source": told, "contacts": contacts}
+
+
 def _contacts_of(found: Found, shelf: Shelf) -> Iterator[Made]:
     """Yield the contacts of one conversation."""
-    item = found.value
+    item = _as_today(found.value)
     channel = _channel(item)
     sessions = split_sessions(_messages(item), session_gap(channel, shelf.pauses))
     rated = session_at(sessions, moment_of(at(item, "conversation_rating", "created_at")))

@@ -55,6 +55,18 @@ def test_without_a_start_a_conversation_is_set_aside_and_the_others_are_read(tmp
     assert [row.fields["contact_id"] for row in rows if isinstance(row, RawRow)] == ["chat-0411"]
 
 
+def test_a_conversation_without_times_is_set_aside_and_not_passed_over(tmp_path):
+    untimed = {
+        "entries": [{k: v for k, v in e.items() if "usec" not in k} for e in CHAT["entries"]]
+    }
+    (tmp_path / "chat.json").write_text(json.dumps(untimed))
+    (tmp_path / "other.json").write_text(json.dumps(CHAT))
+
+    (row,) = (row for row in rows_in(READER, tmp_path) if isinstance(row, BadRow))
+
+    assert "it has no times" in row.reason
+
+
 def test_numbers_of_speakers_within_a_conversation_are_no_customers(tmp_path):
     entry = {"start_timestamp_usec": 1772442000000000, "text": "hi", "role": "CUSTOMER"}
     for name, user in (("a", 1), ("b", 1), ("c", 884412)):

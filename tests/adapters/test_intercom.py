@@ -66,6 +66,19 @@ def test_a_customer_who_comes_back_with_a_picture_only_is_a_contact(part, comes_
     assert ("1001#3" in by_id(read(tmp_path))) is comes_back
 
 
+def test_a_conversation_of_the_api_of_before_is_read_alike(tmp_path):
+    old = json.loads(json.dumps(CONVERSATIONS[0]))
+    old["conversation_message"] = old.pop("source") | {"type": "conversation_message"}
+    old["user"] = {"type": "user", "id": old.pop("contacts")["contacts"][0]["id"]}
+    (tmp_path / "one.json").write_text(json.dumps([old]))
+    of_today = by_id(read(FIXTURES))["1001"]
+
+    row = by_id(read(tmp_path))["1001"]
+
+    names = ("customer_id", "channel", "turns", "started_at", "direction")
+    assert [row[name] for name in names] == [of_today[name] for name in names]
+
+
 def test_the_first_message_comes_from_the_source_and_html_becomes_text():
     turns = by_id(read(FIXTURES))["1001"]["turns"]
 
