@@ -117,8 +117,9 @@ def _file(item: Json, source: Source) -> Filed | None:
     key = text_of(item.get("id")) or ""
     owner = text_of(item.get("ticket_id")) or text_of(source.context.get("ticket_id")) or ""
     version = sort_key(item.get("updated_at") or item.get("created_at"))
-    if is_ticket(item):
-        return Filed("ticket", key, version=version)
+    if is_ticket(item):  # lists of the API leave words and conversations out
+        n_parts = sum(name in item for name in ("conversations", "description", "stats"))
+        return Filed("ticket", key, version=f"{version}{n_parts}")
     if "ratings" in item and owner:
         return Filed("rating", key or owner, owner, version)
     if owner and ("incoming" in item or "private" in item):

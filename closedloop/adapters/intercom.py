@@ -110,7 +110,9 @@ def is_conversation(item: Json) -> bool:
 def _file(item: Json, source: Source) -> Filed | None:
     key = text_of(item.get("id")) or ""
     if is_conversation(item):
-        return Filed("conversation", key, version=sort_key(item.get("updated_at")))
+        has_parts = "conversation_parts" in item  # lists of the API leave them out
+        version = f"{sort_key(item.get('updated_at'))}{has_parts:d}"
+        return Filed("conversation", key, version=version)
     kind = text_of(item.get("type"))
     if kind in ("team", "admin") and key:
         return Filed("name", f"{kind} {key}")

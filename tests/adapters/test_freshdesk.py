@@ -51,6 +51,18 @@ def test_a_customer_who_answers_with_a_picture_only_has_come_back(tmp_path):
     assert rows[f"{ticket['id']}#2"]["turns"] == []
 
 
+def test_a_list_read_later_takes_no_words_from_a_ticket(tmp_path):
+    ticket = {**TICKETS[0], "conversations": CONVERSATIONS[:1]}
+    listed = {k: v for k, v in ticket.items() if k not in ("conversations", "description_text")}
+    listed.pop("description", None)
+    (tmp_path / "a.json").write_text(json.dumps([ticket]))
+    (tmp_path / "list.json").write_text(json.dumps([listed]))
+
+    (row, *_) = fields_in(READER, tmp_path).values()
+
+    assert "24.90 twice" in row["turns"][0]["text"]
+
+
 def test_private_notes_and_forwarded_mail_and_remarks_of_surveys_are_no_turns():
     everything = json.dumps([row["turns"] for row in fields_in(READER, FIXTURES).values()])
 

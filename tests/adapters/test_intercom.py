@@ -79,6 +79,14 @@ def test_a_conversation_of_the_api_of_before_is_read_alike(tmp_path):
     assert [row[name] for name in names] == [of_today[name] for name in names]
 
 
+def test_a_list_read_later_takes_no_parts_from_a_conversation(tmp_path):
+    listed = {k: v for k, v in CONVERSATIONS[0].items() if k != "conversation_parts"}
+    (tmp_path / "a.json").write_text(json.dumps(CONVERSATIONS[0]))
+    (tmp_path / "list.json").write_text(json.dumps({"conversations": [listed]}))
+
+    assert list(by_id(read(tmp_path))) == ["1001", "1001#2"]
+
+
 def test_the_first_message_comes_from_the_source_and_html_becomes_text():
     turns = by_id(read(FIXTURES))["1001"]["turns"]
 
