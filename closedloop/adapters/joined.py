@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 from closedloop.adapters.bundle import Bundle, Member
+from closedloop.adapters.encoding import find_encoding
 from closedloop.adapters.json_records import (
     Broken,
     Heard,
@@ -27,7 +28,7 @@ from closedloop.adapters.json_records import (
 from closedloop.adapters.lines import without_escapes
 from closedloop.adapters.parse import MAX_ID_CHARS
 from closedloop.adapters.shelf import Filed, Json, Shelf
-from closedloop.adapters.types import BadRow, FileFacts, RawRow
+from closedloop.adapters.types import BadRow, FileFacts, RawRow, UnreadableFile
 from closedloop.adapters.vendor_rows import RAW_CHARS, SAMPLE_ROWS, facts_from
 from closedloop.adapters.vendor_values import IDENTIFIER_COLUMNS
 
@@ -210,8 +211,8 @@ def _items(
             limit=limit,
             heard=heard,
         )
-    elif layout.has_tables and _is_text(member.path):
-        yield from _table_records(member.path, limit)
+    elif layout.has_tables and (encoding := _encoding_of(member.path)):
+        yield from _table_records(member.path, encoding, limit)
 
 
 def _note_broken(bad: Broken, member: Member, layout: Layout, shelf: Shelf) -> Refusal:
@@ -226,14 +227,17 @@ def _note_broken(bad: Broken, member: Member, layout: Layout, shelf: Shelf) -> R
     return Refusal(reason, bad.raw)
 
 
-def _is_text(path: Path) -> bool:
-    with path.open("rb") as stream:
-        return b"\x00" not in stream.read(4096)
+def _encoding_of(path: Path) -> str:
+    """Return how a text is written; empty for what is none."""
+    try:
+        return find_encoding(path).name
+    except UnreadableFile:
+        return ""
 
 
-def _table_records(path: Path, limit: int | None) -> Iterator[Record | Broken]:
+def _table_records(path: Path, encoding: str, limit: int | None) -> Iterator[Record | Broken]:
     """Read a CSV file whose column names may have dots: `Queue.Name` nests."""
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+    with path.open(encoding=encoding, errors="replace", newline="") as stream:
         head = stream.readline(64 * 1024)
         stream.seek(0)
         mark = max(",;\t", key=head.count)

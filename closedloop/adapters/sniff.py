@@ -86,7 +86,8 @@ def refuse_odd_number_of_columns(names: Sequence[str]) -> None:
     if len(names) < 2:
         raise UnreadableFile(
             "The file has a single column. A contact needs at least an id and a start time, in "
-            "columns separated by commas, semicolons, tabs or bars."
+            "columns separated by commas, semicolons, tabs or bars. Lines above the names of the "
+            "columns, such as a title, must go."
         )
 
 

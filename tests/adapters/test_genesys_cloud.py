@@ -173,6 +173,14 @@ def test_a_transcript_without_details_says_which_details_are_missing(outcome):
     assert f"Add the details of conversation {cid(9)}." in outcome.refusal
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_a_list_of_names_may_be_saved_as_spreadsheets_do(encoding, tmp_path):
+    names = (EXPORT / "queues.csv").read_text().replace("Billing", "Rückfragen zu Beträgen")
+    read_files(READER, files_of(EXPORT) | {"queues.csv": names.encode(encoding)}, tmp_path)
+
+    assert fields_by_id(READER, tmp_path)[cid(1)]["queue"] == "Rückfragen zu Beträgen"
+
+
 def test_without_a_list_of_codes_ids_are_kept_and_the_first_look_says_so(tmp_path):
     files = without(files_of(EXPORT), ["wrapupcodes", "queues.csv"])
     found = read_files(READER, files, tmp_path)

@@ -176,6 +176,7 @@ def test_a_nul_character_costs_its_row_and_not_the_file(write, n_rows, as_json):
         (b"%PDF-1.7 rest", "PDF"),
         (b"a,b\n1,\x00\x01\x02\x03\x05", "binary .* save as CSV"),
         (b"contact_id\n1\n2\n", "single column"),
+        (b"Calls of March\n\nid,start\n1,2026-03-01\n", "a title, must go"),
         (b'{"id": 1}\n{"id": 2}\n', "single column"),
         (b"1001,2026-03-01 10:00,hello\n1002,2026-03-02 11:00,bye\n", "does not name the columns"),
         (b"ann@example.org,hello\nbob@example.org,bye\n", "does not name the columns"),
