@@ -274,6 +274,30 @@ def test_two_runs_are_matched_by_the_texts_both_read(manager, session):
     assert "odd 5" in text
 
 
+def test_a_run_compared_with_itself_says_so_and_not_twice_what_is_only_in_it(manager, session):
+    one = make_run(session)
+    make_labels(session, one, {"card": [f"{n:064x}" for n in range(9)]})
+
+    text = text_of(manager.get(f"/themes/runs/{one.id}/against/{one.id}"))
+
+    assert f"Run {one.id} against itself" in text
+    assert "every group of contacts in common with itself" in text
+    assert "card 9 card 9 100 %" in text
+    assert "Only in run" not in text
+
+
+def test_the_contacts_of_a_group_are_said_to_be_all_that_its_run_read(manager, session):
+    one, other = make_run(session), make_run(session)
+    texts = [f"{n:064x}" for n in range(20)]
+    make_labels(session, one, {"card": texts[:10], "odd": texts[10:]})
+    make_labels(session, other, {"cards": texts[:10]})
+
+    html = manager.get(f"/themes/runs/{one.id}/against/{other.id}")
+
+    assert "odd 10" in text_of(html)  # of which the other run read none
+    assert "Contacts in the group whose text both runs read" not in html
+
+
 def test_clusters_of_too_few_people_have_neither_name_nor_size(manager, session):
     one, other = make_run(session), make_run(session)
     texts = [f"{n:064x}" for n in range(9)]
