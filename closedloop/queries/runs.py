@@ -51,6 +51,9 @@ class PartRow:
     ----------
     from_key, from_name : str or None
         Of a candidate the run split off another, that other one.
+    would_move : int
+        Contacts read whose theme would change. A theme that is dismissed because it was not found
+        again keeps its contacts, so that none would.
     is_of_candidate : bool
         It is about a candidate nobody had touched: it happened with the run, and nobody decided.
     """
@@ -86,8 +89,12 @@ class PartRow:
 
     @property
     def leaves(self) -> int | None:
-        """Contacts read that would leave."""
-        return self.detail.get("leave")
+        """Contacts read that would leave, or have left a candidate with the run."""
+        return 0 if self._keeps_its_contacts else self.detail.get("leave")
+
+    @property
+    def _keeps_its_contacts(self) -> bool:
+        return _is_dismissal(self.kind, is_of_candidate=self.is_of_candidate)
 
 
 @dataclass(frozen=True)
@@ -252,8 +259,15 @@ def _list_parts(session: Session, condition: sa.ColumnElement[bool]) -> tuple[Pa
     return tuple(_part(*row, others) for row in rows)
 
 
+def _is_dismissal(kind: PartKind, *, is_of_candidate: bool) -> bool:
+    """Return whether accepting dismisses a theme, which keeps its contacts."""
+    return kind is PartKind.VANISHED and not is_of_candidate
+
+
 def _part(part: RunPart, key: str | None, name: str | None, others: Mapping[int, Any]) -> PartRow:
     into, became, origin = (others.get(part.detail.get(word, 0)) for word in OTHER_THEMES)
+    # What people decide about would move something; a run writes of candidates what it did.
+    is_of_candidate = bool(part.decided_by) and not part.would_move
     return PartRow(
         id=part.id,
         kind=part.kind,
@@ -261,7 +275,9 @@ def _part(part: RunPart, key: str | None, name: str | None, others: Mapping[int,
         name=part.name,
         score=part.score,
         contacts=part.contacts,
-        would_move=part.would_move,
+        would_move=(
+            0 if _is_dismissal(part.kind, is_of_candidate=is_of_candidate) else part.would_move
+        ),
         detail=part.detail,
         decided_by=part.decided_by,
         decided_at=part.decided_at,
@@ -272,8 +288,7 @@ def _part(part: RunPart, key: str | None, name: str | None, others: Mapping[int,
         became_key=became.key if became else None,
         from_key=origin.key if origin else None,
         from_name=origin.name if origin else None,
-        # What people decide about would move something; a run writes of candidates what it did.
-        is_of_candidate=bool(part.decided_by) and not part.would_move,
+        is_of_candidate=is_of_candidate,
     )
 
 

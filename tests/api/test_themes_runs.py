@@ -60,6 +60,22 @@ def test_a_run_comes_with_its_manifest_and_what_became_of_each_theme(api, sessio
     api.problem("/themes/runs/404", 404)
 
 
+def test_a_theme_that_was_not_found_again_moves_no_contact_when_it_is_dismissed(api, session):
+    run = make_run(session)
+    decided = make_theme(session, ThemeStatus.TRIAGED, name="PIN blocked")
+    waiting = make_theme(session, name="Card late")
+    left = {"kind": PartKind.VANISHED, "detail": {"of_theme": 40, "leave": 40}}
+    make_part(session, run, decided, would_move=40, **left)
+    make_part(
+        session, run, waiting, would_move=0, state=PartState.ACCEPTED, decided_by="Ana", **left
+    )
+
+    found = api.get(f"/themes/runs/{run.id}")
+
+    # what nobody had decided about was retired with the run, which its contacts left
+    assert [(one["moves"], one["leaves"]) for one in found["parts"]] == [(0, 0), (0, 40)]
+
+
 def test_looking_for_themes_is_queued_and_says_where_to_ask(api, session):
     answer = api.post("/themes/runs", 202, json={})
 

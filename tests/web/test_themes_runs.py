@@ -172,6 +172,19 @@ def test_chosen_parts_are_shown_with_what_accepting_does(manager, session, run):
     assert "typed_count" not in html
 
 
+def test_a_theme_that_is_dismissed_is_not_said_to_lose_the_contacts_it_keeps(manager, session, run):
+    theme = make_theme(session, ThemeStatus.TRIAGED, name="PIN blocked")
+    part = make_part(session, run, theme=theme, kind=PartKind.VANISHED, would_move=100)
+
+    text = text_of(manager.get(f"/themes/runs/{run.id}/parts?part={part.id}"))
+
+    assert "is dismissed" in text
+    assert "No contact would change its theme." in text
+    assert "0 contacts would change" in text_of(
+        manager.get(f"/themes/runs/{run.id}/parts/contacts?part={part.id}")
+    )
+
+
 def test_choosing_nothing_says_so(manager, run):
     assert "No part is chosen" in manager.get(f"/themes/runs/{run.id}/parts")
     for what in ("accept", "decline"):
