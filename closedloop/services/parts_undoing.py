@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
-from closedloop.domain.audit import Actor
+from closedloop.domain.audit import Actor, ActorKind
 from closedloop.domain.clock import utc_now
 from closedloop.domain.errors import Conflict, NotFound
 from closedloop.domain.runs import PartState
@@ -53,6 +53,7 @@ from closedloop.services.definitions import (
     read_standing,
 )
 from closedloop.services.describing import OWNING, say_changed
+from closedloop.services.evidence import renew_evidence
 from closedloop.services.labelling import TextLabels
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.parts_ways import Way, find_way, themes_by_id
@@ -77,6 +78,8 @@ def undo_parts(
 
     The whole history is assigned anew, and only then do pages show it. The parts wait for a
     decision again where no later run took their place; so does an emerging theme that was taken.
+    A job that finds them taken back by itself, because its worker died before saying so, does only
+    what was left to do.
 
     Parameters
     ----------
@@ -97,7 +100,12 @@ def undo_parts(
     """
     maker = maker or own_maker()
     with transactions() as session:
-        _read_changes(session, change_id)
+        done = _find_done(session, change_id, by)
+        if done is None:
+            _read_changes(session, change_id)
+    if done is not None:
+        renew_evidence(transactions, settings=settings, report=report, maker=maker)
+        return done
     return remake_history(
         transactions,
         settings=settings,
@@ -109,6 +117,13 @@ def undo_parts(
         report=report,
         maker=maker,
     )
+
+
+def _find_done(session: Session, change_id: int, by: Actor) -> ThemeChange | None:
+    """Return what a job took back, when its worker died between that and saying so."""
+    change = session.get(ThemeChange, change_id)
+    is_mine = change is not None and by.kind is ActorKind.JOB and change.undone_by == by.name
+    return change if is_mine and change and change.kind is ChangeKind.PARTS else None
 
 
 def _read_changes(session: Session, change_id: int) -> list[ThemeChange]:

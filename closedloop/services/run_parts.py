@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.config import Settings
-from closedloop.domain.audit import Actor
+from closedloop.domain.audit import Actor, ActorKind
 from closedloop.domain.clock import local_day, utc_now
 from closedloop.domain.runs import REMADE, PartKind, PartState
 from closedloop.domain.themes import ThemeStatus
@@ -30,6 +30,7 @@ from closedloop.services.definitions import (
     own_maker,
     read_standing,
 )
+from closedloop.services.evidence import renew_evidence
 from closedloop.services.labelling import TextLabels
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.moves import agreed_to
@@ -94,6 +95,9 @@ def accept_parts(
 ) -> Accepted:
     """Take parts of one run over, all of them or none.
 
+    A job that finds its parts taken over by itself, because its worker died before saying so,
+    does only what was left to do.
+
     Parameters
     ----------
     transactions : Transactions
@@ -121,6 +125,11 @@ def accept_parts(
     """
     maker = maker or own_maker()
     with transactions() as session:
+        done = _find_done(session, part_ids, by)
+    if done is not None:
+        renew_evidence(transactions, settings=settings, report=report, maker=maker)
+        return done
+    with transactions() as session:
         is_remade = any(part.kind in REMADE for part in read_parts(session, part_ids))
     if not is_remade:
         with transactions() as session:
@@ -140,6 +149,29 @@ def accept_parts(
         report=report,
         maker=maker,
     )
+
+
+def _find_done(session: Session, part_ids: Collection[int], by: Actor) -> Accepted | None:
+    """Return what a job did, when its worker died between that and saying so."""
+    if by.kind is not ActorKind.JOB:
+        return None
+    wanted = set(part_ids)
+    parts = session.scalars(
+        sa.select(RunPart).where(
+            RunPart.id.in_(sorted(wanted)),
+            RunPart.state == PartState.ACCEPTED,
+            RunPart.decided_by == by.name,
+        )
+    ).all()
+    if not wanted or len(parts) < len(wanted):
+        return None
+    born = [part.detail["became"] for part in parts if "became" in part.detail]
+    keys = session.scalars(sa.select(Theme.key).where(Theme.id.in_(born)).order_by(Theme.id)).all()
+    return Accepted(parts[0].run_id, len(parts), _current_number(session), tuple(keys))
+
+
+def _current_number(session: Session) -> int | None:
+    return session.scalar(sa.select(DefinitionSet.number).where(DefinitionSet.is_current))
 
 
 def _apply(
@@ -283,8 +315,7 @@ def _finish(
                 session, theme_id=part.theme_id, reason=f"{reason} did not find it again.", by=by
             )
         _settle(session, part, PartState.ACCEPTED, by)
-    number = session.scalar(sa.select(DefinitionSet.number).where(DefinitionSet.is_current))
-    return Accepted(run.id, len(parts), number, born)
+    return Accepted(run.id, len(parts), _current_number(session), born)
 
 
 _BECAME = {

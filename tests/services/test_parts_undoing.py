@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
+from closedloop.domain.audit import Actor, ActorKind
 from closedloop.domain.errors import Conflict, NotFound
 from closedloop.domain.runs import PartKind, PartState
 from closedloop.domain.themes import ThemeStatus
@@ -16,6 +17,7 @@ from closedloop.models import (
     DefinitionSet,
     ThemeChange,
     ThemeDefinition,
+    ThemeEvidence,
     ThemeStats,
     ThemeWeek,
     TriageDecision,
@@ -33,6 +35,7 @@ from closedloop.services.triage import (
 from closedloop.services.undoing import undo_change
 from tests.factories.histories import rows_of, theme_named, themes_by_topic
 from tests.factories.run_sites import Site, fitting_maker_of
+from tests.services.test_run_parts import Died, die_over_quotes
 
 TABLES = (Contact, ContactLink, DailyRollup, ThemeStats)
 
@@ -77,8 +80,7 @@ def take_back(site, name, **values):
         site.database.transaction,
         settings=site.settings,
         change_id=change_of(site, name),
-        by=site.actor,
-        **{"maker": site.maker_of(), **values},
+        **{"by": site.actor, "maker": site.maker_of(), **values},
     )
 
 
@@ -106,6 +108,22 @@ def test_what_grew_is_taken_back_to_the_byte(site):
     assert theme_named(site.database, "Card+Lost").status is ThemeStatus.CANDIDATE
     (again,) = site.parts(kind=PartKind.GREW)
     assert (again.state, again.decided_by, again.detail) == (PartState.PROPOSED, "", grew.detail)
+
+
+def test_a_job_whose_worker_died_after_taking_parts_back_finds_that_done(site):
+    site.accept(grow(site))
+    job = Actor("Assign themes for Priya Nair", ActorKind.JOB)
+    with pytest.raises(Died):
+        take_back(site, "Our Card", by=job, report=die_over_quotes)
+    before = picture(site)
+
+    change = take_back(site, "Our Card", by=job)
+
+    assert picture(site) == before
+    assert (change.contacts, change.undone_by) == (12, job.name)
+    assert rows_of(site.database, ThemeEvidence)
+    with pytest.raises(Conflict, match="undone already"):
+        take_back(site, "Our Card")
 
 
 def lineage_of(site, name):

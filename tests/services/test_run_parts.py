@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from closedloop.domain.audit import Actor, ActorKind
 from closedloop.domain.errors import Conflict, Invalid, InvalidTransition, NotFound
 from closedloop.domain.runs import PartKind, PartState
 from closedloop.domain.themes import ThemeStatus
@@ -22,6 +23,7 @@ from closedloop.models import (
     RunLabels,
     Theme,
     ThemeDefinition,
+    ThemeEvidence,
     ThemeRun,
     TriageDecision,
 )
@@ -378,6 +380,38 @@ def test_declining_changes_nothing_but_the_part(site):
     assert site.snapshot() == before
     assert site.parts(id=split.id)[0].state is PartState.DECLINED
     with pytest.raises(Conflict, match="declined already"):
+        site.accept(split)
+
+
+JOB = Actor("Assign themes for Priya Nair", ActorKind.JOB)
+
+
+class Died(Exception):
+    """Stands for a worker that is killed."""
+
+
+def die_over_quotes(progress):
+    if progress.doing == "Picking quotes":
+        raise Died
+
+
+def test_a_job_whose_worker_died_after_taking_parts_over_finds_that_done(site):
+    site.add(CARD=9, LOST=6)
+    site.discover("CARD+LOST")
+    site.keep("Card+Lost")
+    site.discover("CARD", "LOST")
+    (split,) = site.parts(kind=PartKind.SPLIT)
+    values = {"settings": site.settings, "part_ids": [split.id], "maker": site.maker_of()}
+    with pytest.raises(Died):
+        accept_parts(site.database.transaction, by=JOB, report=die_over_quotes, **values)
+    before = rows_of(site.database), rows_of(site.database, DefinitionSet), site.told()
+
+    done = accept_parts(site.database.transaction, by=JOB, **values)
+
+    assert (rows_of(site.database), rows_of(site.database, DefinitionSet), site.told()) == before
+    assert (done.parts, done.new_themes) == (1, (theme_named(site.database, "Lost").key,))
+    assert rows_of(site.database, ThemeEvidence)
+    with pytest.raises(Conflict, match="accepted already"):
         site.accept(split)
 
 
