@@ -13,6 +13,7 @@ from closedloop.domain.errors import Conflict
 from closedloop.domain.themes import DemandType, Strategy, ThemeStatus
 from closedloop.domain.triage import Decision
 from closedloop.models import Action, Theme, ThemeChange, TriageDecision
+from closedloop.models.curation import ChangeKind
 from closedloop.services.describing import OWNING, say_changed
 
 RESTORED = (
@@ -31,6 +32,9 @@ RESTORED = (
     "triaged_at",
 )
 """Fields a decision may change, and undoing it restores."""
+
+_WRITTEN = {"name", "is_named_by_person", "scenario"}
+"""Of these, what people write about a theme outside triage as well."""
 
 _ENUMS: dict[str, type[StrEnum]] = {
     "status": ThemeStatus,
@@ -72,12 +76,37 @@ def _rich(name: str, value: Any) -> Any:
     return datetime.fromisoformat(value) if name == "triaged_at" else value
 
 
-def restore(theme: Theme, decision: TriageDecision) -> None:
-    """Give back what the decision changed; a field changed by hand since then stays."""
+def restore(session: Session, theme: Theme, decision: TriageDecision) -> None:
+    """Give back what the decision changed; a field changed by hand since then stays.
+
+    Taking that change back leads to what stood before the decision from now on.
+    """
     after = decision.detail["after"]
-    for name, value in decision.before.items():
-        if value != after[name] and _plain(getattr(theme, name)) == after[name]:
+    changed = {name: value for name, value in decision.before.items() if value != after[name]}
+    for name, value in changed.items():
+        if _plain(getattr(theme, name)) == after[name]:
             setattr(theme, name, _rich(name, value))
+    for name in sorted(_WRITTEN & changed.keys()):
+        _lead_past(session, theme, decision, name)
+
+
+def _lead_past(session: Session, theme: Theme, decision: TriageDecision, name: str) -> None:
+    """Let the first change of a field since a decision be taken back to what stood before both."""
+    later = session.scalars(
+        sa.select(ThemeChange)
+        .where(
+            ThemeChange.theme_id == theme.id,
+            ThemeChange.kind == ChangeKind.DESCRIBE,
+            ThemeChange.undone_at.is_(None),
+        )
+        .order_by(ThemeChange.id)
+    )
+    for change in later:
+        stood = change.detail["before"]
+        is_since = change.detail["last_decision"] >= decision.id
+        if is_since and stood.get(name) == decision.detail["after"][name]:
+            change.detail = {**change.detail, "before": {**stood, name: decision.before[name]}}
+            return
 
 
 def theme_ids(decision: TriageDecision) -> set[int]:

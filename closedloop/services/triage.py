@@ -322,7 +322,7 @@ def undo_decision(
     check_nothing_built_on(session, decision, theme)
     if decision.decision is Decision.MERGE:
         part_labels(session, settings=settings, theme=theme, detail=decision.detail, by=by)
-    restore(theme, decision)
+    restore(session, theme, decision)
     decision.undone_at = utc_now()
     if decision.decision is Decision.MERGE:
         hold_corrections(session, settings=settings)

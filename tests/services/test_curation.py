@@ -610,6 +610,27 @@ def test_descriptions_can_be_taken_back_until_they_change_again(site, actor):
     assert not site.theme("Card").is_named_by_person
 
 
+def test_texts_go_back_in_any_order_also_past_a_decision_that_wrote_them(site, actor):
+    before = site.snapshot()
+    given = {"theme_id": site.ids["Card"]}
+    with site.database.transaction() as session:
+        told = answers(session, scenario="The card does not come.", name="Cards")
+        accepted = accept_candidate(session, by=actor, **given, **told).id
+    with site.database.transaction() as session:
+        rename_theme(session, by=actor, name="Late cards", **given)
+        describe_scenario(session, by=actor, scenario="The card comes too late.", **given)
+        newest = sa.select(ThemeChange.id).order_by(ThemeChange.id.desc())
+        scenario, name = session.scalars(newest.limit(2))
+
+    site.undo_merge(accepted)
+    assert (site.theme("Card").name, site.theme("Card").status) == ("Late cards", "candidate")
+    site.undo(name)
+    site.undo(scenario)
+
+    assert site.snapshot() == before
+    assert not site.theme("Card").is_named_by_person
+
+
 def test_names_taken_back_in_any_order_get_nowhere_stuck(site, actor):
     before = site.snapshot()
     changes = []
