@@ -6,7 +6,8 @@ with that contact while others say them, and must not be lost to the others once
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -76,19 +77,20 @@ def hand_over(session: Session, contact_ids: Collection[int]) -> None:
 def put_down_by_contact(session: Session, contact_ids: Collection[int]) -> None:
     """Before texts are removed: write what people said about them down for each of their contacts.
 
-    Under the same change, so that taking that back takes these back, too. A contact about which
-    something was said by itself needs nothing.
+    Under the same change, so that taking that back takes these back, too. All of it is written,
+    where a contact came in after some of it was said: what is below the last word counts once
+    that is taken back. A contact about which something was said by itself, when it held other
+    words or none, needs nothing.
 
     Parameters
     ----------
     contact_ids : collection of int
         Few enough for one statement.
     """
-    own = sa.exists().where(ThemeCorrection.contact_id == ContactText.contact_id, _STANDS)
     of_words = sa.exists().where(ThemeCorrection.text_hash == ContactText.text_hash, _STANDS)
     found = session.execute(
         sa.select(ContactText.contact_id, ContactText.text_hash)
-        .where(ContactText.contact_id.in_(contact_ids), _SAYS_SOMETHING, of_words, ~own)
+        .where(ContactText.contact_id.in_(contact_ids), _SAYS_SOMETHING, of_words)
         .order_by(ContactText.contact_id)
     ).all()
     if not found:
@@ -99,10 +101,41 @@ def put_down_by_contact(session: Session, contact_ids: Collection[int]) -> None:
         .group_by(*_SAID, ThemeCorrection.said_by, ThemeCorrection.said_at)
         .order_by(sa.func.max(ThemeCorrection.id))
     ).mappings()
+    of_text: dict[str, list[Any]] = defaultdict(list)
+    for one in said:
+        of_text[one["text_hash"]].append(one)
+    own = _read_own(session, [contact for contact, _ in found])
+    lacking = [
+        (contact, text_hash)
+        for contact, text_hash in found
+        if _lacks(own[contact], text_hash, of_text[text_hash])
+    ]
     rows = [
         {**one, "contact_id": contact}
-        for one in said.all()
-        for contact, text_hash in found
-        if text_hash == one["text_hash"]
+        for text_hash, all_said in of_text.items()
+        for one in all_said
+        for contact, words in lacking
+        if words == text_hash
     ]
-    session.execute(sa.insert(ThemeCorrection), rows)
+    if rows:
+        session.execute(sa.insert(ThemeCorrection), rows)
+
+
+def _read_own(session: Session, contact_ids: Collection[int]) -> dict[int, set[tuple[Any, ...]]]:
+    """Return what was said of contacts by themselves."""
+    rows = session.execute(
+        sa.select(ThemeCorrection.contact_id, *_SAID).where(
+            ThemeCorrection.contact_id.in_(contact_ids), _STANDS
+        )
+    )
+    own: dict[int, set[tuple[Any, ...]]] = defaultdict(set)
+    for contact, *said in rows:
+        own[contact].add(tuple(said))
+    return own
+
+
+def _lacks(own: Collection[tuple[Any, ...]], text_hash: str, said: Sequence[Any]) -> bool:
+    """Return whether something that was said of a text is not put down for one of its contacts."""
+    if any(hash_of_own != text_hash for hash_of_own, *_ in own):
+        return False
+    return any(tuple(one[column.key] for column in _SAID) not in own for one in said)

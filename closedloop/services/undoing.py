@@ -274,8 +274,8 @@ def _take_back(session: Session, change: ThemeChange) -> list[int]:
 
 def _check_last_word(session: Session, change: ThemeChange, theme: Theme) -> None:
     """Refuse to take back a move of contacts about which something else was said since."""
-    own = sa.select(ThemeCorrection.id).where(ThemeCorrection.change_id == change.id)
-    last = sa.select(sa.func.max(own.subquery().c.id)).scalar_subquery()
+    # Not by the numbers of rows: what was said earlier is put down again when a text expires.
+    is_later = sa.func.coalesce(ThemeCorrection.change_id, 0) > change.id
     mine = sa.orm.aliased(ThemeCorrection)
     later = session.execute(
         sa.select(ThemeCorrection.said_by)
@@ -288,8 +288,7 @@ def _check_last_word(session: Session, change: ThemeChange, theme: Theme) -> Non
         )
         .where(
             mine.change_id == change.id,
-            ThemeCorrection.id > last,
-            ThemeCorrection.change_id.is_distinct_from(change.id),
+            is_later,
             STANDS,
         )
         .order_by(ThemeCorrection.id)

@@ -217,3 +217,33 @@ def test_undoing_a_move_takes_back_who_was_placed_by_words_that_expired(site, se
     assert places_of(site, [*ids, *later]) == [site.ids["Refund"]] * 4
     site.undo(move)
     assert places_of(site, [*ids, *later]) == [site.ids["Card"]] * 4
+
+
+def test_what_was_said_before_a_contact_came_in_counts_once_the_later_word_is_taken_back(
+    site, settings
+):
+    _, ids, later = _say_again(site, settings)
+    again = site.move([*ids, *later], "Refund", "Pin")
+    with site.database.transaction() as session:
+        remove_texts(session, later)
+    assert places_of(site, later) == [site.ids["Pin"]] * 2
+
+    site.undo(again)
+
+    assert places_of(site, [*ids, *later]) == [site.ids["Refund"]] * 4
+    site.assign(everything=True)
+    assert places_of(site, [*ids, *later]) == [site.ids["Refund"]] * 4
+
+
+def test_a_move_is_not_taken_back_past_a_later_word_because_a_text_expired_since(site, settings):
+    ids = site.contacts("CARD a0")
+    move = site.move(ids, "Card", "Refund")
+    add_contacts(site.database, settings, {"CARD": 1}, tag="a")
+    site.assign()
+    site.move(ids[1:], "Refund", "Pin")  # what the other contact says stays in Refund
+    (twin,) = set(site.contacts("CARD a0 turn0")) - set(ids)
+    with site.database.transaction() as session:
+        remove_texts(session, [twin])  # writes down for it what was said of its words
+
+    with pytest.raises(Conflict, match="something else"):
+        site.undo(move)
