@@ -20,6 +20,7 @@ from closedloop.models import (
     Theme,
     ThemeChange,
     ThemeCorrection,
+    TriageDecision,
 )
 from closedloop.models.curation import ChangeKind
 from closedloop.services.audit import record_on_themes
@@ -240,7 +241,35 @@ def _undo_describe(it: _Undoing) -> None:
             setattr(theme, name, value)
         elif theme.status == after["status"]:
             theme.status = ThemeStatus(value)
+        else:
+            _lead_status_past(it.session, change)
     change.undone_at = utc_now()
+
+
+def _lead_status_past(session: Session, change: ThemeChange) -> None:
+    """Let what put the theme out of the way since be taken back to its status before a text."""
+    stood, written = (change.detail[when]["status"] for when in ("before", "after"))
+    retired = session.scalars(
+        sa.select(ThemeChange).where(
+            ThemeChange.theme_id == change.theme_id,
+            ThemeChange.id > change.id,
+            ThemeChange.kind == ChangeKind.RETIRE,
+            ThemeChange.undone_at.is_(None),
+        )
+    )
+    for later in retired:
+        if later.detail["status"] == written:
+            later.detail = {**later.detail, "status": stood}
+    decided = session.scalars(
+        sa.select(TriageDecision).where(
+            TriageDecision.theme_id == change.theme_id,
+            TriageDecision.id > change.detail["last_decision"],
+            TriageDecision.undone_at.is_(None),
+        )
+    )
+    for decision in decided:
+        if decision.before["status"] == written:
+            decision.before = {**decision.before, "status": stood}
 
 
 _UNDO: dict[ChangeKind, Callable[[_Undoing], None]] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 import sqlalchemy as sa
 
@@ -47,6 +49,7 @@ from closedloop.services.triage import (
     accept_candidate,
     dismiss_candidate,
     merge_themes,
+    park_theme,
     undo_decision,
 )
 from closedloop.services.undoing import undo_change
@@ -608,6 +611,36 @@ def test_descriptions_can_be_taken_back_until_they_change_again(site, actor):
         site.undo(change)
     assert site.snapshot() == before
     assert not site.theme("Card").is_named_by_person
+
+
+@pytest.mark.parametrize("out_of_the_way", ["retire", "park", "merge"])
+def test_a_theme_is_not_left_with_a_known_cause_once_its_cause_was_taken_back(
+    site, actor, out_of_the_way
+):
+    given = {"theme_id": site.ids["Card"]}
+    before = site.snapshot()
+    with site.database.transaction() as session:
+        told = answers(session)
+        accepted = accept_candidate(session, by=actor, **given, **told).id
+        accept_candidate(session, by=actor, theme_id=site.ids["Refund"], **told)
+        describe_cause(session, by=actor, cause="The plant prints weekly.", **given)
+        cause = session.scalars(sa.select(sa.func.max(ThemeChange.id))).one()
+    if out_of_the_way == "retire":
+        back = site.undo, site.retire("Card")
+    elif out_of_the_way == "merge":
+        back = site.undo_merge, site.merge("Card", "Refund")
+    else:
+        days = {"until": date(2026, 6, 1), "today": date(2026, 5, 1)}
+        back = site.undo_merge, site._do(park_theme, reason="Not now.", **given, **days)
+
+    site.undo(cause)
+    undo, number = back
+    undo(number)
+
+    assert (site.theme("Card").status, site.theme("Card").cause) == ("triaged", "")
+    site.undo_merge(accepted)
+    assert site.snapshot()[0] == before[0]
+    assert site.theme("Card").status is ThemeStatus.CANDIDATE
 
 
 def test_texts_go_back_in_any_order_also_past_a_decision_that_wrote_them(site, actor):
