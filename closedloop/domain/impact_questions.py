@@ -10,6 +10,7 @@ from closedloop.domain.impact import CheckState, Verdict
 QUESTIONS: dict[str, str] = {
     "earlier_trend": "contacts were going that way before the change already",
     "few_days": "it rests on a few days that stand out",
+    "stages": "more fell than the customers reached can explain",
     "regression_to_mean": "the days right before the change were unusual",
     "other_fixes": "another change went live around the same days",
     "together": "it was measured together with other changes",

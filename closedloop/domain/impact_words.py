@@ -90,15 +90,22 @@ def _tenths(value: float) -> str:
 
 
 def per_cent(share: float) -> str:
-    """Write a share of 0 to 1 in whole per cent; what is above 0 is never called 0."""
-    if 0 < share < 0.005:
+    """Write a share in whole per cent; what is above 0 is never called 0, and 0 has no minus."""
+    whole = f"{abs(share):.0%}".removesuffix("%")
+    if whole == "0" and share > 0:
         return f"under 1{NARROW}%"
-    return f"{share:.0%}".replace("%", f"{NARROW}%").replace("-", MINUS)
+    sign = MINUS if share < 0 and whole != "0" else ""
+    return f"{sign}{whole}{NARROW}%"
 
 
 def spelt(day: date) -> str:
     """Write a day: "3 March 2026"."""
     return f"{day.day} {day:%B %Y}"
+
+
+def number_of(count: int, noun: str) -> str:
+    """Write how many there are: "1 day", "2 days"."""
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def plain(parts: Iterable[Part]) -> str:
@@ -218,6 +225,9 @@ def support(found: Finding) -> list[str]:
     """Return the sentences below the answer: what came, against the plan, against chance."""
     if found.verdict is Verdict.TOO_EARLY:
         return []
+    if found.verdict is Verdict.NOT_ENOUGH_DATA:
+        # what was expected would be read as a claim, and its range is not shown
+        return [f"{found.observed:,} came."]
     said = [
         f"{found.observed:,} came; {contacts(found.expected)} were expected without the change."
     ]

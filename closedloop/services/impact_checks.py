@@ -14,9 +14,9 @@ from closedloop.domain.impact import (
     Displacement,
     Verdict,
 )
-from closedloop.domain.impact_judging import Lately
+from closedloop.domain.impact_judging import CLAIMS, Lately
 from closedloop.domain.impact_stages import stages_in_words
-from closedloop.domain.impact_words import spelt
+from closedloop.domain.impact_words import number_of, per_cent, spelt
 from closedloop.services.impact_around import Surroundings, signed
 from closedloop.services.impact_estimates import Estimates
 from closedloop.services.impact_few_days import check_few_days
@@ -45,6 +45,7 @@ _OK, _WARN, _OFF = CheckState.OK, CheckState.WARN, CheckState.OFF
 def list_checks(estimates: Estimates, around: Surroundings) -> list[Check]:
     """Return every check with its sentence, those that could not be made included."""
     missing = [(day - around.first_day).days for day in around.empty.before]
+    is_claimed = estimates.verdict in CLAIMS
     return [
         _controls(estimates),
         *_many_looks(estimates),
@@ -62,11 +63,17 @@ def list_checks(estimates: Estimates, around: Surroundings) -> list[Check]:
             gap_is_low=estimates.own.low_stayed is not None,
             avoided=estimates.own.avoided,
             missing=missing,
+            is_claimed=is_claimed,
         ),
         *check_few_days(
             estimates.own, around.since, verdict=estimates.verdict, go_live=_go_live(around)
         ),
-        check_trend(around.before, avoided=estimates.own.avoided, missing=missing),
+        check_trend(
+            around.before,
+            avoided=estimates.own.avoided,
+            missing=missing,
+            is_claimed=is_claimed,
+        ),
         *_lately(estimates),
         _smallest_drop(estimates, around),
         *_stages(estimates, around),
@@ -145,6 +152,9 @@ def _q_words(q_value: float) -> str:
 
 def _controls(estimates: Estimates) -> Check:
     own = estimates.own
+    if own.share_of_controls_moved is None and own.n_post <= 0:
+        sentence = "No day is counted yet, so whether unaffected themes moved, too, cannot be told."
+        return Check("controls", _OFF, sentence)
     if own.share_of_controls_moved is None:
         sentence = (
             "No unaffected theme has contacts enough to tell whether something else happened."
@@ -196,12 +206,14 @@ def _stages(estimates: Estimates, around: Surroundings) -> list[Check]:
         return []
     sentence = f"It was rolled out in stages: {stages_in_words(around.stages)}."
     reached = estimates.own.reached
-    if reached is not None:
-        sentence += (
-            f" Over the counted days it had reached {reached.share:.0%} of customers; of their "
-            f"contacts {reached.drop_low:.0%} to {reached.drop_high:.0%} were avoided."
-        )
-    return [Check("stages", _OK, sentence)]
+    if reached is None:
+        return [Check("stages", _OK, sentence)]
+    sentence += f" Over the counted days it had reached {per_cent(reached.share)} of customers; "
+    if reached.drop_low > 1:
+        sentence += "more fell than all of their contacts, so something else fell as well."
+        return [Check("stages", _WARN, sentence)]
+    ends = f"{per_cent(reached.drop_low)} to {per_cent(reached.drop_high)}"
+    return [Check("stages", _OK, f"{sentence}of their contacts {ends} were avoided.")]
 
 
 def _driver_volume(estimates: Estimates, around: Surroundings) -> Check:
@@ -225,7 +237,12 @@ def _driver_volume(estimates: Estimates, around: Surroundings) -> Check:
             f"{_per_thousand(rate.expected_low)} to {_per_thousand(rate.expected_high)} were "
             "expected without the change"
         )
-    missing = f" {driver.missing} days without a volume are not counted." if driver.missing else ""
+    missing = (
+        f" {number_of(driver.missing, 'day')} without a volume "
+        f"{'is' if driver.missing == 1 else 'are'} not counted."
+        if driver.missing
+        else ""
+    )
     return Check("driver_volume", _WARN if driver.missing else _OK, f"{sentence}.{missing}")
 
 
@@ -238,10 +255,15 @@ def _own_history(estimates: Estimates) -> Check:
     if alone is None:
         sentence = "There is no comparison: the estimate is the theme's own history alone."
         return Check("own_history", _OFF, sentence)
+    if own.verdict.value in (Verdict.TOO_EARLY.value, Verdict.NOT_ENOUGH_DATA.value):
+        sentence = "There is no verdict yet that the theme's own history alone could contradict."
+        return Check("own_history", _OFF, sentence)
+    said = alone.verdict.replace("_", " ")
     if alone.verdict is own.verdict:
-        return Check("own_history", _OK, "The theme's own history alone says the same.")
+        sentence = f"The theme's own history alone says the same: {said}."
+        return Check("own_history", _OK, sentence)
     sentence = (
-        f"The theme's own history alone says {alone.verdict.replace('_', ' ')}: "
+        f"The theme's own history alone says {said}: "
         f"{signed(alone.avoided_low)} to {signed(alone.avoided_high)} contacts avoided."
     )
     return Check("own_history", _WARN, sentence)
@@ -266,6 +288,12 @@ def _repeat_rate(around: Surroundings) -> Check:
 
 def _smallest_drop(estimates: Estimates, around: Surroundings) -> Check:
     own, worth = estimates.own, around.smallest_drop
+    if estimates.displacement is Displacement.MOVED:
+        sentence = (
+            "The contacts moved to themes beside it, so what fell here alone is not held against "
+            "the drop that was worth having."
+        )
+        return Check("smallest_drop", _OFF, sentence)
     spoken = estimates.verdict in (Verdict.FELL, Verdict.NO_CHANGE, Verdict.ROSE)
     if worth is None or own.expected <= 0 or not spoken:
         return Check(
@@ -293,10 +321,14 @@ def _holidays(around: Surroundings) -> Check:
         sentence = "No holiday calendar is set, so a quiet public holiday may look like an effect."
         return Check("holidays", _OFF, sentence)
     since = sum(day >= around.counted_from for day, _ in around.holidays)
+    number = len(around.holidays)
     sentence = (
-        f"{len(around.holidays)} public holidays of {around.country} are taken into account, "
-        f"{since} of them since the change."
+        f"{number} public holidays of {around.country} are taken into account, {since} of them "
+        "since the change."
     )
+    if number == 1:
+        when = "since" if since else "before"
+        sentence = f"1 public holiday of {around.country} is taken into account, {when} the change."
     return Check("holidays", _OK, sentence)
 
 

@@ -27,28 +27,48 @@ REPEAT_DAYS = 84  # mature days before go-live that the repeat rate is held agai
 
 
 def read_driver_used(
-    session: Session, intervention: Intervention, window: MeasurementWindow, n_days: int
+    session: Session,
+    intervention: Intervention,
+    window: MeasurementWindow,
+    n_days: int,
+    skip: Collection[int] = (),
 ) -> tuple[DriverUsed | None, Floats | None]:
-    """Return the driver asked for and its volumes, None where it has too many holes to be used."""
+    """Return the driver asked for and its volumes, None where it has too many holes to be used.
+
+    Parameters
+    ----------
+    skip : collection of int, optional
+        Days that are not counted anyway: a look has no use for their volumes.
+    """
     if not intervention.driver:
         return None, None
     volumes = read_driver(session, intervention.driver, window.first_day, n_days)
     missing = int((volumes <= 0).sum())
     enough = missing <= MOST_DAYS_WITHOUT_DRIVER * n_days and bool((volumes[: window.n_pre]).any())
     if enough:
-        _check_driver_since(intervention.driver, volumes[window.n_pre :])
+        counted = [day for day in range(window.n_pre, n_days) if day not in set(skip)]
+        _check_driver_since(intervention.driver, volumes[window.n_pre :], volumes[counted])
     used = DriverUsed(intervention.driver, missing, n_days, is_used=enough)
     return used, volumes if enough else None
 
 
-def _check_driver_since(driver: str, volumes: Floats) -> None:
-    """Refuse to speak of days since the change whose volumes are still to come."""
-    missing, days = int((volumes <= 0).sum()), len(volumes)
-    is_short = days >= LEAST_DAYS > days - missing
-    if days >= LEAST_DAYS and (is_short or missing > MOST_DAYS_WITHOUT_DRIVER * days):
+def _check_driver_since(driver: str, since: Floats, counted: Floats) -> None:
+    """Refuse to speak of days since the change whose volumes are still to come.
+
+    Parameters
+    ----------
+    since, counted : ndarray of float
+        Volumes of all days since the change, and of those that count.
+    """
+    is_short = len(counted) >= LEAST_DAYS > int((counted > 0).sum())
+    days = counted if is_short else since
+    missing = int((days <= 0).sum())
+    if is_short or (len(since) >= LEAST_DAYS and missing > MOST_DAYS_WITHOUT_DRIVER * len(since)):
+        which = "days counted" if is_short else "days"
+        has, them = ("has", "it") if missing == 1 else ("have", "them")
         raise NotMeasurable(
-            f"{missing} of the {days} days since the change have no volume of “{driver}” yet. "
-            "Import them, then it is measured."
+            f"{missing} of the {len(days)} {which} since the change {has} no volume of “{driver}” "
+            f"yet. Import {them}, then it is measured."
         )
 
 

@@ -20,7 +20,7 @@ def moved_reasons(estimates: Estimates, around: Surroundings) -> list[str]:
         return []
     own, net = estimates.own, estimates.net
     return [
-        f"The contacts moved: {own.avoided:,.0f} fewer came about {around.theme.name}, but more "
+        f"The contacts moved: {own.avoided:,.0f} fewer came about {_touched(around)}, but more "
         f"than a fix leaves behind came about {_takers(estimates, around)}. Over the family of "
         f"{len(around.siblings) + max(1, len(around.touched))} themes a look cannot show a fall: "
         f"between {signed(net.avoided_low)} and {signed(net.avoided_high)} contacts were avoided."
@@ -33,11 +33,16 @@ def open_reasons(estimates: Estimates, around: Surroundings) -> list[str]:
         return []
     taken = _more_at_fewest(estimates, around)
     return [
-        f"Alone, {around.theme.name} fell: {estimates.own.avoided:,.0f} fewer contacts came than "
+        f"Alone, {_touched(around)} fell: {estimates.own.avoided:,.0f} fewer contacts came than "
         f"expected. But {taken}, if {_at_fewest(estimates)} there. Whether they would have "
         "cannot be told from a fortnight, so the contacts may have moved, and no fall is claimed. "
         "The next look tells more."
     ]
+
+
+def _touched(around: Surroundings) -> str:
+    """Name all themes that the number is of."""
+    return listed([one.name for one in around.touched or (around.theme,)])
 
 
 def _at_fewest(estimates: Estimates) -> str:

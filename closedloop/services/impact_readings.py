@@ -225,13 +225,13 @@ def _read_inputs(
 ) -> tuple[MeasurementInputs, DriverUsed | None]:
     """Return everything that the estimates are made from, and the driver asked for."""
     window, n_days = scope.window, len(scope.days)
-    driver, volumes = read_driver_used(session, intervention, window, n_days)
+    skip = _days_skipped(scope)
+    driver, volumes = read_driver_used(session, intervention, window, n_days, skip)
     control_ids = tuple(control.id for control in scope.beside.controls)
     sibling_ids = tuple(sibling.id for sibling in scope.beside.siblings)
     parts = stack_counts(scope.counts, scope.touched_ids, n_days)
     has_parts = len(scope.touched) > 1
     channels, channel_names = read_channels(session, scope.touched_ids, window)
-    skip = _days_skipped(scope)
     prior = scope.shared.prior
     inputs = MeasurementInputs(
         counts=parts.sum(axis=1, dtype=np.int32),

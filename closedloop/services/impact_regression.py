@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from closedloop.domain.impact import Check, CheckState
+from closedloop.domain.impact_words import number_of
 
 NAME = "regression_to_mean"
 LEAST_DAYS = 74
@@ -40,6 +41,7 @@ def check_regression(
     avoided: float,
     missing: Collection[int] = (),
     gap_is_low: bool = False,
+    is_claimed: bool = True,
 ) -> Check:
     """Say whether a fall, or a rise, may be a return to what is usual, or older than the change.
 
@@ -56,12 +58,15 @@ def check_regression(
         weekday is elsewhere.
     gap_is_low : bool, optional
         Those days were a low.
+    is_claimed : bool, optional
+        The verdict is a fall or a rise; of another one neither is spoken of.
     """
     known = len(before) - len(set(missing))
     if known < LEAST_DAYS:
         sentence = (
-            f"Only {known} {'counted days' if missing else 'days'} lie before the change; "
-            f"{LEAST_DAYS} are needed to tell whether the last of them were unusual."
+            f"Only {number_of(known, 'counted day' if missing else 'day')} "
+            f"{'lies' if known == 1 else 'lie'} before the change; {LEAST_DAYS} are needed to tell "
+            "whether the last of them were unusual."
         )
         return Check(NAME, CheckState.OFF, sentence)
     newest, *others = _stretches(before, frozenset(missing), _FORTNIGHT)
@@ -86,11 +91,12 @@ def check_regression(
     week, *weeks = _stretches(before, frozenset(missing), _WEEK)
     known_weeks = [one for one in weeks if one is not None]
     newest_week = None if week is None else _compare(week, known_weeks, _WEEK)
-    return Check(NAME, *_judge(last, newest_week, avoided))
+    result = ("fall" if avoided > 0 else "rise") if is_claimed else "difference"
+    return Check(NAME, *_judge(last, newest_week, avoided, result))
 
 
-def _judge(last: _Last, week: _Last | None, avoided: float) -> tuple[CheckState, str]:
-    said, result = _told(last), "fall" if avoided > 0 else "rise"
+def _judge(last: _Last, week: _Last | None, avoided: float, result: str) -> tuple[CheckState, str]:
+    said = _told(last)
     if abs(last.z) > _UNUSUAL and (last.z > 0) == (avoided > 0):
         return CheckState.WARN, f"{said} Part of the {result} may be a return to what is usual."
     if abs(last.z) > _UNUSUAL:

@@ -38,7 +38,13 @@ class _Trend:
         return float(np.expm1(self.slope))
 
 
-def check_trend(before: Sequence[int], *, avoided: float, missing: Collection[int] = ()) -> Check:
+def check_trend(
+    before: Sequence[int],
+    *,
+    avoided: float,
+    missing: Collection[int] = (),
+    is_claimed: bool = True,
+) -> Check:
     """Say whether contacts rose or fell steadily before the change, the way they went after it.
 
     Parameters
@@ -49,6 +55,8 @@ def check_trend(before: Sequence[int], *, avoided: float, missing: Collection[in
         Contacts avoided; negative when more came than expected.
     missing : collection of int, optional
         Days whose import is missing, by their place in `before`: nothing is known of them.
+    is_claimed : bool, optional
+        The verdict is a fall or a rise; of another one neither is spoken of.
     """
     trend = _fit(before, missing)
     if trend is None:
@@ -69,6 +77,7 @@ def check_trend(before: Sequence[int], *, avoided: float, missing: Collection[in
         f"In the {trend.weeks} weeks before the change contacts were {way} already, at a pace of "
         f"{abs(trend.share):.0%} a year."
     )
+    result = result if is_claimed else "difference"
     if (trend.slope < 0) == (avoided > 0):
         return Check(
             NAME, CheckState.WARN, f"{said} Part of the {result} may be that trend going on."

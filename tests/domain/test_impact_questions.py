@@ -8,7 +8,7 @@ from closedloop.domain.impact import CheckState, Verdict
 from closedloop.domain.impact_questions import QUESTIONS, caution, failed_checks
 from closedloop.domain.impact_words import CHECK_TITLES
 
-SAID_ELSEWHERE = {"controls", "many_looks", "own_history", "smallest_drop", "stages"}
+SAID_ELSEWHERE = {"controls", "many_looks", "own_history", "smallest_drop"}
 
 
 def check(name, state=CheckState.WARN):

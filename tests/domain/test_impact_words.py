@@ -179,6 +179,17 @@ def test_numbers_have_thousands_a_true_minus_and_no_minus_zero():
     assert per_cent(0.003) == "under 1\u202f%"
 
 
+def test_a_share_that_rounds_to_nothing_has_no_minus_and_what_is_above_it_is_not_called_0():
+    assert per_cent(-0.004) == f"0{NARROW}%"
+    assert per_cent(-0.25) == f"\N{MINUS SIGN}25{NARROW}%"
+    assert per_cent(0.005) == f"under 1{NARROW}%"  # it would be rounded to 0
+
+
+def test_without_data_enough_no_number_is_told_that_was_expected():
+    scarce = replace(FELL, verdict=Verdict.NOT_ENOUGH_DATA, expected=368.0, observed=278)
+    assert also(scarce) == "278 came."
+
+
 def test_chance_is_said_as_people_say_it():
     assert chance(0.0009) == "fewer than 1 of 1,000 quiet periods"
     assert chance(0.02) == "about 1 of 50 quiet periods"

@@ -243,6 +243,19 @@ def test_contacts_that_moved_to_a_sibling_are_not_praised(session, settings):
     assert (site.action.status, site.theme.status) == ("cannot_tell", ThemeStatus.NOT_HELD)
     assert [one["key"] for one in found.detail["siblings"]] == [sibling.key]
     assert found.detail["siblings"][0]["avoided"] < 0
+    assert check(found, "smallest_drop")["state"] == "off", "no drop was had"
+
+
+def test_before_any_verdict_nothing_passes_for_want_of_one(session, settings):
+    site = Site(session)
+    first = LIVE + timedelta(days=ROLLOUT)
+    still = measure(site, settings, LIVE)
+    assert "No day is counted yet" in check(still, "controls")["sentence"]
+    early = measure(site, settings, first)
+    assert early.verdict is Verdict.TOO_EARLY
+    assert [check(one, "own_history")["state"] for one in (still, early)] == ["off", "off"]
+    fell = check(measure(site, settings), "own_history")
+    assert fell["sentence"] == "The theme's own history alone says the same: fell."
 
 
 def test_a_sibling_that_may_have_been_that_busy_before_leaves_it_open(session, settings):

@@ -39,6 +39,21 @@ def test_a_rise_after_a_lull_is_questioned():
     assert "Part of the rise may be a return" in lull.sentence
 
 
+@pytest.mark.parametrize("more", [0.6, -0.6])
+def test_where_no_fall_is_shown_none_is_spoken_of(more):
+    check = check_regression(busy(more), gap_days=0, avoided=3.0, is_claimed=False)
+
+    assert check.state is CheckState.WARN
+    assert "difference may" in check.sentence
+    assert "fall" not in check.sentence
+
+
+def test_one_day_before_the_change_is_told_as_one():
+    check = check_regression(QUIET[:1], gap_days=0, avoided=3.0)
+
+    assert check.sentence.startswith("Only 1 day lies before the change;")
+
+
 @pytest.mark.parametrize(("more", "avoided"), [(-0.6, 120.0), (0.6, -120.0)])
 def test_what_went_that_way_in_the_fortnight_before_already_may_be_older_than_the_change(
     more, avoided

@@ -273,7 +273,7 @@ def test_days_since_the_change_whose_volumes_are_still_to_come_are_waited_for(se
     late = DriverDay.day.between(LOOKS[0] - timedelta(days=3), LOOKS[0])
     session.execute(sa.delete(DriverDay).where(late))
 
-    with pytest.raises(NotMeasurable, match="4 of the 18 days since the change have no volume"):
+    with pytest.raises(NotMeasurable, match="4 of the 14 days counted since the change have no"):
         measure(site, settings, LOOKS[0])  # a look would be spent on “too early”
 
     session.add_all(
@@ -281,6 +281,47 @@ def test_days_since_the_change_whose_volumes_are_still_to_come_are_waited_for(se
         for n in range(4)
     )
     assert measure(site, settings, LOOKS[0]).n_post == 14
+
+
+def test_no_look_is_spent_on_too_early_for_want_of_one_volume_after_a_roll_out(session, settings):
+    site = Site(session)
+    add_driver(site)
+    lost = LOOKS[0] - timedelta(days=3)
+    session.execute(sa.delete(DriverDay).where(DriverDay.day == lost))
+
+    with pytest.raises(NotMeasurable, match="1 of the 14 days counted since the change has no"):
+        measure(site, settings, LOOKS[0])
+
+    session.execute(sa.delete(DriverDay).where(DriverDay.day == LIVE))  # it is not counted anyway
+    session.add(DriverDay(driver="orders", day=lost, volume=1_000.0))
+    assert measure(site, settings, LOOKS[0]).n_post == 14
+
+
+def test_one_day_without_a_volume_is_told_as_one(session, settings):
+    site = Site(session)
+    add_driver(site, missing=1)
+    sentence = check(measure(site, settings), "driver_volume")["sentence"]
+    assert sentence.endswith(" 1 day without a volume is not counted.")
+
+
+def test_no_more_than_all_contacts_of_those_reached_is_said_to_be_avoided(session, settings):
+    site = Site(session, change=-0.9)
+    site.intervention.stages = [
+        {"day": LIVE.isoformat(), "share": 0.1},
+        {"day": (LIVE + timedelta(days=ROLLOUT)).isoformat(), "share": 0.3},
+    ]
+    found = check(measure(site, settings), "stages")
+    assert found["state"] == "warn"
+    assert "more fell than all of their contacts, so something else fell" in found["sentence"]
+
+
+def test_all_themes_that_a_fix_touches_are_named_where_their_contacts_moved(session, settings):
+    site = Site(session, change=-0.5)
+    other = add_touched(site, mean=14, change=-0.3)
+    site.add_sibling(mean=20, change=0.8)
+    found = measure(site, settings)
+    assert found.detail["displacement"] == "moved"
+    assert f"fewer came about {site.theme.name} and {other.name}, but" in found.reasons[0]
 
 
 def test_contacts_of_no_channel_are_with_the_rest_and_not_lost(session):

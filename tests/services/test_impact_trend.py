@@ -24,6 +24,12 @@ def test_a_fall_of_a_theme_that_was_falling_anyway_is_questioned():
     assert "Part of the fall may be that trend going on." in check.sentence
 
 
+def test_where_no_fall_is_shown_the_trend_explains_a_difference():
+    check = check_trend(going(-1.0), avoided=3.0, is_claimed=False)
+    assert check.state is CheckState.WARN
+    assert "Part of the difference may be that trend going on." in check.sentence
+
+
 def test_a_rise_of_a_theme_that_was_rising_anyway_is_questioned():
     check = check_trend(going(1.0), avoided=-120.0)
     assert check.state is CheckState.WARN
