@@ -186,7 +186,8 @@ def _too_few_days(mine: GoLive, first: date, settled: GoLive | None) -> str:
     return (
         f"{mine.key} touches the same theme as {settled.key} “{settled.title}”, live since "
         f"{settled.went_live_on.isoformat()}. Between the day on which that one had settled and "
-        f"this go-live lie {days} days; {LEAST_BASELINE_DAYS} are needed to compare with. What "
+        f"this go-live {'lies 1 day' if days == 1 else f'lie {days} days'}; {LEAST_BASELINE_DAYS} "
+        "are needed to compare with. What "
         f"both did together is measured with {settled.key}."
     )
 

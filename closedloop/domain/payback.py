@@ -101,8 +101,6 @@ def pay_back(
         return Payback(PaybackState.NO_COST)
     if freed is None:
         return Payback(PaybackState.NOT_VALUED)
-    if cost[1] <= 0:
-        return Payback(PaybackState.PAID, first_day, first_day)
     if freed.high <= 0:
         return Payback(PaybackState.NEVER)
     if freed.low <= 0:

@@ -138,6 +138,10 @@ def _drop_measured(spoken: FullMeasurement | None) -> str:
         return f"{measured.verdict.label.lower()}: no drop is claimed"
     found = measured.avoided
     said = drop_range(found.low, found.middle, found.high, measured.expected)
+    if measured.has_moved:
+        said += ", but the contacts moved to themes beside it"
+        if measured.net:
+            said += f": {to_words(measured.net.low, measured.net.high)} avoided over all of them"
     if not measured.is_look:
         return f"{said}, running and not yet a verdict"
     return f"{said}, but inconclusive" if measured.verdict is Verdict.INCONCLUSIVE else said

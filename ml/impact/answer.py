@@ -148,7 +148,10 @@ def _too_early(finding: Finding) -> str:
     if contacts and (whole > days or finding.expected_a_day <= 0):
         pace = _pace(finding)
         unit = "contact" if pace == "1" else "contacts"
-        found += f" At {pace} {unit} a day, the {contacts} that are still needed {_wait(finding)}."
+        are = "is" if contacts == 1 else "are"
+        found += (
+            f" At {pace} {unit} a day, the {contacts} that {are} still needed {_wait(finding)}."
+        )
     return found
 
 
@@ -178,10 +181,11 @@ def _pace(finding: Finding) -> str:
 
 def _wait(finding: Finding) -> str:
     """How long the contacts that are needed take, from a verb on."""
-    days = list_needs(finding).days
+    needs = list_needs(finding)
+    days, take = needs.days, "takes" if needs.contacts == 1 else "take"
     if days is None or days > LONGEST_WAIT or finding.expected_a_day <= 0:
-        return "take more than two years, so the theme is too small to be judged by itself"
-    return f"take about {_more_days(days)}{_until(finding, days)}"
+        return f"{take} more than two years, so the theme is too small to be judged by itself"
+    return f"{take} about {_more_days(days)}{_until(finding, days)}"
 
 
 def _until(finding: Finding, days: int) -> str:

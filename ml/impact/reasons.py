@@ -45,7 +45,11 @@ def _held_against(rate: Rate | None, series: Series) -> tuple[str, ...]:
             "came."
         )
     if series.days_without_volume:
-        found.append(f"{series.days_without_volume} days without that volume are not counted.")
+        days = series.days_without_volume
+        are = (
+            "1 day without that volume is" if days == 1 else f"{days} days without that volume are"
+        )
+        found.append(f"{are} not counted.")
     return tuple(found)
 
 
@@ -74,13 +78,15 @@ def _comparison(own: OwnHistory | None, series: Series, left_out: int) -> tuple[
     if own is not None and left_out:
         return (
             f"Compared with {usable - left_out} themes that the change does not touch. "
-            f"{left_out} more moved on the same date and are left out.",
+            f"{left_out} more moved on the same date and {'is' if left_out == 1 else 'are'} left "
+            "out.",
         )
     if own is not None:
         return (f"Compared with {usable} themes that the change does not touch.",)
     return (
         "Judged on the theme's own history alone: "
-        f"{usable} unaffected themes have enough contacts to compare with, "
+        f"{'1 unaffected theme has' if usable == 1 else f'{usable} unaffected themes have'} "
+        "enough contacts to compare with, "
         f"{LEAST_DONORS} are needed.",
     )
 

@@ -67,6 +67,11 @@ def test_what_has_not_gone_live_by_the_day_says_nothing():
     assert find_overlap(first, [second], as_of=second.went_live_on).is_joint
 
 
+def test_one_day_between_two_changes_is_told_as_one():
+    found = find_overlap(live(2, JOINT_DAYS + 1), [live(1, 0, rollout=14)], as_of=LATER)
+    assert "lies 1 day; 60 are needed" in found.refusal
+
+
 ENOUGH = 4 + SETTLING_DAYS + LEAST_BASELINE_DAYS  # after a roll-out of four days
 
 

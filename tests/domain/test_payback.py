@@ -61,6 +61,9 @@ def test_what_costs_nothing_has_paid_back_at_once():
         ((1, 2), Range(0, 5, 9), PaybackState.HOLDS_ZERO, "cannot be told while the range holds"),
         ((1, 2), Range(-9, -5, -1), PaybackState.NEVER, "does not pay back"),
         ((1, 2), Range(-9, -5, 0), PaybackState.NEVER, "does not pay back"),
+        # what costs nothing may still make things worse
+        ((0, 0), Range(-9, -5, -1), PaybackState.NEVER, "does not pay back"),
+        ((0, 0), Range(-1, 5, 9), PaybackState.HOLDS_ZERO, "cannot be told while the range holds"),
         ((30_000, 40_000), FREED, PaybackState.NOT_WITHIN, "Not within two years."),
     ],
 )

@@ -395,7 +395,7 @@ def test_the_days_to_the_next_look_are_counted_from_the_data(manager, session):
 
     make_contact(session, local_day=looks[5])
     text = text_of(manager.get(f"/impact/{key_of(intervention)}"))
-    assert "which are there: the next night speaks it" in text
+    assert "which are there: the next night speaks it, unless imports or volumes" in text
 
 
 def test_a_later_change_to_the_theme_takes_over_and_the_page_says_when(manager, session):
@@ -650,6 +650,49 @@ def test_a_look_whose_contacts_moved_is_no_success_among_the_measurements_either
     assert "contacts moved, net −50 to 70" in looks
     assert "310 to 540 fewer on this theme" in looks
     assert "310 to 540 avoided" in running
+
+
+def test_beside_the_plan_a_fall_that_moved_is_no_drop_that_was_had(manager, session):
+    look = make_measurement(session, make_intervention(session), detail=MOVED)
+
+    text = text_of(manager.get(f"/impact/{key_of(look.intervention)}"))
+
+    assert (
+        "15 % to 26 % fewer, most likely 20 %, but the contacts moved to themes beside it: "
+        "−50 to 70 avoided over all of them" in text
+    )
+
+
+def test_no_range_and_nothing_expected_is_told_without_data_enough(manager, session):
+    intervention = make_intervention(session)
+    make_measurement(
+        session, intervention, as_of=date(2026, 3, 18), verdict=Verdict.NOT_ENOUGH_DATA
+    )  # the first look could not be made, for want of an import
+
+    listed = text_of(manager.get("/impact/"))
+    page = manager.get(f"/impact/{key_of(intervention)}")
+    answered = text_of(page[page.index("answer-title") : page.index("impact-title")])
+
+    assert "310 to 540" not in listed
+    assert "no range" in listed
+    assert "1,640 came" in answered
+    assert "2,060" not in answered
+
+
+@pytest.mark.parametrize(
+    ("status", "is_watched"), [(ThemeStatus.HELD, True), (ThemeStatus.NOT_HELD, False)]
+)
+def test_after_the_last_look_a_watch_is_told_of_only_where_there_is_one(
+    manager, session, status, is_watched
+):
+    intervention = make_intervention(session)
+    intervention.theme.status = status
+    make_measurement(session, intervention, as_of=LIVE + timedelta(days=LOOK_DAYS[-1] - 1))
+
+    text = text_of(manager.get(f"/impact/{key_of(intervention)}"))
+
+    assert "All looks are spoken" in text
+    assert ("The watch for comebacks goes on." in text) is is_watched
 
 
 def test_the_portfolio_csv_gives_no_range_where_none_can_be_claimed(manager, session):

@@ -146,6 +146,13 @@ def test_too_few_contacts_say_how_many_more_and_by_when():
     assert "at 0.6 a day, 18 more take about 30 more days, until about 24 April 2026." in few
 
 
+def test_one_contact_that_is_lacking_is_told_as_one():
+    one = explain(replace(EARLY, n_post=20, expected=29.1, expected_a_day=2.1))[0]
+    assert "at 2.1 a day, 1 more takes about 1 more day, until" in one
+    early = explain(replace(EARLY, expected=29.1, expected_a_day=0.1))[0]
+    assert "the 1 that is still needed takes about 9 more days" in early
+
+
 def test_a_theme_that_would_take_years_is_called_too_small():
     for a_day in (0.002, 0.0):
         few = explain(replace(EARLY, n_post=20, expected=0.04, expected_a_day=a_day))[0]

@@ -345,6 +345,16 @@ def test_a_comparison_without_the_themes_that_moved_is_what_it_is_without_their_
     assert "3 more moved on the same date and are left out" in " ".join(wide.reasons)
 
 
+def test_one_theme_left_out_or_alone_is_told_as_one():
+    controls = np.random.default_rng(11).poisson(30, (N_PRE + 28, 6))
+    controls[N_PRE:, 0] *= 3
+    counts = quiet(25, N_PRE + 28, 12)
+    left_out = " ".join(estimate_impact(counts, N_PRE, MONDAY, controls).reasons)
+    assert "1 more moved on the same date and is left out" in left_out
+    alone = " ".join(estimate_impact(counts, N_PRE, MONDAY, controls[:, 1:2]).reasons)
+    assert "1 unaffected theme has enough contacts to compare with, 5 are needed" in alone
+
+
 def test_five_themes_stay_in_the_comparison_even_if_one_of_them_moved():
     controls = np.random.default_rng(11).poisson(30, (N_PRE + 28, 5))
     controls[N_PRE:, 4] *= 3

@@ -75,6 +75,10 @@ def test_days_without_a_volume_are_not_counted_and_named(nothing):
     estimate = estimate_impact(counts, N_PRE, MONDAY, driver=volume, skip=[14])
     assert (estimate.n_pre, estimate.n_post) == (N_PRE - 2, N_DAYS - N_PRE - 1)
     assert "2 days without that volume are not counted." in estimate.reasons
+    volume[[7, 14]] = 50.0
+    one = estimate_impact(counts, N_PRE, MONDAY, driver=volume)
+    assert "1 day without that volume is not counted." in one.reasons
+    volume[[7, 14]] = nothing
     skipped = estimate_impact(
         counts, N_PRE, MONDAY, driver=np.where(volume > 0, volume, 50), skip=[7, 14, N_PRE + 6]
     )
