@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import sqlalchemy as sa
@@ -49,15 +49,21 @@ def list_go_lives(session: Session) -> list[GoLive]:
     ]
 
 
-def list_superseded(session: Session, *, key: str | None = None) -> dict[int, date]:
-    """Return since when a later change is measured instead, by the intervention taken over.
+def list_superseded(session: Session) -> dict[int, date]:
+    """Return since when a later change is measured instead, by the intervention taken over."""
+    return superseded_of(list_go_lives(session))
+
+
+def superseded_of(known: Sequence[GoLive], *, key: str | None = None) -> dict[int, date]:
+    """Return the same of changes that were read before.
 
     Parameters
     ----------
+    known : sequence of GoLive
+        Every change that stands.
     key : str, optional
         Only of the action of this key.
     """
-    known = list_go_lives(session)
     ends = {one.id: superseded_on(one, known) for one in known if key is None or one.key == key}
     return {intervention_id: day for intervention_id, day in ends.items() if day is not None}
 

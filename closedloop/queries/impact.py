@@ -18,7 +18,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from closedloop.domain.actions import ActionStatus
-from closedloop.domain.comebacks import ComebackOutcome
 from closedloop.domain.impact import (
     Displacement,
     Range,
@@ -31,14 +30,14 @@ from closedloop.domain.money_totals import TotalMoney
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import (
     Action,
-    Comeback,
     Department,
     ImpactMeasurement,
     Intervention,
     Theme,
     User,
 )
-from closedloop.queries.go_lives import is_in_force, list_superseded, stands
+from closedloop.queries.came_back import list_came_back_since
+from closedloop.queries.go_lives import is_in_force, list_go_lives, stands, superseded_of
 from closedloop.queries.impact_measured import Measured, list_measured
 
 COUNTED_VERDICTS: frozenset[Verdict] = frozenset(
@@ -235,7 +234,8 @@ def list_looks_in_force(
     standing : Standing, optional
         Only actions that stand like this.
     """
-    ends = list_superseded(session)
+    known = list_go_lives(session)
+    ends = superseded_of(known)
     newest = _newest_id(ends, looks_only=True, until=until)
     statement = _narrowed(
         sa.select(Intervention.id, newest)
@@ -246,6 +246,9 @@ def list_looks_in_force(
         live=(live_from, live_until),
         standing=standing,
         ends=ends,
+        back=list_came_back_since(session, known, until=until)
+        if standing is Standing.CAME_BACK
+        else (),
     )
     ids = [look_id for _, look_id in session.execute(statement)]
     found = list_measured(session, [look_id for look_id in ids if look_id is not None])
@@ -279,7 +282,9 @@ def list_shipped(
         Go-live and intervention id of the last row seen.
     limit : int, optional
     """
-    ends = list_superseded(session, key=key)
+    known = list_go_lives(session)
+    ends = superseded_of(known, key=key)
+    back = list_came_back_since(session, known, until=until)
     statement: sa.Select[*tuple[Any, ...]] = (
         sa.select(
             Intervention.id,
@@ -299,7 +304,6 @@ def list_shipped(
             Department.name.label("department_name"),
             Action.owner_id,
             sa.func.coalesce(User.name, "").label("owner_name"),
-            _came_back_since(until).label("came_back_since"),
             _newest_id(ends, looks_only=True, until=until).label("look_id"),
             _newest_id(ends, looks_only=False, until=until).label("newest_id"),
         )
@@ -318,6 +322,7 @@ def list_shipped(
         live=(live_from, live_until),
         standing=standing,
         ends=ends,
+        back=back,
     )
     if key is not None:
         statement = statement.where(Action.key == key)
@@ -332,7 +337,7 @@ def list_shipped(
     rows = session.execute(statement).all()
     ids = {i for row in rows for i in (row.look_id, row.newest_id) if i is not None}
     found = list_measured(session, ids)
-    return [_shipped_action(row, found, ends) for row in rows]
+    return [_shipped_action(row, found, ends, back.get(row.id)) for row in rows]
 
 
 def _narrowed(
@@ -343,6 +348,7 @@ def _narrowed(
     live: tuple[date | None, date | None],
     standing: Standing | None,
     ends: Mapping[int, date],
+    back: Collection[int],
 ) -> sa.Select[*tuple[Any, ...]]:
     if department_id is not None:
         statement = statement.where(Action.department_id == department_id)
@@ -352,6 +358,8 @@ def _narrowed(
             statement = statement.where(Intervention.went_live_on <= latest)
     if first is not None:
         statement = statement.where(Intervention.went_live_on >= first)
+    if standing is Standing.CAME_BACK:
+        return statement.where(Intervention.id.in_(sorted(back)))
     return statement if standing is None else _standing_like(statement, standing, until, ends)
 
 
@@ -361,8 +369,6 @@ def _standing_like(
     until: date | None,
     ends: Mapping[int, date],
 ) -> sa.Select[*tuple[Any, ...]]:
-    if standing is Standing.CAME_BACK:
-        return statement.where(_came_back_since(until).is_not(None))
     look = aliased(ImpactMeasurement)
     newest = _newest_id(ends, looks_only=True, until=until)
     statement = statement.outerjoin(look, look.id == newest)
@@ -371,36 +377,6 @@ def _standing_like(
     if standing is Standing.MOVED:
         return statement.where(look.detail["displacement"].as_string() == Displacement.MOVED.value)
     return statement.where(look.verdict == Verdict(standing.value))
-
-
-def list_came_back(session: Session, *, until: date | None = None) -> frozenset[int]:
-    """Return the interventions whose contacts came back, as far as `ShippedAction` says so.
-
-    Parameters
-    ----------
-    until : date, optional
-        Only by alarms to this day, inclusive.
-    """
-    return frozenset(
-        session.scalars(
-            sa.select(Comeback.intervention_id).where(*is_taken_for_real(until)).distinct()
-        )
-    )
-
-
-def _came_back_since(until: date | None) -> sa.ScalarSelect[date]:
-    return (
-        sa.select(sa.func.max(Comeback.since_on))
-        .where(Comeback.intervention_id == Intervention.id, *is_taken_for_real(until))
-        .correlate(Intervention)
-        .scalar_subquery()
-    )
-
-
-def is_taken_for_real(until: date | None = None) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions that a rise is taken for a comeback."""
-    real = Comeback.outcome.in_(("", ComebackOutcome.REAL.value))
-    return [real] if until is None else [real, Comeback.alarm_on <= until]
 
 
 def _newest_id(
@@ -421,7 +397,7 @@ def _newest_id(
 
 
 def _shipped_action(
-    row: Any, found: Mapping[int, Measured], ends: Mapping[int, date]
+    row: Any, found: Mapping[int, Measured], ends: Mapping[int, date], came_back_since: date | None
 ) -> ShippedAction:
     worth = row.smallest_drop if row.smallest_drop is not None else row.own_smallest_drop
     return ShippedAction(
@@ -440,7 +416,7 @@ def _shipped_action(
         went_live_on=row.went_live_on,
         rollout_days=row.rollout_days,
         smallest_drop=worth,
-        came_back_since=row.came_back_since,
+        came_back_since=came_back_since,
         is_staged=bool(row.stages),
         superseded_on=ends.get(row.id),
         look=found.get(row.look_id),

@@ -14,6 +14,7 @@ from closedloop.domain.comebacks import ComebackOutcome
 from closedloop.domain.errors import NotFound, PartNotFound
 from closedloop.domain.payback import Costs
 from closedloop.models import Action, Comeback, ImpactMeasurement, Intervention
+from closedloop.queries.go_lives import stands
 from closedloop.queries.impact import ShippedAction, list_shipped
 from closedloop.queries.impact_measured import Measured, list_measured, list_measurements
 from closedloop.queries.sign_offs import SignOffNote, list_sign_offs
@@ -163,7 +164,9 @@ def get_impact_page(
         looks=tuple(list_measurements(session, action.intervention_id, is_look=True)),
         running=tuple(running[:RUNNING_ROWS]),
         has_more_running=len(running) > RUNNING_ROWS,
-        comebacks=_comebacks(session, action.intervention_id),
+        comebacks=_comebacks(
+            session, action.intervention_id, spoken.measured.joint if spoken else ()
+        ),
         sign_offs=list_sign_offs(session, spoken.measured.id) if spoken else (),
         taken_back=list_taken_back(session, key),
     )
@@ -283,10 +286,17 @@ def get_measurement(session: Session, measurement_id: int) -> tuple[str, FullMea
     return key, _list_full(session, measured.values())[measurement_id]
 
 
-def _comebacks(session: Session, intervention_id: int) -> tuple[ComebackNote, ...]:
+def _comebacks(
+    session: Session, intervention_id: int, joint: Collection[int]
+) -> tuple[ComebackNote, ...]:
+    """Return the alarms raised of a change, or of one that was measured as one with it."""
     rows = session.scalars(
         sa.select(Comeback)
-        .where(Comeback.intervention_id == intervention_id)
+        .join(Intervention, Intervention.id == Comeback.intervention_id)
+        .where(
+            Comeback.intervention_id.in_(sorted({intervention_id, *joint})),
+            sa.or_(Comeback.intervention_id == intervention_id, stands()),
+        )
         .order_by(Comeback.alarm_on.desc(), Comeback.id.desc())
     )
     return tuple(

@@ -9,10 +9,10 @@ from datetime import date
 from sqlalchemy.orm import Session
 
 from closedloop.domain.money_totals import TotalMoney
+from closedloop.queries.came_back import list_came_back
 from closedloop.queries.impact import (
     Standing,
     Total,
-    list_came_back,
     list_looks_in_force,
     total_of,
 )

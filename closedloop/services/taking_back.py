@@ -29,8 +29,8 @@ from closedloop.domain.themes import THEME_MOVES, ThemeStatus
 from closedloop.domain.triage import check_reason
 from closedloop.models import Action, Comeback, ImpactMeasurement, Intervention, Theme
 from closedloop.queries.audit import list_told
+from closedloop.queries.came_back import is_taken_for_real
 from closedloop.queries.go_lives import list_go_lives, stands
-from closedloop.queries.impact import is_taken_for_real
 from closedloop.services.actions import get_workable_action
 from closedloop.services.askers import find_asker
 from closedloop.services.audit import record_event

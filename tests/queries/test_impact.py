@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -459,6 +459,33 @@ def test_lists_of_actions_and_themes_tell_the_look_in_force(session, taken_over)
     (told,) = [one for one in page.actions if one.key == first.action.key]
     assert (told.verdict, told.avoided) == (Verdict.FELL, 400)
     assert listed.verdict is Verdict.FELL
+
+
+def test_what_was_measured_as_one_came_back_as_one(session):
+    theme = make_theme(session, ThemeStatus.REOPENED)
+    first, second, later = (
+        make_intervention(session, make_action(session, theme), went_live_on=LIVE + timedelta(days))
+        for days in (0, 7, 200)
+    )
+    joint = {"joint": [{"id": first.id}, {"id": second.id}]}
+    for one in (first, second):
+        make_measurement(session, one, detail=joint)
+    alarm = make_comeback(session, second)  # the watch reads the last of them
+    other = make_intervention(session, went_live_on=LIVE)
+
+    def back():
+        rows = list_shipped(session)
+        return {one.intervention_id for one in rows if one.came_back_since == alarm.since_on}
+
+    assert back() == {first.id, second.id}
+    found = list_shipped(session, standing=Standing.CAME_BACK)
+    assert [one.intervention_id for one in found] == [second.id, first.id]
+    for one, alarms in ((first, 1), (second, 1), (later, 0), (other, 0)):
+        assert len(get_impact_page(session, one.action.key).comebacks) == alarms
+    second.taken_back_at = datetime(2026, 6, 1, tzinfo=UTC)
+    session.flush()
+    assert back() == set(), "what was taken back tells of nothing else"
+    assert get_impact_page(session, first.action.key).comebacks == ()
 
 
 def test_a_comeback_that_was_explained_did_not_come_back(session):
