@@ -144,8 +144,8 @@ class RepeatHeadline:
     any, same : float
         Shares 0 to 1 of the contacts with a known customer.
     any_before, same_before : float or None
-        Of as many days to `before_day`, the oldest in the trend that end on the same weekday; None
-        when the data do not reach back four weeks further.
+        Of as many days to `before_day`, the oldest in the trend that end on the same weekday and
+        have contacts enough in each week; None when there are none four weeks back or more.
     change : Change
         Of `any`; FLAT when chance would explain it.
     unidentified_share : float or None
@@ -190,7 +190,8 @@ def headline_of(trend: Trend, *, fewest: int) -> RepeatHeadline | None:
     """Return what the trend says in two numbers; None before seven days have matured.
 
     The comparison is the oldest span of as many days of the trend that ends on the same weekday,
-    at least four weeks before.
+    at least four weeks before, and each week of which may be shown: where data begin, or a week
+    is missing, the few contacts around it are no level to compare with.
 
     Parameters
     ----------
@@ -246,9 +247,11 @@ def _sum(trend: Trend, last: int, n_days: int) -> _Sum:
 
 
 def _may_compare(trend: Trend, last: int, n_days: int, fewest: int) -> bool:
-    # a week that may be shown and lies in these days has people enough for all of them
-    is_whole = n_days == ROLLING_DAYS or last >= n_days - 1
-    return is_whole and _sum(trend, last, ROLLING_DAYS).identified >= fewest
+    ends = range(last, last - n_days, -ROLLING_DAYS)
+    return ends[-1] >= ROLLING_DAYS - 1 and all(
+        trend.days[i].any7 is not None and _sum(trend, i, ROLLING_DAYS).identified >= fewest
+        for i in ends
+    )
 
 
 def count_themes(session: Session) -> ThemeCounts:

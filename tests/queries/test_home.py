@@ -106,6 +106,26 @@ def test_headline_compares_with_nothing_that_lies_less_than_four_weeks_back(sess
     assert found.any_before is None
 
 
+def test_headline_is_not_compared_with_four_weeks_in_which_data_only_begin(session):
+    theme = make_theme(session)
+    for day in (date(2025, 11, 20), date(2026, 2, 1)):  # a few that came in with an export
+        make_rollup(session, theme, day, 8, any_7d=4)
+    fill(session, date(2026, 2, 2), CUT, 200)
+
+    found = headline(session, date(2025, 11, 20))
+
+    assert found.before_day == date(2026, 2, 23)
+    assert found.any_before == pytest.approx(0.2, abs=0.001)
+    assert found.change is Change.FLAT
+
+
+def test_headline_is_not_compared_with_weeks_around_one_that_is_missing(session):
+    fill(session, date(2026, 1, 6), date(2026, 1, 19), 900)
+    fill(session, date(2026, 1, 27), CUT, 200)
+
+    assert headline(session, date(2026, 1, 6)).before_day == date(2026, 2, 23)
+
+
 def test_headline_needs_seven_mature_days(session):
     first = date(2026, 4, 29)
     fill(session, first, CUT, 200)
