@@ -17,6 +17,7 @@ from tests.web.test_home import add_data
 pytestmark = pytest.mark.browser
 
 STYLES = Path(__file__).parents[2] / "closedloop" / "static"
+DRAWN_BY = ("shared", "contacts")
 SHEET = re.compile(r'<link [^>]*href="/static/([^"?]+\.css)[^"]*"[^>]*>')
 
 
@@ -99,4 +100,41 @@ def test_a_chart_that_no_script_draws_has_no_legend_either(
 
     assert page.locator(".cl-legend").count() == 1
     assert not page.locator(".cl-legend").is_visible()
+    page.close()
+
+
+TICKS = """([kind, data]) => {
+  const box = document.getElementById("drawn");
+  const chart = echarts.init(box, null, { renderer: "canvas" });
+  chart.setOption(closedloopCharts.kinds[kind](data, { width: 800, narrow: false, step: "day" }));
+  const axis = chart.getModel().getComponent("yAxis").axis;
+  const ticks = axis.getViewLabels().map(tick => tick.formattedLabel);
+  chart.dispose();
+  return ticks;
+}"""
+FEW_REPEATS = {
+    "period": "90 days",
+    "themes": [
+        {"id": f"T-00{n}", "name": "Any", "contacts": 40 * n, "repeat_rate": 0.01 * n}
+        for n in (1, 2, 3)
+    ],
+}
+FEW_CONTACTS = {
+    "days": ["2026-05-04", "2026-05-05", "2026-05-06"],
+    "series": [{"name": "Contacts", "values": [1, 2, 1], "ink": "s1"}],
+    "unit": "contacts",
+}
+
+
+@pytest.mark.parametrize(("kind", "data"), [("map", FEW_REPEATS), ("trend", FEW_CONTACTS)])
+def test_no_two_ticks_of_an_axis_say_the_same_number(browser: Browser, kind: str, data) -> None:
+    page = browser.new_page()
+    page.set_content("<main><div id='drawn' style='width: 800px; height: 300px'></div></main>")
+    for script in ("vendor/echarts-6.1.0.min.js", *(f"js/charts/{n}.js" for n in DRAWN_BY)):
+        page.add_script_tag(path=STYLES / script)
+
+    ticks = page.evaluate(TICKS, [kind, data])
+
+    assert len(ticks) >= 2
+    assert len(set(ticks)) == len(ticks), ticks
     page.close()

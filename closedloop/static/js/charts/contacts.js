@@ -11,6 +11,7 @@
   var percent = tools.percent;
   var known = tools.known;
   var base = tools.base;
+  var onRates = tools.onRates;
   var onDays = tools.onDays;
   var onWeeks = tools.onWeeks;
   var snap = tools.snap;
@@ -29,9 +30,7 @@
     var o = onDays(base(ctx), d.days);
     var last = d.days[d.days.length - 1];
     o.yAxis.name = "% of contacts";
-    o.yAxis.axisLabel.formatter = function (v) {
-      return String(Math.round(v * 1000) / 10);
-    };
+    onRates(o.yAxis);
     if (!ctx.narrow) o.grid.right = 92;
     var marks = (d.marks || []).map(function (m) {
       var look = { type: "dashed", width: 1, color: "line-2", text: "ink-2" };
@@ -196,6 +195,7 @@
     o.xAxis = {
       type: "value",
       min: 0,
+      minInterval: 1,
       name: "contacts in " + d.period,
       nameLocation: "middle",
       nameGap: 26,
@@ -205,9 +205,7 @@
       splitLine: { lineStyle: { color: token("grid") } },
     };
     o.yAxis.name = "repeats, same theme, %";
-    o.yAxis.axisLabel.formatter = function (v) {
-      return String(Math.round(v * 100));
-    };
+    onRates(o.yAxis);
     o.tooltip.trigger = "item";
     o.tooltip.formatter = function (point) {
       var t = d.themes[point.dataIndex];
@@ -391,11 +389,11 @@
       });
     });
     if (below) o.yAxis.min = null;
-    if (d.digits) o.yAxis.axisLabel.formatter = String;
-    if (d.rate)
-      o.yAxis.axisLabel.formatter = function (v) {
-        return String(Math.round(v * 1000) / 10);
-      };
+    if (d.digits) {
+      o.yAxis.minInterval = 0;
+      o.yAxis.axisLabel.formatter = String;
+    }
+    if (d.rate) onRates(o.yAxis);
     var shown = d.series.filter(function (s) {
       return s.style !== "thin" || !ctx.narrow;
     });

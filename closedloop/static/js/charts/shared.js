@@ -104,9 +104,17 @@
         min: 0,
         nameTextStyle: { color: soft, align: "left", padding: [0, 0, 0, -38] },
         nameGap: 12,
+        minInterval: 1, // contacts are whole: no two ticks say the same number
         axisLabel: { color: soft, formatter: n },
         splitLine: { lineStyle: { color: token("grid") } },
       },
+    };
+  }
+  /* An axis of rates from 0 to 1, its ticks in per cent with a decimal where they need one. */
+  function onRates(axis) {
+    axis.minInterval = 0;
+    axis.axisLabel.formatter = function (rate) {
+      return String(Math.round(rate * 1000) / 10);
     };
   }
   function onDays(option, days) {
@@ -282,6 +290,7 @@
       range: range,
       known: known,
       base: base,
+      onRates: onRates,
       onDays: onDays,
       onWeeks: onWeeks,
       snap: snap,
