@@ -51,14 +51,8 @@ def add_department(session: Session, *, name: str, by: Actor) -> Department:
     Invalid
         If the name is empty or longer than 80 characters.
     """
-    name = " ".join(name.split())
-    if not 0 < len(name) <= 80:
-        sentence = "Give the department a name of at most 80 characters."
-        raise Invalid(sentence, {"name": sentence})
-    existing = session.scalar(
-        sa.select(Department).where(sa.func.lower(Department.name) == name.lower())
-    )
-    if existing:
+    name = _department_name(name)
+    if existing := _find_department(session, name):
         return existing
     department = Department(name=name)
     session.add(department)
@@ -70,6 +64,50 @@ def add_department(session: Session, *, name: str, by: Actor) -> Department:
         target_kind="department",
         target_id=department.id,
         summary=f"added the department {name}",
+    )
+    return department
+
+
+def _department_name(typed: str) -> str:
+    name = " ".join(typed.split())
+    if not 0 < len(name) <= 80:
+        sentence = "Give the department a name of at most 80 characters."
+        raise Invalid(sentence, {"name": sentence})
+    return name
+
+
+def _find_department(session: Session, name: str) -> Department | None:
+    return session.scalar(
+        sa.select(Department).where(sa.func.lower(Department.name) == name.lower())
+    )
+
+
+def rename_department(session: Session, *, department_id: int, name: str, by: Actor) -> Department:
+    """Give a department another name; what it owns and who is in it stay.
+
+    Raises
+    ------
+    NotFound
+    Invalid
+        If the name is empty or longer than 80 characters.
+    Conflict
+        If another department has the name (in any case).
+    """
+    department, name = get_department(session, department_id), _department_name(name)
+    if (existing := _find_department(session, name)) and existing is not department:
+        raise Conflict(f"There is a department {existing.name} already.")
+    before = department.name
+    if name == before:
+        return department
+    department.name = name
+    record_event(
+        session,
+        by=by,
+        verb="accounts.department_changed",
+        target_kind="department",
+        target_id=department_id,
+        summary=f"renamed the department {before} to {name}",
+        detail={"before": before, "name": name},
     )
     return department
 
@@ -127,16 +165,7 @@ def add_user(
         If the address is taken.
     """
     email, name = email.strip().lower(), " ".join(name.split())
-    fields = {}
-    if not 0 < len(name) <= 120:
-        fields["name"] = "Write the name as colleagues know it, in at most 120 characters."
-    if name.casefold() in NAMES_TAKEN:
-        fields["name"] = (
-            f"“{name}” stands in the audit log for what nobody signed in has done. Write another "
-            "name."
-        )
-    if not _EMAIL.fullmatch(email) or len(email) > 254:
-        fields["email"] = "Write an e-mail address like priya@example.com."
+    fields = _person_problems(name, email)
     if role is Role.STAKEHOLDER and department_id is None:
         fields["department_id"] = "A stakeholder speaks for a department; choose one."
     if problem := _password_problem(password):
@@ -163,6 +192,64 @@ def add_user(
         target_kind="user",
         target_id=user.id,
         summary=f"added {name}: {role.label}",
+    )
+    return user
+
+
+def _person_problems(name: str, email: str) -> dict[str, str]:
+    """Return a sentence for each of the two that nobody can have."""
+    fields = {}
+    if not 0 < len(name) <= 120:
+        fields["name"] = "Write the name as colleagues know it, in at most 120 characters."
+    if name.casefold() in NAMES_TAKEN:
+        fields["name"] = (
+            f"“{name}” stands in the audit log for what nobody signed in has done. Write another "
+            "name."
+        )
+    if not _EMAIL.fullmatch(email) or len(email) > 254:
+        fields["email"] = "Write an e-mail address like priya@example.com."
+    return fields
+
+
+def rename_user(session: Session, *, user_id: int, name: str, email: str, by: Actor) -> User:
+    """Give somebody another name, another address to sign in with, or both.
+
+    Sessions go on, and what they did before stays under the name they had.
+
+    Raises
+    ------
+    NotFound
+    Invalid
+        With a sentence per field.
+    Conflict
+        If somebody else has the address.
+    """
+    user = get_user(session, user_id)
+    email, name = email.strip().lower(), " ".join(name.split())
+    if fields := _person_problems(name, email):
+        raise Invalid("Nothing was changed. " + " ".join(fields.values()), fields)
+    if (other := find_user_by_email(session, email)) and other is not user:
+        raise Conflict(f"There is a user with the address {email} already.")
+    changes = [
+        f"{words} {before} to {after}"
+        for words, before, after in (
+            ("renamed", user.name, name),
+            (f"changed the address of {name} from", user.email, email),
+        )
+        if before != after
+    ]
+    if not changes:
+        return user
+    detail = {"before": [user.name, user.email], "name": name, "email": email}
+    user.name, user.email = name, email
+    record_event(
+        session,
+        by=by,
+        verb="accounts.user_changed",
+        target_kind="user",
+        target_id=user_id,
+        summary=", ".join(changes),
+        detail=detail,
     )
     return user
 

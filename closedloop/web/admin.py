@@ -34,6 +34,8 @@ from closedloop.services.accounts import (
     add_department,
     add_user,
     change_user,
+    rename_department,
+    rename_user,
     revoke_sessions,
     set_department_active,
     set_password,
@@ -184,6 +186,8 @@ def show_user(user_id: int) -> str:
 def _user_page(user_id: int, errors: dict[str, str], values: dict[str, Any] | None = None) -> str:
     user = get_user(db.session, user_id)
     stored = {
+        "name": user.name,
+        "email": user.email,
         "role": user.role.value,
         "department_id": user.department_id,
         "is_active": user.is_active,
@@ -191,7 +195,7 @@ def _user_page(user_id: int, errors: dict[str, str], values: dict[str, Any] | No
     return render_template(
         "admin/user.html",
         user=user,
-        values=values or stored,
+        values=stored | (values or {}),
         errors=errors,
         roles=_role_options(),
         departments=_department_options(user.department_id),
@@ -232,6 +236,22 @@ def update_user(user_id: int) -> Page:
     flash(f"{user.name} is changed; it counts from the next page they open.", "done")
     if not is_active and (owned := list_owned(db.session, user_id)):
         flash(f"{user.name} still owns {_owned_words(owned)}. Give them to somebody else.", "warn")
+    return see_other(url_for("admin.show_user", user_id=user_id))
+
+
+@bp.post("/users/<int:user_id>/name")
+@requires("admin.manage")
+def update_name(user_id: int) -> Page:
+    """Change what somebody is called, or the address they sign in with."""
+    values = {name: request.form.get(name, "") for name in ("name", "email")}
+    try:
+        with db.transaction() as session:
+            user = rename_user(session, user_id=user_id, **values, by=current_actor())
+    except Invalid as refusal:
+        return _user_page(user_id, refusal.fields, values), 422
+    except Conflict as refusal:
+        return _user_page(user_id, {"email": refusal.sentence}, values), 422
+    flash(f"Saved: {user.name}, who signs in as {user.email}.", "done")
     return see_other(url_for("admin.show_user", user_id=user_id))
 
 
@@ -289,12 +309,14 @@ def departments() -> str:
     return _departments_page("", {})
 
 
-def _departments_page(name: str, errors: dict[str, str]) -> str:
+def _departments_page(name: str, errors: dict[str, str], renamed: int = 0) -> str:
+    """Return the list; a refused name stands with the department `renamed`, 0 is a new one."""
     return render_template(
         "admin/departments.html",
         departments=list_department_rows(db.session),
         name=name,
         errors=errors,
+        renamed=renamed,
     )
 
 
@@ -309,6 +331,23 @@ def create_department() -> Page:
     except Invalid as refusal:
         return _departments_page(name, refusal.fields), 422
     flash(f"{department.name} is on the list.", "done")
+    return see_other(url_for("admin.departments"))
+
+
+@bp.post("/departments/<int:department_id>/name")
+@requires("admin.manage")
+def update_department_name(department_id: int) -> Page:
+    """Give a department another name."""
+    name = request.form.get("name", "")
+    try:
+        with db.transaction() as session:
+            department = rename_department(
+                session, department_id=department_id, name=name, by=current_actor()
+            )
+    except (Invalid, Conflict) as refusal:
+        errors = {f"name-{department_id}": refusal.sentence}
+        return _departments_page(name, errors, department_id), 422
+    flash(f"It is called {department.name} now.", "done")
     return see_other(url_for("admin.departments"))
 
 

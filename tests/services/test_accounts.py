@@ -29,6 +29,8 @@ from closedloop.services.accounts import (
     change_user,
     note_look_at_home,
     open_session,
+    rename_department,
+    rename_user,
     revoke_session,
     revoke_sessions,
     set_department_active,
@@ -64,6 +66,37 @@ def test_add_department_returns_the_one_of_that_name_in_any_case(session, actor)
 def test_add_department_wants_a_name_of_at_most_80_characters(session, actor, name):
     with pytest.raises(Invalid, match="at most 80"):
         add_department(session, name=name, by=actor)
+
+
+def test_a_department_renamed_keeps_its_people_and_says_what_it_was_called(session, actor):
+    department = make_department(session, "Digitl")
+    member = make_user(session, Role.STAKEHOLDER, department_id=department.id)
+
+    rename_department(session, department_id=department.id, name=" Digital  ", by=actor)
+    rename_department(session, department_id=department.id, name="Digital", by=actor)
+
+    assert (department.name, member.department.name) == ("Digital", "Digital")
+    event = session.scalars(sa.select(AuditEvent)).one()
+    assert event.summary == "renamed the department Digitl to Digital"
+
+
+def test_the_case_of_a_departments_name_can_be_put_right(session, actor):
+    department = make_department(session, "digital")
+
+    rename_department(session, department_id=department.id, name="Digital", by=actor)
+
+    assert department.name == "Digital"
+
+
+def test_a_department_takes_no_name_of_another_in_any_case(session, actor):
+    make_department(session, "Cards")
+    department = make_department(session, "Digital")
+
+    with pytest.raises(Conflict, match="a department Cards already"):
+        rename_department(session, department_id=department.id, name="CARDS", by=actor)
+    with pytest.raises(Invalid, match="at most 80"):
+        rename_department(session, department_id=department.id, name=" ", by=actor)
+    assert department.name == "Digital"
 
 
 def test_a_closed_department_can_no_longer_be_chosen_but_keeps_its_people(session, actor):
@@ -163,6 +196,41 @@ def test_add_user_refuses_an_address_that_is_taken_in_any_case(session, actor):
 
     with pytest.raises(Conflict, match=r"ana@example\.com"):
         new_user(session, actor, email="ANA@EXAMPLE.COM")
+
+
+def test_somebody_renamed_signs_in_with_the_new_address_and_stays_signed_in(session, actor):
+    user = make_user(session, name="Pria Nair", email="pria@example.com")
+    token = open_session(session, user=user)
+
+    rename_user(session, user_id=user.id, name="Priya  Nair", email=" Priya@Example.com", by=actor)
+    rename_user(session, user_id=user.id, name="Priya Nair", email="priya@example.com", by=actor)
+
+    assert try_password(session, "priya@example.com", PASSWORD)
+    assert find_signed_in(session, token)
+    changed = sa.select(AuditEvent.summary).where(AuditEvent.verb == "accounts.user_changed")
+    assert session.scalars(changed).all() == [
+        "renamed Pria Nair to Priya Nair, changed the address of Priya Nair from "
+        "pria@example.com to priya@example.com"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "refusal"),
+    [
+        ({"name": " "}, "as colleagues know it"),
+        ({"name": NIGHTLY_ROUND.name}, "stands in the audit log"),
+        ({"email": "priya"}, "like priya@example.com"),
+        ({"email": "TAKEN@example.com"}, "address taken@example.com already"),
+    ],
+)
+def test_nobody_is_given_a_name_or_address_that_cannot_be(session, actor, values, refusal):
+    make_user(session, email="taken@example.com")
+    user = make_user(session, name="Priya Nair", email="priya@example.com")
+    asked = {"name": "Priya N", "email": "p@example.com"} | values
+
+    with pytest.raises((Invalid, Conflict), match=refusal):
+        rename_user(session, user_id=user.id, by=actor, **asked)
+    assert (user.name, user.email) == ("Priya Nair", "priya@example.com")
 
 
 def test_the_first_administrator_is_added_once(session):

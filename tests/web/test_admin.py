@@ -139,6 +139,30 @@ def test_change_role_and_department(admin, session):
     assert f"Ada Admin changed {user.name}: Department stakeholder, active" in history
 
 
+def test_a_name_and_an_address_are_put_right(admin, session):
+    user = make_user(session, Role.EXECUTIVE, name="Helena Wrad")
+    make_user(session, email="taken@example.com")
+    url = f"/admin/users/{user.id}/name"
+
+    admin.post(url, {"name": "Helena Ward", "email": "helena@example.com"})
+
+    session.refresh(user)
+    assert (user.name, user.email) == ("Helena Ward", "helena@example.com")
+    assert "renamed Helena Wrad to Helena Ward" in admin.get(f"/admin/users/{user.id}")
+    refused = admin.post(url, {"name": "Helena", "email": "taken@example.com"}, 422).text
+    assert "There is a user with the address taken@example.com already." in refused
+    assert 'value="taken@example.com"' in refused
+    admin.post("/admin/users/404/name", {"name": "A", "email": "a@example.com"}, 404)
+
+
+def test_a_stakeholder_cannot_be_added_before_there_is_a_department(admin, session):
+    assert "there is none yet" in admin.get("/admin/users/new")
+
+    make_department(session, "Cards")
+
+    assert "there is none yet" not in admin.get("/admin/users/new")
+
+
 def test_the_last_administrator_cannot_shut_themselves_out(admin, session):
     url = f"/admin/users/{admin.user.id}"
 
@@ -247,6 +271,21 @@ def test_departments_are_added_closed_and_opened_again(admin, session):
     session.refresh(cards)
     assert cards.is_active
     admin.post("/admin/departments/404/active", {"is_active": "1"}, 404)
+
+
+def test_a_department_is_renamed_where_it_stands(admin, session):
+    cards, digital = make_department(session, "Cards"), make_department(session, "Digitl")
+    url = f"/admin/departments/{digital.id}/name"
+
+    refused = admin.post(url, {"name": "cards"}, 422).text
+    assert "There is a department Cards already." in refused
+    assert refused.count('<details class="cl-more" open>') == 1
+    assert f'id="f-name-{cards.id}" name="name" required' in refused
+    admin.post(url, {"name": "Digital"})
+
+    session.refresh(digital)
+    assert digital.name == "Digital"
+    admin.post("/admin/departments/404/name", {"name": "Digital"}, 404)
 
 
 @pytest.mark.parametrize(("typed", "pence"), [("0.62", 62), ("0,815", 81.5), ("0", 0)])
