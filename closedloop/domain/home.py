@@ -29,6 +29,7 @@ class Todo(StrEnum):
     JOB_FAILED = "job_failed"
     GOT_WORSE = "got_worse"
     OVERDUE = "overdue"
+    PROPOSED = "proposed"
     VERDICT = "verdict"
     HANDED_BACK = "handed_back"
     DUE_SOON = "due_soon"
@@ -51,7 +52,14 @@ _LOOP = (
 )
 TODO_FOR: dict[Role, tuple[Todo, ...]] = {
     Role.CX_MANAGER: (Todo.JOB_FAILED, *_LOOP),
-    Role.STAKEHOLDER: (Todo.OVERDUE, Todo.DUE_SOON, Todo.CAME_BACK, Todo.GOT_WORSE, Todo.VERDICT),
+    Role.STAKEHOLDER: (
+        Todo.OVERDUE,
+        Todo.PROPOSED,
+        Todo.DUE_SOON,
+        Todo.CAME_BACK,
+        Todo.GOT_WORSE,
+        Todo.VERDICT,
+    ),
     Role.EXECUTIVE: (Todo.CAME_BACK, Todo.GOT_WORSE, Todo.VERDICT, Todo.REPORT),
     Role.ADMIN: (Todo.JOB_FAILED, Todo.MINUTE_COST, *_LOOP),
 }

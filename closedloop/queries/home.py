@@ -97,6 +97,7 @@ class ActionCounts:
     overdue: int
     due_soon: int
     handed_back: int
+    proposed: int
 
 
 @dataclass(frozen=True)
@@ -325,6 +326,7 @@ def count_open_actions(
             _count_if(is_open & (Action.due_on < today)),
             _count_if(is_open & soon),
             _count_if(Action.status == ActionStatus.HANDED_BACK),
+            _count_if(Action.status == ActionStatus.PROPOSED),
         ).where(_scope(department_id, owner_id))
     ).one()
     return ActionCounts(*(int(number or 0) for number in row))
@@ -337,15 +339,20 @@ def list_due_actions(
     department_id: int | None = None,
     owner_id: int | None = None,
 ) -> list[DueAction]:
-    """Return the open actions to name: overdue, due within a week, or handed back.
+    """Return the open actions to name: overdue, due within a week, handed back, or proposed.
 
-    Each of the three has at most `NAMED`, the longest overdue first.
+    Each of the four has at most `NAMED`, the longest overdue first. One that is proposed and due
+    is among the due.
     """
+    soon = today + timedelta(days=DUE_SOON_DAYS)
     kind = sa.case(
-        (Action.status == ActionStatus.HANDED_BACK, 3), (Action.due_on < today, 1), else_=2
+        (Action.status == ActionStatus.HANDED_BACK, 3),
+        (Action.due_on < today, 1),
+        (Action.due_on <= soon, 2),
+        else_=4,
     )
     place = sa.func.row_number().over(partition_by=kind, order_by=(Action.due_on, Action.id))
-    is_due = Action.due_on <= today + timedelta(days=DUE_SOON_DAYS)
+    waits = Action.status.in_((ActionStatus.HANDED_BACK, ActionStatus.PROPOSED))
     inner = (
         sa.select(
             Action.key,
@@ -360,7 +367,7 @@ def list_due_actions(
         .join(Department, Department.id == Action.department_id)
         .where(
             Action.status.in_(OPEN_ACTIONS),
-            sa.or_(is_due, Action.status == ActionStatus.HANDED_BACK),
+            sa.or_(Action.due_on <= soon, waits),
             _scope(department_id, owner_id),
         )
         .subquery()

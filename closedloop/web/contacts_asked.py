@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from closedloop.adapters.language_names import language_name
 from closedloop.domain.contacts import WINDOWS, Basis
 from closedloop.extensions import current_settings, db
 from closedloop.queries.contact_among import Among, Part
@@ -137,7 +138,7 @@ def choices_of(asked: Asked, options: FilterOptions) -> dict[str, list[tuple[str
         "queue": values("queue", options.queues),
         "disposition": values("disposition", options.dispositions),
         "team": values("team", options.teams),
-        "language": values("language", options.languages),
+        "language": named_languages(values("language", options.languages)),
         "theme": [("", "All"), (NO_THEME, "No theme"), *themes],
         "contact_driver": driver_choices(options, asked.wanted.contact_driver_id),
         "chain": [("", "All"), (REPEATS, "Repeats only")],
@@ -145,6 +146,13 @@ def choices_of(asked: Asked, options: FilterOptions) -> dict[str, list[tuple[str
         "among": _among_choices(asked),
         "who": [("", "All"), ("known", "Known"), ("unknown", "Unidentified only")],
     }
+
+
+def named_languages(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the choices of languages by name, as their codes are in the address only."""
+    all_, *pairs = pairs
+    named = [(key, words if key == NOT_SAID else language_name(key)) for key, words in pairs]
+    return [all_, *sorted(named, key=lambda pair: (pair[0] != NOT_SAID, pair[1]))]
 
 
 def driver_choices(options: FilterOptions, chosen: int | None) -> list[tuple[str, str]]:

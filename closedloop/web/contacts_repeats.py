@@ -35,6 +35,7 @@ from closedloop.queries.repeats import (
     list_group_figures,
 )
 from closedloop.queries.site import DataSpan, get_data_span
+from closedloop.web.contacts_asked import named_languages
 from closedloop.web.contacts_bp import before_data, bp, read_day
 from closedloop.web.csv_files import csv_response
 from closedloop.web.filters import day as day_words
@@ -243,7 +244,7 @@ def _choices(asked: Asked, options: FilterOptions) -> dict[str, list[tuple[str, 
         "queue": pairs("queue", options.queues),
         "disposition": pairs("disposition", options.dispositions),
         "team": pairs("team", options.teams),
-        "language": pairs("language", options.languages),
+        "language": named_languages(pairs("language", options.languages)),
         "theme": [("", "All"), (NO_THEME, "No theme"), *themes],
     }
 

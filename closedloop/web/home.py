@@ -18,6 +18,7 @@ from closedloop.domain.jobs import JobState
 from closedloop.domain.money_words import RULES
 from closedloop.domain.themes import ThemeStatus
 from closedloop.extensions import current_settings, db
+from closedloop.queries.accounts import list_departments, list_users
 from closedloop.queries.contacts import has_words
 from closedloop.queries.home import (
     ChangeRow,
@@ -90,6 +91,7 @@ def index() -> str:
         shipped=_own(shipped),
         failed=_failed_jobs(),
         has_minute_cost=pence > 0,
+        department_id=scope.get("department_id"),
         emerging=list_emerging(db.session, k=settings.privacy_k) if _sees_emerging() else (),
     )
     return render_template(
@@ -318,6 +320,7 @@ class FirstStep:
     url: str
     button: str
     permission: str
+    at_any_time: bool = False
 
 
 def _find_themes(*, has_words: bool) -> FirstStep:
@@ -343,6 +346,25 @@ def _find_themes(*, has_words: bool) -> FirstStep:
     )
 
 
+def _people() -> list[FirstStep]:
+    """Return the step that only administrators can take, to nobody else."""
+    if not user_may("admin.manage"):
+        return []
+    has_departments = bool(list_departments(db.session))
+    return [
+        FirstStep(
+            "Add departments and people",
+            "Triage gives each theme to a department; its stakeholders own the actions. CX "
+            "managers decide with them.",
+            has_departments and len(list_users(db.session, active_only=True)) > 1,
+            url_for("admin.users" if has_departments else "admin.departments"),
+            "Add people" if has_departments else "Add departments",
+            "admin.manage",
+            at_any_time=True,
+        )
+    ]
+
+
 def _first_steps(
     has_data: bool, themes: ThemeCounts, actions: int, shipped: int
 ) -> list[FirstStep]:
@@ -363,6 +385,7 @@ def _first_steps(
             _find_themes(has_words=not has_data or has_words(db.session)),
             is_done=bool(themes.by_status),
         ),
+        *_people(),
         FirstStep(
             "Decide at triage",
             "With the departments: what fails for the customer, and who can act at the source.",

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Response, render_template, request, url_for
 
+from closedloop.adapters.language_names import language_name
 from closedloop.domain.contacts import HEADLINE_WINDOW, WINDOWS
 from closedloop.domain.home import Change
 from closedloop.domain.metric_table import METRICS, get_metric
@@ -61,6 +62,7 @@ def words() -> dict[str, Any]:
         "change_kind": change_kind,
         "difference_words": difference_words,
         "goal_words": goal_words,
+        "language_name": language_name,
         "spark_heights": spark_heights,
         "value_words": value_words,
         "filter_value": filter_value,

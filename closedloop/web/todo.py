@@ -11,7 +11,7 @@ from flask import url_for
 from closedloop.domain.accounts import Role
 from closedloop.domain.actions import ActionStatus
 from closedloop.domain.clock import utc_now
-from closedloop.domain.home import NEW_VERDICT_DAYS, TODO_FOR, Todo
+from closedloop.domain.home import DUE_SOON_DAYS, NEW_VERDICT_DAYS, TODO_FOR, Todo
 from closedloop.domain.impact import Verdict
 from closedloop.domain.impact_words import answer, plain, spelt
 from closedloop.domain.themes import STATS_DAYS, ThemeStatus
@@ -59,6 +59,8 @@ class Facts:
     failed : sequence of (str, int)
         Name and number of jobs whose newest run failed.
     has_minute_cost : bool
+    department_id : int or None
+        Of a stakeholder: lists that are linked to show its actions only.
     emerging : sequence of EmergingRow
         Emerging themes that wait for a decision.
     """
@@ -73,6 +75,7 @@ class Facts:
     shipped: Sequence[ShippedAction]
     failed: Sequence[tuple[str, int]]
     has_minute_cost: bool
+    department_id: int | None = None
     emerging: Sequence[EmergingRow] = ()
 
 
@@ -147,14 +150,15 @@ def _overdue(facts: Facts) -> Iterable[Item]:
             "cl-c-attn",
             f"{plural(facts.actions.overdue, 'action')} {_are(facts.actions.overdue)} overdue",
             _named(late, facts.actions.overdue, lambda one: _late(one, facts.today)),
-            url_for("actions.index", view="list", overdue="1"),
+            url_for("actions.index", view="list", overdue="1", department=facts.department_id),
             "Ship, or change the date" if is_own else f"Ask the {owners}",
         )
 
 
 def _due_soon(facts: Facts) -> Iterable[Item]:
     if facts.actions.due_soon:
-        soon = [one for one in facts.due if one.due_on and one.due_on >= facts.today]
+        last = facts.today + timedelta(days=DUE_SOON_DAYS)
+        soon = [one for one in facts.due if one.due_on and facts.today <= one.due_on <= last]
         soon = [one for one in soon if one.status is not ActionStatus.HANDED_BACK]
         number = facts.actions.due_soon
         yield Item(
@@ -162,8 +166,25 @@ def _due_soon(facts: Facts) -> Iterable[Item]:
             "",
             f"{plural(number, 'action')} {_are(number)} due within a week",
             _named(soon, number, lambda one: f"{day_words(one.due_on, year=False)}"),
-            url_for("actions.index", view="list", show="open"),
+            url_for("actions.index", view="list", show="open", department=facts.department_id),
             "See them",
+        )
+
+
+def _proposed(facts: Facts) -> Iterable[Item]:
+    number = facts.actions.proposed
+    if number:
+        found = [one for one in facts.due if one.status is ActionStatus.PROPOSED]
+        is_one = number == 1 and len(found) == 1
+        yield Item(
+            "checklist",
+            "cl-c-attn",
+            f"{plural(number, 'action')} {'waits' if number == 1 else 'wait'} for your answer",
+            _named(found, number, _live_by),
+            url_for("actions.show", key=found[0].key)
+            if is_one
+            else url_for("actions.index", department=facts.department_id),
+            "Agree, or hand it back" if is_one else "Answer them",
         )
 
 
@@ -269,6 +290,7 @@ _MAKERS: dict[Todo, Callable[[Facts], Iterable[Item]]] = {
     Todo.JOB_FAILED: _failed_jobs,
     Todo.GOT_WORSE: _got_worse,
     Todo.OVERDUE: _overdue,
+    Todo.PROPOSED: _proposed,
     Todo.VERDICT: _verdicts,
     Todo.HANDED_BACK: _handed_back,
     Todo.DUE_SOON: _due_soon,
@@ -287,6 +309,10 @@ def _are(number: int) -> str:
 def _why_back(one: DueAction) -> str:
     reason = (one.hand_back_reason or "").rstrip(".")
     return f"{one.department_name}: {reason}"
+
+
+def _live_by(one: DueAction) -> str:
+    return f"live by {day_words(one.due_on, year=False)}" if one.due_on else "no day yet"
 
 
 def _late(one: DueAction, today: date) -> str:

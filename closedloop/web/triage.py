@@ -19,6 +19,7 @@ from closedloop.domain.triage import check_scenario
 from closedloop.extensions import current_settings, db
 from closedloop.queries.accounts import get_department, list_departments, list_users
 from closedloop.queries.curation import list_picked
+from closedloop.queries.home import count_themes
 from closedloop.queries.theme_page import find_theme
 from closedloop.queries.triage import (
     MergePreview,
@@ -65,7 +66,10 @@ def index() -> str:
     queue = list_candidates(db.session, k=current_settings().privacy_k)
     if queue:
         return _decide_page(queue[0].key, queue)
-    return render_template("triage/empty.html", parked=list_parked(db.session))
+    has_themes = bool(count_themes(db.session).by_status)
+    return render_template(
+        "triage/empty.html", parked=list_parked(db.session), has_themes=has_themes
+    )
 
 
 @bp.get("/<key>")

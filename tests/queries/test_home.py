@@ -227,10 +227,11 @@ def test_list_due_actions_names_three_of_a_kind_the_longest_overdue_first(sessio
     make_action(session, due_on=TODAY + timedelta(2), title="Soon")
     make_action(session, due_on=TODAY + timedelta(30), title="Later")
     make_action(session, due_on=None, status=ActionStatus.HANDED_BACK, title="Back")
+    make_action(session, due_on=None, status=ActionStatus.PROPOSED, title="Proposed")
 
     found = [action.title for action in list_due_actions(session, today=TODAY)]
 
-    assert found == ["9 days", "7 days", "5 days", "Soon", "Back"]
+    assert found == ["9 days", "7 days", "5 days", "Soon", "Back", "Proposed"]
 
 
 def record(session, verb, kind="theme", target=None, by=NIGHT, **detail):

@@ -16,7 +16,7 @@ from closedloop.domain.jobs import JobKind, JobState
 from closedloop.domain.themes import ThemeStatus
 from closedloop.models import AuditEvent, DailyRollup, Job
 from closedloop.services.audit import record_event
-from tests.factories.accounts import make_department
+from tests.factories.accounts import make_department, make_user
 from tests.factories.contacts import make_contact
 from tests.factories.impact import make_comeback, make_measurement
 from tests.factories.rollups import make_rollup, slice_again
@@ -76,6 +76,30 @@ def test_first_steps_go_on_with_what_is_not_done(manager, session):
 
     assert "3 of 5 done" in text  # imported, found, and one theme is agreed
     assert "Propose an action" in text
+
+
+def test_an_administrator_is_led_to_departments_and_people_before_triage_needs_them(
+    sign_in_as, session
+):
+    page = sign_in_as(Role.ADMIN)
+
+    html = page.get("/")
+    assert "0 of 6 done" in text_of(html)
+    assert (
+        html.count("btn-primary btn-sm") == 1
+    )  # importing is next; people can be added at any time
+    assert 'class="btn btn-sm" href="/admin/departments"' in html
+    make_department(session, "Cards")
+    assert 'class="btn btn-sm" href="/admin/users"' in page.get("/")
+    make_user(session)
+    assert "1 of 6 done" in text_of(page.get("/"))
+
+
+def test_nobody_is_sent_to_shipped_actions_before_there_are_any(manager, session):
+    assert "See what shipped actions did" not in manager.get("/")
+    add_data(session)
+    add_shipped(session)
+    assert "See what shipped actions did" in manager.get("/")
 
 
 def test_first_steps_leave_once_something_was_shipped(manager, session):
@@ -270,6 +294,42 @@ def test_a_stakeholder_sees_the_own_department_only(sign_in_as, session):
     assert "Ours" in todo
     assert "Verdict ready: “Ours out”" in todo
     assert "Theirs" not in todo
+
+
+def test_a_stakeholder_is_asked_for_an_answer_to_what_is_proposed_to_the_department(
+    sign_in_as, session
+):
+    mine, other = make_department(session, "Payments"), make_department(session, "Digital")
+    theme, proposed = add_data(session), ActionStatus.PROPOSED
+    later = date(2026, 7, 3)
+    ours = make_action(session, theme, proposed, department=mine, due_on=later, title="Ours")
+    make_action(session, theme, proposed, department=other, title="Theirs")
+    page = sign_in_as(Role.STAKEHOLDER, department_id=mine.id)
+
+    html = page.get("/")
+    todo = text_of(html).split("For you")[1].split("What changed")[0]
+    assert "1 action waits for your answer “Ours” (live by 3 Jul)." in todo
+    assert "Theirs" not in todo
+    assert "due within a week" not in todo
+    assert f'class="btn btn-sm" href="/actions/{ours.key}"' in html
+
+    make_action(session, theme, proposed, department=mine, due_on=None, title="Another")
+    html = page.get("/")
+    assert "2 actions wait for your answer" in text_of(html)
+    assert f'href="/actions/?department={mine.id}"' in html
+
+
+def test_lists_that_a_stakeholder_is_led_to_hold_what_was_counted(sign_in_as, session):
+    mine, other = make_department(session, "Payments"), make_department(session, "Digital")
+    theme = add_data(session)
+    for department in (mine, other):
+        for due in (date(2026, 5, 1), date(2026, 5, 14)):
+            make_action(session, theme, department=department, due_on=due)
+
+    html = sign_in_as(Role.STAKEHOLDER, department_id=mine.id).get("/")
+
+    assert f'href="/actions/?view=list&amp;overdue=1&amp;department={mine.id}"' in html
+    assert f'href="/actions/?view=list&amp;show=open&amp;department={mine.id}"' in html
 
 
 def test_a_stakeholder_is_told_of_what_came_back_where_the_own_department_acts(sign_in_as, session):

@@ -170,6 +170,17 @@ def test_a_lone_small_group_is_hidden_with_the_next_smallest(manager, centre):
     assert "16" not in text_of(shown[1])
 
 
+@pytest.mark.parametrize("path", ["/contacts/", "/contacts/repeats", "/metrics/"])
+def test_languages_are_chosen_by_name(manager, centre, path):
+    html = manager.get(f"{path}?language=en")
+
+    chosen = re.search(r'<select[^>]+name="language".*?</select>', html, re.DOTALL)
+    assert chosen is not None
+    assert re.findall(r'value="([^"]*)"', chosen[0]) == ["", "-", "en", "lt"]
+    assert text_of(chosen[0]) == "All none given English Lithuanian"
+    assert '<option value="en" selected>' in chosen[0]
+
+
 def test_numbers_lead_to_the_contacts_they_count(manager, centre):
     html = manager.get("/metrics/repeat_rate_any?by=language")
     html += manager.get("/metrics/one_contact_resolution?by=team&channel=phone")

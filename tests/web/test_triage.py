@@ -45,7 +45,9 @@ def answers(session, **changes):
     }
 
 
-def test_index_without_candidates_says_what_comes_here(manager):
+def test_index_without_candidates_says_what_comes_here(manager, session):
+    assert "No candidates yet" in manager.get("/triage/")
+    make_theme(session, ThemeStatus.HELD)
     assert "Nothing waits for a decision" in manager.get("/triage/")
 
 
