@@ -142,8 +142,10 @@ class RepeatHeadline:
     ----------
     n_days : int
         Days of either span: 28, or 7 before there are 28 mature ones.
-    any, same : float
-        Shares 0 to 1 of the contacts with a known customer.
+    any : float
+        Share 0 to 1 of the contacts with a known customer.
+    same : float or None
+        The same about one theme; None where too few people stand behind each seven days of it.
     any_before, same_before : float or None
         Of as many days to `before_day`, the oldest in the trend that end on the same weekday and
         have contacts enough in each week; None when there are none four weeks back or more.
@@ -156,7 +158,7 @@ class RepeatHeadline:
     last_day: date
     n_days: int
     any: float
-    same: float
+    same: float | None
     before_day: date | None = None
     any_before: float | None = None
     same_before: float | None = None
@@ -204,8 +206,6 @@ def headline_of(trend: Trend, *, fewest: int) -> RepeatHeadline | None:
     if not known or _sum(trend, known[-1], ROLLING_DAYS).identified < fewest:
         return None
     last = known[-1]
-    if trend.days[last].same7 is None:
-        return None
     n_days = COMPARED_DAYS if last >= COMPARED_DAYS - 1 else ROLLING_DAYS
     now = _sum(trend, last, n_days)
     weeks = range(last % 7, last - COMPARED_DAYS + 1, 7)
@@ -214,19 +214,20 @@ def headline_of(trend: Trend, *, fewest: int) -> RepeatHeadline | None:
         last_day=trend.days[last].day,
         n_days=n_days,
         any=now.repeats[0] / now.identified,
-        same=now.repeats[1] / now.identified,
+        same=now.repeats[1] / now.identified if _shows_same(trend, last, n_days) else None,
         unidentified_share=share(now.contacts - now.identified, now.contacts),
     )
     if first is None:
         return found
     then = _sum(trend, first, n_days)
-    is_shown = trend.days[first].same7 is not None
     change = judge_change(now.repeats[0], now.identified, then.repeats[0], then.identified)
     return replace(
         found,
         before_day=trend.days[first].day,
         any_before=then.repeats[0] / then.identified,
-        same_before=then.repeats[1] / then.identified if is_shown else None,
+        same_before=then.repeats[1] / then.identified
+        if _shows_same(trend, first, n_days)
+        else None,
         change=change,
     )
 
@@ -245,6 +246,12 @@ def _sum(trend: Trend, last: int, n_days: int) -> _Sum:
         sum(day.identified for day in days),
         (sum(day.repeats[0] for day in days), sum(day.repeats[1] for day in days)),
     )
+
+
+def _shows_same(trend: Trend, last: int, n_days: int) -> bool:
+    # a week that may be shown and lies in these days has people enough for all of them
+    ends = trend.days[last - n_days + ROLLING_DAYS : last + 1]
+    return any(day.same7 is not None for day in ends)
 
 
 def _may_compare(trend: Trend, last: int, n_days: int, fewest: int) -> bool:

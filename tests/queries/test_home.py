@@ -126,6 +126,18 @@ def test_headline_is_not_compared_with_weeks_around_one_that_is_missing(session)
     assert headline(session, date(2026, 1, 6)).before_day == date(2026, 2, 23)
 
 
+def test_what_may_not_be_shown_of_the_same_theme_leaves_the_headline_of_any_reason(session):
+    theme, first = make_theme(session), date(2026, 3, 3)
+    for n in range((CUT - first).days + 1):
+        make_rollup(session, theme, first + timedelta(n), 100, any_7d=20, same_7d=n % 7 == 0)
+
+    trend = get_home_trend(session, DataSpan(first, CUT), CUT, k=5)
+    found = headline_of(trend, fewest=5)
+
+    assert found.any == pytest.approx(0.2)
+    assert found.same is None
+
+
 def test_headline_needs_seven_mature_days(session):
     first = date(2026, 4, 29)
     fill(session, first, CUT, 200)

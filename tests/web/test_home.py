@@ -154,6 +154,19 @@ def test_nothing_is_said_of_the_same_theme_before_there_are_themes(manager, sess
     assert '"same7":[null,' in html
 
 
+def test_too_few_people_behind_the_same_theme_are_told_apart_from_days_too_young(manager, session):
+    add_data(session)
+    for row in session.scalars(sa.select(DailyRollup)):
+        row.same_7d = row.day.isoweekday() == 1
+    slice_again(session)
+
+    text = text_of(manager.get("/"))
+
+    assert "Any reason, four weeks to 4 May. Same theme: not shown, as too few people" in text
+    assert "not yet known Seven days" not in text
+    assert "by the same theme" not in text.split("Repeat contacts within 7 days")[-1][:600]
+
+
 def test_contacts_avoided_are_dated_by_the_actions_that_are_in_the_total(manager, session):
     theme = add_data(session)
     _, added = add_shipped(session, theme)
