@@ -72,6 +72,18 @@ def test_index_shows_figures_with_both_repeat_rates(manager, session):
     assert data["themes"][0]["repeat_rate"] == 0.31
 
 
+def test_index_tells_the_owner_from_the_department(manager, session):
+    owned = make_open(session)
+    owned.owner = make_user(session, name="Ruth Adeyemi")
+    make_open(session, name="Nobody answers for this")
+
+    rows = re.findall(r"<tr data-row>.*?</tr>", manager.get("/themes/"), re.DOTALL)
+    said = {text_of(row).startswith(owned.key): text_of(row) for row in rows}
+
+    assert f"{owned.department.name} Ruth Adeyemi" in said[True]
+    assert said[False].endswith("no owner")
+
+
 def test_index_says_fewer_than_k_customers_instead_of_figures(manager, session):
     make_open(session, customers=4, contacts=9753)
 
