@@ -109,25 +109,31 @@ class Database:
             yield session
             session.commit()
 
-    def compact(self, *, vacuum: bool = False) -> None:
+    def compact(self, *, vacuum: bool = False) -> bool:
         """Drop old copies of pages in the log; with `vacuum` also those in free space.
 
         A vacuum rewrites the database: it needs as much free disk again and holds writers up.
+
+        Returns
+        -------
+        bool
+            Whether it is done. SQLite empties its log only while nobody reads what stands there.
         """
         automatic = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         if self.engine.dialect.name == "postgresql":
             if vacuum:
                 with automatic.connect() as connection:
                     connection.exec_driver_sql("VACUUM")
-            return
+            return True
         raw = self.engine.raw_connection()
         try:
             raw.execute("PRAGMA secure_delete = ON").close()
             if vacuum:
                 raw.execute("VACUUM").close()
-            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+            (is_busy, *_) = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:
             raw.close()
+        return not is_busy
 
     def look_at_sizes(self) -> None:
         """Let SQLite note how its tables have grown, so that it looks rows up by the right index.

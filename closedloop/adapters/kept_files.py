@@ -37,7 +37,7 @@ def is_packed(path: Path) -> bool:
 
 
 def kept_files(instance: Path, *, but: Collection[str]) -> Iterator[Path]:
-    """Yield the files of an instance directory, but those whose name begins with one of `but`."""
+    """Yield the files of an instance directory, but those at its top with one of these names."""
     for path in sorted(instance.rglob("*")):
-        if path.is_file() and not path.name.startswith(tuple(but)):
+        if path.is_file() and not (path.parent == instance and path.name in but):
             yield path

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from sqlalchemy.exc import DatabaseError
 
 from closedloop.cli.options import (
     Site,
@@ -93,10 +94,29 @@ def erase(
             unknown.append(number)
         except Refusal as refusal:
             refused.append((number, refusal.sentence))
-    if done and not dry_run:
-        site.database.compact(vacuum=vacuum)
+    left = _empty_log(site, vacuum=vacuum) if done and not dry_run else ""
     _tell(site, done, unknown, refused, dry_run=dry_run, vacuum=vacuum, as_json=as_json)
-    sys.exit(1 if refused else NOBODY if unknown else 0)
+    if left:
+        click.echo(left, err=True)
+    sys.exit(1 if refused or left else NOBODY if unknown else 0)
+
+
+def _empty_log(site: Site, *, vacuum: bool = False) -> str:
+    """Drop old copies of what is gone; return what is left of it, with what to do."""
+    try:
+        if site.database.compact(vacuum=vacuum):
+            return ""
+    except DatabaseError as error:
+        said = str(error.orig).strip().partition("\n")[0]
+        return (
+            f"They are gone, but the database could not be rewritten ({said}), so that older "
+            "copies of what was deleted may stand in its free space. Make room, stop what else "
+            "writes to it, and run VACUUM on it."
+        )
+    return (
+        "They are gone, but somebody was reading the database, so that its log still holds what "
+        "was deleted. Housekeeping empties it in the night; so does a stop of the whole site."
+    )
 
 
 def _read_customers(customers: tuple[str, ...]) -> list[str]:
@@ -150,7 +170,10 @@ def _tell(
         for name in lists["files"]:
             click.echo(f"Upload {'that would be ' if dry_run else ''}deleted: {name}")
         for name in lists["unsearched"]:
-            click.echo(f"Compressed, so nobody looked inside: {name}. It goes within a week.")
+            click.echo(
+                f"Nobody could look inside: {name}. An upload goes within a week; any other file "
+                "is yours to look into."
+            )
         for name in lists["mentioned"]:
             click.echo(f"{name} holds the id: look at it and delete it yourself.")
     for number in unknown:
@@ -203,19 +226,21 @@ def expire(instance: Path | None, dry_run: bool, as_json: bool) -> None:
             report=ticker,
             dry_run=dry_run,
         )
-    if expired.texts and not dry_run:
-        site.database.compact()
+    has_deleted = bool(expired.texts or expired.rejects) and not dry_run
+    left = _empty_log(site) if has_deleted else ""
+    verb = "would expire" if dry_run else "expired"
     if as_json:
         print_json(dataclasses.asdict(expired))
-        return
-    if expired.before is None:
+    elif expired.before is None:
         click.echo("Texts are kept for ever: CLOSEDLOOP_TEXT_DAYS is 0.")
-        return
-    verb = "would expire" if dry_run else "expired"
-    click.echo(
-        f"{expired.texts:,} texts of before {expired.before} {verb}, "
-        f"and {expired.rejects:,} rows in quarantine."
-    )
+    else:
+        click.echo(
+            f"{expired.texts:,} texts of before {expired.before} {verb}, "
+            f"and {expired.rejects:,} rows in quarantine."
+        )
+    if left:
+        click.echo(left, err=True)
+        sys.exit(1)
 
 
 @click.group("keys")

@@ -47,6 +47,7 @@ from closedloop.services.replays import lines_to_try
 from closedloop.services.rollback import roll_back_import
 from closedloop.services.rollups import roll_up_due
 from closedloop.services.run_parts import accept_parts
+from closedloop.services.text_removal import remove_unused_vectors
 from closedloop.services.theme_map import renew_theme_map
 from closedloop.services.themes import assign_contacts, discover_themes, refresh_theme_stats
 from closedloop.services.triage import return_parked
@@ -305,7 +306,7 @@ def nightly_round(
     # behind the themes: a contact that came in late keeps the theme its text gave it
     night.run(
         "deleting old texts",
-        lambda: {"expired": expire_texts(database.transaction, **values).texts},
+        lambda: {"expired": expire_at_night(database, settings, by, report)},
     )
     night.run("parked themes", lambda: _bring_back_parked(*work))
     night.run("sizes of tables", database.look_at_sizes)
@@ -339,6 +340,14 @@ def _refresh_weeks(database: Database) -> None:
         refresh_due_weeks(session)
 
 
+def expire_at_night(database: Database, settings: Settings, by: Actor, report: Report) -> int:
+    """Delete what was said long ago, also from the log of SQLite; return how many texts went."""
+    expired = expire_texts(database.transaction, settings=settings, by=by, report=report)
+    if expired.texts or expired.rejects:
+        database.compact()
+    return expired.texts
+
+
 def _bring_back_parked(
     database: Database, settings: Settings, by: Actor, report: Report
 ) -> dict[str, Any]:
@@ -364,13 +373,23 @@ def _pick_up_at_night(
 def housekeeping(
     database: Database, settings: Settings, arguments: dict[str, Any], by: Actor, report: Report
 ) -> dict[str, Any]:
-    """Delete old ended jobs, uploads of more than a week ago, and what kills left unpacked."""
+    """Delete old ended jobs, uploads of more than a week ago, and what kills left unpacked.
+
+    Vectors that no text needs any more go, too, and old copies of pages in the log of SQLite.
+    """
     del arguments, by, report
     with database.transaction() as session:
         deleted = clean_up(session)
     removed = uploads.delete_old_files(settings.uploads, days=UPLOADS_KEPT_DAYS)
     left = delete_left_unpacked()
-    return {"jobs_deleted": deleted, "uploads_removed": removed, "unpacked_removed": left}
+    vectors = remove_unused_vectors(database.transaction)
+    database.compact()
+    return {
+        "jobs_deleted": deleted,
+        "uploads_removed": removed,
+        "unpacked_removed": left,
+        "vectors_removed": vectors,
+    }
 
 
 WORK: dict[JobKind, Work] = {

@@ -20,7 +20,7 @@ from closedloop.adapters.kept_files import SHORTEST, is_packed, kept_files, ment
 from closedloop.adapters.uploads import delete_upload, find_upload
 from closedloop.config import INSTANCE_FILE, Settings
 from closedloop.domain.audit import Actor
-from closedloop.domain.errors import Conflict, Invalid, NotFound
+from closedloop.domain.errors import Conflict, Invalid, NotFound, Unreadable
 from closedloop.domain.identities import IdentifierKind
 from closedloop.domain.jobs import Progress
 from closedloop.models import (
@@ -37,12 +37,14 @@ from closedloop.models import (
 from closedloop.models.imports import BatchState
 from closedloop.services.audit import record_event
 from closedloop.services.bulk import in_portions
+from closedloop.services.contact_files import measure_extent
 from closedloop.services.contact_rows import CUSTOMER_TOKEN
 from closedloop.services.follow_ups import IS_FOLLOW_UP
 from closedloop.services.identifiers import hash_customer, normalise_identifier
 from closedloop.services.import_holds import is_being_read
 from closedloop.services.key_state import require_keys
 from closedloop.services.long_work import Report, Transactions, tell_nobody
+from closedloop.services.mappings import BUNDLE
 from closedloop.services.repeats import chain_contacts, mark_due, take_turn
 from closedloop.services.rollups import roll_up_due
 from closedloop.services.session_removal import delete_contacts
@@ -51,6 +53,7 @@ from closedloop.services.text_removal import (
     RemovedTexts,
     overwrite_deleted,
     remove_texts,
+    remove_unused_vectors,
     remove_versions,
 )
 from closedloop.services.theme_stats import find_stats_day, refresh_theme_stats
@@ -85,9 +88,9 @@ class Erased:
     others : int
         Other customers who were seen with the identifier; they stay, without it.
     files : list of str
-        Uploads that were deleted, as people called them.
+        Uploads and read files of the watched folder that were deleted, as people called them.
     unsearched : list of str
-        Uploads that are compressed and in which nobody can look.
+        Files that are compressed, or that cannot be opened, and in which nobody can look.
     mentioned : list of str
         Other files of the instance that hold the identifier; they are for you to delete.
     tokens : list of str
@@ -124,6 +127,7 @@ class _Target:
     contact_keys: list[tuple[str, str]]
     days: set[date]
     batch_ids: set[int]
+    file_hashes: set[str]
     n_rejects: int
 
     @property
@@ -193,6 +197,7 @@ def erase_customer(
         if dry_run:
             session.rollback()
             return erased
+    remove_unused_vectors(transactions)  # of what was said before a conversation grew
     roll_up_due(transactions, report=report)
     with transactions() as session:
         if as_of := find_stats_day(session, settings):
@@ -275,6 +280,8 @@ def _gather(
         )
     ids = [row.id for row in contacts]
     batches = {row.batch_id for row in contacts} | {row.batch_id for row in rejects}
+    batches |= _batches_of_messages(session, ids)
+    batches |= _batches_of_versions(session, ids, list(customers))
     return _Target(
         text=text,
         written=written,
@@ -285,9 +292,8 @@ def _gather(
         contact_ids=ids,
         contact_keys=[(row.source, row.source_contact_id) for row in contacts],
         days={row.local_day for row in contacts},
-        batch_ids=batches
-        | _batches_of_messages(session, ids)
-        | _batches_of_versions(session, ids, list(customers)),
+        batch_ids=batches,
+        file_hashes=_hashes_of_files(session, batches),
         n_rejects=len(rejects),
     )
 
@@ -308,6 +314,15 @@ def _batches_of_versions(
     found = set(session.scalars(batches.where(_versions.c.customer_id.in_(customer_ids))))
     for ids in in_portions(contact_ids, IDS_AT_ONCE):
         found.update(session.scalars(batches.where(_versions.c.contact_id.in_(ids))))
+    return found
+
+
+def _hashes_of_files(session: Session, batch_ids: Collection[int]) -> set[str]:
+    found: set[str] = set()
+    for ids in in_portions(batch_ids, IDS_AT_ONCE):
+        found.update(
+            session.scalars(sa.select(ImportBatch.file_sha256).where(ImportBatch.id.in_(ids)))
+        )
     return found
 
 
@@ -437,38 +452,71 @@ def _erase_files(settings: Settings, target: _Target, *, dry_run: bool) -> Erase
     """Delete uploads the customer stands in; name the files where somebody has to look."""
     wanted = needles(target.words)
     found = Erased()
-    _erase_picked_up(settings, wanted, found, dry_run=dry_run)
-    database = sa.make_url(settings.url).database or ""
-    skip = (INSTANCE_FILE, Path(database).name or INSTANCE_FILE)
+    _erase_picked_up(settings, target, wanted, found, dry_run=dry_run)
     folder = Path(settings.watched_folder).resolve() if settings.watched_folder else None
-    for path in kept_files(settings.instance, but=skip):
+    for path in kept_files(settings.instance, but=_own_files(settings)):
         if folder is not None and path.is_relative_to(folder):
             continue
         if path.parent == settings.uploads and path.suffix in (".upload", ".json"):
             if path.suffix == ".upload":
                 _erase_upload(settings, target, path, wanted, found, dry_run=dry_run)
-        elif wanted and mentions(path, wanted):
-            found.mentioned.append(str(path.relative_to(settings.instance)))
+            continue
+        name = str(path.relative_to(settings.instance))
+        if _holds(path, wanted, name, found):
+            found.mentioned.append(name)
     return found
 
 
+def _own_files(settings: Settings) -> set[str]:
+    """Return the files of the instance that are no copies of anything: keys and database."""
+    url = sa.make_url(settings.url)
+    if url.get_backend_name() != "sqlite":
+        return {INSTANCE_FILE}
+    name = Path(url.database or "").name
+    return {INSTANCE_FILE, *(f"{name}{end}" for end in ("", "-wal", "-shm", "-journal"))}
+
+
+def _holds(path: Path, wanted: list[bytes], name: str, found: Erased) -> bool:
+    """Whether a file mentions the customer; what cannot be opened is named as not searched."""
+    try:
+        return bool(wanted) and mentions(path, wanted)
+    except FileNotFoundError:  # gone in between
+        return False
+    except OSError:
+        found.unsearched.append(name)
+        return False
+
+
 def _erase_picked_up(
-    settings: Settings, wanted: list[bytes], found: Erased, *, dry_run: bool
+    settings: Settings, target: _Target, wanted: list[bytes], found: Erased, *, dry_run: bool
 ) -> None:
-    """Delete files of the watched folder that were read; name those that wait to be."""
-    if not settings.watched_folder or not wanted:
+    """Delete files of the watched folder that were read; name those that wait to be.
+
+    Whoever wrote the customer otherwise in a file, or compressed it, had it imported all the
+    same: such a file is known by its content.
+    """
+    if not settings.watched_folder:
         return
     folder = Path(settings.watched_folder)
     for path in kept_files(folder, but=()):
         name = str(path.relative_to(folder))
-        if not mentions(path, wanted):
-            continue
-        if name.startswith(("done/", "failed/")):
-            found.files.append(name)
-            if not dry_run:
+        is_over = name.startswith(("done/", "failed/"))
+        n_unsearched = len(found.unsearched)
+        if _holds(path, wanted, name, found) or (is_over and _is_read(path, folder, target)):
+            (found.files if is_over else found.mentioned).append(name)
+            if is_over and not dry_run:
                 path.unlink(missing_ok=True)
-        else:
-            found.mentioned.append(name)
+        elif len(found.unsearched) == n_unsearched and path.exists() and is_packed(path):
+            found.unsearched.append(name)
+
+
+def _is_read(path: Path, folder: Path, target: _Target) -> bool:
+    """Whether an import of the customer's contacts read this file, or the export it is part of."""
+    bundles = [p for p in path.parents if p.name.lower().endswith(BUNDLE) and p != folder]
+    try:
+        return measure_extent(bundles[-1] if bundles else path).sha256 in target.file_hashes
+    except Unreadable:
+        return False
 
 
 def _erase_upload(
@@ -483,7 +531,7 @@ def _erase_upload(
     upload = find_upload(settings.uploads, path.stem)
     name = upload.file_name if upload else path.name
     is_read = upload is not None and upload.batch_id in target.batch_ids
-    if is_read or (wanted and mentions(path, wanted)):
+    if is_read or _holds(path, wanted, name, found):
         found.files.append(name)
         found.tokens.append(path.stem)
         if not dry_run:

@@ -37,6 +37,7 @@ from closedloop.services.sessions import (
     write_contacts,
     write_texts,
 )
+from closedloop.services.text_removal import forget_hashes, overwrite_deleted
 
 IDS_AT_ONCE = 1_000
 
@@ -76,15 +77,21 @@ class Removed:
 
 
 def delete_contacts(session: Session, ids: Collection[int]) -> None:
-    """Delete contacts with their links, words, earlier versions, messages and quotes.
+    """Delete contacts with their links, words, vectors, earlier versions, messages and quotes.
 
     What people said of one is kept for others that say the same words.
     """
+    overwrite_deleted(session)
     for portion in in_portions(ids, IDS_AT_ONCE):
         hand_over(session, portion)
-        for table in (_links, _texts, _versions, _evidence, _messages):
+        said: set[str] = set()
+        for table in (_texts, _versions):
+            gone = sa.delete(table).where(table.c.contact_id.in_(portion))
+            said.update(session.scalars(gone.returning(table.c.text_hash)))
+        for table in (_links, _evidence, _messages):
             session.execute(sa.delete(table).where(table.c.contact_id.in_(portion)))
         session.execute(sa.delete(_contacts).where(_contacts.c.id.in_(portion)))
+        forget_hashes(session, said - {""})
 
 
 def remove_messages(

@@ -13,9 +13,11 @@ from sqlalchemy.orm import Session
 from closedloop.models import ContactText, ContactVersion, EncodedText, ThemeEvidence
 from closedloop.services.bulk import in_portions
 from closedloop.services.correction_rows import put_down_by_contact
+from closedloop.services.long_work import Transactions
 from closedloop.services.run_records import forget_texts
 
 IDS_AT_ONCE = 1_000
+VECTORS_AT_ONCE = 10_000
 
 _texts: Any = ContactText.__table__
 _versions: Any = ContactVersion.__table__
@@ -76,7 +78,7 @@ def remove_versions(session: Session, condition: sa.ColumnElement[bool]) -> set[
     rows = session.execute(
         sa.delete(_versions).where(condition).returning(_versions.c.batch_id, _versions.c.text_hash)
     ).all()
-    _forget_hashes(session, {row.text_hash for row in rows} - {""})
+    forget_hashes(session, {row.text_hash for row in rows} - {""})
     return {row.batch_id for row in rows}
 
 
@@ -90,7 +92,7 @@ def empty_versions(session: Session, before: date) -> int:
     old = _has_old_words(before)
     hashes = session.scalars(sa.select(_versions.c.text_hash).where(old)).all()
     session.execute(sa.update(_versions).where(old).values(turns=[], issue_text="", text_hash=""))
-    _forget_hashes(session, set(hashes))
+    forget_hashes(session, set(hashes))
     return len(hashes)
 
 
@@ -98,10 +100,33 @@ def _has_old_words(before: date) -> sa.ColumnElement[bool]:
     return sa.and_(_versions.c.local_day < before, _versions.c.text_hash != "")
 
 
-def _forget_hashes(session: Session, hashes: Collection[str]) -> None:
+def forget_hashes(session: Session, hashes: Collection[str]) -> None:
+    """Drop vectors of texts and where runs put them, but of those that a contact still says."""
     for portion in in_portions(sorted(hashes), IDS_AT_ONCE):
         _remove_vectors(session, portion)
         forget_texts(session, set(portion) - _still_said(session, portion))
+
+
+def remove_unused_vectors(transactions: Transactions) -> int:
+    """Delete vectors that no text is left for, as of a conversation that has grown since.
+
+    Returns
+    -------
+    int
+        How many went.
+    """
+    removed, after = 0, ("", "")
+    place = sa.tuple_(_vectors.c.encoder, _vectors.c.text_hash)
+    while True:
+        with transactions() as session:
+            portion = sa.select(_vectors.c.encoder, _vectors.c.text_hash)
+            portion = portion.order_by(_vectors.c.encoder, _vectors.c.text_hash)
+            rows = session.execute(portion.where(place > after).limit(VECTORS_AT_ONCE)).all()
+            if not rows:
+                return removed
+            overwrite_deleted(session)
+            after = tuple(rows[-1])
+            removed += _remove_vectors(session, {row.text_hash for row in rows})
 
 
 def _still_said(session: Session, hashes: Collection[str]) -> set[str]:

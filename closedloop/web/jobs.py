@@ -42,6 +42,7 @@ RESULT_WORDS = {
     "jobs_deleted": "Old jobs deleted",
     "uploads_removed": "Uploads removed",
     "unpacked_removed": "Unpacked archives of killed processes removed",
+    "vectors_removed": "Vectors that no text needs any more removed",
     "files_read": "Files picked up",
     "files_failed": "Files that could not be read",
     "contacts": "Contacts taken out",

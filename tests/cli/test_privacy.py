@@ -6,8 +6,10 @@ import csv
 import json
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from closedloop.config import read_env_file
+from closedloop.extensions import Database
 from tests.privacy_sites import COLUMNS, row
 
 
@@ -66,6 +68,22 @@ def test_erase_understands_an_identifier_by_its_kind(filled):
     filled("erase", "--customer", "Ann@Example.ORG", "--dry-run", code=3)
     filled("erase", "--customer", "Ann@Example.ORG", "--kind", "email", "--yes", "--vacuum")
     assert not known(filled, "ann@example.org", code=3)
+
+
+def test_erase_says_when_the_log_of_the_database_could_not_be_emptied(filled, monkeypatch):
+    monkeypatch.setattr(Database, "compact", lambda *_given, **_named: False)
+    result = filled("erase", "--customer", "cust-3", "--yes", code=1)
+    assert "its log still holds what was deleted" in result.output
+    assert not known(filled, "cust-3", code=3)
+
+
+def test_erase_says_when_the_database_could_not_be_rewritten(filled, monkeypatch):
+    def full(*_given, **_named):
+        raise OperationalError("VACUUM", {}, Exception("database or disk is full"))
+
+    monkeypatch.setattr(Database, "compact", full)
+    result = filled("erase", "--customer", "cust-3", "--yes", "--vacuum", code=1)
+    assert "could not be rewritten (database or disk is full)" in result.output
 
 
 def test_texts_expire_says_that_nothing_does_without_a_schedule(filled):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -14,12 +15,13 @@ from closedloop.domain.jobs import JobKind, JobState
 from closedloop.jobs import work as jobs_work
 from closedloop.jobs.runner import run_next_job
 from closedloop.jobs.steps import PartlyDone
-from closedloop.jobs.work import data_cut, look_for_emerging, nightly_round
+from closedloop.jobs.work import data_cut, housekeeping, look_for_emerging, nightly_round
 from closedloop.models import (
     BatchState,
     ContactText,
     DailyRollup,
     DueDay,
+    EncodedText,
     ImportBatch,
     Job,
     ThemeFollower,
@@ -91,6 +93,38 @@ def test_a_step_that_fails_does_not_keep_what_customers_said(
     assert told.value.result["measured"] == 0  # it was done, of no action
     session.expire_all()
     assert session.get(ContactText, old.id) is None
+
+
+@pytest.mark.parametrize("round_", [nightly_round, housekeeping])
+def test_words_that_expired_in_the_night_are_not_left_in_the_log_of_sqlite(
+    database, session, settings, round_
+):
+    if session.get_bind().dialect.name != "sqlite":
+        pytest.skip("The log of PostgreSQL is its own.")
+    contact = make_contact(session, text="the xylophone ate my card")
+    session.commit()
+    log = Path(f"{database.engine.url.database}-wal")
+    assert b"xylophone" in log.read_bytes()
+    if round_ is housekeeping:
+        session.delete(session.get_one(ContactText, contact.id))
+    session.commit()
+
+    round_(database, dataclasses.replace(settings, text_days=1), {}, NIGHTLY_ROUND, tell_nobody)
+
+    assert b"xylophone" not in log.read_bytes()
+
+
+def test_housekeeping_removes_vectors_that_no_text_needs_any_more(database, session, settings):
+    contact = make_contact(session, text="where is my card")
+    words = session.get_one(ContactText, contact.id).text_hash
+    for digest in (words, "0" * 64, "f" * 64):
+        session.add(EncodedText(encoder="test", text_hash=digest, vector=b"12"))
+    session.commit()
+
+    done = housekeeping(database, settings, {}, NIGHTLY_ROUND, tell_nobody)
+
+    assert done["vectors_removed"] == 2
+    assert session.scalars(sa.select(EncodedText.text_hash)).all() == [words]
 
 
 @pytest.mark.parametrize("broken", ["roll_up_due", "link_again", "assign_contacts"])

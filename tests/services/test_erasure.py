@@ -26,6 +26,7 @@ from closedloop.models import (
     Message,
 )
 from closedloop.models.imports import BatchState
+from closedloop.services import erasure as service
 from closedloop.services.erasure import Erased, erase_customer
 from closedloop.services.identifiers import hash_customer
 from closedloop.services.identities import link_customers
@@ -91,6 +92,21 @@ def test_nothing_of_an_erased_customer_is_left_in_any_table_or_file(site) -> Non
     assert sorted(site.read(sa.select(Contact.source_contact_id))) == ["c", "x"]
     assert site.count(ContactLink) == 2
     assert site.count(Message) == 0
+
+
+def test_vectors_of_a_conversation_before_it_grew_go_with_its_customer(site) -> None:
+    messages = dataclasses.replace(MAPPING, session_gap_seconds=3600)
+    site.take_in([row("m1", customer="cust-778899", text="One.")], mapping=messages)
+    site.take_in([row("x", customer="cust-2", hours=50, text="Mine.")], name="other.csv")
+    site.encode_all()
+    later = row("m2", customer="cust-778899", hours=0.25, text="Two.")
+    site.take_in([later], mapping=messages, name="later.csv")
+    assert site.count(EncodedText) == 2
+
+    erase(site, "cust-778899")
+
+    texts = site.read(sa.select(ContactText.text_hash))
+    assert site.read(sa.select(EncodedText.text_hash)) == texts
 
 
 def test_what_others_said_in_the_same_words_keeps_its_vector(site) -> None:
@@ -313,6 +329,48 @@ def test_read_files_of_the_watched_folder_go_and_waiting_ones_are_named(site, tm
     assert erased.mentioned == ["crm/new.csv"]
     left = [str(p.relative_to(folder)) for p in folder.rglob("*.csv")]
     assert sorted(left) == ["crm/new.csv", "done/others.csv"]
+
+
+def test_a_read_file_that_names_the_customer_otherwise_or_is_packed_goes_too(site) -> None:
+    folder = site.settings.instance / "watched"
+    site.settings = dataclasses.replace(site.settings, watched_folder=str(folder))
+    for name, packed in (("old.csv.gz", True), ("other.csv.gz", True)):
+        upload = site.upload([row(name, customer=f"of {name}")], name, packed=packed)
+        path = folder / "done" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        upload.path.rename(path)
+        site.import_path(path, source=name, name=name)
+
+    erased = erase(site, "of old.csv.gz")
+
+    assert erased.files == ["done/old.csv.gz"]
+    assert erased.unsearched == ["done/other.csv.gz"]
+    assert [path.name for path in (folder / "done").iterdir()] == ["other.csv.gz"]
+
+
+def test_a_copy_of_the_database_in_the_instance_is_named(site) -> None:
+    site.take_in([row("a", customer="cust-778899")])
+    key = hash_customer("cust-778899", site.settings.customer_key)
+    for name in ("test.sqlite3.bak", "closedloop.sqlite3-2026-03-02"):
+        (site.settings.instance / name).write_text(key)
+    assert erase(site, "cust-778899").mentioned == [
+        "closedloop.sqlite3-2026-03-02",
+        "test.sqlite3.bak",
+    ]
+
+
+def test_a_file_that_cannot_be_opened_keeps_nobody_from_being_erased(site, monkeypatch) -> None:
+    site.take_in([row("a", customer="cust-778899")])
+    (site.settings.instance / "shut.log").write_text("x")
+
+    def mentions(path, wanted):
+        if path.name == "shut.log":
+            raise PermissionError(13, "Permission denied")
+        return False
+
+    monkeypatch.setattr(service, "mentions", mentions)
+    assert erase(site, "cust-778899").unsearched == ["shut.log"]
+    assert site.count(Contact) == 0
 
 
 def test_what_a_job_showed_of_a_deleted_upload_is_emptied(site, session) -> None:

@@ -25,6 +25,7 @@ from closedloop.models import (
     DailyRollup,
     DailySlice,
     DueDay,
+    EncodedText,
     EvidenceKind,
     ImportBatch,
     ImportReject,
@@ -119,6 +120,23 @@ def test_only_what_the_import_brought_goes_and_neighbours_are_linked_again(
     assert picture(database) == before
     gap = next(r for r in before["links"] if r[0] == "a")
     assert 48 * 3600 in gap
+
+
+def test_vectors_of_words_that_nobody_says_any_more_go_with_the_import(
+    take_in, take_out, database
+) -> None:
+    take_in([row("a", text="Both say this.")])
+    second = take_in([row("b", text="Both say this."), row("c", text="Only here.")])
+    with database.transaction() as session:
+        for digest in session.scalars(sa.select(ContactText.text_hash).distinct()).all():
+            session.add(EncodedText(encoder="test", text_hash=digest, vector=b"12"))
+
+    take_out(second)
+
+    with database.reading() as session:
+        texts = session.scalars(sa.select(ContactText.text_hash)).all()
+        assert session.scalars(sa.select(EncodedText.text_hash)).all() == texts
+        assert len(texts) == 1
 
 
 def test_the_same_file_can_be_imported_again_and_gives_the_same_rows(
