@@ -20,6 +20,10 @@ from zoneinfo import ZoneInfo
 
 INSTANCE_FILE = "closedloop.env"
 DEFAULT_INSTANCE = Path("instance")
+_OTHERS = ("ADMIN_EMAIL", "ADMIN_PASSWORD", "PASSWORD")
+"""Read by single commands; no settings of a site."""
+
+_OF_TESTS = ("CLOSEDLOOP_TEST_", "CLOSEDLOOP_FUZZ_", "CLOSEDLOOP_ORACLE_", "CLOSEDLOOP_KILLS")
 
 
 class SettingsError(Exception):
@@ -288,11 +292,49 @@ def _convert(name: str, kind: str, raw: str) -> Any:
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """Return the NAME=value lines of a file; empty when there is no file."""
-    if not path.exists():
+    """Return the NAME=value lines of a file; empty when there is no file.
+
+    As a shell reads them: a value may stand in quotes, and `export` before a name.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be read.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+    except FileNotFoundError:
         return {}
-    pairs = (line.partition("=") for line in path.read_text("utf-8").splitlines())
-    return {name.strip(): value.strip() for name, sep, value in pairs if sep and name[:1] != "#"}
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be read: {error.strerror}. Run this as the user to whom it belongs."
+        ) from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} is no UTF-8 text. Save it as UTF-8.") from None
+    pairs = (line.strip().partition("=") for line in text.splitlines())
+    found = {}
+    for written, sign, value in pairs:
+        if sign and written[:1] != "#":
+            name = written.removeprefix("export ").strip()
+            found[name] = _bare(name, value.strip())
+    return found
+
+
+def _bare(name: str, value: str) -> str:
+    """Take quotes off a value, but off no key that customers may be hashed with as it stands."""
+    is_quoted = value[:1] in ('"', "'") and value.find(value[0], 1) == len(value) - 1
+    is_key = name in ("CLOSEDLOOP_CUSTOMER_KEY", "CLOSEDLOOP_CUSTOMER_KEYS_BEFORE")
+    return value[1:-1].strip() if is_quoted and not is_key else value
+
+
+def find_unknown(instance: Path, environ: Mapping[str, str] | None = None) -> list[str]:
+    """Return a sentence for each `CLOSEDLOOP_*` that is set, in vain, as there is none such."""
+    environ = os.environ if environ is None else environ
+    known = {"INSTANCE", *_OTHERS, *(spec.name.upper() for spec in fields(Settings))}
+    names = sorted({*read_env_file(instance / INSTANCE_FILE), *environ})
+    strange = [name for name in names if name.startswith("CLOSEDLOOP_")]
+    strange = [name for name in strange if name.removeprefix("CLOSEDLOOP_") not in known]
+    return [_unknown(name) for name in strange if not name.startswith(_OF_TESTS)]
 
 
 def make_instance(directory: Path, values: Mapping[str, str]) -> Path:
@@ -329,11 +371,17 @@ def make_instance(directory: Path, values: Mapping[str, str]) -> Path:
 
 
 def _refuse_unknown(names: Iterable[str]) -> None:
-    # the instance is where the file is, so the file cannot say it
-    known = [spec.name.upper() for spec in fields(Settings) if spec.name != "instance"]
     for name in names:
-        bare = name.removeprefix("CLOSEDLOOP_")
-        if bare not in known:
-            alike = get_close_matches(bare, known, n=1)
-            meant = f"Did you mean CLOSEDLOOP_{alike[0]}?" if alike else ".env.example lists all."
-            raise SettingsError(f"There is no setting {name}. {meant}")
+        if name.removeprefix("CLOSEDLOOP_") not in _names():
+            raise SettingsError(_unknown(name))
+
+
+def _names() -> list[str]:
+    # the instance is where the file is, so the file cannot say it
+    return [spec.name.upper() for spec in fields(Settings) if spec.name != "instance"]
+
+
+def _unknown(name: str) -> str:
+    alike = get_close_matches(name.removeprefix("CLOSEDLOOP_"), _names(), n=1)
+    meant = f"Did you mean CLOSEDLOOP_{alike[0]}?" if alike else ".env.example lists all."
+    return f"There is no setting {name}. {meant}"

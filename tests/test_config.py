@@ -1,11 +1,11 @@
-"""Settings that would send words where others can read them stop the start."""
+"""Settings as people write them; those that would send words where others read stop the start."""
 
 from __future__ import annotations
 
 import pytest
 
 from closedloop.adapters.naming import open_namer
-from closedloop.config import Settings, SettingsError
+from closedloop.config import Settings, SettingsError, find_unknown, read_env_file
 
 
 def read(tmp_path, **values):
@@ -72,3 +72,51 @@ def test_the_key_is_not_in_what_settings_print(tmp_path):
     assert "sk-12345" not in repr(
         read(tmp_path, url="https://models.example.org/v1", model="m", key="sk-12345")
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ('CLOSEDLOOP_SITE_NAME="My bank"', "My bank"),
+        ("CLOSEDLOOP_SITE_NAME = 'My bank'", "My bank"),
+        ("export CLOSEDLOOP_SITE_NAME=My bank", "My bank"),
+        ("\ufeffCLOSEDLOOP_SITE_NAME=My bank\r", "My bank"),
+        ('CLOSEDLOOP_SITE_NAME=My "own" bank', 'My "own" bank'),
+        ("CLOSEDLOOP_SITE_NAME='a' or 'b'", "'a' or 'b'"),
+        ('CLOSEDLOOP_SITE_NAME="', '"'),
+        ('CLOSEDLOOP_SITE_NAME=""', ""),
+    ],
+)
+def test_a_line_of_the_settings_file_is_read_as_a_shell_reads_it(tmp_path, line, value):
+    file = tmp_path / "closedloop.env"
+    file.write_text(f"{line}\n", "utf-8")
+    assert read_env_file(file) == {"CLOSEDLOOP_SITE_NAME": value}
+
+
+def test_a_customer_key_in_quotes_stays_the_key_that_customers_were_hashed_with(tmp_path):
+    file = tmp_path / "closedloop.env"
+    file.write_text('CLOSEDLOOP_CUSTOMER_KEY="abc"\n')
+    assert read_env_file(file) == {"CLOSEDLOOP_CUSTOMER_KEY": '"abc"'}
+
+
+def test_a_settings_file_that_cannot_be_read_is_said_to_be_so(tmp_path):
+    (tmp_path / "closedloop.env").write_bytes("CLOSEDLOOP_SITE_NAME=Zoë".encode("latin-1"))
+    with pytest.raises(SettingsError, match=r"closedloop\.env is no UTF-8 text"):
+        Settings.from_env(tmp_path, {})
+    (tmp_path / "other" / "closedloop.env").mkdir(parents=True)
+    with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
+        Settings.from_env(tmp_path / "other", {})
+
+
+def test_what_is_set_in_vain_is_found_with_what_was_meant(tmp_path):
+    (tmp_path / "closedloop.env").write_text("CLOSEDLOOP_TEXTDAYS=180\nCLOSEDLOOP_PRIVACY_K=7\n")
+    around = {
+        "CLOSEDLOOP_INSTANCE": "x",
+        "CLOSEDLOOP_PASSWORD": "x",
+        "HOME": "/",
+        "CLOSEDLOOP_X": "",
+    }
+    assert find_unknown(tmp_path, around) == [
+        "There is no setting CLOSEDLOOP_TEXTDAYS. Did you mean CLOSEDLOOP_TEXT_DAYS?",
+        "There is no setting CLOSEDLOOP_X. .env.example lists all.",
+    ]

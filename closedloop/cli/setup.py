@@ -19,7 +19,13 @@ from closedloop.cli.options import (
     speaks_plainly,
 )
 from closedloop.cli.privacy import describe_keys
-from closedloop.config import DEFAULT_INSTANCE, INSTANCE_FILE, make_instance, read_env_file
+from closedloop.config import (
+    DEFAULT_INSTANCE,
+    INSTANCE_FILE,
+    find_unknown,
+    make_instance,
+    read_env_file,
+)
 from closedloop.domain.accounts import Role
 from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.errors import Invalid
@@ -123,6 +129,7 @@ def doctor(instance: Path | None, as_json: bool) -> None:
     site = open_site(instance, needs_tables=False)
     checks = [
         _keys(site.settings.instance),
+        *(_check("bad", "settings", sentence) for sentence in find_unknown(site.settings.instance)),
         *_database(site),
         _encoder(site),
         _redaction(site),
@@ -214,4 +221,7 @@ def _watched_folder(site: Any) -> list[dict[str, str]]:
     if state.problem:
         return [_check("bad", "watched folder", state.problem)]
     found = f"{len(state.waiting):,} waiting, {state.n_failed:,} that could not be read"
-    return [_check("note" if state.n_failed else "ok", "watched folder", found)]
+    if state.shut:
+        found += f"; cannot be read and written, so nothing in it is: {', '.join(state.shut)}"
+    is_well = not (state.n_failed or state.shut)
+    return [_check("ok" if is_well else "note", "watched folder", found)]

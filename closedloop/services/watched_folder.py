@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -37,7 +38,9 @@ QUIET_SECONDS = 60
 """A file that changed less long ago is still being written."""
 
 _UNFINISHED = (".part", ".tmp", ".partial", ".filepart", ".crdownload")
+_OF_THE_SYSTEM = ("lost+found", "system volume information", "$recycle.bin")
 _SHOWN = 20
+_STAYS = "It cannot be moved away, so that it is looked at again every night: move it yourself."
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,13 @@ class PickedUp:
 
 @dataclass(frozen=True)
 class FolderState:
-    """What lies in the watched folder: waiting and still growing files, and refused ones."""
+    """What lies in the watched folder: waiting and still growing files, and refused ones.
+
+    `shut` are the folders in it that cannot be read and written.
+    """
 
     problem: str
+    shut: list[str] = field(default_factory=list)
     waiting: list[WaitingFile] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
     n_failed: int = 0
@@ -101,9 +108,18 @@ def _files(folder: Path) -> Iterator[tuple[Path, str]]:
             continue
         if _is_bundle(path) or _is_finished(path):
             yield path, ""
-        elif path.is_dir() and path.name.lower() not in RESERVED:
+        elif _is_for_files(path) and _is_open(path):
             inside = (p for p in path.iterdir() if _is_bundle(p) or _is_finished(p))
             yield from ((p, path.name) for p in inside)
+
+
+def _is_for_files(path: Path) -> bool:
+    return path.is_dir() and path.name.lower() not in {*RESERVED, *_OF_THE_SYSTEM}
+
+
+def _is_open(path: Path) -> bool:
+    """Whether files of a folder can be read, and moved away afterwards."""
+    return os.access(path, os.R_OK | os.W_OK | os.X_OK)
 
 
 def _is_bundle(path: Path) -> bool:
@@ -139,7 +155,7 @@ def problem_with(settings: Settings) -> str:
     folder = Path(settings.watched_folder)
     if not folder.is_dir():
         return f"{folder} is no directory. Make it, or set CLOSEDLOOP_WATCHED_FOLDER to another."
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+    if not _is_open(folder):
         return f"{folder} cannot be read and written. Files are moved there once they are read."
     return ""
 
@@ -153,10 +169,21 @@ def look_at_folder(settings: Settings) -> FolderState | None:
     folder = Path(settings.watched_folder)
     notes = sorted(_notes_in(folder / "failed"), key=lambda p: p.name)
     failed = [
-        (note.name.removesuffix(".txt"), note.read_text("utf-8", "replace")[:500].strip())
-        for note in notes[-_SHOWN:]
+        (note.name.removesuffix(".txt"), _read_note(note)[:500].strip()) for note in notes[-_SHOWN:]
     ]
-    return FolderState("", list_waiting(folder), failed, len(notes))
+    return FolderState("", _shut_in(folder), list_waiting(folder), failed, len(notes))
+
+
+def _shut_in(folder: Path) -> list[str]:
+    inside = (p for p in folder.iterdir() if not p.name.startswith(".") and _is_for_files(p))
+    return sorted(path.name for path in inside if not _is_open(path))
+
+
+def _read_note(note: Path) -> str:
+    try:
+        return note.read_text("utf-8", "replace")
+    except OSError:
+        return "Why it was not read cannot be read either."
 
 
 def _notes_in(failed: Path) -> Iterator[Path]:
@@ -171,6 +198,8 @@ def pick_up_files(
 ) -> list[PickedUp]:
     """Read what lies in the watched folder; what is still being written waits.
 
+    A folder in it that is shut is left alone: what cannot be moved away would be read every night.
+
     Raises
     ------
     Invalid
@@ -182,6 +211,8 @@ def pick_up_files(
         raise Invalid(problem)
     folder = Path(settings.watched_folder)
     files = [waiting for waiting in list_waiting(folder) if waiting.is_quiet]
+    if shut := _shut_in(folder):
+        logger.warning("folders that cannot be read and written: %s", ", ".join(shut))
     found = []
     for number, waiting in enumerate(files):
         report(Progress(number, len(files), f"reading {waiting.path.name[:80]}"))
@@ -228,15 +259,17 @@ def _pick_up(
     except Refusal as refusal:
         if not waiting.path.exists():  # another process was faster
             return PickedUp(name, waiting.mapping_name, "left", None, "It was read elsewhere.")
-        _move(waiting, folder / "failed", f"{refusal.sentence}\n")
+        is_moved = _move(waiting, folder / "failed", f"{refusal.sentence}\n")
         _record_failure(transactions, hide_in_name(name, settings), refusal.sentence, by)
-        return PickedUp(name, waiting.mapping_name, "failed", None, refusal.sentence)
+        sentence = refusal.sentence if is_moved else f"{refusal.sentence} {_STAYS}"
+        return PickedUp(name, waiting.mapping_name, "failed", None, sentence)
     except Exception as error:
         logger.exception("a file of the watched folder could not be read")
         sentence = f"It met a fault that was not expected ({type(error).__name__}); see the log."
         return PickedUp(name, waiting.mapping_name, "left", None, sentence)
-    _move(waiting, folder / "done")
-    return PickedUp(name, waiting.mapping_name, "done", batch.id, batch.message)
+    is_moved = _move(waiting, folder / "done")
+    sentence = batch.message if is_moved else f"{batch.message} {_STAYS}"
+    return PickedUp(name, waiting.mapping_name, "done", batch.id, sentence)
 
 
 def _mapping_for(transactions: Transactions, waiting: WaitingFile) -> Mapping:
@@ -260,19 +293,23 @@ def _mapping_for(transactions: Transactions, waiting: WaitingFile) -> Mapping:
     )
 
 
-def _move(waiting: WaitingFile, to: Path, note: str = "") -> None:
-    """Move a file out of the way; one of the same name keeps its place."""
+def _move(waiting: WaitingFile, to: Path, note: str = "") -> bool:
+    """Move a file out of the way; one of the same name keeps its place. Return whether it is."""
     target = to / waiting.mapping_name / waiting.path.name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists():
-        stamp = f"{utc_now():%Y%m%d-%H%M%S}"
-        target = target.with_name(f"{target.stem}-{stamp}{target.suffix}")
     try:
-        waiting.path.replace(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            stamp = f"{utc_now():%Y%m%d-%H%M%S}"
+            target = target.with_name(f"{target.stem}-{stamp}{target.suffix}")
+        shutil.move(waiting.path, target)  # also to another file system
+        if note:
+            target.with_name(f"{target.name}.txt").write_text(note, "utf-8")
     except FileNotFoundError:  # another process was faster
-        return
-    if note:
-        target.with_name(f"{target.name}.txt").write_text(note, "utf-8")
+        return True
+    except OSError:
+        logger.exception("a file of the watched folder could not be moved away")
+        return False
+    return True
 
 
 def _record_failure(transactions: Transactions, name: str, sentence: str, by: Actor) -> None:

@@ -117,6 +117,14 @@ def test_keys_status_and_the_doctor_notice_a_key_that_is_not_the_databases(fille
     assert "would look new" in refused.output
 
 
+def test_the_doctor_says_which_settings_are_none(filled):
+    with (filled.instance / "closedloop.env").open("a") as file:
+        file.write("CLOSEDLOOP_TEXTDAYS=180\n")
+    checks = {c["what"]: c for c in json.loads(filled("doctor", "--json", code=1).stdout)}
+    assert checks["settings"]["state"] == "bad"
+    assert "Did you mean CLOSEDLOOP_TEXT_DAYS?" in checks["settings"]["found"]
+
+
 def test_the_doctor_says_what_redaction_looks_for_and_which_rules_are_broken(filled):
     checks = {c["what"]: c for c in json.loads(filled("doctor", "--json").stdout)}
     assert checks["redaction"]["state"] == "ok"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 import time
 from pathlib import Path
@@ -179,6 +180,72 @@ def test_a_folder_that_is_away_is_named_and_none_is_nothing(settings, database, 
     assert "is no directory" in look_at_folder(away).problem
     with pytest.raises(Invalid, match="CLOSEDLOOP_WATCHED_FOLDER"):
         pick_up_files(database.transaction, settings=away, by=actor)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_folder_that_is_shut_is_named_and_keeps_nothing_else_from_being_read(
+    desk, folder, pick_up, watching, monkeypatch
+) -> None:
+    for name in ("shut", "lost+found"):
+        (folder / name).mkdir()
+        (folder / name / "march.csv").write_text(FILE)
+    (desk / "march.csv").write_text(FILE)
+    _shut(monkeypatch, "shut", "lost+found")
+
+    assert [(f.file_name, f.mapping_name) for f in pick_up()] == [("march.csv", "Desk")]
+    state = look_at_folder(watching)
+    assert (state.shut, state.waiting) == (["shut"], [])
+
+
+def _shut(monkeypatch, *names: str) -> None:
+    """Deny folders to this process, be it the system's own or not."""
+    is_allowed, entries = os.access, Path.iterdir
+
+    def access(path, mode):
+        return Path(path).name not in names and is_allowed(path, mode)
+
+    def iterdir(path):
+        if path.name in names:
+            raise PermissionError(13, "Permission denied")
+        return entries(path)
+
+    monkeypatch.setattr(os, "access", access)
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_file_that_cannot_be_moved_away_is_said_to_stay_and_the_rest_is_read(
+    desk, pick_up, monkeypatch
+) -> None:
+    for name in ("1 bad.csv", "2 good.csv"):
+        (desk / name).write_text(FILE if "good" in name else "a,b\n1,2\n")
+
+    def shut(*_given, **_named):
+        raise PermissionError(13, "Permission denied")
+
+    for where, name in ((shutil, "move"), (Path, "replace")):
+        monkeypatch.setattr(where, name, shut)
+
+    found = pick_up()
+
+    assert [f.outcome for f in found] == ["failed", "done"]
+    assert all("move it yourself" in f.sentence for f in found)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_read_files_may_be_kept_on_another_disk(desk, folder, pick_up, monkeypatch) -> None:
+    def another_disk(*_given, **_named):
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "rename", another_disk)
+    monkeypatch.setattr(Path, "replace", another_disk)
+    (desk / "march.csv").write_text(FILE)
+
+    (found,) = pick_up()
+
+    assert "move it yourself" not in found.sentence
+    assert [p.name for p in (folder / "done/Desk").iterdir()] == ["march.csv"]
+    assert list(desk.iterdir()) == []
 
 
 ZENDESK = Path(__file__).parents[1] / "adapters/fixtures/zendesk"
