@@ -22,11 +22,13 @@ from ml.text.redact_links import (
     find_ipv6s,
     find_urls,
     may_hold_ipv6,
+    may_hold_url,
     may_spell_email,
 )
 from ml.text.redact_listed import is_list_installed, listed_names
 from ml.text.redact_names import CueNames, NameFinder, NoNames
 from ml.text.redact_numbers import find_accounts, find_cards, find_ibans, find_sort_codes
+from ml.text.redact_parted import PartedPhones, find_parted_cards
 from ml.text.redact_phones import PhoneFinder, spellings
 from ml.text.redact_rules import (
     DEFAULT_COUNTRIES,
@@ -136,6 +138,7 @@ class Redactor:
             ("PHONE", PhoneFinder(countries)),
             ("ACCOUNT", find_accounts),
         )
+        self._parted: _Finders = (("CARD", find_parted_cards), ("PHONE", PartedPhones(countries)))
         self._checked_or_said: _Finders = (*self._checked, ("ACCOUNT", find_spoken))
         self._email_or_unchecked: _Finders = (("EMAIL", find_emails), *self._unchecked)
 
@@ -217,7 +220,7 @@ class Redactor:
             before = text
             for kind, pattern in self._extra:
                 text = tokens.replace(text, kind, _outside_tokens(text, pattern))
-            if "://" in text or "www." in text:
+            if may_hold_url(text):
                 text = tokens.replace(text, "URL", find_urls(text))
             if may_spell_email(text):
                 text = tokens.replace(text, "EMAIL", find_emails(text))
@@ -231,6 +234,8 @@ class Redactor:
                 text = _replace_all(text, self._checked, tokens)
             elif digit is not None and MAY_BE_IBAN.search(text, digit.start()):
                 text = tokens.replace(text, "IBAN", find_ibans(text))
+            if digit is not None:
+                text = _replace_all(text, self._parted, tokens)
             if may_be_spoken(text):
                 text = tokens.replace_kinds(text, self._find_spoken(text))
             if names := list(self._names.find(text)):

@@ -31,6 +31,10 @@ _ENGLISH = re.compile(
     rf"(?:{_TOWN}?{_TOWN}?,? (?:{_STATE},? \d{{5}}(?:-\d{{4}})?|{_UK_CODE})(?!\w))?"
 )
 _UK_CODE_ALONE = re.compile(rf"(?<![\w-]){_UK_CODE}(?![\w-])")
+# as people type it: "sw1a 1aa", but not the "m1 2nd" of a list
+_UK_CODE_TYPED = re.compile(
+    rf"(?<![\w-]){_UK_CODE.replace(' ?', ' (?!1st|2nd|3rd|[04-9]th)')}(?![\w-])", re.IGNORECASE
+)
 _US_PLACE = re.compile(
     rf"\b{_PLACE_NAME}(?: {_PLACE_NAME})?, {_STATE},? \d{{5}}(?:-\d{{4}})?(?!\w)"
 )
@@ -59,6 +63,7 @@ _CHINESE = re.compile(
 )
 
 _UK_CODE_END = re.compile(r"\d[A-Z]{2}(?!\w)")
+_UK_CODE_END_TYPED = re.compile(r" \d[A-Za-z]{2}(?!\w)")
 _STREET_WORDS = frozenset(
     word + stop for word in _STREET_WORD[3:-1].lower().split("|") for stop in ("", ".", ",")
 )
@@ -89,6 +94,10 @@ def find_addresses(text: str, words: Sequence[str]) -> Iterator[Span]:
     if _UK_CODE_END.search(text):
         for match in _UK_CODE_ALONE.finditer(text):
             yield match.span()
+    if _UK_CODE_END_TYPED.search(text):
+        for match in _UK_CODE_TYPED.finditer(text):
+            if not match[0].isupper():
+                yield match.span()
     for parts, pattern in _FORMS:
         for part in parts:
             if part in text:

@@ -42,6 +42,7 @@ _PROVINCES = re.compile(r"1[1-9]|21|3[1-6]|5[1-3]|6[1-5]|7[1-6]|8[12]|9[1-7]")
 _ISSUED_CARD = re.compile(r"4|5[1-5]|6(?:011|2|5)|3[47]|2[2-7]")
 
 _TAX_CUE = re.compile(r"\b(?:ssn|social security|itin|taxpayer|tax id|social)\b", re.IGNORECASE)
+_TAX_CUE_END = re.compile(r"\b(?:ssn|security|itin|tax id|social)\s?#$", re.IGNORECASE)
 _NHS_CUE = re.compile(r"\b(?:nhs|health (?:service|number)|chi number)\b", re.IGNORECASE)
 _NIK_CUE = re.compile(r"\b(?:nik|ktp|kependudukan|kk)\b", re.IGNORECASE)
 
@@ -118,8 +119,8 @@ def _before(text: str, groups: Groups) -> str:
     return text[max(0, groups[0][0] - _CUE_WINDOW) : groups[0][0]]
 
 
-def _is_free(text: str, groups: Groups) -> bool:
-    """Whether no letter, sign or digits of a longer thing stand at the number."""
+def _is_free(text: str, groups: Groups, *, but: str = "") -> bool:
+    """Whether no letter, sign (`but` one) or digits of a longer thing stand at the number."""
     start, end = groups[0][0], groups[-1][1]
     before, after = text[start - 1 : start] if start else "", text[end : end + 1]
     is_decimal = after in (".", ",") and text[end + 1 : end + 2].isdigit()
@@ -127,7 +128,7 @@ def _is_free(text: str, groups: Groups) -> bool:
         is_decimal
         or _GOES_BEFORE.search(text[max(0, start - 4) : start]) is not None
         or before.isalnum()
-        or before in ("+", "/", "_", "#")
+        or (before in ("+", "/", "_", "#") and before != but)
         or after.isalnum()
         or after in ("/", "_")
     )
@@ -140,7 +141,8 @@ def _sizes(groups: Groups) -> tuple[int, ...]:
 def _end_of_tax_number(text: str, groups: Groups, number: str) -> int | None:
     """Check an SSN or ITIN: written 3-2-4, or any way behind its word."""
     is_ruled = _SSN.fullmatch(number) or _ITIN.fullmatch(number)
-    if not is_ruled or not _is_free(text, groups):
+    is_named = _TAX_CUE_END.search(_before(text, groups)) is not None  # "SSN#123-45-6789"
+    if not is_ruled or not (_is_free(text, groups, but="#" if is_named else "")):
         return None
     gaps = [text[a:b].strip() for (_, a), (b, _) in pairwise(groups)]
     is_written_so = _sizes(groups) == (3, 2, 4) and gaps[0] == gaps[1] and "." not in gaps

@@ -14,8 +14,9 @@ _URL_WITH_LOGIN = re.compile(
     rf"\b[a-z][a-z0-9+.-]{{0,20}}://[^\s/@<>\"]+@{_IN_URL}+", re.IGNORECASE
 )
 _URL_WITH_SECRET = re.compile(
-    r"\b(?:https?://|www\.)[^\s<>\"?#]{1,300}[?#][^\s<>\"]{0,300}?(?<![a-z0-9])"
-    r"(?:(?:access_?|id_?|refresh_?|auth_?)?token|auth|authorization|jwt|otp|password|passwd|pwd"
+    r"(?:\b(?:https?://|wss?://|www\.)|(?<![\w.@/-])(?:[\w-]{1,63}\.){1,4}[a-z]{2,24}/)"
+    r"[^\s<>\"?#]{0,300}[?#][^\s<>\"]{0,300}?(?<![a-z0-9])"
+    r"(?:(?:access_?|id_?|refresh_?|auth_?)?token|auth|authorization|jwt|otp|password|passwd|pwd|pw"
     r"|pass|(?:client_?)?secret|api_?key|key|session(?:_?id)?|sid|sig|signature|code|credentials?)"
     rf"={_IN_URL}+",
     re.IGNORECASE,
@@ -61,7 +62,11 @@ _TLD = (
     r"(?:com|org|net|edu|gov|info|biz|io|co|uk|ie|de|fr|es|it|nl|eu|us|ca|au|in|lt|id|cn|at|ch|pl"
     r"|me|app|dev|example|test)"
 )
-_AT = re.compile(r"\s?[\[({<]\s?(?:at|ät|@)\s?[\])}>]\s?|\s(?:at|ät|eta)\s", re.IGNORECASE)
+_AT = re.compile(
+    r"\s?[\[({<]\s?(?:at|ät|@)\s?[\])}>]\s?|\s(?:at|ät|eta)\s(?:the\srate\s(?:of\s)?)?",
+    re.IGNORECASE,
+)
+_MAY_BE_AT = re.compile(r"@|[\s\[({<](?:at|ät|eta)[\s\])}>]", re.IGNORECASE)
 _AT_WORD = re.compile(r"\w")
 _SPELLED_DOMAIN = re.compile(
     rf"[a-z0-9-]{{1,63}}(?:{_DOT}[a-z0-9-]{{2,63}}){{0,3}}?{_DOT}{_TLD}(?![\w-])"
@@ -113,12 +118,12 @@ def may_spell_email(text: str) -> bool:
     """Whether a text has an @, or an "at" as addresses are spelled out, cheaply."""
     if not text.isascii() and any(sign in text for sign in "＠﹫"):
         return True
-    return "@" in text or " at " in text or ("at" in text and ("at]" in text or "at)" in text))
+    return " at " in text or _MAY_BE_AT.search(text) is not None
 
 
 def find_urls(text: str) -> Iterator[Span]:
     """Find web addresses that carry a login, a secret or an e-mail address."""
-    if "://" in text or "www." in text:
+    if may_hold_url(text):
         for pattern in _URLS_TO_HIDE:
             for match in pattern.finditer(text):
                 stop = len(match[0].rstrip(".,;:!?)'*")) or len(match[0])
@@ -163,6 +168,7 @@ def _find_spelled_emails(text: str) -> Iterator[Span]:
             continue
         if (
             "@" in at[0]
+            or "rate" in at[0].lower()
             or at[0].strip() != at[0].strip(" []{}()<>")
             or _is_mailbox(local[0], domain[0], before[: local.start()])
         ):
@@ -188,6 +194,11 @@ def find_ips(text: str) -> Iterator[Span]:
             continue
         if address.is_global and address.packed[0] > 9:
             yield match.span()
+
+
+def may_hold_url(text: str) -> bool:
+    """Whether a text may have a web address with a secret in it, cheaply."""
+    return "://" in text or "www." in text or ("=" in text and "/" in text and "?" in text)
 
 
 def may_hold_ipv6(text: str) -> bool:

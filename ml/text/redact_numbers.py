@@ -19,7 +19,7 @@ _IBAN_COUNTRY_WINDOW = 8
 _IBAN_CHARACTER = re.compile(rf"{GAP}{{0,3}}([A-Za-z0-9])")
 
 # first digits that card schemes issue; other numbers must stand in long groups to be cards
-_ISSUED = re.compile(r"4|5[0-8]|6|3(?:0[0-59]|[4-9])|2(?:2[2-9]|[3-6]|7[01]|720)")
+ISSUED = re.compile(r"4|5[0-8]|6|3(?:0[0-59]|[4-9])|2(?:2[2-9]|[3-6]|7[01]|720)")
 _CARD_DIGITS = range(13, 20)
 
 _FOURS = re.compile(
@@ -116,7 +116,7 @@ def _is_card(text: str, groups: Sequence[Span], number: str) -> bool:
     if "." in gaps and gaps.strip("."):
         return False  # "12.50 13.75 …" is a list of amounts
     in_long_groups = all(end - start >= 4 for start, end in groups[:-1])
-    return in_long_groups or _ISSUED.match(ascii_digits(number)) is not None
+    return in_long_groups or ISSUED.match(ascii_digits(number)) is not None
 
 
 def find_sort_codes(text: str) -> Iterator[Span]:

@@ -11,7 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata, parse
+from phonenumbers import (
+    COUNTRY_CODE_TO_REGION_CODE,
+    PhoneMetadata,
+    country_code_for_region,
+    parse,
+)
 from phonenumbers.phonenumberutil import NumberParseException
 
 from ml.text.redact_shapes import (
@@ -38,6 +43,11 @@ _BRITISH = re.compile(
 )
 _CONTEXT = 8
 _MAX_LOOKUPS = 200
+_FEWEST_DIGITS = 7
+_FEWEST_ABROAD = 11
+"""With the code of a country but no +; fewer are numbers of an order as well."""
+
+_GOES_ON = re.compile(rf"{_SEPARATORS}{{1,3}}\d")
 _MOST_DIGITS = 15
 _MOST_GROUPS = 15
 _CURRENCY = frozenset("£$€¥₹%#")
@@ -138,6 +148,8 @@ class PhoneFinder:
 
     def __init__(self, countries: Sequence[str]) -> None:
         self._plans = tuple(plan for country in countries if (plan := _plan(country)))
+        codes = {str(country_code_for_region(country)) for country in countries}
+        self._codes = tuple(code for code in codes if len(code) > 1)
         self._shapes: list[re.Pattern[str]] = []
         if {"US", "CA"} & set(countries):
             self._shapes.append(_NORTH_AMERICAN)
@@ -158,13 +170,23 @@ class PhoneFinder:
             window = text[start : candidate.end() + _CONTEXT]
             yield from ((start + a, start + b) for a, b in self._find_in(window))
 
+    def has(self, digits: str) -> bool:
+        """Whether digits are a national number of one of the countries."""
+        return len(digits) > _FEWEST_DIGITS and any(plan.has(digits) for plan in self._plans)
+
     def _find_in(self, window: str) -> list[Span]:
         window = DATE_OR_TIME.sub(lambda found: ";" * len(found[0]), window)
         if "+" in window:
             return self._planned(window)
         if _EXIT.search(window):
             return self._planned(window) or self._shaped(window)
-        return self._shaped(window) or self._planned(window)
+        shaped = self._shaped(window)
+        if any(_GOES_ON.match(window, end) for _, end in shaped):
+            # the shape of one country may be the beginning of another one's number
+            whole = self._planned(window)
+            if _n_digits(window, whole) > _n_digits(window, shaped):
+                return whole
+        return shaped or self._planned(window)
 
     def _shaped(self, window: str) -> list[Span]:
         """Find the two national shapes, unissued numbers among them."""
@@ -220,7 +242,12 @@ class PhoneFinder:
         for exit_code, length in _EXIT_CODES.items():
             if digits.startswith(exit_code) and _is_international(digits[length:]):
                 return True
-        return any(plan.has(digits) for plan in self._plans)
+        is_abroad = n_digits >= _FEWEST_ABROAD and digits.startswith(self._codes)
+        return (is_abroad and _is_international(digits)) or self.has(digits)
+
+
+def _n_digits(window: str, spans: Sequence[Span]) -> int:
+    return sum(len(only_digits(window[start:end])) for start, end in spans)
 
 
 def _opening(window: str, start: int) -> str:

@@ -12,7 +12,9 @@ from ml.text.redact_spoken import said_digits
 TOKEN = re.compile(r"\[([A-Z][A-Z0-9_]{1,24})(?: (\d{1,6}))?\]")
 """A token, such as [PHONE] or [PHONE 2]: group 1 is its kind, group 2 its number from 2."""
 
-_SPELLED_AT = re.compile(r"\s?[\[({<]\s?(?:at|ät|@)\s?[\])}>]\s?|\s(?:at|ät|eta)\s|\s?@\s?")
+_SPELLED_AT = re.compile(
+    r"\s?[\[({<]\s?(?:at|ät|@)\s?[\])}>]\s?|\s(?:at|ät|eta)\s(?:the\srate\s(?:of\s)?)?|\s?@\s?"
+)
 _SPELLED_DOT = re.compile(
     r"\s?[\[({<]\s?(?:dot|punkt|\.)\s?[\])}>]\s?|\s(?:dot|punkt|titik|taškas)\s|\s?\.\s?"
 )

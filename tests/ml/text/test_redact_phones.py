@@ -31,11 +31,35 @@ COUNTRIES = ("GB", "US", "DE", "LT", "ID", "CN", "IN", "FR", "IE", "ES", "IT", "
         "06 12 34 56 78",
         "0044 20 7946 0958",
         "001 201-551-6057",
+        "62812-3456-7890",
+        "62 812 3456 7890",
+        "86 138 1234 5678",
+        "49 151 23456789",
+        "0151-234 567 89",  # of which the beginning has the shape of another country
         "466 985 0032",  # an area code not issued yet, in the shape of the country
     ],
 )
 def test_redact_finds_phones_as_their_country_writes_them(number):
     assert REDACTOR.redact(f"ring {number} now").text == "ring [PHONE] now"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "my number is 07911, 123, 456.",
+        "ring me, my phone is 0 7 9 1 1, 1 2 3, 4 5 6.",
+        "call 415, 555, 2671.",
+        "mein Handy ist 0151, 234, 56789.",
+    ],
+)
+def test_redact_finds_phones_of_which_a_transcript_parts_the_groups_by_commas(text):
+    hidden = REDACTOR.redact(text).text
+    assert hidden.endswith("[PHONE].")
+    assert not any(map(str.isdigit, hidden))
+
+
+def test_two_phones_side_by_side_stay_two():
+    assert REDACTOR.redact("07911 123456 07911 123457").text == "[PHONE] [PHONE 2]"
 
 
 @pytest.mark.parametrize("country", COUNTRIES)
