@@ -57,7 +57,11 @@ class Settings:
         "", "SQLAlchemy URL; empty is a SQLite file in the instance directory."
     )
     site_name: str = _setting("closedloop", "Shown in titles.")
-    reporting_zone: str = _setting("UTC", "IANA time zone whose midnights bound a reporting day.")
+    reporting_zone: str = _setting(
+        "UTC",
+        "IANA time zone whose midnights bound a reporting day. Set it before the first import: "
+        "days stay as they were stored.",
+    )
     holiday_country: str = _setting("", "Country code of the public holidays, e.g. GB or GB-ENG.")
     currency: str = _setting("GBP", "ISO code of the money shown.")
     pence_per_minute: float = _setting(

@@ -31,7 +31,12 @@ from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.errors import Invalid
 from closedloop.queries.accounts import has_users
 from closedloop.queries.jobs import find_leader
-from closedloop.queries.site import get_data_span, get_definition_set_number
+from closedloop.queries.site import (
+    DaysLookedAt,
+    get_data_span,
+    get_definition_set_number,
+    look_at_days,
+)
 from closedloop.services.accounts import add_user
 from closedloop.services.claims import try_encoder
 from closedloop.services.migrations import database_revisions, upgrade_database
@@ -168,6 +173,7 @@ def _database(site: Any) -> list[dict[str, str]]:
         people = has_users(session)
         leader = find_leader(session)
         number = get_definition_set_number(session)
+        zone = _zone(look_at_days(session, site.settings.reporting_zone), site)
     dialect = site.database.engine.dialect.name
     days = f"{span.first_day} to {span.last_day}" if span.first_day else "none yet"
     return [
@@ -175,6 +181,7 @@ def _database(site: Any) -> list[dict[str, str]]:
         _check("ok" if keys["ok"] else "bad", "customer keys", keys["found"]),
         _check("ok" if people else "note", "people", "some" if people else "none: open the site"),
         _check("ok" if span.first_day else "note", "contacts", days),
+        *zone,
         _check("ok" if number else "note", "definition set", str(number or "none yet")),
         _check(
             "ok" if leader else "note",
@@ -182,6 +189,18 @@ def _database(site: Any) -> list[dict[str, str]]:
             leader.holder if leader else "nobody leads: `closedloop serve` or `scheduler` runs it",
         ),
     ]
+
+
+def _zone(days: DaysLookedAt, site: Any) -> list[dict[str, str]]:
+    """Say when contacts were given their days in another time zone than the one that is set."""
+    if not days.elsewhere:
+        return []
+    found = (
+        f"{days.elsewhere:,} of {days.contacts:,} contacts lie on other days than "
+        f"{site.settings.reporting_zone} has: it was set after they were imported. Set "
+        "CLOSEDLOOP_REPORTING_ZONE back, or take those imports out and bring them again"
+    )
+    return [_check("bad", "time zone", found)]
 
 
 def _encoder(site: Any) -> dict[str, str]:

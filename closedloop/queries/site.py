@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from closedloop.domain.actions import OPEN_ACTIONS
-from closedloop.domain.clock import last_full_day
+from closedloop.domain.clock import last_full_day, local_day
 from closedloop.domain.impact import FIRST_LOOKS
 from closedloop.domain.money import PERSON_MINUTES
 from closedloop.domain.themes import OPEN_STATUSES, ThemeStatus
@@ -52,6 +52,24 @@ def get_data_span(session: Session) -> DataSpan:
     last = sa.select(sa.func.max(Contact.local_day)).scalar_subquery()
     row = session.execute(sa.select(first, last)).one()
     return DataSpan(row[0], row[1])
+
+
+@dataclass(frozen=True)
+class DaysLookedAt:
+    """How many contacts were looked at, and how many lie on another day than a time zone says."""
+
+    contacts: int
+    elsewhere: int
+
+
+def look_at_days(session: Session, zone: str, *, at_most: int = 2_000) -> DaysLookedAt:
+    """Compare the reporting days of the oldest and the newest contacts with those of `zone`."""
+    columns = (Contact.id, Contact.started_at, Contact.local_day)
+    found = {}
+    for order in (Contact.id.asc(), Contact.id.desc()):
+        for row in session.execute(sa.select(*columns).order_by(order).limit(at_most // 2)):
+            found[row.id] = local_day(row.started_at, zone) == row.local_day
+    return DaysLookedAt(len(found), sum(not is_there for is_there in found.values()))
 
 
 def get_pence_per_minute(session: Session, default: float) -> float:

@@ -215,7 +215,8 @@ def pick_up_files(
         logger.warning("folders that cannot be read and written: %s", ", ".join(shut))
     found = []
     for number, waiting in enumerate(files):
-        report(Progress(number, len(files), f"reading {waiting.path.name[:80]}"))
+        name = hide_in_name(waiting.path.name, settings)[:80]
+        report(Progress(number, len(files), f"reading {name}"))
         found.append(_pick_up(transactions, settings, folder, waiting, by, report))
     return found
 
@@ -306,8 +307,8 @@ def _move(waiting: WaitingFile, to: Path, note: str = "") -> bool:
             target.with_name(f"{target.name}.txt").write_text(note, "utf-8")
     except FileNotFoundError:  # another process was faster
         return True
-    except OSError:
-        logger.exception("a file of the watched folder could not be moved away")
+    except OSError as error:  # of its words only these: the others name the file
+        logger.error("a file of the watched folder could not be moved away: %s", error.strerror)
         return False
     return True
 

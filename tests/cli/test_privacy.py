@@ -125,6 +125,15 @@ def test_the_doctor_says_which_settings_are_none(filled):
     assert "Did you mean CLOSEDLOOP_TEXT_DAYS?" in checks["settings"]["found"]
 
 
+def test_the_doctor_says_when_days_were_made_in_another_time_zone(filled, monkeypatch):
+    checks = {c["what"]: c for c in json.loads(filled("doctor", "--json").stdout)}
+    assert "time zone" not in checks
+    monkeypatch.setenv("CLOSEDLOOP_REPORTING_ZONE", "Pacific/Kiritimati")
+    checks = {c["what"]: c for c in json.loads(filled("doctor", "--json", code=1).stdout)}
+    assert checks["time zone"]["state"] == "bad"
+    assert "of 4 contacts lie on other days than Pacific/Kiritimati" in checks["time zone"]["found"]
+
+
 def test_the_doctor_says_what_redaction_looks_for_and_which_rules_are_broken(filled):
     checks = {c["what"]: c for c in json.loads(filled("doctor", "--json").stdout)}
     assert checks["redaction"]["state"] == "ok"
