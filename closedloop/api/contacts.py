@@ -66,8 +66,8 @@ def _wanted(asked: ContactQuery) -> ContactFilter:
     driver_id = find_driver(db.session, asked.contact_driver).id if asked.contact_driver else None
     return replace(
         filter_of(asked),
-        team=asked.team,
-        language=asked.language,
+        team=asked.team or None,
+        language=asked.language or None,
         theme_id=theme_id,
         without_theme=asked.theme == NO_THEME,
         contact_driver_id=driver_id,
@@ -101,9 +101,9 @@ def filter_of(asked: ContactSearch) -> ContactFilter:
         words=asked.q,
         first_day=asked.first_day,
         last_day=asked.last_day,
-        channel=asked.channel,
-        queue=asked.queue,
-        disposition=asked.disposition,
+        channel=asked.channel or None,
+        queue=asked.queue or None,
+        disposition=asked.disposition or None,
     )
 
 

@@ -90,9 +90,11 @@ def _wanted(
     return RepeatFilter(
         first_day=max(first, first_data),
         last_day=last,
-        channel=asked.channel,
-        queue=asked.queue,
-        disposition=asked.disposition,
+        channel=asked.channel or None,
+        queue=asked.queue or None,
+        disposition=asked.disposition or None,
+        team=asked.team or None,
+        language=asked.language or None,
         theme_id=find_theme(db.session, theme).id if theme else None,
         without_theme=asked.theme == NO_THEME,
     )

@@ -179,9 +179,11 @@ class RepeatQuery(In):
     first_day: date | None = Field(None, alias="from")
     last_day: date | None = Field(None, alias="to")
     by: Group | None = None
-    channel: Short | None = None
+    channel: Short | None = Field(None, description="`-` asks for contacts without one.")
     queue: Short | None = None
     disposition: Short | None = None
+    team: Short | None = None
+    language: Short | None = None
     theme: Key | None = Field(None, description="Key of a theme, or `none`.")
 
 

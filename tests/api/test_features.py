@@ -69,6 +69,8 @@ def test_contacts_hold_no_text_unless_it_is_asked_for(api, session):
         ("from=2026-05-02", {"b", "c"}),
         ("to=2026-05-02", {"a", "b"}),
         ("channel=chat", {"b"}),
+        ("team=-", {"a", "c"}),
+        ("channel=&team=", {"a", "b", "c"}),
         ("theme=none", {"a", "c"}),
         ("theme=T-555", {"b"}),
         ("q=c", {"c"}),
@@ -157,6 +159,27 @@ def test_repeats_are_broken_down_and_small_groups_hidden(api, session):
     assert groups["fax"]["is_hidden"]
     assert groups["fax"]["contacts"] is None
     assert groups["fax"]["any"]["repeats"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "contacts"),
+    [
+        ("team=Blue", 90),
+        ("language=lt", 90),
+        ("language=-", 300),
+        ("team=Blue&language=-", 0),
+        ("channel=&queue=&disposition=&team=&language=", 390),
+    ],
+)
+def test_repeats_are_filtered_as_on_their_page(api, session, query, contacts):
+    theme = make_theme(session)
+    add_days(session, theme, date(2026, 5, 1), 100)
+    for day in (1, 2, 3):
+        make_rollup(session, theme, date(2026, 5, day), 30, team="Blue", language="lt")
+
+    found = api.get(f"/metrics/repeats?from=2026-05-01&to=2026-05-03&{query}")
+
+    assert found["total"]["contacts"] == contacts
 
 
 def test_repeats_of_an_empty_site_are_unknown_not_zero(api):

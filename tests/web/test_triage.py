@@ -234,6 +234,18 @@ def test_merge_previews_before_it_asks(manager, session):
     assert "to go on" not in text
 
 
+def test_a_merge_of_few_customers_leads_to_the_contacts_of_that_theme_alone(manager, session):
+    theme, into = make_pair(session, 4)
+
+    html = manager.get(f"/triage/{theme.key}/merge?into={into.key}")
+    link = re.search(r'<a href="([^"]+)">among the contacts</a>', html)
+
+    assert link is not None
+    listed = text_of(manager.get(link[1]))
+    assert "4 contacts" in listed
+    assert "was not understood" not in listed
+
+
 def test_merge_without_a_target_asks_for_one(manager, session):
     theme, into = make_pair(session, 1)
 
