@@ -30,6 +30,7 @@ from closedloop.adapters.vendor_values import (
     objects_of,
     sort_key,
     utc_text,
+    waiting_seconds,
     working_seconds,
 )
 
@@ -187,7 +188,7 @@ def _fields(root: str, legs: list[Leg], shelf: Shelf) -> Json:
         "team": next((leg.team for leg in answered if leg.team), None),
         "turns": [turn for analysis in present for turn in _turns(analysis.value)] or None,
         "handle_seconds": working_seconds(_sum(handled)),
-        "wait_seconds": _sum(waits),
+        "wait_seconds": waiting_seconds(_sum(waits)),
         "abandoned": _abandoned(legs),
         "transfers": _transfers(taken),
         "language": next(

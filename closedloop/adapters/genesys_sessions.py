@@ -9,7 +9,12 @@ from typing import Any
 
 from closedloop.adapters.shelf import Json
 from closedloop.adapters.vendor_rows import moment_of, number_of, text_of
-from closedloop.adapters.vendor_values import objects_of, seconds_between, working_seconds
+from closedloop.adapters.vendor_values import (
+    objects_of,
+    seconds_between,
+    waiting_seconds,
+    working_seconds,
+)
 
 _AGENTS = frozenset({"agent", "user"})
 _CUSTOMERS = frozenset({"customer", "external"})
@@ -189,7 +194,7 @@ def wait_seconds_of(sessions: list[Session]) -> int | None:
             first = min((start for start in starts if start), default=None)
             spans.append(seconds_between(first, max((end for end in ends if end), default=None)))
     known = [span for span in spans if span is not None]
-    return sum(known) if known and len(known) == len(spans) else None
+    return waiting_seconds(sum(known)) if known and len(known) == len(spans) else None
 
 
 def abandoned_of(sessions: list[Session]) -> bool | None:

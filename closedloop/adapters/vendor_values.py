@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from closedloop.adapters.measures import MAX_WAIT_SECONDS
 from closedloop.adapters.vendor_rows import MAX_HANDLE_SECONDS, moment_of, number_of, text_of
 
 _KEYS = ("abc", "def", "ghi", "jkl", "mno", "pqrs", "tuv", "wxyz")
@@ -60,6 +61,13 @@ def seconds_between(start: datetime | None, end: datetime | None) -> int | None:
 def working_seconds(seconds: float | None) -> int | None:
     """Return a working time, None when it is longer than a day: then it was no working time."""
     if seconds is None or not 0 <= seconds <= MAX_HANDLE_SECONDS:
+        return None
+    return round(seconds)
+
+
+def waiting_seconds(seconds: float | None) -> int | None:
+    """Return a wait, None when it is longer than 30 days: then nobody waited for an answer."""
+    if seconds is None or not 0 <= seconds <= MAX_WAIT_SECONDS:
         return None
     return round(seconds)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from closedloop.adapters.bundle import Bundle
@@ -37,6 +38,7 @@ from closedloop.adapters.zendesk_comments import (
     plain_text,
     told_in,
 )
+from closedloop.adapters.zendesk_whole import comments_within, found_of, is_whole, with_ids
 
 FORMAT = "zendesk"
 
@@ -102,7 +104,7 @@ def _file(value: Json, source: Source) -> Filed | None:
 
 
 def _is_ticket(value: Json) -> bool:
-    needed = "requester_id" in value and "status" in value
+    needed = ("requester_id" in value or is_whole(value)) and "status" in value
     return needed and any(mark in value for mark in _TICKET_MARKS)
 
 
@@ -136,7 +138,7 @@ def _contacts(shelf: Shelf) -> Iterator[Made | Refusal]:
     events_end = shelf.cut_after("ticket event")
     for ticket in shelf.each("ticket"):
         if _status(ticket.value) != "deleted":
-            yield _contact(ticket, shelf, events_end)
+            yield _contact(with_ids(ticket), shelf, events_end)
         else:  # is left out, but the contact may be here since an earlier export
             gone = {"contact_id": ticket.key, "direction": "deleted"}
             yield Made(gone, f"ticket {brief(ticket.key)} in {ticket.member}")
@@ -172,7 +174,8 @@ def _contact(ticket: Found, shelf: Shelf, events_end: str | None) -> Made | Refu
 def _fields(ticket: Found, shelf: Shelf) -> Json:
     value, key = ticket.value, ticket.key
     requester = text_of(value.get("requester_id"))
-    told = told_in([event.value for event in shelf.parts("ticket event", key)])
+    events = [event.value for event in shelf.parts("ticket event", key)]
+    told = told_in(events) or comments_within(value)
     comments = comments_of(told)
     tags = _tags(value)
     target = merged_into(told, requester, itself=key)
@@ -186,11 +189,11 @@ def _fields(ticket: Found, shelf: Shelf) -> Json:
         "started_at": utc_text(moment_of(value.get("created_at")))
         or text_of(value.get("created_at")),
         "customer_id": requester,
-        **_identifiers(requester, shelf),
+        **_identifiers(requester, value, shelf),
         "channel": channel,
         "direction": _direction(value, shelf),
-        "queue": _named("group", value.get("group_id"), shelf),
-        "agent": _named("user", value.get("assignee_id"), shelf),
+        "queue": _named("group", value, shelf),
+        "agent": _named("user", value, shelf),
         "turns": _turns(value, comments, channel, shelf) or None,
         "transfers": None if stations is None else max(0, stations - 1),
         "resolved": None if is_merged else _status(value) in ("solved", "closed"),
@@ -201,19 +204,16 @@ def _fields(ticket: Found, shelf: Shelf) -> Json:
     return filled(fields)
 
 
-def _named(kind: str, identity: Any, shelf: Shelf) -> str | None:
-    """Return a name, or the id where there is no list of names."""
-    key = text_of(identity)
-    found = shelf.newest(kind, key) if key else None
-    return (text_of(found.value.get("name")) if found else None) or key
+def _named(kind: str, ticket: Json, shelf: Shelf) -> str | None:
+    """Return the name of the group or the assignee, or the id where there are no names."""
+    key = text_of(ticket.get("group_id" if kind == "group" else "assignee_id"))
+    return text_of(found_of(kind, key, ticket, shelf).get("name")) or key
 
 
-def _identifiers(requester: str | None, shelf: Shelf) -> Json:
-    """Return the requester's addresses, where there is a list of users."""
-    user = shelf.newest("user", requester) if requester else None
-    return identifiers_of(
-        *(address_of(user.value.get(n)) for n in ("phone", "email")) if user else ()
-    )
+def _identifiers(requester: str | None, ticket: Json, shelf: Shelf) -> Json:
+    """Return the requester's addresses, where they are known."""
+    user = found_of("user", requester, ticket, shelf)
+    return identifiers_of(*(address_of(user.get(name)) for name in ("phone", "email")))
 
 
 def _channel(ticket: Json) -> str | None:
@@ -225,7 +225,7 @@ def _direction(ticket: Json, shelf: Shelf) -> str:
     """Left out are tickets of colleagues, and those the company opened to reach a customer."""
     requester = text_of(ticket.get("requester_id"))
     submitter = text_of(ticket.get("submitter_id"))
-    if _is_staff(requester, shelf):
+    if text_of(found_of("user", requester, ticket, shelf).get("role")) in _STAFF:
         return "internal"
     if text_of(at(ticket, "via", "channel")) == "side_conversation":
         return "internal"  # colleagues about a ticket of a customer
@@ -236,11 +236,6 @@ def _direction(ticket: Json, shelf: Shelf) -> str:
     return "outbound" if is_other and came_by in ("api", "agent") else "inbound"
 
 
-def _is_staff(user_id: str | None, shelf: Shelf) -> bool:
-    user = shelf.newest("user", user_id) if user_id else None
-    return user is not None and text_of(user.value.get("role")) in _STAFF
-
-
 def _followed(ticket: Json) -> str | None:
     if text_of(at(ticket, "via", "source", "rel")) != "follow_up":
         return None
@@ -249,33 +244,31 @@ def _followed(ticket: Json) -> str | None:
 
 def _turns(ticket: Json, comments: list[Comment], channel: str | None, shelf: Shelf) -> list[Json]:
     """Return what was public: the description, where no comment is it, and public comments."""
-    requester = text_of(ticket.get("requester_id"))
     turns = [
-        {"speaker": _speaker(comment.author, requester, shelf), "text": comment.text}
+        {"speaker": _speaker(comment.author, ticket, shelf), "text": comment.text}
         for comment in comments
         if comment.is_public and comment.text
     ]
     description = plain_text(ticket.get("description"))
     is_told = any(comment.begins_like(description) for comment in comments)
     if description and not is_told and ticket.get("is_public") is not False:
-        author = text_of(ticket.get("submitter_id")) or requester
-        turns.insert(0, {"speaker": _speaker(author, requester, shelf), "text": description})
+        author = text_of(ticket.get("submitter_id")) or text_of(ticket.get("requester_id"))
+        turns.insert(0, {"speaker": _speaker(author, ticket, shelf), "text": description})
     if turns and channel not in _WITHOUT_SUBJECT:
         subject = text_of(ticket.get("subject")) or text_of(ticket.get("raw_subject"))
         turns[0] = turns[0] | {"text": with_subject(subject, turns[0]["text"])}
     return turns
 
 
-def _speaker(author: str | None, requester: str | None, shelf: Shelf) -> str:
+def _speaker(author: str | None, ticket: Json, shelf: Shelf) -> str:
     """The requester is the customer; others are agents unless the list of users says otherwise."""
     if author is None:
         return "unknown"
-    if author == requester:
+    if author == text_of(ticket.get("requester_id")):
         return "customer"
     if author.startswith("-"):
         return "bot"  # -1 is Zendesk itself
-    user = shelf.newest("user", author)
-    role = text_of(user.value.get("role")) if user else None
+    role = text_of(found_of("user", author, ticket, shelf).get("role"))
     return "customer" if role == "end-user" else "agent"
 
 
@@ -340,7 +333,9 @@ def _notes(shelf: Shelf) -> list[str]:
     if deleted:
         word = "ticket is" if deleted == 1 else "tickets are"
         notes.append(f"{deleted} deleted {word} passed over in the part looked at.")
-    if not shelf.has("ticket event"):
+    if any(comments_within(ticket.value) for ticket in islice(shelf.each("ticket"), 20)):
+        pass  # tickets hold their comments
+    elif not shelf.has("ticket event"):
         notes.append(
             "There are no ticket events among the files looked at: only the first message of "
             "a ticket is known."

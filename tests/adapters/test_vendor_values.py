@@ -12,6 +12,7 @@ from closedloop.adapters.vendor_values import (
     language_of,
     seconds_between,
     sort_key,
+    waiting_seconds,
     with_snake_keys,
     working_seconds,
 )
@@ -83,3 +84,9 @@ def test_with_snake_keys_leaves_names_alone_that_are_written_so():
         "from": 3,
         "call_sid": {"aB": 1},
     }
+
+
+def test_a_wait_of_more_than_30_days_is_none_and_costs_no_contact():
+    assert waiting_seconds(30 * 86_400) == 30 * 86_400
+    assert waiting_seconds(30 * 86_400 + 1) is None
+    assert waiting_seconds(None) is None

@@ -58,6 +58,43 @@ def test_public_comments_become_turns_and_html_becomes_text(outcome):
     ]
 
 
+ANN = {"id": 900, "role": "end-user", "name": "Ann", "email": "ann@example.org"}
+BO = {"id": 501, "role": "agent", "name": "Bo"}
+
+
+def whole(number, requester):
+    """A ticket as the JSON export of the account has it: people and comments are in it."""
+    said = ((900, "The lamp is broken", True), (501, "angry", False), (501, "Sorry", True))
+    return {
+        "id": number,
+        "created_at": "2026-03-01T10:00:00Z",
+        "updated_at": "2026-03-02T10:00:00Z",
+        "subject": "Lamp",
+        "raw_subject": "Lamp",
+        "description": "The lamp is broken",
+        "status": "closed",
+        "via": {"channel": "email"},
+        "requester": requester,
+        "submitter": requester,
+        "assignee": BO,
+        "group": {"id": 7, "name": "Returns"},
+        "comments": [
+            {"id": n, "author_id": author, "body": text, "public": is_public}
+            for n, (author, text, is_public) in enumerate(said)
+        ],
+    }
+
+
+def test_a_ticket_that_holds_its_people_and_comments_needs_no_other_file(tmp_path):
+    lines = [json.dumps(whole(1, ANN)).encode(), json.dumps(whole(2, BO)).encode()]
+    (contact,) = read_files(READER, {"all.json": b"\n".join(lines)}, tmp_path).contacts.values()
+
+    assert (contact.contact_id, contact.customer_id) == ("1", "900")
+    assert (contact.queue, contact.agent, contact.resolved) == ("Returns", "Bo", True)
+    assert contact.identifiers == (("email", "ann@example.org"),)
+    assert texts(contact) == ["customer: Lamp\nThe lamp is broken", "agent: Sorry"]
+
+
 def test_a_side_conversation_of_colleagues_is_no_contact(tmp_path):
     def begin(content):
         ticket = next(t for t in content["tickets"] if t["id"] == 101)
