@@ -171,8 +171,17 @@ def _notes(shelf: Shelf) -> list[str]:
 
 
 def _contacts(shelf: Shelf) -> Iterator[Made | Refusal]:
+    stems = set()
     for found, number, is_alone in _placed(shelf.each("conversation")):
+        stems.add(_stem(found.member))
         yield _contact(found, number, is_alone, shelf)
+    for row in shelf.each("manifest"):
+        if row.key not in stems and shelf.newest("conversation", row.key) is None:
+            yield Refusal(
+                f"{row.member} lists {brief(row.key)}, but no such conversation is among the "
+                "files. Add it, or take the line out.",
+                row.key,
+            )
 
 
 def _placed(conversations: Iterator[Found]) -> Iterator[tuple[Found, int, bool]]:

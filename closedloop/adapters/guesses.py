@@ -82,8 +82,8 @@ def _tell_person_from_contact(
     case = next((names[name] for name in CASE_IDS if name in names), None)
     if person is None or normalised_name(person) != "contact_id" or case is None:
         return
-    is_told = "customer_id" in columns and not _repeats(person, header, sample)
-    if is_told or _repeats(case, header, sample):
+    is_ours = "customer_id" in columns or person == "contact_id"  # as the handbook spells it
+    if (is_ours and not _repeats(person, header, sample)) or _repeats(case, header, sample):
         return
     columns["contact_id"] = case
     reasons["contact_id"] = f"“{case}” is a usual name for contact_id."

@@ -67,6 +67,15 @@ def test_a_conversation_without_times_is_set_aside_and_not_passed_over(tmp_path)
     assert "it has no times" in row.reason
 
 
+def test_a_conversation_that_is_listed_but_not_there_is_said(tmp_path):
+    shutil.copytree(FIXTURES, tmp_path / "export")
+    (tmp_path / "export" / "uploads" / "call-0412.json").unlink()
+
+    (row,) = (r for r in rows_in(READER, tmp_path / "export") if isinstance(r, BadRow))
+
+    assert "lists call-0412, but no such conversation is among the files" in row.reason
+
+
 def test_numbers_of_speakers_within_a_conversation_are_no_customers(tmp_path):
     entry = {"start_timestamp_usec": 1772442000000000, "text": "hi", "role": "CUSTOMER"}
     for name, user in (("a", 1), ("b", 1), ("c", 884412)):

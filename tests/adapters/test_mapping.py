@@ -202,7 +202,8 @@ def test_guess_mapping_takes_the_contact_id_of_a_help_desk_for_the_person():
 @pytest.mark.parametrize(
     ("header", "rows", "contact", "customer"),
     [
-        (["contact_id", "ticket_id"], [["c1", "7"], ["c2", "7"]], "contact_id", None),
+        (["Contact ID", "Ticket ID"], [["c1", "7"], ["c2", "7"]], "Contact ID", None),
+        (["contact_id", "ticket_id"], [["c1", "7"], ["c2", "8"]], "contact_id", None),
         (["contact_id", "ticket_id", "customer"], [["c1", "7", "A"]], "contact_id", "customer"),
         (
             ["contact_id", "ticket_id", "customer"],
