@@ -68,7 +68,7 @@ _CHANNELS = {
 }
 _WITHOUT_SUBJECT = frozenset({"chat", "messaging", "phone"})
 _STAFF = frozenset({"agent", "admin"})
-_TICKET_MARKS = ("submitter_id", "brand_id", "generated_timestamp", "via", "raw_subject")
+_TICKET_MARKS = ("submitter_id", "brand_id", "generated_timestamp", "raw_subject")
 _MERGE_TAG = "closed_by_merge"
 _LISTS = {
     "groups": "group",
@@ -91,7 +91,7 @@ def _file(value: Json, source: Source) -> Filed | None:
         version = sort_key(value.get("timestamp") or value.get("created_at"))
         is_whole = owner and isinstance(value.get("child_events"), list)
         return Filed("ticket event", key if is_whole else "", owner, version)
-    if source.list_name in ("tickets", "ticket") or _is_ticket(value):
+    if _is_ticket(value, is_listed=source.list_name in ("tickets", "ticket")):
         changed = sort_key(value.get("updated_at"))
         return Filed("ticket", key, version=changed + sort_key(value.get("generated_timestamp")))
     kind = _LISTS.get(source.list_name) or _kind_by_url(value)
@@ -103,9 +103,11 @@ def _file(value: Json, source: Source) -> Filed | None:
     return Filed(kind, key, version=version)
 
 
-def _is_ticket(value: Json) -> bool:
+def _is_ticket(value: Json, *, is_listed: bool) -> bool:
+    """Whether a record is a ticket of Zendesk: others call their lists tickets, too."""
     needed = ("requester_id" in value or is_whole(value)) and "status" in value
-    return needed and any(mark in value for mark in _TICKET_MARKS)
+    is_marked = any(mark in value for mark in _TICKET_MARKS) or isinstance(value.get("via"), dict)
+    return (is_listed or needed) and is_marked
 
 
 def _kind_by_url(value: Json) -> str | None:

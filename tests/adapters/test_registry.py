@@ -126,6 +126,27 @@ def test_an_export_is_read_with_the_mapping_of_its_reader(name):
     assert any(isinstance(outcome, ParsedContact) for outcome in outcomes)
 
 
+@pytest.mark.parametrize(
+    ("ticket", "reader"),
+    [
+        (
+            {"id": 1, "requester_id": 2, "responder_id": None, "status": 5, "source": 1}
+            | {"fr_escalated": False, "created_at": "2026-03-01T10:00:00Z", "subject": "Bill"},
+            "freshdesk",
+        ),
+        ({"id": 1, "created": "2026-03-01T10:00:00Z", "via": "phone", "status": "new"}, "json"),
+        ({"id": 1, "created_at": "2026-03-01T10:00:00Z", "ticket_state": {}}, "json"),
+        ({"id": 1, "status": "new", "via": {"channel": "web"}, "requester_id": 7}, "zendesk"),
+    ],
+)
+def test_a_list_called_tickets_is_told_by_what_is_in_it(ticket, reader, tmp_path):
+    path = tmp_path / "page.json"
+    path.write_text(json.dumps({"tickets": [ticket]}))
+
+    with open_bundle(path) as bundle:
+        assert recognise(bundle)[0].format == reader
+
+
 def test_files_of_no_known_kind_are_refused_with_what_can_be_read(tmp_path):
     (tmp_path / "a.bin").write_bytes(bytes(range(256)))
     (tmp_path / "b.png").write_bytes(b"\x89PNG\r\n")
