@@ -36,6 +36,8 @@ LOOKED_AT_MEMBERS = 60
 LOOKED_AT_ALIKE = 5
 LOOKED_AT_CHARS = 2 * 1024 * 1024
 _BRIEF_CHARS = 80
+WRAPPERS = frozenset({"data", "results", "items", "response"})
+"""What programs that fetch pages of an API call their lists."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,7 @@ def _items(
     if looks_like_json(member.path):
         yield from read_records(
             member.path,
-            sorted(layout.names),
+            sorted(layout.names | WRAPPERS),
             lambda name, value: layout.file(value, Source(name, member.name, {})) is not None,
             limit=limit,
             heard=heard,

@@ -87,6 +87,15 @@ def test_a_list_read_later_takes_no_parts_from_a_conversation(tmp_path):
     assert list(by_id(read(tmp_path))) == ["1001", "1001#2"]
 
 
+@pytest.mark.parametrize("name", ["data", "results", "items", "response"])
+def test_conversations_in_a_list_of_any_usual_name_are_the_same(name, tmp_path):
+    for folder, key in (("known", "conversations"), ("other", name)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "page.json").write_text(json.dumps({key: CONVERSATIONS}))
+
+    assert by_id(read(tmp_path / "other")) == by_id(read(tmp_path / "known"))
+
+
 def test_the_first_message_comes_from_the_source_and_html_becomes_text():
     turns = by_id(read(FIXTURES))["1001"]["turns"]
 
