@@ -137,7 +137,8 @@ def facts_of(
         Sentences on what was seen.
     """
     with closing(Shelf()) as shelf:
-        for _ in _load(_looked_at(bundle), layout, shelf, limit=LOOKED_AT_CHARS):
+        strange: list[str] = []
+        for _ in _load(_looked_at(bundle), layout, shelf, limit=LOOKED_AT_CHARS, strange=strange):
             pass
         seen = [words for kind, words in kinds.items() if shelf.has(kind)]
         if not seen:
@@ -146,8 +147,17 @@ def facts_of(
         empty = dict.fromkeys(IDENTIFIER_COLUMNS)
         chosen = enumerate(islice(made, SAMPLE_ROWS), 1)
         rows = [RawRow(n, {**empty, **found.fields}) for n, found in chosen]
-        reasons = [f"The files hold {' and '.join(seen)}.", *notes(shelf)]
+        reasons = [f"The files hold {' and '.join(seen)}.", *notes(shelf), *_left_out(strange)]
         return facts_from(format, rows, reasons)
+
+
+def _left_out(names: list[str]) -> list[str]:
+    """Say in which files there is nothing that is read here, such as those of another make."""
+    if not names:
+        return []
+    shown = ", ".join(f"“{name}”" for name in names[:3])
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return [f"Nothing of it was found in {shown}{more}: import what is of another make by itself."]
 
 
 def _looked_at(bundle: Bundle) -> list[Member]:
@@ -166,8 +176,12 @@ def _load(
     shelf: Shelf,
     *,
     limit: int | None = None,
+    strange: list[str] | None = None,
 ) -> Iterator[Refusal]:
-    """Put all records on the shelf, yielding what is broken; with a limit nothing is lost."""
+    """Put all records on the shelf, yielding what is broken; with a limit nothing is lost.
+
+    The names of files in which nothing of this make stood go to `strange`.
+    """
     for member in shelf.watch.over(members, shelves=True):
         shelf.begin_member(member.name)
         is_ours = False
@@ -183,6 +197,8 @@ def _load(
                 refusal = Refusal(f"{reason} Export it again.", item.text[:RAW_CHARS])
             if refusal is not None and limit is None:
                 yield refusal
+        if strange is not None and not is_ours:
+            strange.append(member.name)
     if limit is not None:
         shelf.forget_lost()
     shelf.index()

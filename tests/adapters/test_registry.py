@@ -147,6 +147,19 @@ def test_a_list_called_tickets_is_told_by_what_is_in_it(ticket, reader, tmp_path
         assert recognise(bundle)[0].format == reader
 
 
+def test_files_of_another_make_beside_an_export_are_named(tmp_path):
+    ticket = {"id": 1, "status": "new", "via": {"channel": "web"}, "requester_id": 7}
+    (tmp_path / "helpdesk.json").write_text(json.dumps({"tickets": [ticket]}))
+    call = {"sid": "CA1", "account_sid": "AC1", "date_created": "2026-03-01T10:00:00Z"}
+    (tmp_path / "calls.json").write_text(json.dumps({"calls": [call]}))
+
+    with open_bundle(tmp_path) as bundle:
+        reader, facts = recognise(bundle)
+
+    assert reader.format == "zendesk"
+    assert any("Nothing of it was found in “calls.json”" in reason for reason in facts.reasons)
+
+
 def test_files_of_no_known_kind_are_refused_with_what_can_be_read(tmp_path):
     (tmp_path / "a.bin").write_bytes(bytes(range(256)))
     (tmp_path / "b.png").write_bytes(b"\x89PNG\r\n")
