@@ -15,6 +15,7 @@ from closedloop.models.curation import ChangeKind
 from closedloop.services.assignment import ASSIGNED, HAS_TEXT, OWNERS
 from closedloop.services.definitions import changes_with_labels, labels_of
 from closedloop.services.describing import note_change
+from closedloop.services.membership import owner_of_cluster
 from closedloop.services.proposals import standing_merges
 
 NAMED_LABELS = ("labels", "passed", "branches")
@@ -91,10 +92,39 @@ def count_movers(session: Session, theme_ids: Collection[int]) -> dict[int, int]
     return found
 
 
+def read_movers(session: Session) -> list[list[Any]]:
+    """Return the contacts with text that go to another theme under the labels and owners at hand.
+
+    Their texts may expire before that is taken back, and then nothing else says where they were.
+
+    Returns
+    -------
+    list of [contact, cluster, confidence]
+        As the set in force has them; confidence to four digits.
+    """
+    rows = session.execute(
+        sa.select(Contact.id, Contact.cluster, Contact.theme_confidence)
+        .join(ContactText, ContactText.contact_id == Contact.id)
+        .join(ASSIGNED, ASSIGNED.c.text_hash == ContactText.text_hash)
+        .join(OWNERS, OWNERS.c.label == ASSIGNED.c.label)
+        .where(
+            ContactText.issue_text != "",
+            Contact.cluster.is_not(None),
+            owner_of_cluster(session).is_distinct_from(OWNERS.c.theme_id),
+        )
+        .order_by(Contact.id)
+    )
+    return [
+        [contact, cluster, None if confidence is None else round(confidence, 4)]
+        for contact, cluster, confidence in rows
+    ]
+
+
 def leave_trail(
     session: Session,
     *,
     trail: Trail,
+    movers: Sequence[list[Any]],
     parts: Sequence[RunPart],
     owners: Sequence[int | None],
     before_owners: Sequence[int | None],
@@ -109,6 +139,8 @@ def leave_trail(
     Parameters
     ----------
     trail : Trail
+    movers : sequence of [contact, cluster, confidence]
+        As `read_movers` found them.
     parts : sequence of RunPart
         That make themes anew.
     owners, before_owners : sequence of int or None
@@ -123,6 +155,7 @@ def leave_trail(
     """
     shared: dict[str, Any] = {
         **vars(trail),
+        "movers": list(movers),
         "acceptance": acceptance,
         "pieces": sorted(pieces),
         "absorbed": sorted(absorbed),

@@ -233,16 +233,26 @@ def _settle(session: Session, way: Way, changes: Sequence[ThemeChange]) -> None:
     )
     if not way.is_whole:
         return
-    wordless = changes[0].detail["wordless"]
-    still = set(session.scalars(sa.select(Contact.id).where(~HAS_TEXT))) if wordless else set()
-    values = [
-        {"id": contact, "cluster": cluster, "theme_id": theme, "theme_confidence": confidence}
-        for contact, cluster, theme, confidence in wordless
-        if contact in still
-    ]
-    if values:
+    if values := _without_text(session, way, changes[0].detail):
         session.execute(sa.update(Contact), values)
     _name_labels_again(session, changes[0].detail)
+
+
+def _without_text(session: Session, way: Way, detail: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return where contacts were whose words cannot say it: gone by then, or expired since."""
+    wordless = {row[0]: row[1:] for row in detail["wordless"]}
+    for contact, cluster, confidence in detail.get("movers", ()):
+        theme = way.owners[cluster] if cluster >= 0 else None
+        wordless[contact] = (cluster, theme, confidence)
+    if not wordless:
+        return []
+    still = session.scalars(sa.select(Contact.id).where(~HAS_TEXT).order_by(Contact.id))
+    names = ("cluster", "theme_id", "theme_confidence")
+    return [
+        {"id": contact, **dict(zip(names, wordless[contact], strict=True))}
+        for contact in still
+        if contact in wordless
+    ]
 
 
 def _name_labels_again(session: Session, detail: Mapping[str, Any]) -> None:

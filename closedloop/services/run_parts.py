@@ -35,7 +35,7 @@ from closedloop.services.labelling import TextLabels
 from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.moves import agreed_to
 from closedloop.services.parts_plans import PartsPlan, plan_parts, read_parts
-from closedloop.services.parts_trail import count_movers, leave_trail, read_trail
+from closedloop.services.parts_trail import count_movers, leave_trail, read_movers, read_trail
 from closedloop.services.proposals import Cluster, bear_candidate, put_in_force
 from closedloop.services.remaking import remake_history
 from closedloop.services.triage import dismiss_candidate, merge_themes
@@ -214,6 +214,7 @@ def _write(
     with labels_at_hand(session, texts):
         write_owners(session, owners)
         moved = count_movers(session, {theme for theme in changed if theme is not None})
+        movers = read_movers(session)
         new = put_in_force(
             session,
             settings=settings,
@@ -231,6 +232,7 @@ def _write(
     leave_trail(
         session,
         trail=trail,
+        movers=movers,
         parts=[part for part in parts if part.kind in REMADE],
         owners=owners,
         before_owners=label_themes,

@@ -126,6 +126,47 @@ def test_a_job_whose_worker_died_after_taking_parts_back_finds_that_done(site):
         take_back(site, "Our Card")
 
 
+def places(site):
+    """Return cluster and theme of every contact."""
+    with site.database.reading() as session:
+        columns = (Contact.id, Contact.cluster, Contact.theme_id)
+        return [tuple(row) for row in session.execute(sa.select(*columns).order_by(Contact.id))]
+
+
+def expire_half(site, topic):
+    with site.database.transaction() as session:
+        of_topic = ContactText.issue_text.startswith(topic)
+        ids = session.scalars(sa.select(ContactText.contact_id).where(of_topic)).all()
+        remove_texts(session, ids[::2])
+
+
+def test_who_joined_goes_back_although_the_words_expired_since(site):
+    grew = grow(site)
+    before = places(site)
+    site.accept(grew)
+    for topic in ("LOST", "CARD", "PIN"):
+        expire_half(site, topic)
+
+    take_back(site, "Our Card")
+
+    assert places(site) == before
+
+
+def test_who_left_comes_back_although_the_words_expired_since(site):
+    site.add(CARD=9, LOST=6, PIN=7)
+    site.discover("CARD+LOST", "PIN")
+    site.keep("Card+Lost")
+    site.discover("CARD", "PIN")
+    before = places(site)
+    site.accept(*site.parts(kind=PartKind.SHRANK))
+    assert places(site) != before
+    expire_half(site, "LOST")
+
+    take_back(site, "Our Card+Lost")
+
+    assert places(site) == before
+
+
 def lineage_of(site, name):
     theme = theme_named(site.database, name)
     with site.database.reading() as session:
