@@ -14,6 +14,7 @@ from closedloop.domain.contacts import share
 from closedloop.domain.followers import FOLLOWER_DAYS, chance_of_as_many, stand_out
 from closedloop.domain.themes import GONE_STATUSES
 from closedloop.models import DailySlice, Theme, ThemeFollower, ThemeStats
+from closedloop.queries.theme_figures import find_mature_day
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,32 @@ def _unidentified_share(session: Session, as_of: date) -> float | None:
     )
     contacts, identified = (int(value or 0) for value in session.execute(sums).one())
     return share(contacts - identified, contacts)
+
+
+def were_counted_before(session: Session, rows: Sequence[Follower], as_of: date) -> bool:
+    """Return whether contacts of the themes before came in, went or changed their theme since.
+
+    Pairs are counted at night, and what people put right by day is seen in them the next morning.
+
+    Parameters
+    ----------
+    session : Session
+    rows : sequence of Follower
+    as_of : date
+        Last day counted.
+    """
+    counted = {str(row.theme_id): row.contacts for row in rows}
+    first_day = as_of - timedelta(days=FOLLOWER_DAYS - 1)
+    sums = session.execute(
+        sa.select(DailySlice.value, sa.func.sum(DailySlice.identified))
+        .where(
+            DailySlice.kind == "theme",
+            DailySlice.value.in_(sorted(counted)),
+            DailySlice.day.between(first_day, find_mature_day(session, as_of)),
+        )
+        .group_by(DailySlice.value)
+    )
+    return counted != {theme: int(n) for theme, n in sums}
 
 
 def _with_mark(row: Follower, is_marked: bool) -> Follower:

@@ -10,7 +10,13 @@ from flask import Response, render_template, request
 from closedloop.domain.contacts import HEADLINE_WINDOW, last_mature_day
 from closedloop.domain.followers import FALSE_SHARE, FOLLOWER_DAYS
 from closedloop.extensions import current_settings, db
-from closedloop.queries.followers import Follower, NextIssues, find_next_issues, list_followers
+from closedloop.queries.followers import (
+    Follower,
+    NextIssues,
+    find_next_issues,
+    list_followers,
+    were_counted_before,
+)
 from closedloop.web.csv_files import csv_response
 from closedloop.web.permissions import requires
 from closedloop.web.themes_bp import bp
@@ -70,6 +76,8 @@ def next_issues() -> str:
         days=FOLLOWER_DAYS,
         rules=RULES,
         counted=_counted(found.as_of) if found.as_of else None,
+        is_outdated=bool(found.as_of)
+        and were_counted_before(db.session, found.rows, found.as_of or date.min),
     )
 
 
@@ -108,4 +116,13 @@ def comes_next() -> dict[str, Any]:
     def next_after(key: str) -> NextIssues:
         return find_next_issues(db.session, key, k=current_settings().privacy_k)
 
-    return {"next_after": next_after, "next_days": FOLLOWER_DAYS}
+    def next_is_outdated(follows: NextIssues) -> bool:
+        shown = [row for row in (follows.again, *follows.rows) if row is not None][:1]
+        day = follows.as_of
+        return day is not None and bool(shown) and were_counted_before(db.session, shown, day)
+
+    return {
+        "next_after": next_after,
+        "next_is_outdated": next_is_outdated,
+        "next_days": FOLLOWER_DAYS,
+    }

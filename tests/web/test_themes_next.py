@@ -15,6 +15,7 @@ from closedloop.domain.accounts import Role
 from closedloop.domain.themes import DemandType, ThemeStatus
 from closedloop.models import DailySlice, DefinitionSet, ThemeFollower, ThemeMap
 from tests.factories.contacts import make_batch, make_contact, make_customer
+from tests.factories.rollups import make_rollup
 from tests.factories.themes import make_stats, make_theme
 from tests.pages import text_of
 from tests.statements import statements_of
@@ -75,6 +76,21 @@ def test_the_list_of_themes_is_kept_to_those_before_a_theme(manager, session, pa
     rows = manager.raw(f"/themes/export.csv?view=all&next={refund.key}").text.splitlines()
     assert len(rows) == 2
     assert len(listed("")[0]) > 2
+
+
+def test_pairs_say_that_contacts_changed_their_theme_since_they_were_counted(
+    manager, session, pairs
+):
+    card, _, app = pairs
+    for theme in (card, app):
+        make_rollup(session, theme, AS_OF - timedelta(days=30), 1000)
+    for path in ("/themes/next?show=all", f"/themes/{card.key}"):
+        assert "Counted before" not in text_of(manager.get(path)), path
+
+    make_rollup(session, card, AS_OF - timedelta(days=31), 40)  # another one was merged into it
+
+    assert "They are counted anew tonight" in text_of(manager.get("/themes/next?show=all"))
+    assert "counted anew tonight" in text_of(manager.get(f"/themes/{card.key}"))
 
 
 def test_next_says_in_a_sentence_what_follows_what(manager, pairs):
