@@ -19,7 +19,7 @@ from closedloop.cli.options import (
     speaks_plainly,
 )
 from closedloop.domain.errors import NotFound
-from closedloop.domain.impact import Verdict
+from closedloop.domain.impact import Range, Verdict
 from closedloop.domain.impact_page_words import stands_behind
 from closedloop.domain.impact_words import to_words
 from closedloop.queries.impact import (
@@ -80,8 +80,7 @@ def list_impact(
     headings = ["action", "live", "verdict", "avoided (95 %)", "look", "next look", "title"]
     print_table(headings, [_cells(row) for row in rows])
     if total.avoided:
-        said = to_words(total.avoided.low, total.avoided.high)
-        click.echo(f"Together: {said} contacts avoided (95 %).")
+        click.echo(f"Together: {_together(total.avoided)} (95 %).")
     click.echo(stands_behind(total.verdicts, total.without_range))
 
 
@@ -174,6 +173,12 @@ def _facts(row: ShippedAction) -> dict[str, Any]:
     }
 
 
+def _together(avoided: Range) -> str:
+    if avoided.high < 0:
+        return f"{to_words(-avoided.high, -avoided.low)} more contacts came than expected"
+    return f"{to_words(avoided.low, avoided.high)} contacts avoided"
+
+
 def _total(total: Total) -> dict[str, Any]:
     return {
         "actions": total.actions,
@@ -208,6 +213,7 @@ def _measurement(row: Measured) -> dict[str, Any]:
         "expected": row.expected,
         "avoided": dataclasses.asdict(row.avoided) if row.verdict in COUNTED_VERDICTS else None,
         "moved": row.has_moved,
+        "net": dataclasses.asdict(row.net) if row.has_moved and row.net else None,
         "sign_offs": row.sign_offs,
         "method": row.method_version,
     }

@@ -53,6 +53,8 @@ class Finding:
         Why it is inconclusive; says nothing of other verdicts.
     failed_checks : tuple of str
         Names of the checks that question what it says, the gravest first.
+    n_themes : int
+        Themes that the change touches, added up.
     """
 
     verdict: Verdict
@@ -69,6 +71,7 @@ class Finding:
     reasons: tuple[str, ...] = ()
     doubt: Doubt = NOT_TOLD
     failed_checks: tuple[str, ...] = ()
+    n_themes: int = 1
 
 
 def contacts(value: float) -> str:
@@ -106,6 +109,11 @@ def spelt(day: date) -> str:
 def number_of(count: int, noun: str) -> str:
     """Write how many there are: "1 day", "2 days"."""
     return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def on_themes(count: int) -> str:
+    """Say of what a number is that leaves out the themes beside it."""
+    return "on this theme" if count == 1 else f"on the {count:,} themes it touches"
 
 
 def plain(parts: Iterable[Part]) -> str:
@@ -150,9 +158,9 @@ def answer(found: Finding) -> list[Part]:
         return [
             Part("The contacts moved to themes beside it. ", True),
             Part(
-                f"{to_words(low, high)} fewer came on this theme {since} (95{NARROW}%), but over "
-                f"them together {to_words(found.net.low, found.net.high)} were avoided: "
-                f"{_no_fall(found.net)}."
+                f"{to_words(low, high)} fewer came {on_themes(found.n_themes)} {since} "
+                f"(95{NARROW}%), but over them together "
+                f"{to_words(found.net.low, found.net.high)} were avoided: {_no_fall(found.net)}."
             ),
         ]
     return _ended_apart(low, middle, high, f"contacts avoided {since}", found)

@@ -162,6 +162,7 @@ class ShippedAction:
             reasons=measured.reasons,
             doubt=measured.doubt,
             failed_checks=measured.failed_checks,
+            n_themes=measured.n_themes,
         )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from closedloop.domain.impact import Displacement, Range, Verdict
 from closedloop.domain.impact_doubts import NOT_TOLD, Doubt, find_doubt
 from closedloop.domain.impact_questions import caution, failed_checks
+from closedloop.domain.impact_words import on_themes
 from closedloop.models import ImpactMeasurement, SignOff
 
 
@@ -43,6 +44,8 @@ class Measured:
     failed_checks : tuple of str
         Names of the checks that question what it says, the gravest first; none of a fall
         that moved, which is not claimed.
+    n_themes : int
+        Themes that the change touches, added up.
     """
 
     id: int
@@ -73,6 +76,12 @@ class Measured:
     remeasured_after: int | None = None
     doubt: Doubt = NOT_TOLD
     failed_checks: tuple[str, ...] = ()
+    n_themes: int = 1
+
+    @property
+    def where(self) -> str:
+        """What the number is of, as said of a fall that only moved: "on this theme"."""
+        return on_themes(self.n_themes)
 
     @property
     def credited(self) -> Range:
@@ -125,6 +134,7 @@ def select_measured() -> sa.Select[*tuple[Any, ...]]:
         detail["displacement"].as_string().label("displacement"),
         detail[("window", "counted_from")].as_string().label("counted_from"),
         detail["joint"].label("joint"),
+        detail["parts"].label("parts"),
         detail["checks"].label("checks"),
         detail["remeasured_after"].as_integer().label("remeasured_after"),
         detail["could_have_seen"].as_float().label("could_have_seen"),
@@ -166,6 +176,7 @@ def measured_of(row: Any) -> Measured:
         remeasured_after=row.remeasured_after,
         counted_from=date.fromisoformat(row.counted_from) if row.counted_from else None,
         joint=frozenset(one["id"] for one in row.joint or ()),
+        n_themes=len(row.parts or ()) or 1,
         doubt=_doubt_of(row, avoided) if row.verdict is Verdict.INCONCLUSIVE else NOT_TOLD,
         failed_checks=()
         if row.displacement == Displacement.MOVED

@@ -217,7 +217,7 @@ def running_chart(action: ShippedAction, full: FullMeasurement, verdict: str) ->
 def running_sentence(full: FullMeasurement) -> str:
     """Return the running total in a sentence for those who cannot see it."""
     measured, avoided = full.measured, full.measured.avoided
-    what = "fewer contacts on this theme" if measured.has_moved else "contacts avoided"
+    what = f"fewer contacts {measured.where}" if measured.has_moved else "contacts avoided"
     said = (
         f"By {day_words(measured.as_of)} the running total stands at "
         f"{range_words(avoided.low, avoided.high)} {what}, most likely {n(avoided.middle)}."

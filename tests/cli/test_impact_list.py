@@ -64,6 +64,22 @@ def test_a_fall_that_moved_is_listed_as_one_with_its_net(run_here, session):
         told = run_here("impact", *command).stdout
         assert "fell, but moved" in told
         assert "310 to 540 (net −50 to 70)" in told
+        (row,) = _rows(json.loads(run_here("impact", *command, "--json").stdout))
+        assert row["net"] == {"low": -50.0, "middle": 10.0, "high": 70.0}
+
+
+def _rows(found):
+    """Measurements, or the newest look of each action of a list."""
+    return [one["look"] for one in found["shipped"]] if isinstance(found, dict) else found
+
+
+def test_a_total_of_what_got_worse_is_told_as_more(run_here, session):
+    rose = make_intervention(session)
+    make_measurement(session, rose, as_of=LOOK_1, verdict=Verdict.ROSE, avoided=(-240, -150, -60))
+    session.commit()
+    assert "Together: 60 to 240 more contacts came than expected (95 %)." in (
+        run_here("impact", "list").stdout
+    )
 
 
 def test_the_list_is_filtered_and_what_runs_is_no_verdict(run_here, shipped):

@@ -152,6 +152,9 @@ def test_a_fall_that_only_moved_says_so_with_the_net_range():
     assert "not counted as a success" in also(moved)
     assert "worth having" not in also(moved)
     assert "moved" not in plain(answer(FELL)) + also(FELL)
+    assert "540 fewer came on this theme since" in said
+    several = plain(answer(replace(moved, n_themes=2)))
+    assert "540 fewer came on the 2 themes it touches since" in several
     unsure = plain(answer(replace(moved, net=Range(17, 99, 192))))
     assert "17 to 192 were avoided: too few for chance to be ruled out" in unsure
     assert "no fall can be shown" not in unsure, "zero is not in that range"

@@ -131,7 +131,7 @@ def test_the_portfolio_is_filtered_by_verdict_and_period_and_the_total_with_it(m
     html = manager.get("/impact/?verdict=rose&from=2026-03-01&to=2026-04-30")
 
     assert [key_of(one) in html for one in (fell, rose, late)] == [False, True, False]
-    assert "−240 to −60 contacts avoided by 1 action" in text_of(html)
+    assert "60 to 240 more contacts came than expected, after 1 action" in text_of(html)
     html = manager.get("/impact/?from=2026-05-01&to=2026-05-01")
     assert [key_of(one) in html for one in (fell, rose, late)] == [False, False, True]
     rows = rows_of(manager, "/impact/impact.csv?verdict=rose")
@@ -661,6 +661,27 @@ def test_beside_the_plan_a_fall_that_moved_is_no_drop_that_was_had(manager, sess
         "15 % to 26 % fewer, most likely 20 %, but the contacts moved to themes beside it: "
         "−50 to 70 avoided over all of them" in text
     )
+
+
+def test_of_several_themes_no_page_speaks_as_of_one(manager, session):
+    part = {"id": 1, "key": "T-9", "name": "Touched", "low": 1.0, "avoided": 2.0, "high": 3.0}
+    live = make_intervention(session)
+    make_measurement(session, live, detail={**MOVED, "parts": [part, part]})
+
+    for url in (f"/impact/{key_of(live)}", f"/actions/{key_of(live)}"):
+        text = text_of(manager.get(url))
+        assert "on the 2 themes it touches" in text
+        assert "on this theme" not in text
+
+
+def test_a_total_of_what_got_worse_is_told_as_more(manager, session):
+    make_measurement(
+        session, make_intervention(session), verdict=Verdict.ROSE, avoided=(-120, -75, -30)
+    )
+
+    text = text_of(manager.get("/impact/"))
+
+    assert "30 to 120 more contacts came than expected, after 1 action, most likely 75." in text
 
 
 def test_no_range_and_nothing_expected_is_told_without_data_enough(manager, session):
