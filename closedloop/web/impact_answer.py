@@ -110,7 +110,7 @@ def plan_beside(page: ImpactPage) -> list[Beside]:
     lines = [
         Beside("Drop", _drop_planned(action, plan), _drop_measured(spoken), RULES["drop"]),
         Beside("Live", _due(plan), _live(action, plan)),
-        Beside("Roll-out", _rolled_out_in(plan), _rolled_out(action)),
+        Beside("Roll-out", _rolled_out_in(plan), _rolled_out(action, spoken)),
         Beside("Theme", *_themes(action, plan, spoken), RULES["definition"]),
         Beside("Owner", *_owners(action, plan)),
         Beside("Compared with", *_compared(plan, spoken), RULES["compared"]),
@@ -167,15 +167,20 @@ def _rolled_out_in(plan: dict[str, Any]) -> str:
     return f"counted from {day_words(counted)}" if counted else ""
 
 
-def _rolled_out(action: ShippedAction) -> str:
-    if not action.rollout_days:
-        return "everybody had it at once"
+def _rolled_out(action: ShippedAction, spoken: FullMeasurement | None) -> str:
+    joint = spoken is not None and bool(spoken.measured.joint)
+    said = "everybody had it at once"
     if action.is_staged:
-        return f"in stages over {plural(action.rollout_days, 'day')}, all of them counted"
-    return (
-        f"{plural(action.rollout_days, 'day')} of roll-out, counted from "
-        f"{day_words(action.counted_from)}"
-    )
+        counted = "none of them counted" if joint else "all of them counted"
+        said = f"in stages over {plural(action.rollout_days, 'day')}, {counted}"
+    elif action.rollout_days:
+        said = f"{plural(action.rollout_days, 'day')} of roll-out"
+        if not joint:
+            said += f", counted from {day_words(action.counted_from)}"
+    if spoken is None or not joint:
+        return said
+    first = spoken.measured.counted_from or action.counted_from
+    return f"{said}; as one with other changes, counted from {day_words(first)}"
 
 
 def _themes(

@@ -663,6 +663,33 @@ def test_beside_the_plan_a_fall_that_moved_is_no_drop_that_was_had(manager, sess
     )
 
 
+def test_a_roll_out_of_what_was_measured_as_one_is_told_as_it_was_counted(manager, session):
+    first = make_intervention(session)
+    stages = [{"day": "2026-03-10", "share": 0.5}, {"day": "2026-03-20", "share": 1.0}]
+    staged, slow = (
+        make_intervention(session, went_live_on=date(2026, 3, 10), rollout_days=10, **values)
+        for values in ({"stages": stages}, {})
+    )
+    joint = [
+        {"id": one.id, "key": key_of(one), "title": "Fix", "day": one.went_live_on.isoformat()}
+        for one in (first, staged, slow)
+    ]
+    detail = {"joint": joint, "window": {"counted_from": "2026-03-03"}}
+    for one in (first, staged, slow):
+        make_measurement(session, one, as_of=date(2026, 4, 2), detail=detail)
+
+    as_one = "; as one with other changes, counted from 3 Mar 2026"
+    for one, said in (
+        (first, "everybody had it at once"),
+        (staged, "in stages over 10 days, none of them counted"),
+        (slow, "10 days of roll-out"),
+    ):
+        text = text_of(manager.get(f"/impact/{key_of(one)}"))
+        assert f"{said}{as_one}" in text
+        assert "counted from 20 Mar 2026" not in text
+        assert "counted from 10 Mar 2026" not in text
+
+
 def test_of_several_themes_no_page_speaks_as_of_one(manager, session):
     part = {"id": 1, "key": "T-9", "name": "Touched", "low": 1.0, "avoided": 2.0, "high": 3.0}
     live = make_intervention(session)
