@@ -23,7 +23,7 @@ from closedloop.cli.options import (
 from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.errors import NotMeasurable, Refusal
 from closedloop.domain.impact import LOOK_DAYS
-from closedloop.domain.impact_words import answer, plain, support
+from closedloop.domain.impact_words import answer, number_of, plain, support
 from closedloop.domain.money_words import worth_in_words
 from closedloop.domain.payback import payback_words
 from closedloop.jobs.work import data_cut
@@ -110,9 +110,10 @@ def _measure_one(site: Site, key: str, day: date, as_json: bool) -> None:
     finding = action.finding(measured)
     look = f"look {measured.look} of {len(LOOK_DAYS)}"
     what = look if measured.is_look else "running, not yet a verdict"
-    click.echo(f"{key} {action.title}: {measured.verdict.label.lower()} ({what})")
+    verdict = measured.verdict.label.lower() + (", but moved" if measured.has_moved else "")
+    click.echo(f"{key} {action.title}: {verdict} ({what})")
     click.echo(plain(answer(finding)))
-    for sentence in support(finding):
+    for sentence in filter(None, [*support(finding), measured.caution]):
         click.echo(sentence)
     if said := worth_in_words(money.minutes, money.people, money.pence, site.settings.currency):
         click.echo(said)
@@ -136,6 +137,7 @@ def _facts(key: str, measured: Measured) -> dict[str, Any]:
         "high": measured.avoided.high,
         "p_value": measured.p_value,
         "displacement": measured.displacement.value,
+        "failed_checks": list(measured.failed_checks),
         "net": dataclasses.asdict(measured.net) if measured.net else None,
         "method_version": measured.method_version,
     }
@@ -169,9 +171,9 @@ def _measure_all(site: Site, day: date, as_json: bool) -> None:
         print_json({**dataclasses.asdict(summary), "came_back": came_back, "as_of": day})
     else:
         click.echo(
-            f"{summary.interventions} shipped actions with data to {day.isoformat()}: "
-            f"{summary.measured} measurements added, {summary.looks} of them looks; "
-            f"{came_back} came back."
+            f"{number_of(summary.interventions, 'shipped action')} with data to "
+            f"{day.isoformat()}: {number_of(summary.measured, 'measurement')} added, "
+            f"{number_of(summary.looks, 'look')} among them; {came_back} came back."
         )
         for refused in summary.refused:
             click.echo(f"Not measured: {refused.sentence}", err=True)

@@ -70,6 +70,25 @@ def test_measuring_one_action_prints_the_answer_and_what_it_is(run, session, shi
     assert days(session) == [LOOK_1, LOOK_2, CUT]
 
 
+def test_what_questions_a_claim_stands_beside_it_here_too(run, session, shipped):
+    second = make_action(session, shipped.theme, ActionStatus.SHIPPED)
+    make_intervention(session, second, went_live_on=date(2026, 3, 10))
+    session.commit()
+
+    told = run("measure", shipped.key, "--as-of", LOOK_2.isoformat())
+    found = run("measure", shipped.key, "--as-of", LOOK_2.isoformat(), "--json")
+
+    assert "But it was measured together with other changes" in told.stdout
+    assert "together" in json.loads(found.stdout)["failed_checks"]
+
+
+def test_one_of_each_is_told_as_one(run, shipped):
+    told = run("measure", "--as-of", LOOK_1.isoformat()).stdout
+    assert told.startswith(
+        "1 shipped action with data to 2026-03-16: 1 measurement added, 1 look among them; "
+    )
+
+
 def test_looks_that_were_read_stay_when_the_last_day_is_refused(run, session, shipped):
     for _ in range(60):  # one in a hundred is too many
         make_contact(session, local_day=CUT, cluster=None)
