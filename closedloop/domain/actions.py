@@ -345,6 +345,7 @@ def go_live_doubts(
     first_contact_on: date | None,
     due_on: date | None,
     needed: int,
+    looks_over: int = 0,
 ) -> list[str]:
     """Return what speaks against a day of go-live that is possible, a sentence each.
 
@@ -359,6 +360,8 @@ def go_live_doubts(
         Last day in time.
     needed : int
         Days of contacts before a change that it takes to judge it.
+    looks_over : int, optional
+        Looks whose days are over already.
     """
     found = []
     before = (went_live_on - first_contact_on).days if first_contact_on else 0
@@ -367,6 +370,12 @@ def go_live_doubts(
         found.append(
             f"Contacts about {theme_key} are known for {days} before the change, {needed} are "
             "needed: the looks will not be able to judge it. Waiting does not help."
+        )
+    if looks_over:
+        which = "1 look" if looks_over == 1 else f"{looks_over} looks"
+        found.append(
+            f"The days of {which} are over already, so the plan freezes after their data. The page "
+            "of its impact says so, beside the plan."
         )
     if due_on and (early := (due_on - went_live_on).days) >= FAR_FROM_DUE:
         found.append(

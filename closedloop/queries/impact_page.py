@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -74,6 +74,8 @@ class ImpactPage:
     ----------
     plan : dict
         Frozen at ship; see services/action_plan.py.
+    recorded_at : datetime
+        When it was shipped here.
     costs : Costs
         Of the fix, and of what the measurement spoken of was measured as one with.
     look : FullMeasurement or None
@@ -97,6 +99,7 @@ class ImpactPage:
 
     action: ShippedAction
     plan: dict[str, Any]
+    recorded_at: datetime
     costs: Costs
     look: FullMeasurement | None
     newest: FullMeasurement | None
@@ -154,9 +157,11 @@ def get_impact_page(
         limit=RUNNING_ROWS + 1,
     )
     spoken = stood or look or newest
+    plan, recorded_at = _read_plan(session, action)
     return ImpactPage(
         action=action,
-        plan=_read_plan(session, action),
+        plan=plan,
+        recorded_at=recorded_at,
         costs=get_costs(session, action.intervention_id, spoken.measured.joint if spoken else ()),
         look=look,
         newest=newest,
@@ -183,12 +188,14 @@ def _find_stood(session: Session, action: ShippedAction, measurement_id: int) ->
     return found
 
 
-def _read_plan(session: Session, action: ShippedAction) -> dict[str, Any]:
-    """Return the plan as frozen on the day the action was shipped."""
-    plan = session.scalar(
-        sa.select(Intervention.plan).where(Intervention.id == action.intervention_id)
-    )
-    return plan or {}
+def _read_plan(session: Session, action: ShippedAction) -> tuple[dict[str, Any], datetime]:
+    """Return the plan as frozen when the action was shipped, and when that was."""
+    row = session.execute(
+        sa.select(Intervention.plan, Intervention.recorded_at).where(
+            Intervention.id == action.intervention_id
+        )
+    ).one()
+    return row.plan or {}, row.recorded_at
 
 
 def get_costs(session: Session, intervention_id: int, joint: Collection[int]) -> Costs:

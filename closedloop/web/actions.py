@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -334,7 +334,7 @@ def _ship_page(
         else:
             if not problems:
                 preview = _preview(went_live_on, rollout_days, stages)
-                preview["doubts"] = _doubts(action, went_live_on)
+                preview["doubts"] = _doubts(action, went_live_on, preview["looks"])
     return render_template(
         "actions/ship.html",
         action=action,
@@ -378,7 +378,7 @@ def _go_live_problems(
     return problems
 
 
-def _doubts(action: Any, went_live_on: date) -> list[str]:
+def _doubts(action: Any, went_live_on: date, days_of_looks: Sequence[date]) -> list[str]:
     touched = [action.theme_id, *(one.theme_id for one in action.also)]
     return go_live_doubts(
         went_live_on,
@@ -386,6 +386,7 @@ def _doubts(action: Any, went_live_on: date) -> list[str]:
         first_contact_on=find_first_contact_day(db.session, touched),
         due_on=action.due_on,
         needed=LEAST_BASELINE_DAYS,
+        looks_over=sum(day < this_day() for day in days_of_looks),
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
-from closedloop.domain.impact import Verdict
+from closedloop.domain.clock import local_day
+from closedloop.domain.impact import Verdict, look_number
 from closedloop.domain.impact_page_words import (
     CHECK_QUESTIONS,
     STATE_WORDS,
@@ -16,6 +17,7 @@ from closedloop.domain.impact_page_words import (
     precautions,
 )
 from closedloop.domain.impact_words import CHECK_TITLES, answer, support, to_words
+from closedloop.extensions import current_settings
 from closedloop.queries.impact import COUNTED_VERDICTS, ShippedAction
 from closedloop.queries.impact_measured import Measured
 from closedloop.queries.impact_page import FullMeasurement, ImpactPage
@@ -110,6 +112,7 @@ def plan_beside(page: ImpactPage) -> list[Beside]:
     lines = [
         Beside("Drop", _drop_planned(action, plan), _drop_measured(spoken), RULES["drop"]),
         Beside("Live", _due(plan), _live(action, plan)),
+        Beside("Entered", "", _entered(page), RULES["entered"]),
         Beside("Roll-out", _rolled_out_in(plan), _rolled_out(action, spoken)),
         Beside("Theme", *_themes(action, plan, spoken), RULES["definition"]),
         Beside("Owner", *_owners(action, plan)),
@@ -160,6 +163,16 @@ def _live(action: ShippedAction, plan: dict[str, Any]) -> str:
     if late == 0:
         return f"{said}, on the day"
     return f"{said}, {plural(abs(late), 'day')} {'late' if late > 0 else 'early'}"
+
+
+def _entered(page: ImpactPage) -> str:
+    """Say when it was shipped here, if the plan could know data that looks read; else nothing."""
+    action, on = page.action, local_day(page.recorded_at, current_settings().reporting_zone)
+    over = look_number(action.went_live_on, action.rollout_days, on - timedelta(days=1))
+    if not over:
+        return ""
+    was = "was" if over == 1 else "were"
+    return f"{day_words(on)}, when the data of {plural(over, 'look')} {was} there already"
 
 
 def _rolled_out_in(plan: dict[str, Any]) -> str:

@@ -43,6 +43,8 @@ RULES = {
     "action was shipped, gives a verdict: who reads every night and stops at the best one finds "
     "falls where there are none.",
     "drop": "Avoided contacts as a share of those expected without the change.",
+    "entered": "The day on which it was shipped here and the plan froze. Looks whose days were "
+    "over by then guard less: whoever chose the day and the drop could have seen their data.",
     "look": "Days that were fixed when the action was shipped; on each a verdict is spoken.",
     "p": "How often chance alone would look at least this unusual.",
     "verdict": "Fell or rose: the 95 % range lies on one side of zero and chance is ruled out. No "

@@ -168,3 +168,20 @@ def test_a_go_live_is_doubted_for_too_few_days_before_it_and_long_before_it_was_
 
     assert len(said) == len(words)
     assert all(one in sentence for one, sentence in zip(words, said, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("over", "words"), [(0, ""), (1, "The days of 1 look are over"), (3, "The days of 3 looks are")]
+)
+def test_a_go_live_whose_looks_could_have_been_read_before_the_plan_froze_is_doubted(over, words):
+    said = go_live_doubts(
+        date(2026, 3, 2),
+        theme_key="T-001",
+        first_contact_on=date(2026, 1, 1),
+        due_on=None,
+        needed=60,
+        looks_over=over,
+    )
+
+    assert len(said) == bool(over)
+    assert words in "".join(said)

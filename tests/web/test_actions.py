@@ -360,6 +360,7 @@ def test_shipping_doubts_a_year_that_is_slipped_before_it_is_confirmed(manager, 
 
     assert "are known for 2 days before the change, 60 are needed" in text
     assert "That is 412 days before it was due" in text
+    assert "The days of 7 looks are over already, so the plan freezes after their data" in text
     assert f"Ship, live since {slipped.day} {slipped:%b} {slipped.year}" in text
     assert text_of(manager.get(f"{address}{right}")).count(" before it was due") == 0
     assert "are needed: the looks" not in text_of(manager.get(f"{address}{right}"))

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -688,6 +688,30 @@ def test_a_roll_out_of_what_was_measured_as_one_is_told_as_it_was_counted(manage
         assert f"{said}{as_one}" in text
         assert "counted from 20 Mar 2026" not in text
         assert "counted from 10 Mar 2026" not in text
+
+
+@pytest.mark.parametrize(
+    ("day", "words"),
+    [
+        (date(2026, 3, 16), ""),
+        (date(2026, 3, 17), "Entered – 17 Mar 2026, when the data of 1 look was there already"),
+        (date(2026, 4, 2), "Entered – 2 Apr 2026, when the data of 2 looks were there already"),
+    ],
+)
+def test_a_plan_that_could_know_the_data_of_looks_says_when_it_was_entered(
+    manager, session, day, words
+):
+    at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+    live = make_intervention(session, recorded_at=at)
+    make_measurement(session, live)
+
+    html = manager.get(f"/impact/{key_of(live)}")
+
+    plan = re.sub(
+        r"Entered.*?could have seen their data\.", "Entered", text_of(html), flags=re.DOTALL
+    )
+    assert words in plan
+    assert ("Entered" in plan) is bool(words)
 
 
 def test_of_several_themes_no_page_speaks_as_of_one(manager, session):
