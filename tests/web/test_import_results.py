@@ -20,6 +20,7 @@ from closedloop.models import Contact, ImportBatch, ImportReject, Job
 from closedloop.models.imports import BatchState
 from closedloop.services import contact_files, rollback_previews
 from closedloop.services.long_work import tell_nobody
+from tests.factories.contacts import make_batch
 from tests.pages import text_of
 from tests.web.test_contacts_import import fields_of, token_of, upload
 
@@ -133,6 +134,27 @@ def test_only_the_refused_lines_are_read_again_under_another_mapping(
     assert rejects(session) == {3: second, 4: second}
     assert session.get_one(ImportBatch, second).rows_read == 2
     assert "Rows to try again" not in text_of(manager.get(f"/contacts/imports/{first}"))
+
+
+@pytest.mark.parametrize(
+    ("counts", "sentence"),
+    [
+        ({"rejected": 6623}, "Nothing came in: none of the 6,623 rows could be read."),
+        ({"rejected": 1}, "Nothing came in: its one row could not be read."),
+        ({"rejected": 3, "unchanged": 2}, "Nothing new came with this file; 3 rows could not"),
+        ({"unchanged": 2}, "Nothing new came with this file."),
+    ],
+)
+def test_an_import_that_brought_nothing_says_whether_rows_could_be_read(
+    manager, session, counts, sentence
+) -> None:
+    batch = make_batch(session)
+    read = {"state": BatchState.DONE, "rows_read": sum(counts.values())}
+    for name, number in (counts | read).items():
+        setattr(batch, name, number)
+    session.commit()
+
+    assert sentence in text_of(manager.get(f"/contacts/imports/{batch.id}"))
 
 
 def test_a_file_that_is_no_longer_kept_leaves_the_redacted_list(manager, read_in, settings) -> None:

@@ -94,6 +94,18 @@ def test_show_of_a_decided_theme_leads_to_it(manager, session):
     assert (response.status_code, response.location) == (303, f"/themes/{theme.key}")
 
 
+def test_triage_without_departments_says_who_adds_them(manager, session, sign_in_as):
+    make_queue(session)
+    assert "There is none yet: an administrator adds departments." in text_of(
+        manager.get("/triage/")
+    )
+    html = sign_in_as(Role.ADMIN).get("/triage/")
+    assert 'There is none yet: <a href="/admin/departments">add departments</a>.' in html
+
+    make_department(session)
+    assert "There is none yet" not in manager.get("/triage/")
+
+
 def test_accept_records_the_answers_and_goes_on_to_the_next(manager, session):
     _, second, third = make_queue(session)
     owner = make_user(session, Role.STAKEHOLDER)
