@@ -273,7 +273,7 @@ def _map_data(found: ThemeList) -> dict[str, Any]:
                 "contacts": row.figures.contacts,
                 "repeat_rate": row.figures.repeat_same,
                 "without_customer": row.figures.unidentified_share,
-                "minutes": round(row.figures.handle_seconds / 60),
+                "minutes": None if row.figures.minutes is None else round(row.figures.minutes),
                 "quadrant": row.quadrant,
                 "came_back": row.status is ThemeStatus.REOPENED,
                 "url": url_for("themes.show", key=row.key),

@@ -219,6 +219,33 @@ def test_agreeing_needs_an_owner_and_says_so_on_the_page(manager, session):
     assert 'id="f-owner_id"' in manager.get(f"/actions/{action.key}/edit")
 
 
+def test_what_an_agreement_needs_is_asked_for_before_it_is_refused(manager, session):
+    action = make_action(session, status=ActionStatus.PROPOSED, due_on=None)
+    html = manager.get(f"/actions/{action.key}")
+    assert f'href="/actions/{action.key}/edit#f-owner_id"' in html
+    assert "Set the owner and the day" in html
+    assert f'action="/actions/{action.key}/agree"' not in html
+
+    action = make_owned(session, status=ActionStatus.PROPOSED, due_on=None)
+    html = manager.get(f"/actions/{action.key}")
+    assert f'href="/actions/{action.key}/edit#f-due_on"' in html
+
+    action = make_owned(session, status=ActionStatus.PROPOSED)
+    html = manager.get(f"/actions/{action.key}")
+    assert f'action="/actions/{action.key}/agree"' in html
+    assert "Set the" not in text_of(html)
+
+
+def test_agent_time_that_nobody_measured_is_not_none(manager, session):
+    action = make_action(session)
+    make_stats(session, action.theme, handled=0, handle_seconds=0)
+
+    text = text_of(manager.get(f"/actions/{action.key}"))
+
+    assert "– not known: no contact has a handle time" in text
+    assert "0 hours" not in text
+
+
 def test_an_action_is_agreed_started_and_taken_back(manager, session):
     action = make_owned(session, status=ActionStatus.PROPOSED)
 

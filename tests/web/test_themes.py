@@ -72,6 +72,17 @@ def test_index_shows_figures_with_both_repeat_rates(manager, session):
     assert data["themes"][0]["repeat_rate"] == 0.31
 
 
+def test_minutes_that_nobody_measured_are_not_drawn_as_none(manager, session):
+    make_open(session, handled=0, handle_seconds=0)
+
+    html = manager.get("/themes/")
+
+    assert (
+        json.loads(re.search(r'id="map-data">(.*?)</script>', html)[1])["themes"][0]["minutes"]
+        is None
+    )
+
+
 def test_index_tells_the_owner_from_the_department(manager, session):
     owned = make_open(session)
     owned.owner = make_user(session, name="Ruth Adeyemi")
