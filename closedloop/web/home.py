@@ -117,6 +117,8 @@ def index() -> str:
         change=Change,
         status=ThemeStatus,
         items=todo_items(facts),
+        own_open=actions.open if scope else 0,
+        own_department=facts.department_id,
         since=since,
         changes=_changes_since(since),
         before=_last_changes,

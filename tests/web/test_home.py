@@ -332,6 +332,20 @@ def test_a_stakeholder_is_asked_for_an_answer_to_what_is_proposed_to_the_departm
     assert f'href="/actions/?department={mine.id}"' in html
 
 
+def test_a_stakeholder_finds_the_open_actions_of_the_department_when_nothing_presses(
+    sign_in_as, session
+):
+    mine, theme = make_department(session, "Payments"), add_data(session)
+    make_action(session, theme, department=mine, due_on=date(2026, 7, 3))
+    make_action(session, theme, due_on=date(2026, 7, 3))
+
+    html = sign_in_as(Role.STAKEHOLDER, department_id=mine.id).get("/")
+
+    assert "Nothing waits for you" in html
+    link = f'href="/actions/?view=list&amp;show=open&amp;department={mine.id}"'
+    assert f"{link}>1 open action of your department" in html
+
+
 def test_lists_that_a_stakeholder_is_led_to_hold_what_was_counted(sign_in_as, session):
     mine, other = make_department(session, "Payments"), make_department(session, "Digital")
     theme = add_data(session)

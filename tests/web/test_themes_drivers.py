@@ -78,6 +78,7 @@ def test_drivers_are_listed_with_counts_share_and_trend_and_small_themes_are_in_
     assert "600 contacts in themes of the last 90 days" in text
     assert "Themes without a contact driver" in text
     row = re.search(rf"<tr data-row>.*?{money.key}.*?</tr>", html, re.DOTALL)[0]
+    assert "Refund · Charge · Tiny" in text  # names hold commas themselves
     assert ">450</td>" in row
     assert "+38" in row
     assert "<svg" in row
