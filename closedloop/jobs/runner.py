@@ -20,6 +20,7 @@ from closedloop.domain.errors import Refusal
 from closedloop.domain.jobs import LEASE_SECONDS, JobKind, JobState, Progress
 from closedloop.extensions import Database
 from closedloop.jobs.steps import PartlyDone
+from closedloop.jobs.troubles import Trouble
 from closedloop.jobs.work import WORK, Work
 from closedloop.services.jobs import claim_job, finish_job, report_progress
 from closedloop.services.long_work import Cancelled
@@ -146,11 +147,13 @@ def _run(
 def work_until(database: Database, settings: Settings, *, stop: threading.Event) -> None:
     """Run jobs until `stop` is set; a database that is away is waited for."""
     worker = worker_name()
+    trouble = Trouble(logger, "the worker cannot reach its queue")
     while not stop.is_set():
         try:
             busy = run_next_job(database, settings, worker=worker)
-        except Exception:
-            logger.exception("the worker could not reach its queue")
+            trouble.over()
+        except Exception as error:
+            trouble.met(error)
             busy = False
         if not busy:
             stop.wait(POLL_SECONDS)

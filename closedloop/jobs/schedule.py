@@ -22,6 +22,7 @@ from closedloop.domain.clock import utc_now
 from closedloop.domain.jobs import LEASE_SECONDS, JobKind
 from closedloop.extensions import Database
 from closedloop.jobs.runner import worker_name
+from closedloop.jobs.troubles import Trouble
 from closedloop.queries.jobs import find_open_job, has_had_leader, is_slot_taken
 from closedloop.services.jobs import queue_job, take_lead
 
@@ -100,6 +101,7 @@ class Clock:
         self.database, self.settings = database, settings
         self.holder = worker_name()
         self.since: datetime | None = None
+        self._trouble = Trouble(logger, "the scheduler cannot reach the database")
         self.scheduler = BackgroundScheduler(timezone=ZoneInfo(settings.reporting_zone))
 
     def tick(self) -> list[str]:
@@ -131,8 +133,9 @@ class Clock:
         """Tick; a database that is away is asked again at the next tick."""
         try:
             self.tick()
-        except Exception:
-            logger.warning("the scheduler could not reach the database", exc_info=True)
+            self._trouble.over()
+        except Exception as error:
+            self._trouble.met(error)
 
     def start(self) -> None:
         """Start ticking in a thread of this process."""

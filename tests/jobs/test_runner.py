@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from closedloop.domain.audit import COMMAND_LINE, NIGHTLY_ROUND
 from closedloop.domain.clock import as_if, utc_now
 from closedloop.domain.errors import Conflict, InvalidTransition
 from closedloop.domain.jobs import LEASE_SECONDS, JobKind, JobState, Progress
-from closedloop.jobs.runner import run_next_job
+from closedloop.jobs import runner
+from closedloop.jobs.runner import run_next_job, work_until
+from closedloop.jobs.troubles import Trouble
 from closedloop.models import AuditEvent, Job
 from closedloop.services.jobs import (
     cancel_job,
@@ -222,3 +228,34 @@ def test_killing_a_worker_loses_nothing(database, database_url, settings, queued
         )
     done = job(database, queued)
     assert (done.state, done.attempt, done.result) == (JobState.DONE, 2, {"finished": True})
+
+
+def test_a_database_that_is_away_for_long_is_logged_once_and_when_it_is_back(
+    database, settings, monkeypatch, caplog
+):
+    stop = threading.Event()
+    away = OperationalError("SELECT 1", {}, psycopg.OperationalError("server closed\nthe socket"))
+    tries = iter([away] * 50 + [None])
+
+    def run_next(*_given, **_named):
+        if (trouble := next(tries)) is not None:
+            raise trouble
+        stop.set()
+        return False
+
+    monkeypatch.setattr(runner, "POLL_SECONDS", 0)
+    monkeypatch.setattr(runner, "run_next_job", run_next)
+
+    work_until(database, settings, stop=stop)
+
+    told, back = caplog.records
+    assert told.getMessage().startswith("the worker cannot reach its queue and tries on: ")
+    assert told.exc_info is None
+    assert back.getMessage().startswith("over after 0 seconds")
+
+
+def test_a_trouble_of_another_kind_is_logged_with_where_it_came_from(caplog):
+    trouble = Trouble(logging.getLogger("closedloop.test"), "it cannot go on")
+    for error in (ValueError("one"), ValueError("one"), KeyError("two")):
+        trouble.met(error)
+    assert [type(record.exc_info[1]) for record in caplog.records] == [ValueError, KeyError]
