@@ -498,11 +498,14 @@ def _erase_picked_up(
     if not settings.watched_folder:
         return
     folder = Path(settings.watched_folder)
-    for path in kept_files(folder, but=()):
-        name = str(path.relative_to(folder))
-        is_over = name.startswith(("done/", "failed/"))
+    paths = list(kept_files(folder, but=()))
+    over = {path for path in paths if path.is_relative_to(folder / "done")}
+    read = {whole for whole in {_whole(path, folder) for path in over} if _is_read(whole, target)}
+    over.update(path for path in paths if path.is_relative_to(folder / "failed"))
+    for path in paths:
+        name, is_over = str(path.relative_to(folder)), path in over
         n_unsearched = len(found.unsearched)
-        if _holds(path, wanted, name, found) or (is_over and _is_read(path, folder, target)):
+        if _holds(path, wanted, name, found) or (is_over and _whole(path, folder) in read):
             (found.files if is_over else found.mentioned).append(name)
             if is_over and not dry_run:
                 path.unlink(missing_ok=True)
@@ -510,11 +513,17 @@ def _erase_picked_up(
             found.unsearched.append(name)
 
 
-def _is_read(path: Path, folder: Path, target: _Target) -> bool:
-    """Whether an import of the customer's contacts read this file, or the export it is part of."""
-    bundles = [p for p in path.parents if p.name.lower().endswith(BUNDLE) and p != folder]
+def _whole(path: Path, folder: Path) -> Path:
+    """Return a file, or the folder of several that is one export and that it is part of."""
+    parts = (p for p in path.parents if p.is_relative_to(folder) and p != folder)
+    bundles = [p for p in parts if p.name.lower().endswith(BUNDLE)]
+    return bundles[-1] if bundles else path
+
+
+def _is_read(path: Path, target: _Target) -> bool:
+    """Whether an import that brought the customer's contacts read this."""
     try:
-        return measure_extent(bundles[-1] if bundles else path).sha256 in target.file_hashes
+        return measure_extent(path).sha256 in target.file_hashes
     except Unreadable:
         return False
 

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from ml.text.redact_addresses import find_addresses
 from ml.text.redact_shapes import DIGITS, Span
+from ml.text.redact_typed import typed_names
 
 Found = tuple[str, Span]
 """A kind, "NAME" or "ADDRESS", and where."""
@@ -181,6 +182,8 @@ class CueNames:
                     if word in lower:
                         yield from self._names_after(text, cue)
                         break
+        if "name" in lower:
+            yield from (("NAME", span) for span in typed_names(text))
         if DIGITS.search(text):
             for span in find_addresses(text, words):
                 yield "ADDRESS", span

@@ -27,6 +27,7 @@ from closedloop.models import (
 )
 from closedloop.models.imports import BatchState
 from closedloop.services import erasure as service
+from closedloop.services.contact_files import measure_extent
 from closedloop.services.erasure import Erased, erase_customer
 from closedloop.services.identifiers import hash_customer
 from closedloop.services.identities import link_customers
@@ -346,6 +347,23 @@ def test_a_read_file_that_names_the_customer_otherwise_or_is_packed_goes_too(sit
     assert erased.files == ["done/old.csv.gz"]
     assert erased.unsearched == ["done/other.csv.gz"]
     assert [path.name for path in (folder / "done").iterdir()] == ["other.csv.gz"]
+
+
+def test_a_read_export_of_several_files_goes_whole(site, session) -> None:
+    folder = site.settings.instance / "watched"
+    site.settings = dataclasses.replace(site.settings, watched_folder=str(folder))
+    site.take_in([row("a", customer="cust-778899")])
+    bundle = folder / "done" / "March.export"
+    bundle.mkdir(parents=True)
+    for name in ("a.bin", "b.bin"):
+        (bundle / name).write_text(name)
+    (folder / "done" / "other.bin").write_text("x")
+    session.execute(sa.update(ImportBatch).values(file_sha256=measure_extent(bundle).sha256))
+    session.commit()
+    wanted = ["done/March.export/a.bin", "done/March.export/b.bin"]
+    assert erase(site, "cust-778899", dry_run=True).files[:2] == wanted
+    assert erase(site, "cust-778899").files[:2] == wanted
+    assert [p.name for p in (folder / "done").rglob("*.bin")] == ["other.bin"]
 
 
 def test_a_copy_of_the_database_in_the_instance_is_named(site) -> None:
