@@ -84,6 +84,11 @@ _PROVIDER = re.compile(
     r"|btinternet|t-online|qq|163|126|inbox)\W",
     re.IGNORECASE,
 )
+_PROVIDER_ALONE = re.compile(
+    r"(?:gmail|googlemail|hotmail|yahoo|outlook|icloud|gmx|aol|proton(?:mail)?|live|msn|ymail)"
+    r"(?:,\s?(?:com|net|de|fr|it|co))?(?![\w-])",
+    re.IGNORECASE,
+)
 # in front of "at amazon dot com" these are no mailbox
 _NO_MAILBOX_WORDS = (
     "a an and are at available be been bought browse buy check did do find for found from get got "
@@ -149,6 +154,8 @@ def _email_around(text: str, at: int) -> Span | None:
     before = text[max(0, left - _LOCAL_WINDOW) : left]
     local = _LOCAL_END.search(before) or _QUOTED_LOCAL_END.search(before)
     is_spaced = right > at + 1 or left < at
+    if domain is None and not is_spaced:  # "ann@gmail", "ann@gmail,com"
+        domain = _PROVIDER_ALONE.match(text, right)
     if domain is None or (is_spaced and not _COMMON_ENDING.search(domain[0])):
         # "thanks @shop.Please" is a greeting, not an address
         domain = _SPACED_DOMAIN.match(text, right)

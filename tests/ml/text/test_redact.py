@@ -102,6 +102,7 @@ def make_phone(rng: random.Random) -> str:
         ("my email is ann at shop dot co dot uk, ok", "my email is [EMAIL], ok"),
         ("ann [at] example [dot] org", "[EMAIL]"),
         ("ann [AT] example [DOT] org, ann(At)example(Dot)org", "[EMAIL], [EMAIL]"),
+        ("ann@gmail, or annlee88@Gmail,com please", "[EMAIL], or [EMAIL 2] please"),
         ("MINE IS ANN88 AT GMAIL DOT COM", "MINE IS [EMAIL]"),
         ("it is ann88 at\ngmail dot com", "it is [EMAIL]"),
         ("meine ist ann88 ät gmx punkt de", "meine ist [EMAIL]"),
@@ -272,6 +273,7 @@ def test_redact_leaves_no_iban_in_any_spacing(seed, sizes, gap, is_lower, before
         "call them on 12, 13, 14, 15, 16 and 17 May, I rang 3, 4 times",
         "AT AMAZON DOT COM I BOUGHT IT, order e1 2nd and e1 4th",
         "ticket#123-45-6789",
+        "thanks @gmail and 2 @ live",
     ],
 )
 def test_redact_keeps_dates_amounts_short_numbers_and_vendor_tokens(text):
