@@ -10,6 +10,7 @@ import os
 import secrets
 import shlex
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import date
 from difflib import get_close_matches
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 INSTANCE_FILE = "closedloop.env"
+_HEADING = "# Made by `closedloop init`. Keep it secret and back it up."
 DEFAULT_INSTANCE = Path("instance")
 _OTHERS = ("ADMIN_EMAIL", "ADMIN_PASSWORD", "PASSWORD")
 """Read by single commands; no settings of a site."""
@@ -353,25 +355,46 @@ def make_instance(directory: Path, values: Mapping[str, str]) -> Path:
         If a value is no setting, or makes no sense; nothing was written.
     """
     path = directory / INSTANCE_FILE
+    standing = read_env_file(path)
     known = {
         "CLOSEDLOOP_SECRET_KEY": secrets.token_urlsafe(48),
         "CLOSEDLOOP_CUSTOMER_KEY": secrets.token_urlsafe(48),
         **values,
-        **read_env_file(path),
+        **standing,
     }
     if values:
         _refuse_unknown(values)
         Settings.from_env(directory, known)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     (directory / "uploads").mkdir(mode=0o700, exist_ok=True)
-    if not path.exists():
-        path.touch(mode=0o600)
-    lines = [f"{name}={value}\n" for name, value in sorted(known.items())]
-    path.write_text(
-        "# Made by `closedloop init`. Keep it secret and back it up.\n" + "".join(lines),
-        encoding="utf-8",
-    )
+    if missing := [f"{name}={known[name]}" for name in sorted(known.keys() - standing.keys())]:
+        before = path.read_text("utf-8").rstrip() if path.exists() else _HEADING
+        write_private(path, "\n".join((before, *missing, "")))
     return path
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner reads: all of it or, after an accident, none of it.
+
+    Whose a file is that was there before stays: what an administrator writes, the service reads.
+    """
+    path = path.resolve()
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        if path.exists():
+            with suppress(PermissionError):
+                os.chown(fresh, path.stat().st_uid, path.stat().st_gid)
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    fresh.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def _refuse_unknown(names: Iterable[str]) -> None:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from closedloop import config
 from closedloop.adapters.naming import open_namer
-from closedloop.config import Settings, SettingsError, find_unknown, read_env_file
+from closedloop.config import (
+    Settings,
+    SettingsError,
+    find_unknown,
+    make_instance,
+    read_env_file,
+    write_private,
+)
 
 
 def read(tmp_path, **values):
@@ -120,3 +130,40 @@ def test_what_is_set_in_vain_is_found_with_what_was_meant(tmp_path):
         "There is no setting CLOSEDLOOP_TEXTDAYS. Did you mean CLOSEDLOOP_TEXT_DAYS?",
         "There is no setting CLOSEDLOOP_X. .env.example lists all.",
     ]
+
+
+def test_an_instance_that_is_made_again_keeps_its_file_as_people_wrote_it(tmp_path):
+    file = make_instance(tmp_path, {})
+    written = f"{file.read_text()}# why: the auditors asked\nCLOSEDLOOP_PRIVACY_K=7\n"
+    file.write_text(written)
+    make_instance(tmp_path, {})
+    assert file.read_text() == written
+    make_instance(tmp_path, {"CLOSEDLOOP_CURRENCY": "EUR"})
+    assert file.read_text() == f"{written}CLOSEDLOOP_CURRENCY=EUR\n"
+
+
+def test_a_full_disk_costs_no_key(tmp_path, monkeypatch):
+    file = make_instance(tmp_path, {})
+    written = file.read_text()
+
+    def full(_descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(config.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        make_instance(tmp_path, {"CLOSEDLOOP_CURRENCY": "EUR"})
+    assert file.read_text() == written
+
+
+def test_a_file_that_is_written_anew_stays_whose_it_was(tmp_path):
+    if os.getuid() != 0:
+        pytest.skip("Only root gives files away.")
+    file = tmp_path / "closedloop.env"
+    file.write_text("old")
+    os.chown(file, 65534, 65534)
+    link = tmp_path / "link"
+    link.symlink_to(file)
+    write_private(link, "new")
+    found = file.stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (65534, 65534, 0o600)
+    assert (link.is_symlink(), file.read_text()) == (True, "new")

@@ -19,13 +19,12 @@ import os
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from closedloop.config import INSTANCE_FILE, Settings
+from closedloop.config import INSTANCE_FILE, Settings, write_private
 from closedloop.domain.audit import Actor
 from closedloop.domain.errors import Conflict
 from closedloop.domain.jobs import Progress
@@ -190,23 +189,6 @@ def _read_next_key(settings: Settings) -> str:
     key = path.read_text("utf-8").strip() if path.exists() else ""
     # all but the removal of the file was done: it is the current key by now
     return "" if key == settings.customer_key else key
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads: all of it or, after an accident, none of it."""
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    fresh.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def _begin(session: Session, settings: Settings, new_key: str | None) -> tuple[KeyState, str]:
