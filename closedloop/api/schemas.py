@@ -254,12 +254,14 @@ class ThemeFigures(Out):
     as_of: date
     contacts: int
     customers: int
-    repeat_rate_any: Rate | None
+    repeat_rate_any: Rate | None = Field(
+        description="Null where nothing has matured, or few contacts have or were followed."
+    )
     repeat_rate_same: Rate | None
     unidentified_share: Rate | None = Field(
         description="Contacts without a known customer; they enter no repeat rate."
     )
-    handle_seconds: int
+    handle_seconds: int | None = Field(description="Null where few contacts have a handle time.")
     priority: Number
 
 

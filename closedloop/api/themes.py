@@ -90,7 +90,7 @@ def figures_out(figures: Figures | None) -> ThemeFigures | None:
         repeat_rate_any=figures.repeat_any,
         repeat_rate_same=figures.repeat_same,
         unidentified_share=figures.unidentified_share,
-        handle_seconds=figures.handle_seconds,
+        handle_seconds=None if figures.minutes is None else figures.handle_seconds,
         priority=figures.priority,
     )
 

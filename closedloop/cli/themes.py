@@ -142,7 +142,8 @@ def _cells(row: ThemeRow) -> list[str]:
     if f is None:
         return [row.key, row.status.value, "", "", "", "", row.name]
     customers = f"{f.customers:,}" if f.knows_customers else "–"
-    again = "–" if f.repeat_same is None else f"{f.repeat_same:.1%}"
+    unsaid = "few" if f.mature else "–"
+    again = unsaid if f.repeat_same is None else f"{f.repeat_same:.1%}"
     without = "" if f.unidentified_share is None else f"{f.unidentified_share:.1%}"
     return [row.key, row.status.value, f"{f.contacts:,}", customers, again, without, row.name]
 

@@ -124,6 +124,27 @@ def share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
+def is_few(contacts: int, k: int) -> bool:
+    """Return whether there are some contacts, but fewer than may be told."""
+    return 0 < contacts < k
+
+
+def share_of_enough(part: int, whole: int, k: int, *, unsaid: int = 0) -> float | None:
+    """Return a share in 0–1, or None where it tells of a few or there is nothing to divide by.
+
+    Parameters
+    ----------
+    part, whole : int
+    k : int
+        Fewest contacts that are told, other than none.
+    unsaid : int
+        Contacts of the part whose own shares may not be told: with the others told, a few of them
+        would be the part less those.
+    """
+    tells_few = any(is_few(contacts, k) for contacts in (part, whole, unsaid))
+    return None if tells_few else share(part, whole)
+
+
 @dataclass(frozen=True)
 class MessageTime:
     """One message of a customer, for gathering into contacts."""

@@ -15,12 +15,18 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, contains_eager
 
 from closedloop.domain.contact_drivers import DriverState
-from closedloop.domain.contacts import share
+from closedloop.domain.contacts import is_few, share, share_of_enough
 from closedloop.domain.errors import NotFound
 from closedloop.domain.themes import GONE_STATUSES, STATS_DAYS, ThemeStatus
 from closedloop.models import ContactDriver, DailySlice, Theme, ThemeStats
 from closedloop.queries.audit import list_history
-from closedloop.queries.theme_figures import Figures, figures_of, is_small
+from closedloop.queries.theme_figures import (
+    Figures,
+    change_of,
+    figures_of,
+    is_small,
+    minutes_of_enough,
+)
 
 HISTORY_SHOWN = 30
 TREND_DAYS = 364
@@ -90,19 +96,22 @@ class DriverRow:
 
     @property
     def change(self) -> float | None:
-        """Change of the last 4 weeks on the 4 weeks before as a share; None from zero."""
-        before = sum(f.contacts_4_weeks_before for f in self.shown)
-        return share(sum(f.contacts_4_weeks for f in self.shown) - before, before)
+        """Change of the last 4 weeks on the 4 before as a share; None from zero, or a few."""
+        now, before = (
+            sum(getattr(f, name) for f in self.shown)
+            for name in ("contacts_4_weeks", "contacts_4_weeks_before")
+        )
+        return change_of(now, before, self._k)
 
     @property
     def repeat_same(self) -> float | None:
         """Share 0–1 of the mature contacts that the same theme followed within 7 days."""
-        return share(sum(f.repeats_same for f in self.shown), self._mature)
+        return self._share_of("repeats_same")
 
     @property
     def repeat_any(self) -> float | None:
         """Share 0–1 of the mature contacts that any other followed within 7 days."""
-        return share(sum(f.repeats_any for f in self.shown), self._mature)
+        return self._share_of("repeats_any")
 
     @property
     def unidentified(self) -> int:
@@ -116,10 +125,10 @@ class DriverRow:
 
     @property
     def minutes(self) -> float | None:
-        """Agent minutes of 90 days; None when no contact has a handle time."""
-        if not any(f.handled for f in self.shown):
-            return None
-        return sum(f.handle_seconds for f in self.shown) / 60
+        """Agent minutes of 90 days; None when no contact has a handle time, or only a few."""
+        return minutes_of_enough(
+            sum(f.handle_seconds for f in self.shown), *self._all_and_unsaid("handled"), k=self._k
+        )
 
     @property
     def as_of(self) -> date | None:
@@ -132,8 +141,18 @@ class DriverRow:
         return self.as_of - timedelta(days=STATS_DAYS - 1) if self.as_of else None
 
     @property
-    def _mature(self) -> int:
-        return sum(f.mature for f in self.shown)
+    def _k(self) -> int:
+        return max((f.k for f in self.shown), default=0)
+
+    def _share_of(self, part: str) -> float | None:
+        mature = sum(f.mature for f in self.shown)
+        contacts, unsaid = self._all_and_unsaid(part)
+        return share_of_enough(contacts, mature, self._k, unsaid=unsaid)
+
+    def _all_and_unsaid(self, part: str) -> tuple[int, int]:
+        """Return the contacts of a part, and those of themes that may not tell it."""
+        found = [getattr(f, part) for f in self.shown]
+        return sum(found), sum(n for n in found if is_few(n, self._k))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from closedloop.domain.contacts import HEADLINE_WINDOW, share
+from closedloop.domain.contacts import HEADLINE_WINDOW, is_few, share, share_of_enough
 from closedloop.domain.themes import (
     GONE_STATUSES,
     QUOTES_SHOWN,
@@ -50,6 +50,29 @@ def find_mature_day(session: Session, as_of: date) -> date:
     return date.fromisoformat(kept[iso]) if (iso := as_of.isoformat()) in kept else whole_days
 
 
+def change_of(contacts: int, before: int, k: int) -> float | None:
+    """Return the change from `before` on as a share; None from zero, and from or to a few."""
+    if is_few(contacts, k) or is_few(before, k):
+        return None
+    return share(contacts - before, before)
+
+
+def minutes_of_enough(seconds: int, handled: int, unsaid: int, *, k: int) -> float | None:
+    """Return minutes; None when no contact has a handle time, or they tell of those of a few.
+
+    Parameters
+    ----------
+    seconds, handled : int
+        Handle time, and the contacts that have one.
+    unsaid : int
+        Those of them whose own theme may not tell it.
+    k : int
+        Fewest contacts that are told, other than none.
+    """
+    tells_few = is_few(handled, k) or is_few(unsaid, k)
+    return seconds / 60 if handled and not tells_few else None
+
+
 @dataclass(frozen=True)
 class Figures:
     """The figures of one theme over `STATS_DAYS` days to `as_of`, inclusive.
@@ -69,6 +92,8 @@ class Figures:
         Contacts in 13 whole weeks, oldest first.
     priority : float
         0–100.
+    k : int
+        Fewest contacts that a part of the figures may tell of, other than none.
     """
 
     as_of: date
@@ -84,6 +109,7 @@ class Figures:
     contacts_4_weeks_before: int
     weekly: tuple[int, ...]
     priority: float
+    k: int = 0
 
     @property
     def first_day(self) -> date:
@@ -92,23 +118,23 @@ class Figures:
 
     @property
     def repeat_any(self) -> float | None:
-        """Share 0–1 followed within 7 days for any reason; None when nothing has matured."""
-        return share(self.repeats_any, self.mature)
+        """Share 0–1 followed within 7 days for any reason; None of nothing mature, or of a few."""
+        return share_of_enough(self.repeats_any, self.mature, self.k)
 
     @property
     def repeat_same(self) -> float | None:
-        """Share 0–1 followed within 7 days by the same theme; None when nothing has matured."""
-        return share(self.repeats_same, self.mature)
+        """Share 0–1 followed within 7 days by the same theme; None of nothing mature, or a few."""
+        return share_of_enough(self.repeats_same, self.mature, self.k)
 
     @property
     def minutes(self) -> float | None:
-        """Handle time of the contacts, in minutes; None when no contact has one."""
-        return self.handle_seconds / 60 if self.handled else None
+        """Handle time of the contacts, in minutes; None when no contact has one, or only a few."""
+        return minutes_of_enough(self.handle_seconds, self.handled, 0, k=self.k)
 
     @property
     def minutes_each(self) -> float | None:
-        """Minutes of a contact that has a handle time; None when none has."""
-        return self.handle_seconds / 60 / self.handled if self.handled else None
+        """Minutes of a contact that has a handle time; None when none has, or only a few."""
+        return None if self.minutes is None else self.minutes / self.handled
 
     @property
     def contacts_each(self) -> float | None:
@@ -127,9 +153,8 @@ class Figures:
 
     @property
     def change(self) -> float | None:
-        """Change of the last 4 weeks on the 4 weeks before, 0.38 is 38 % more; None from zero."""
-        before = self.contacts_4_weeks_before
-        return (self.contacts_4_weeks - before) / before if before else None
+        """Change of the last 4 weeks on the 4 before, 0.38 is 38 % more; or None."""
+        return change_of(self.contacts_4_weeks, self.contacts_4_weeks_before, self.k)
 
 
 def figures_of(stats: ThemeStats | None, k: int) -> Figures | None:
@@ -150,6 +175,7 @@ def figures_of(stats: ThemeStats | None, k: int) -> Figures | None:
         contacts_4_weeks_before=stats.contacts_4_weeks_before,
         weekly=tuple(stats.weekly),
         priority=stats.priority,
+        k=k,
     )
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
-from closedloop.domain.contacts import share
 from closedloop.domain.impact import Verdict
 from closedloop.domain.themes import (
     DemandType,
@@ -31,7 +30,7 @@ from closedloop.queries.theme_filter import (
     keys_of,
     narrowed,
 )
-from closedloop.queries.theme_groups import SUMMED, ThemeGroup, list_groups
+from closedloop.queries.theme_groups import ThemeGroup, ThemeSums, list_groups, summed, sums_of
 from closedloop.queries.theme_page import ThemePage, get_theme_page
 
 __all__ = [
@@ -85,12 +84,7 @@ class QuadrantTotal:
 
     quadrant: Quadrant | None
     themes: int
-    contacts: int
-    handled: int
-    handle_seconds: int
-    mature: int
-    repeats_same: int
-    repeats_any: int
+    sums: ThemeSums
 
 
 @dataclass(frozen=True)
@@ -103,12 +97,15 @@ class ThemeList:
         Key of the last row when there are more, else empty.
     groups : tuple of ThemeGroup
         In the order of the rows; empty where the list is not grouped.
+    k : int
+        Fewest contacts that a part of the sums may tell of, other than none.
     """
 
     rows: tuple[ThemeRow, ...]
     quadrants: tuple[QuadrantTotal, ...]
     after: str
     groups: tuple[ThemeGroup, ...] = ()
+    k: int = 0
 
     def group_of(self, row: ThemeRow) -> ThemeGroup | None:
         """Return the group that a row stands in; None where the list is not grouped."""
@@ -121,33 +118,29 @@ class ThemeList:
         return sum(total.themes for total in self.quadrants)
 
     @property
-    def contacts(self) -> int:
-        """Contacts of all of them."""
-        return sum(total.contacts for total in self.quadrants)
+    def sums(self) -> ThemeSums:
+        """The sums over all of them."""
+        return sums_of([astuple(total.sums)[:-1] for total in self.quadrants], self.k)
 
     @property
-    def handle_seconds(self) -> int:
-        """Handle time of all of them."""
-        return sum(total.handle_seconds for total in self.quadrants)
+    def contacts(self) -> int:
+        """Contacts of all of them."""
+        return self.sums.contacts
 
     @property
     def minutes(self) -> float | None:
-        """Handle time of all of them in minutes; None when no contact has one."""
-        return self.handle_seconds / 60 if any(total.handled for total in self.quadrants) else None
+        """Handle time of all of them in minutes; None when no contact has one, or only a few."""
+        return self.sums.minutes
 
     @property
     def repeat_same(self) -> float | None:
         """Share 0–1 of all their mature contacts that the same theme followed."""
-        return share(sum(t.repeats_same for t in self.quadrants), self._mature)
+        return self.sums.repeat_same
 
     @property
     def repeat_any(self) -> float | None:
         """Share 0–1 of all their mature contacts that any other followed."""
-        return share(sum(t.repeats_any for t in self.quadrants), self._mature)
-
-    @property
-    def _mature(self) -> int:
-        return sum(total.mature for total in self.quadrants)
+        return self.sums.repeat_any
 
     @property
     def as_of(self) -> date | None:
@@ -194,6 +187,7 @@ def list_themes(
         quadrants=_totals(session, wanted, k),
         after=page[-1].key if len(themes) > len(page) else "",
         groups=_groups(session, wanted, drivers, k) if drivers is not None else (),
+        k=k,
     )
 
 
@@ -231,7 +225,7 @@ def _groups(
 
 
 def _totals(session: Session, wanted: ThemeFilter, k: int) -> tuple[QuadrantTotal, ...]:
-    sums = [sa.func.sum(column) for column in SUMMED]
+    sums = [sa.func.sum(column) for column in summed(k)]
     cells: Any = sa.select(Theme.customer_values, Theme.company_values, sa.func.count(), *sums)
     rows: Sequence[Any] = session.execute(
         narrowed(cells.select_from(Theme), wanted, k)
@@ -241,7 +235,8 @@ def _totals(session: Session, wanted: ThemeFilter, k: int) -> tuple[QuadrantTota
     found = [
         QuadrantTotal(
             None if row[0] is None or row[1] is None else quadrant_for(row[0], row[1]),
-            *(int(value) for value in row[2:]),
+            int(row[2]),
+            sums_of([row[3:]], k),
         )
         for row in rows
     ]

@@ -199,6 +199,16 @@ def test_repeats_from_after_to_are_refused(api, session):
 # ---------- themes, actions ----------
 
 
+def test_figures_of_a_theme_that_are_of_a_few_contacts_are_null(api, session):
+    theme = make_theme(session, ThemeStatus.ACTING)
+    make_stats(session, theme, repeats_same=2, handled=1, handle_seconds=423)
+
+    figures = api.get(f"/themes/{theme.key}")["figures"]
+
+    assert (figures["repeat_rate_same"], figures["handle_seconds"]) == (None, None)
+    assert figures["repeat_rate_any"] is not None
+
+
 def test_themes_come_by_contacts_and_hide_small_ones(api, session):
     for name, contacts, customers in (("Big", 900, 300), ("Small", 4, 4), ("Middle", 90, 60)):
         theme = make_theme(session, ThemeStatus.TRIAGED, name=name)

@@ -11,6 +11,7 @@ from closedloop.domain.errors import NotFound
 from closedloop.domain.impact import Verdict
 from closedloop.domain.themes import DemandType, Quadrant, Strategy, ThemeStatus
 from closedloop.models import ImpactMeasurement
+from closedloop.queries.contact_drivers import list_drivers
 from closedloop.queries.theme_figures import shorten
 from closedloop.queries.theme_page import Week, fold_codes
 from closedloop.queries.themes import (
@@ -26,7 +27,13 @@ from tests.factories.accounts import make_department, make_user
 from tests.factories.contacts import make_contact
 from tests.factories.rollups import make_evidence, make_likeness, make_rollup
 from tests.factories.series import make_definitions
-from tests.factories.themes import make_action, make_intervention, make_stats, make_theme
+from tests.factories.themes import (
+    make_action,
+    make_driver,
+    make_intervention,
+    make_stats,
+    make_theme,
+)
 from tests.statements import count_statements
 
 AS_OF = date(2026, 5, 11)
@@ -175,11 +182,56 @@ def test_list_themes_adds_up_by_quadrant(session):
 
     found = list_themes(session, ThemeFilter(), k=5)
 
-    assert [(t.quadrant, t.themes, t.handle_seconds) for t in found.quadrants] == [
+    assert [(t.quadrant, t.themes, t.sums.handle_seconds) for t in found.quadrants] == [
         (Quadrant.ELIMINATE, 2, 6600),
         (Quadrant.DIGITISE, 1, 60),
     ]
     assert found.repeat_same == pytest.approx(0.3)
+
+
+def test_a_theme_tells_no_share_time_or_change_that_is_of_a_few_contacts(session):
+    theme = make_theme(session, ThemeStatus.ACTING)
+    few = {"mature": 100, "repeats_any": 30, "repeats_same": 2, "handled": 3}
+    make_stats(session, theme, **few, contacts_4_weeks=60, contacts_4_weeks_before=4)
+
+    (row,) = list_themes(session, ThemeFilter(), k=5).rows
+
+    assert row.figures.repeat_same is None
+    assert row.figures.repeat_any == pytest.approx(0.3)
+    assert row.figures.minutes is None
+    assert row.figures.minutes_each is None
+    assert row.figures.change is None
+
+
+@pytest.mark.parametrize(
+    ("repeats", "told"),
+    [
+        ((0, 30), 0.15),
+        ((2, 30), None),  # the two are the total less the thirty
+        ((3, 4, 30), 37 / 300),
+        ((1, 1, 30), None),
+        ((2,), None),
+        ((0,), 0.0),
+    ],
+)
+def test_a_total_of_themes_is_told_where_it_gives_no_few_contacts_of_one_away(
+    session, repeats, told
+):
+    driver = make_driver(session)
+    for number in repeats:
+        theme = make_theme(session, ThemeStatus.ACTING, driver_id=driver.id)
+        each = {"mature": 100, "repeats_any": number, "repeats_same": number}
+        make_stats(session, theme, **each, handled=number, handle_seconds=60 * number)
+    drivers = list_drivers(session, k=5)
+
+    found = list_themes(session, ThemeFilter(by_driver=True), k=5)
+
+    seen = [found, found.groups[0], drivers.rows[0]]
+    minutes = None if told is None or not sum(repeats) else sum(repeats)
+    for sums in seen:
+        assert sums.repeat_same == (None if told is None else pytest.approx(told))
+        assert sums.repeat_any == (None if told is None else pytest.approx(told))
+        assert sums.minutes == minutes
 
 
 def test_list_themes_gives_the_verdict_of_the_newest_look(session):

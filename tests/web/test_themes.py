@@ -478,6 +478,19 @@ def test_minutes_that_no_file_gave_are_not_called_none(manager, session):
     assert "its area is agent minutes" not in manager.get("/themes/")
 
 
+def test_what_is_of_a_few_contacts_is_not_told_on_the_page_of_a_theme(manager, session):
+    few = {"repeats_same": 2, "handled": 1, "handle_seconds": 423, "contacts_4_weeks_before": 3}
+    theme = make_open(session, **few)
+
+    page = text_of(manager.get(f"/themes/{theme.key}"))
+
+    assert "few any reason: 36" in re.sub(r"\s+", " ", page)
+    assert "– not shown: fewer than 5 contacts have a handle time" in page
+    assert "190 after fewer than 5" in page
+    assert "7.1" not in page
+    assert "few to 36" in text_of(manager.get("/themes/"))
+
+
 def test_minutes_a_contact_are_of_those_that_have_a_handle_time(manager, session):
     theme = make_open(session, contacts=486, handled=100, handle_seconds=100 * 300)
 
