@@ -217,7 +217,10 @@ def snowball_contacts(*, contacts: int, identified: int, opening: int) -> Value:
 def snowball_minutes(
     *, contacts: int, identified: int, opening: int, handled: int, beyond_seconds: int
 ) -> Value:
-    """Return the agent minutes of the contacts on top of the first ones."""
+    """Return the agent minutes of the contacts on top of the first ones.
+
+    Where a few contacts alone have a handle time, the minutes are theirs.
+    """
     beyond = identified - opening
     why = "" if identified else (NO_CUSTOMERS if contacts else NO_CONTACTS)
     if identified and not handled:
@@ -228,7 +231,7 @@ def snowball_minutes(
     )
     minutes = beyond_seconds / 60
     value = None if why else minutes
-    return Value(value, minutes, identified, identified, why, (beyond,), coverage)
+    return Value(value, minutes, identified, identified, why, (beyond, handled), coverage)
 
 
 def fcr_survey(*, contacts: int, answers: int, yes: int) -> Value:

@@ -43,7 +43,7 @@ BEHIND: dict[str, tuple[str, ...]] = {
     "repeat_share": _AGAIN,
     "next_contact_avoidance": _REPEATS,
     "snowball_contacts": _AGAIN,
-    "snowball_minutes": _AGAIN,
+    "snowball_minutes": (*_AGAIN, "handled"),
     "resolution_team_repeats": _REPEATS,
     "fcr": _MATTERS,
     "fcr_net": _MATTERS,

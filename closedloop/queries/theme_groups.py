@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -80,7 +80,7 @@ class ThemeSums:
 
 def sums_of(rows: Sequence[Sequence[Any]], k: int) -> ThemeSums:
     """Return rows of `summed` added up."""
-    return ThemeSums(*(int(sum(values)) for values in zip(*rows, strict=True)), k=k)
+    return replace(ThemeSums(*(int(sum(values)) for values in zip(*rows, strict=True))), k=k)
 
 
 @dataclass(frozen=True)

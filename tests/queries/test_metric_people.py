@@ -189,6 +189,36 @@ def test_no_day_week_or_month_is_shown_of_fewer_than_k_distinct_people(session, 
                     count.check(metric, piece.rolling, wanted, begin, until, is_exact=False)
 
 
+@pytest.mark.parametrize(
+    ("with_time", "state"), [(0, "none"), (1, "few"), (4, "few"), (5, "known")]
+)
+def test_minutes_of_repeats_are_not_the_handle_time_of_a_few_contacts(
+    session, settings, with_time, state
+):
+    batch = make_batch(session)
+    for number in range(12):
+        customer = make_customer(session)
+        for day in (2, 4):
+            make_contact(
+                session,
+                customer=customer,
+                batch=batch,
+                started_at=datetime(2026, 3, day, 10, tzinfo=UTC),
+                handle_seconds=423 if day == 4 and number < with_time else None,
+            )
+    chain_contacts(session, settings=settings, customer_ids=None)
+    roll_up_days(session, days=None)
+    ground = Ground(FIRST, date(2026, 3, 4), K, Terms())
+    metric, wanted = get_metric("snowball_minutes"), asked(last=date(2026, 3, 4))
+
+    (reading,) = list_readings(session, wanted, ground=ground, metrics=[metric])
+    (group,) = list_groups(session, metric, wanted, by="channel", ground=ground).groups
+
+    for cell in (reading.cell, group.cell):
+        assert cell.state == state
+        assert cell.value == (pytest.approx(423 * 5 / 60) if state == "known" else None)
+
+
 def test_twenty_contacts_of_one_customer_are_no_cell(session, history):
     found = list_groups(session, get_metric("contacts"), asked(), by="queue", ground=history)
 
