@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from closedloop.domain.errors import NotFound
-from closedloop.domain.themes import GONE_STATUSES
-from closedloop.models import Contact, ContactText, Theme, ThemeChange
+from closedloop.domain.themes import GONE_STATUSES, ThemeStatus
+from closedloop.domain.triage import Decision
+from closedloop.models import Contact, ContactText, Theme, ThemeChange, TriageDecision
 from closedloop.models.curation import ChangeKind
 from closedloop.queries.theme_figures import shorten
 
@@ -59,6 +61,38 @@ def list_targets(session: Session, theme_id: int) -> list[tuple[str, str]]:
         .order_by(Theme.name, Theme.id)
     )
     return [(row[0], row[1]) for row in rows]
+
+
+class Retired(StrEnum):
+    """How a theme went out of use, which says how it comes back."""
+
+    BY_HAND = "by_hand"
+    DISMISSED = "dismissed"
+    OTHERWISE = "otherwise"
+
+
+def how_retired(session: Session, theme: Theme) -> Retired | None:
+    """Return how a theme went out of use; None of one that is in use or was merged."""
+    if theme.status is not ThemeStatus.RETIRED:
+        return None
+    newest = session.scalar(
+        sa.select(ThemeChange.kind)
+        .where(
+            ThemeChange.theme_id == theme.id,
+            ThemeChange.kind.in_((ChangeKind.RETIRE, ChangeKind.RESTORE)),
+            ThemeChange.undone_at.is_(None),
+        )
+        .order_by(ThemeChange.id.desc())
+        .limit(1)
+    )
+    if newest is ChangeKind.RETIRE:
+        return Retired.BY_HAND
+    dismissed = sa.exists().where(
+        TriageDecision.theme_id == theme.id,
+        TriageDecision.decision == Decision.DISMISS,
+        TriageDecision.undone_at.is_(None),
+    )
+    return Retired.DISMISSED if session.scalar(sa.select(dismissed)) else Retired.OTHERWISE
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from closedloop.queries.accounts import list_departments, list_users
 from closedloop.queries.checks import Precision, get_precisions
 from closedloop.queries.comebacks import list_comeback_cases
 from closedloop.queries.contacts import has_words
+from closedloop.queries.curation import how_retired
 from closedloop.queries.drift import list_aged
 from closedloop.queries.followers import list_next_themes
 from closedloop.queries.naming import get_machine_words
@@ -257,6 +258,7 @@ def _show(
         k=current_settings().privacy_k,
         aged=list_aged(db.session, [page.theme.id], k=current_settings().privacy_k),
         comebacks=list_comeback_cases(db.session, theme_id),
+        retired=how_retired(db.session, page.theme) if is_curator else None,
         typed=typed or {},
         errors=errors or {},
         rules=RULES,

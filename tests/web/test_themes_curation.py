@@ -14,6 +14,7 @@ from closedloop.domain.themes import ThemeStatus
 from closedloop.models import Contact, ContactText, Job, Theme, ThemeChange
 from closedloop.models.curation import ChangeKind
 from closedloop.services.themes import discover_themes
+from closedloop.services.triage import dismiss_candidate
 from tests.factories.contacts import make_batch, make_contact, make_customer
 from tests.factories.rollups import make_evidence
 from tests.factories.series import make_definitions
@@ -285,6 +286,20 @@ def test_retiring_and_restoring_from_the_page(manager, session, themes):
     assert "12 contacts would return to" in text_of(manager.get(f"/themes/{first.key}/retire"))
     manager.post(f"/themes/{first.key}/restore")
     assert len(contacts_of(session, first)) == 12
+
+
+def test_a_theme_out_of_use_offers_only_the_way_back_that_there_is(manager, session, actor, themes):
+    first, second = themes
+    dismiss_candidate(session, theme_id=first.id, reason="Nothing to mend.", by=actor)
+    second.status = ThemeStatus.RETIRED  # as a run does
+
+    dismissed = manager.get(f"/themes/{first.key}")
+    assert "It was dismissed at triage and keeps its contacts" in dismissed
+    assert re.search(r"/triage/decisions/\d+/undo", dismissed)
+    by_run = manager.get(f"/themes/{second.key}")
+    assert "It went with a run that no longer found it" in by_run
+    for html in (dismissed, by_run):
+        assert "Restore the theme" not in html
 
 
 def test_a_theme_with_open_actions_is_not_retired_and_says_which(manager, session, themes):
