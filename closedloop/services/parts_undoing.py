@@ -56,6 +56,7 @@ from closedloop.services.describing import OWNING, say_changed
 from closedloop.services.evidence import renew_evidence
 from closedloop.services.labelling import TextLabels
 from closedloop.services.long_work import Report, Transactions, tell_nobody
+from closedloop.services.membership import places_of_themes
 from closedloop.services.parts_ways import Way, find_way, themes_by_id
 from closedloop.services.proposals import put_in_force, standing_merges
 from closedloop.services.remaking import remake_history
@@ -239,8 +240,15 @@ def _settle(session: Session, way: Way, changes: Sequence[ThemeChange]) -> None:
 
 
 def _without_text(session: Session, way: Way, detail: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return where contacts were whose words cannot say it: gone by then, or expired since."""
-    wordless = {row[0]: row[1:] for row in detail["wordless"]}
+    """Return where contacts were whose words cannot say it: gone by then, or expired since.
+
+    A theme that was merged since is the one it was merged into, one that was retired none.
+    """
+    places = places_of_themes(session)
+    wordless: dict[int, tuple[Any, ...]] = {
+        contact: (cluster, places.get(theme) or None, confidence)
+        for contact, cluster, theme, confidence in detail["wordless"]
+    }
     for contact, cluster, confidence in detail.get("movers", ()):
         theme = way.owners[cluster] if cluster >= 0 else None
         wordless[contact] = (cluster, theme, confidence)

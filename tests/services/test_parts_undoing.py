@@ -167,6 +167,33 @@ def test_who_left_comes_back_although_the_words_expired_since(site):
     assert places(site) == before
 
 
+def test_who_had_no_words_is_not_put_back_into_a_theme_that_was_merged_since(site):
+    site.add(CARD=9, LOST=6, PIN=7, REFUND=8)
+    site.discover("CARD", "PIN", "REFUND")
+    site.keep("Card", "Pin", "Refund")
+    site.discover("CARD+LOST", "PIN", "REFUND")
+    pin, refund = (theme_named(site.database, f"Our {name}").id for name in ("Pin", "Refund"))
+    with site.database.transaction() as session:
+        loose = session.scalars(sa.select(Contact.id).where(Contact.theme_id == pin).limit(1)).one()
+        remove_texts(session, [loose])
+        session.execute(sa.update(Contact).where(Contact.id == loose).values(cluster=-1))
+    site.accept(*site.parts(kind=PartKind.GREW))
+    with site.database.transaction() as session:
+        merge_themes(
+            session,
+            settings=site.settings,
+            theme_id=pin,
+            into_id=refund,
+            reason="The same.",
+            by=site.actor,
+        )
+
+    take_back(site, "Our Card")
+
+    with site.database.reading() as session:
+        assert session.get_one(Contact, loose).theme_id == refund
+
+
 def lineage_of(site, name):
     theme = theme_named(site.database, name)
     with site.database.reading() as session:
