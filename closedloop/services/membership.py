@@ -280,8 +280,11 @@ def settle_contacts(
         .execution_options(synchronize_session=False)
     )
     _update(session, these, owner_of_cluster(session))
+    places = places_of_themes(session) if loose else {}
     for theme, contacts in (loose or {}).items():
-        _update(session, among(session, Contact.id, contacts), sa.literal(int(theme) or None))
+        # merged or retired since, it holds nothing itself
+        place = places.get(int(theme)) or None
+        _update(session, among(session, Contact.id, contacts), sa.literal(place, sa.Integer))
     apply_corrections(session, condition=these)
     days |= chain_contacts(session, settings=settings, customer_ids=customers)
     roll_up_days(session, days=days)

@@ -247,3 +247,21 @@ def test_a_move_is_not_taken_back_past_a_later_word_because_a_text_expired_since
 
     with pytest.raises(Conflict, match="something else"):
         site.undo(move)
+
+
+@pytest.mark.parametrize("gone", ["merged", "retired"])
+def test_who_was_there_without_words_does_not_return_to_a_theme_that_is_gone_since(site, gone):
+    ids = site.contacts("PIN a0")[:1]
+    with site.database.transaction() as session:
+        remove_texts(session, ids)
+        is_one = Contact.id.in_(ids)
+        session.execute(sa.update(Contact).where(is_one).values(cluster=-1))  # by nothing known
+    move = site.move(ids, "Pin", "Card")
+    if gone == "merged":
+        site.merge("Pin", "Refund")
+    else:
+        site.retire("Pin")
+
+    site.undo(move)
+
+    assert places_of(site, ids) == [site.ids["Refund"] if gone == "merged" else None]
