@@ -145,7 +145,7 @@ class RepeatHeadline:
     any : float
         Share 0 to 1 of the contacts with a known customer.
     same : float or None
-        The same about one theme; None where too few people stand behind each seven days of it.
+        The same about one theme; None where no seven days of them are surely of enough people.
     any_before, same_before : float or None
         Of as many days to `before_day`, the oldest in the trend that end on the same weekday and
         have contacts enough in each week; None when there are none four weeks back or more.

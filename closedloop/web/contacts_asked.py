@@ -23,6 +23,7 @@ from closedloop.queries.contacts import (
     find_mark,
 )
 from closedloop.web.contacts_bp import read_day
+from closedloop.web.filters import channel_words
 
 REPEATS = "repeats"
 _ASKED = (
@@ -134,7 +135,7 @@ def choices_of(asked: Asked, options: FilterOptions) -> dict[str, list[tuple[str
     if asked.wanted.theme_id and chosen not in dict(themes):
         themes.append((chosen, f"theme number {chosen}"))
     return {
-        "channel": values("channel", options.channels),
+        "channel": named_channels(values("channel", options.channels)),
         "queue": values("queue", options.queues),
         "disposition": values("disposition", options.dispositions),
         "team": values("team", options.teams),
@@ -146,6 +147,11 @@ def choices_of(asked: Asked, options: FilterOptions) -> dict[str, list[tuple[str
         "among": _among_choices(asked),
         "who": [("", "All"), ("known", "Known"), ("unknown", "Unidentified only")],
     }
+
+
+def named_channels(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the choices of channels as people write them."""
+    return [(key, channel_words(words) if key == words else words) for key, words in pairs]
 
 
 def named_languages(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:

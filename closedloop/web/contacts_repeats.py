@@ -35,7 +35,7 @@ from closedloop.queries.repeats import (
     list_group_figures,
 )
 from closedloop.queries.site import DataSpan, get_data_span
-from closedloop.web.contacts_asked import named_languages
+from closedloop.web.contacts_asked import named_channels, named_languages
 from closedloop.web.contacts_bp import before_data, bp, read_day
 from closedloop.web.csv_files import csv_response
 from closedloop.web.filters import day as day_words
@@ -240,7 +240,7 @@ def _choices(asked: Asked, options: FilterOptions) -> dict[str, list[tuple[str, 
 
     themes = [(str(theme.id), f"{theme.key} {theme.name}") for theme in options.themes]
     return {
-        "channel": pairs("channel", options.channels),
+        "channel": named_channels(pairs("channel", options.channels)),
         "queue": pairs("queue", options.queues),
         "disposition": pairs("disposition", options.dispositions),
         "team": pairs("team", options.teams),

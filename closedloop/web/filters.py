@@ -336,7 +336,18 @@ def takes_actions(status: ThemeStatus) -> bool:
     return status in THEMES_TO_ACT_ON
 
 
+_CHANNELS = {"ivr": "IVR", "sms": "SMS", "rcs": "RCS", "whatsapp": "WhatsApp"}
+"""Channels that a capital at the beginning does not write as people do."""
+
+
+def channel_words(channel: str) -> str:
+    """Write a channel as people do: ``Live chat``, ``SMS``."""
+    words = channel.replace("_", " ")
+    return _CHANNELS.get(words.lower(), words.capitalize())
+
+
 FILTERS = {
+    "channel_words": channel_words,
     "n": n,
     "signed": signed,
     "pct": pct,

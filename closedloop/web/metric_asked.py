@@ -20,7 +20,7 @@ from closedloop.queries.metric_terms import Terms, get_terms
 from closedloop.queries.metric_trend import Step
 from closedloop.queries.metrics import PERIOD_DAYS, Ground, Reading, default_days
 from closedloop.queries.site import DataSpan
-from closedloop.web.contacts_asked import driver_choices, named_languages
+from closedloop.web.contacts_asked import driver_choices, named_channels, named_languages
 from closedloop.web.contacts_bp import before_data, read_day
 from closedloop.web.permissions import user_may
 
@@ -180,6 +180,7 @@ def choices_of(asked: Asked, options: FilterOptions) -> dict[str, list[tuple[str
         "language": options.languages,
     }
     found = {name: _pairs(values, asked.values.get(name)) for name, values in known.items()}
+    found["channel"] = named_channels(found["channel"])
     found["language"] = named_languages(found["language"])
     themes = [(str(theme.id), f"{theme.key} {theme.name}") for theme in options.themes]
     chosen = asked.wanted.values.get("theme")

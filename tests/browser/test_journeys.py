@@ -8,6 +8,8 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.visitor import NARROW
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 STAKEHOLDER = "Lena Marsh"
@@ -357,6 +359,20 @@ def test_keys_go_anywhere_and_the_key_sheet_says_which(visit):
     visitor.press("Enter")
     expect(page.locator("h1")).to_have_text(title)
     visitor.check()
+
+
+def test_escape_closes_the_menu_of_a_phone_and_goes_back_to_its_button(visit):
+    page = visit("executive").page
+    page.set_viewport_size(NARROW)
+    toggle = page.get_by_role("button", name="Menu")
+    toggle.press("Enter")
+    expect(toggle).to_have_attribute("aria-expanded", "true")
+    page.keyboard.press("Tab")
+
+    page.keyboard.press("Escape")
+
+    expect(toggle).to_have_attribute("aria-expanded", "false")
+    expect(toggle).to_be_focused()
 
 
 def test_single_keys_can_be_turned_off(visit):

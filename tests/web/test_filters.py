@@ -14,6 +14,7 @@ from flask import Flask
 
 from closedloop.domain.impact import Range
 from closedloop.web.filters import (
+    channel_words,
     day,
     hours,
     hours_of,
@@ -242,3 +243,11 @@ def test_capacity_is_written_in_hours_and_people():
     assert people_range(Range(1.23, 2, 3.01)) == "1.2 to 3.1"
     assert people_range(Range(12.3, 20, 33.2)) == "12 to 34"
     assert people_range(None) == hours_range(None) == "not yet known"
+
+
+@pytest.mark.parametrize(
+    ("channel", "words"),
+    [("live_chat", "Live chat"), ("ivr", "IVR"), ("SMS", "SMS"), ("PHONE", "Phone"), ("", "")],
+)
+def test_channels_are_written_as_people_do(channel, words):
+    assert channel_words(channel) == words

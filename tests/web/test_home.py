@@ -160,9 +160,11 @@ def test_too_few_people_behind_the_same_theme_are_told_apart_from_days_too_young
         row.same_7d = row.day.isoweekday() == 1
     slice_again(session)
 
-    text = text_of(manager.get("/"))
+    html = manager.get("/")
+    text = text_of(html)
 
-    assert "Any reason, four weeks to 4 May. Same theme: not shown, as too few people" in text
+    assert "Any reason, four weeks to 4 May. Same theme: a week may be of too few people" in text
+    assert 'href="/metrics/repeat_rate_same?from=2026-04-07&amp;to=2026-05-04"' in html
     assert "not yet known Seven days" not in text
     assert "by the same theme" not in text.split("Repeat contacts within 7 days")[-1][:600]
 

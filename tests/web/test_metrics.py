@@ -179,6 +179,7 @@ def test_languages_are_chosen_by_name(manager, centre, path):
     assert re.findall(r'value="([^"]*)"', chosen[0]) == ["", "-", "en", "lt"]
     assert text_of(chosen[0]) == "All none given English Lithuanian"
     assert '<option value="en" selected>' in chosen[0]
+    assert '<option value="phone">Phone</option>' in html
 
 
 def test_numbers_lead_to_the_contacts_they_count(manager, centre):

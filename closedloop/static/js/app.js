@@ -240,7 +240,9 @@
   function escape() {
     if (shutRules()) return;
     var toggle = doc.querySelector('.cl-rail.is-open [data-toggle="rail"]');
-    if (toggle) toggleRail(toggle);
+    if (!toggle) return;
+    toggleRail(toggle);
+    toggle.focus(); // what had it is out of sight
   }
   doc.addEventListener("keydown", function (ev) {
     if (ev.ctrlKey || ev.metaKey || ev.altKey || ev.isComposing || ev.defaultPrevented) return;
