@@ -34,6 +34,9 @@ _MAX_UNBOUNDED = 3
 _MAX_INNER_REPEATS = 12
 _MAX_PROBE_SECONDS = 0.05
 _PROBE_SIZES = (25, 50, 100, 200, 400, 800, 1_500)
+_PROBE_ENDS = ("\n!", "\n\u2603")
+"""Of a probe: a pattern is slow where it finds nothing, and one may well end in either."""
+
 _KIND = re.compile(r"[A-Z][A-Z0-9_]{1,24}")
 _QUANTIFIER = re.compile(r"[*+?]|\{(\d*)(,?)(\d*)\}")
 
@@ -223,10 +226,12 @@ def _slowest_probe(pattern: re.Pattern[str], text: str) -> float:
     """Return the longest seconds a search takes of texts that repeat what the pattern names."""
     letters = "".join(dict.fromkeys(filter(str.isalnum, text)))[:8]
     pieces = ("0", "a", "A", " ", "-", "a ", "0 ", "0-", "aA0", letters or "x", text[:20])
+    pieces = tuple(dict.fromkeys((*pieces, *text)))  # "é+" is slow on nothing but é
     slowest = 0.0
+    probes = [(piece, end) for piece in pieces for end in _PROBE_ENDS]
     for size in _PROBE_SIZES:  # growing, so that the first slow one is not slow for long
-        for piece in pieces:
-            probe = (piece * size)[:size] + "\n!"
+        for piece, end in probes:
+            probe = (piece * size)[:size] + end
             started = time.thread_time()
             for _ in pattern.finditer(probe):
                 pass

@@ -84,6 +84,8 @@ def test_an_extra_pattern_that_matches_every_word_leaves_tokens_alone_and_ends()
         ({"extra": {"order": r"(a)\1"}}, "refers back"),
         ({"extra": {"order": "a+b+c+d+e"}}, "more than 3"),
         ({"extra": {"order": r"\d+\d+\d+x"}}, "seconds on a text"),
+        ({"extra": {"order": r"(?:é+ü?){2,6}ß"}}, "seconds on a text"),
+        ({"extra": {"order": "[^x]*[^y]*[^z]*!"}}, "seconds on a text"),
     ],
 )
 def test_rules_that_cannot_be_used_are_refused_with_a_sentence(rules, says):
