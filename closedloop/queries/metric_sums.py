@@ -28,6 +28,9 @@ from closedloop.queries.metric_scopes import (
 from closedloop.queries.metric_terms import Terms
 
 _LONGEST = max(length for _, length, _ in STRETCHES)
+_MANY_STRETCHES = 4
+"""Over more of them the rows together say little of people who came on a few days."""
+
 OF_JUDGED = frozenset({"judged", "failure"})
 """Counts of contacts whose theme is judged."""
 
@@ -128,7 +131,8 @@ def _people_sums(
     """Return the sums that say how many people a group surely has, stretch by stretch.
 
     A slice is a whole day under one value, so the largest of them is a bound as well. A row of
-    the roll-up is so small a part of a day that its own people say nothing beside all together.
+    the roll-up is so small a part of a day that its own people say nothing beside all together,
+    unless these are of many stretches.
     """
     table, name = source.table, people_name(group, window)
     first, *less = columns_of(group, window)
@@ -137,14 +141,14 @@ def _people_sums(
         size = size - getattr(table, column)
     found: dict[str, Any] = {}
     days = (asked.last_day - asked.first_day).days + 1
-    is_slice = table is DailySlice
+    is_slice, stretches = table is DailySlice, -(-days // _LONGEST)
     for key, length, each in STRETCHES:
         over = size - table.identified + getattr(table, f"opening_any_{key}")
         if length == _LONGEST:
-            stretches = -(-days // length)
             sure = sa.func.sum(sa.case((over > 0, over), else_=0))
             found[spread_name(group, window)] = sure / float(stretches)
-        elif length < 3 and is_slice:  # of a longer stretch one day says little
+        elif length < 3 and (is_slice or (each == 1 and stretches > _MANY_STRETCHES)):
+            # of a longer stretch one day says little
             found[f"{name} {key}"] = sa.func.max(over) / float(each)
     if is_slice and own_length(group, window):
         found[f"{name} day"] = sa.func.max(size)

@@ -189,6 +189,27 @@ def test_no_day_week_or_month_is_shown_of_fewer_than_k_distinct_people(session, 
                     count.check(metric, piece.rolling, wanted, begin, until, is_exact=False)
 
 
+def test_people_who_all_came_on_one_day_of_a_long_period_are_told(session, settings, monkeypatch):
+    monkeypatch.setattr(metric_people, "MOST_READ", 40)
+    monkeypatch.setattr(metric_people, "SAMPLE", 40)
+    batch, first = make_batch(session), datetime(2025, 1, 1, 10, tzinfo=UTC)
+    came = [(first + timedelta(days=i), "cards") for i in range(380)]
+    came += [(datetime(2025, 9, 1, 10, i, tzinfo=UTC), "recall") for i in range(40)]
+    for at, queue in came:
+        customer = make_customer(session)
+        values = {"started_at": at, "queue": queue, "text": None}
+        make_contact(session, batch=batch, customer=customer, **values)
+    chain_contacts(session, settings=settings, customer_ids=None)
+    roll_up_days(session, days=None)
+    ground = Ground(date(2025, 1, 1), date(2026, 1, 15), K, Terms())
+    wanted = asked(first=date(2025, 1, 1), last=date(2026, 1, 15), channel="phone")
+
+    found = list_groups(session, get_metric("contacts"), wanted, by="queue", ground=ground)
+
+    told = {group.value: (group.cell.state, group.contacts) for group in found.groups}
+    assert told == {"cards": ("known", 380), "recall": ("known", 40)}
+
+
 @pytest.mark.parametrize(
     ("with_time", "state"), [(0, "none"), (1, "few"), (4, "few"), (5, "known")]
 )
