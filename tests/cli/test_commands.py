@@ -245,7 +245,7 @@ def test_an_import_says_whose_contacts_came_and_how_many_came_again(ready, tmp_p
 
 def test_the_share_that_came_again_is_told_from_the_fewest_customers_on(ready, tmp_path):
     file = tmp_path / "calls.csv"
-    rows = (f"{n};2026-03-0{n % 2 + 2}T10:00:00+00:00;{n // 2};phone;Hm\n" for n in range(10))
+    rows = (f"{n};2026-03-0{n % 2 + 2}T10:00:00+00:00;{n // 2 + 1};phone;Hm\n" for n in range(10))
     file.write_text(FILE.splitlines(keepends=True)[0] + "".join(rows))
 
     said = ready("import", str(file), "--no-assign").stdout
