@@ -134,7 +134,7 @@ def write_columns(session: Session, table: Any, columns: Mapping[str, Column]) -
         write_rows(_cursor(session), table, columns)
         return n
     names = ", ".join(f'"{name}"' for name in columns)
-    rows = zip(*(_as_list(column) for column in columns.values()), strict=True)
+    rows = _rows_of(list(columns.values()), n)
     if is_postgresql(session):
         with _cursor(session).copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
             for row in rows:
@@ -146,6 +146,19 @@ def write_columns(session: Session, table: Any, columns: Mapping[str, Column]) -
         rows,
     )
     return n
+
+
+def _rows_of(columns: Sequence[Column], n: int) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows; of a million, numbers as Python has them would take hundreds of megabytes."""
+    for start in range(0, n, _ROWS_AT_ONCE):
+        some = slice(start, start + _ROWS_AT_ONCE)
+        yield from zip(*(_as_list(_part(column, some)) for column in columns), strict=True)
+
+
+def _part(column: Column, some: slice) -> Column:
+    if isinstance(column, Days):
+        return Days(column.numbers[some])
+    return Texts(column.codes[some], column.values) if isinstance(column, Texts) else column[some]
 
 
 def _as_list(column: Column) -> list[Any]:

@@ -199,7 +199,7 @@ def _chain_portion(
     changed = np.logical_or.reduce([moved, *(new[name] != old[name] for name in _LINKED)])
     matters = np.logical_or.reduce([moved, *(_near(new[n]) != _near(old[n]) for n in _GAPS)])
     delete_rows(session, _links.c.contact_id, ids[changed & ~is_new])
-    _write(session, ids[changed], old["day"][changed], {n: v[changed] for n, v in new.items()})
+    _write(session, np.flatnonzero(changed), ids, old["day"], new)
     return {EPOCH + timedelta(days=int(n)) for n in np.unique(old["day"][matters])}
 
 
@@ -257,10 +257,13 @@ def _near(gap: Integers) -> Integers:
     return np.where(gap <= WINDOWS[-1].seconds, gap, NONE)
 
 
-def _write(session: Session, ids: Integers, days: Integers, links: dict[str, Integers]) -> None:
-    order = np.argsort(ids)  # so that the rows and their index grow in one direction
-    columns: dict[str, Any] = {"contact_id": ids[order], "local_day": Days(days[order])}
+def _write(
+    session: Session, rows: Integers, ids: Integers, days: Integers, links: dict[str, Integers]
+) -> None:
+    """Write some rows of the arrays."""
+    rows = rows[np.argsort(ids[rows])]  # so that the rows and their index grow in one direction
+    columns: dict[str, Any] = {"contact_id": ids[rows], "local_day": Days(days[rows])}
     for name in _GAPS:
-        columns[name] = np.ma.masked_equal(links[name][order], NONE)
-    columns |= {name: links[name][order] for name in ("chain_id", "chain_position")}
+        columns[name] = np.ma.masked_equal(links[name][rows], NONE, copy=False)
+    columns |= {name: links[name][rows] for name in ("chain_id", "chain_position")}
     write_columns(session, _links, columns)
