@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,8 +65,8 @@ from closedloop.services.long_work import Report, Transactions, tell_nobody
 from closedloop.services.previews import ImportPreview, preview_file
 from closedloop.services.repeats import (
     chain_contacts,
-    count_customers,
     find_unchained,
+    last_customer_id,
     take_turn,
 )
 from closedloop.services.replays import Replay, open_replay, settle_rejects
@@ -338,17 +338,13 @@ class _Run:
         killed is found by whoever comes next.
         """
         done, waiting = 0, len(self._unchained)
-        doing = f"finding the repeats of {waiting:,} customers"
-        if self._are_most(waiting):
-            report(Progress(0, waiting, doing))
-            with self._transactions() as session:
-                chain_contacts(session, settings=self._settings, customer_ids=None)
-            self._unchained = Waiting()
-        for customer_ids in self._unchained.portions(CHAINED_AT_ONCE):
+        portions: Iterable[list[int] | None] = self._unchained.portions(CHAINED_AT_ONCE)
+        for customer_ids in [None] if self._are_most(waiting) else portions:
+            doing = f"finding the repeats of {waiting:,} customers"
             report(Progress(done, waiting, doing))
             with self._transactions() as session:
                 chain_contacts(session, settings=self._settings, customer_ids=customer_ids)
-            done += len(customer_ids)
+            done += len(customer_ids or ())
         self._unchained = Waiting()
 
     def _are_most(self, waiting: int) -> bool:
@@ -359,7 +355,7 @@ class _Run:
         if waiting <= CHAINED_AT_ONCE:
             return False
         with self._transactions() as session:
-            everybody = count_customers(session)
+            everybody = last_customer_id(session)  # or a few fewer
         return everybody <= min(EVERYBODY_AT_ONCE, 2 * waiting)
 
     def _tell(self, line: int, doing: str) -> None:
