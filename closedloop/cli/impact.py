@@ -23,7 +23,7 @@ from closedloop.cli.options import (
 from closedloop.domain.audit import COMMAND_LINE
 from closedloop.domain.errors import NotMeasurable, Refusal
 from closedloop.domain.impact import LOOK_DAYS
-from closedloop.domain.impact_words import answer, number_of, plain, support
+from closedloop.domain.impact_words import answer, how_many, plain, support
 from closedloop.domain.money_words import worth_in_words
 from closedloop.domain.payback import payback_words
 from closedloop.jobs.work import data_cut
@@ -171,9 +171,9 @@ def _measure_all(site: Site, day: date, as_json: bool) -> None:
         print_json({**dataclasses.asdict(summary), "came_back": came_back, "as_of": day})
     else:
         click.echo(
-            f"{number_of(summary.interventions, 'shipped action')} with data to "
-            f"{day.isoformat()}: {number_of(summary.measured, 'measurement')} added, "
-            f"{number_of(summary.looks, 'look')} among them; {came_back} came back."
+            f"{how_many(summary.interventions, 'shipped action')} with data to "
+            f"{day.isoformat()}: {how_many(summary.measured, 'measurement')} added, "
+            f"{how_many(summary.looks, 'look')} among them; {came_back} came back."
         )
         for refused in summary.refused:
             click.echo(f"Not measured: {refused.sentence}", err=True)

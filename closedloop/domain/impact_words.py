@@ -106,7 +106,7 @@ def spelt(day: date) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
-def number_of(count: int, noun: str) -> str:
+def how_many(count: int, noun: str) -> str:
     """Write how many there are: "1 day", "2 days"."""
     return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
 

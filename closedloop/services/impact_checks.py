@@ -16,7 +16,7 @@ from closedloop.domain.impact import (
 )
 from closedloop.domain.impact_judging import CLAIMS, Lately
 from closedloop.domain.impact_stages import stages_in_words
-from closedloop.domain.impact_words import number_of, per_cent, spelt
+from closedloop.domain.impact_words import how_many, per_cent, spelt
 from closedloop.services.impact_around import Surroundings, signed
 from closedloop.services.impact_estimates import Estimates
 from closedloop.services.impact_few_days import check_few_days
@@ -238,7 +238,7 @@ def _driver_volume(estimates: Estimates, around: Surroundings) -> Check:
             "expected without the change"
         )
     missing = (
-        f" {number_of(driver.missing, 'day')} without a volume "
+        f" {how_many(driver.missing, 'day')} without a volume "
         f"{'is' if driver.missing == 1 else 'are'} not counted."
         if driver.missing
         else ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from closedloop.domain.impact import Check, CheckState
-from closedloop.domain.impact_words import number_of
+from closedloop.domain.impact_words import how_many
 
 NAME = "regression_to_mean"
 LEAST_DAYS = 74
@@ -64,7 +64,7 @@ def check_regression(
     known = len(before) - len(set(missing))
     if known < LEAST_DAYS:
         sentence = (
-            f"Only {number_of(known, 'counted day' if missing else 'day')} "
+            f"Only {how_many(known, 'counted day' if missing else 'day')} "
             f"{'lies' if known == 1 else 'lie'} before the change; {LEAST_DAYS} are needed to tell "
             "whether the last of them were unusual."
         )
