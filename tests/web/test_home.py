@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -180,6 +181,15 @@ def test_contacts_avoided_are_dated_by_the_actions_that_are_in_the_total(manager
     text = text_of(manager.get("/"))
 
     assert "Contacts avoided since 3 Mar 2026" in text
+
+
+def test_the_small_axis_of_avoided_contacts_names_its_ends_and_zero_only(manager, session):
+    _, intervention = add_shipped(session, add_data(session))
+    make_measurement(session, intervention, avoided=(186.0, 877.0, 2012.0), handle_seconds=600.0)
+
+    axis = re.search(r'<svg class="cl-axis".*?</svg>', manager.get("/"), re.S)[0]
+
+    assert re.findall(r">([\d,]+)</text>", axis) == ["0", "3,000"]
 
 
 def test_avoided_contacts_are_a_range_over_the_newest_looks(manager, session):
