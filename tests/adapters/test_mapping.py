@@ -229,6 +229,13 @@ def test_guess_mapping_leaves_durations_out_that_cannot_be_seconds():
     assert guess_mapping(header, rows[:1]).columns["handle_seconds"] == "Duration"
 
 
+def test_a_number_of_thousands_of_digits_is_too_large_for_seconds_as_well():
+    header = ["id", "started_at", "handle_seconds"]
+    mapping = guess_mapping(header, [["a", "2026-03-02T10:00:00Z", "9" * 5_000]])
+    assert "handle_seconds" not in mapping.columns
+    assert "too large for seconds" in mapping.reasons["handle_seconds"]
+
+
 @pytest.mark.parametrize(
     ("cells", "scale"),
     [(["Good", "Offered"], "good-bad"), (["4", "5"], "1-5"), (["Good", "4"], "1-5"), ([""], "1-5")],
