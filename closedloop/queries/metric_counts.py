@@ -335,6 +335,15 @@ def contact_is(name: str, value: str) -> sa.ColumnElement[bool]:
     return Contact.theme_id == int(value) if value else Contact.theme_id.is_(None)
 
 
+def contact_is_among(name: str, values: Collection[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that a contact has one of some values, as `contact_is` takes them."""
+    if name != "theme":
+        found: sa.ColumnElement[bool] = getattr(Contact, name).in_(values)
+        return found
+    among = Contact.theme_id.in_([int(value) for value in values if value])
+    return sa.or_(among, Contact.theme_id.is_(None)) if "" in values else among
+
+
 def _count_span(
     session: Session, wanted: MetricFilter, terms: Terms, first_day: date, last_day: date
 ) -> Counts:

@@ -23,13 +23,21 @@ from closedloop.domain.metric_people import BEHIND, people_at_least, size_of, sp
 from closedloop.domain.metrics import Counts, Metric, Scope
 from closedloop.models import Contact, ContactLink, DailySlice, DriverDay
 from closedloop.queries.figures import themes_under
-from closedloop.queries.metric_counts import add_up, contact_column, contact_is
+from closedloop.queries.metric_counts import (
+    add_up,
+    contact_column,
+    contact_is,
+    contact_is_among,
+)
 from closedloop.queries.metric_scopes import LISTS, TOUCHED, price_of, within_list
 from closedloop.queries.metric_sums import MetricFilter, people_name, spread_name
 from closedloop.queries.metric_terms import Terms
 
 MOST_READ = 8_000
 """Contacts that are looked at for one page, at most."""
+
+MOST_PASSED = 100_000
+"""Contacts of other channels or languages that an index is gone through for, at most."""
 
 SAMPLE = 2_000
 """Of days with more than that, the first so many are looked at."""
@@ -39,6 +47,7 @@ COVERED_BY_KNOWN = frozenset({"contacts"})
 
 _PERSON = sa.func.coalesce(Contact.customer_id, -Contact.id)
 _IDENTIFIED = Contact.customer_id.is_not(None)
+_INDEXED = ("theme", "channel", "language")
 _NEEDS_LINK = ("any", "same", "again", "opening", "resolved", "unresolved")
 
 
@@ -237,7 +246,8 @@ class DaySums:
     def _contacts(self) -> list[tuple[date, int, int]]:
         """Return day, person and groups, one bit each, of the contacts that are looked at."""
         if self._read is None:
-            self._is_all = _are_few(self.session, self.wanted.values, *self.reach, daily=self.daily)
+            kept = {name: [value] for name, value in self.wanted.values.items()}
+            self._is_all = _are_few(self.session, kept, *self.reach, daily=self.daily)
             self._read = self._read_contacts()
         return self._read
 
@@ -278,7 +288,7 @@ def _is_among_first(first_day: date, last_day: date) -> sa.ColumnElement[bool]:
 
 def _are_few(
     session: Session,
-    values: Mapping[str, str],
+    kept: Mapping[str, Collection[str]],
     first_day: date,
     last_day: date,
     *,
@@ -286,18 +296,33 @@ def _are_few(
 ) -> bool:
     """Return whether looking at the contacts of some days means reading few of them.
 
-    A theme has an index of its own; any other filter reads every contact of the days.
+    Those of a theme are found by an index of their own, those of a channel or a language by the
+    index of the days, in which the others are passed over; any other filter reads every contact.
+
+    Parameters
+    ----------
+    kept : mapping of dimension to values
+        Contacts with another value are left out.
+    daily : mapping of date to counts, optional
+        Of the contacts themselves, where they are of one theme.
     """
-    if "theme" in values and daily is not None:
+    if "theme" in kept and daily is not None:
         return sum(c.get("contacts", 0) for c in daily.values()) <= MOST_READ
-    total = session.scalar(
-        sa.select(sa.func.sum(DailySlice.contacts)).where(
-            DailySlice.kind == "all",
-            DailySlice.value == "",
-            DailySlice.day.between(first_day, last_day),
+    within = {"all": [""], **{name: kept[name] for name in _INDEXED if name in kept}}
+    totals = sa.union_all(
+        *(
+            sa.select(sa.literal(kind), sa.func.sum(DailySlice.contacts)).where(
+                DailySlice.kind == kind,
+                DailySlice.value.in_(values),
+                DailySlice.day.between(first_day, last_day),
+            )
+            for kind, values in within.items()
         )
     )
-    return int(total or 0) <= MOST_READ
+    total: dict[str, int] = {kind: int(n or 0) for kind, n in session.execute(totals)}
+    if total["all"] > MOST_PASSED:
+        return total.get("theme", total["all"]) <= MOST_READ
+    return min(total.values()) <= MOST_READ
 
 
 def groups_behind(metrics: Iterable[Metric], asked: Window) -> set[tuple[str, str]]:
@@ -331,7 +356,8 @@ def count_people(
     """
     if not unsure:
         return {}, True
-    is_all = _are_few(session, wanted.values, first_day, last_day)
+    kept = {by: unsure, **{name: [value] for name, value in wanted.values.items()}}
+    is_all = _are_few(session, kept, first_day, last_day)
     groups = sorted(set().union(*unsure.values()))
     key = contact_column(by)
     counts = [
@@ -346,6 +372,7 @@ def count_people(
         .outerjoin(ContactLink, ContactLink.contact_id == Contact.id)
         .where(
             *contact_conditions(scope, wanted, terms, first_day, last_day),
+            contact_is_among(by, unsure),
             *([] if is_all else [_is_among_first(first_day, last_day)]),
         )
         .group_by(key)

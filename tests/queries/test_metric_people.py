@@ -342,6 +342,32 @@ def test_where_the_contacts_are_many_only_the_first_are_looked_at(session, histo
         count.check(reading.metric, reading.cell, wanted, *days, is_exact=False)
 
 
+def test_of_many_contacts_the_few_of_a_channel_are_all_looked_at(session, history, monkeypatch):
+    monkeypatch.setattr(metric_people, "MOST_READ", 100)
+    monkeypatch.setattr(metric_people, "SAMPLE", 10)
+    count, wanted = Count(session, history), asked(channel="chat")
+    for metric in METRICS:
+        first, last = counted_days(metric, wanted, history)
+        for group in list_groups(session, metric, wanted, by="queue", ground=history).groups:
+            here = asked(channel="chat", queue=group.value)
+            count.check(metric, group.cell, here, first, last, is_exact=True)
+    for reading in list_readings(session, wanted, ground=history):
+        days = (reading.first_day, reading.last_day)
+        count.check(reading.metric, reading.cell, wanted, *days, is_exact=True)
+
+
+def test_of_many_contacts_those_of_themes_in_doubt_are_all_looked_at(session, history, monkeypatch):
+    monkeypatch.setattr(metric_people, "MOST_READ", 240)
+    monkeypatch.setattr(metric_people, "SAMPLE", 0)
+    count, metric = Count(session, history), get_metric("contacts")
+    for queue in ("cards", "few", "robots"):
+        wanted = asked(queue=queue)
+        first, last = counted_days(metric, wanted, history)
+        for group in list_groups(session, metric, wanted, by="theme", ground=history).groups:
+            here = asked(queue=queue, theme=group.value)
+            count.check(metric, group.cell, here, first, last, is_exact=True)
+
+
 def test_people_are_told_from_each_part_of_a_day_where_the_day_alone_would_not(session):
     """What opens nothing in one queue takes nothing from those who are new in another."""
     theme = make_theme(session)
