@@ -20,8 +20,8 @@ SAID = ("wait_seconds", "abandoned", "transfers", "resolved", "survey_resolved",
 """What a source may say beside the usual, all of it optional."""
 
 _NOTHING: Mapping[str, int] = MappingProxyType({})
-as_json = json.JSONEncoder(ensure_ascii=False).encode
-"""What `json.dumps` would give, without making an encoder for every row."""
+as_json = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
+"""What `json.dumps` would give, without making an encoder for every row or looking for circles."""
 
 
 def text_hash(text: str) -> str:
