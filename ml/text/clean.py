@@ -336,9 +336,12 @@ def _says_something(text: str) -> bool:
         lower = without_courtesies(lower)
     words = lower.split()
     # what stands between blanks and is all letters is a word, and found far faster than by pattern
-    has_content = any(map(str.isalpha, set(words) - NEUTRAL))
-    if not has_content and NEUTRAL.issuperset(_WORD.findall(lower)):
-        return False
+    for word in words:
+        if word not in NEUTRAL and word.isalpha():
+            break  # mostly one of the first
+    else:
+        if NEUTRAL.issuperset(_WORD.findall(lower)):
+            return False
     return _states_issue(text, lower, words) or not _IDENTITY.search(text)
 
 
