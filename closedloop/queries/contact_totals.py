@@ -14,8 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from closedloop.models import Contact, DailyRollup, DailySlice, DueDay
-from closedloop.queries.figures import Figures, find_figures
+from closedloop.models import Contact, DailyRollup, DueDay
+from closedloop.queries.figures import Figures, days_with_contacts, find_figures
 
 READ_DIRECTLY = 100_000
 """So many contacts are read themselves faster than anything is looked up about them."""
@@ -86,7 +86,7 @@ def days_of_newest(
         where.append(day < before)
     if session.get_bind().dialect.name == "sqlite" and day.class_ is DailyRollup:
         # told which days there are, SQLite looks each one up instead of reading all between them
-        where.append(day.in_(_days()))
+        where.append(day.in_(days_with_contacts()))
     newest = sa.select(day, number).where(*where, number > 0).order_by(day.desc()).limit(rows)
     found: set[date] = set()
     held = 0
@@ -96,10 +96,6 @@ def days_of_newest(
         found.add(one)
         held += int(n)
     return sorted(found)
-
-
-def _days() -> sa.Select[Any]:
-    return sa.select(DailySlice.day).where(DailySlice.kind == "all", DailySlice.value == "")
 
 
 def _read(wanted: Rolled) -> tuple[Any, sa.ColumnElement[int], list[sa.ColumnElement[bool]]]:

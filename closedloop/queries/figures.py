@@ -53,6 +53,11 @@ class Figures:
             raise KeyError(name)
         return DailySlice.value
 
+    def grouped_by(self, name: str) -> Any:
+        """Return what to group by for `of`: a text is then made for each group, not each row."""
+        is_theme_of_many = self.table is DailyRollup and name == "theme"
+        return DailyRollup.theme_id if is_theme_of_many else self.of(name)
+
     def in_themes(self, ids: sa.Select[Any]) -> sa.ColumnElement[bool]:
         """Return the condition that the theme is one of those a statement of ids gives.
 
@@ -113,6 +118,11 @@ def find_figures(
     if kind in values or kind == "all":  # whose value is empty: an index begins with both
         conditions.append(DailySlice.value == values.get(kind, ""))
     return Figures(DailySlice, conditions, DailySlice.value if by else None, kind)
+
+
+def days_with_contacts() -> sa.Select[Any]:
+    """Return the statement of the reporting days that have contacts."""
+    return sa.select(DailySlice.day).where(DailySlice.kind == "all", DailySlice.value == "")
 
 
 def themes_under(contact_driver_id: int) -> sa.Select[Any]:

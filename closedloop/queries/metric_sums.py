@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from closedloop.domain.contacts import Window
 from closedloop.domain.metric_people import STRETCHES, columns_of, own_length
 from closedloop.domain.metrics import Scope
-from closedloop.models import DailySlice, DriverDay
+from closedloop.models import DailyRollup, DailySlice, DriverDay
 from closedloop.queries.figures import Figures, find_figures, themes_under
 from closedloop.queries.metric_scopes import (
     LISTS,
@@ -98,7 +98,8 @@ def sums_of(asked: Asked, *, by: str | None, daily: bool) -> tuple[sa.Select[Any
         *_of_scope(asked, source),
     ]
     statement = sa.select(*keys, *sums.values()).where(*where)
-    return (statement.group_by(*keys) if keys else statement), list(sums)
+    apart = [*([source.grouped_by(by)] if by else []), *([source.table.day] if daily else [])]
+    return (statement.group_by(*apart) if apart else statement), list(sums)
 
 
 def sums_together(asked: Sequence[Asked]) -> tuple[sa.Select[Any], list[str]]:
@@ -113,6 +114,11 @@ def sums_together(asked: Sequence[Asked]) -> tuple[sa.Select[Any], list[str]]:
     where = [*source.between(first.first_day, first.last_day), *_under_driver(first, source)]
     day, sums = source.table.day, map(sa.func.sum, parts.values())
     return sa.select(day, *sums).where(*where).group_by(day), list(parts)
+
+
+def looks_days_up(asked: Asked, by: str | None = None) -> bool:
+    """Return whether the rows that answer follow the days in an index: those of a channel do."""
+    return "channel" in asked.wanted.values and source_of(asked, by).table is DailyRollup
 
 
 def people_name(group: str, window: str) -> str:

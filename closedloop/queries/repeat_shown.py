@@ -23,7 +23,10 @@ METRICS = (*RATES.values(), *FIRST_CONTACT.values())
 
 @dataclass(frozen=True)
 class Behind:
-    """Figures with the people behind them: all contacts, the identified, rates and FCR."""
+    """Figures with the people behind them: all contacts, the identified, rates and FCR.
+
+    `fcr` is empty where nobody asks for it.
+    """
 
     contacts: Value
     identified: Value
@@ -80,7 +83,8 @@ def show_rows(rows: Sequence[Behind], k: int) -> list[Shown]:
     few = {i for i, row in enumerate(rows) if _is_few(row.contacts, k)}
     identified = few | hidden_counts([row.identified for row in rows], k)
     rates = {b: show_all([row.rates[b] for row in rows], Unit.SHARE, k) for b in Basis}
-    fcr = {b: show_all([row.fcr[b] for row in rows], Unit.SHARE, k) for b in Basis}
+    asked = rows[0].fcr if rows else ()
+    fcr = {b: show_all([row.fcr[b] for row in rows], Unit.SHARE, k) for b in asked}
     return [
         Shown(
             None if i in contacts else row.contacts.n,
@@ -88,7 +92,7 @@ def show_rows(rows: Sequence[Behind], k: int) -> list[Shown]:
             i in few,
             None if i in identified | contacts else _without(row),
             {b: _within(rates[b][i], i in identified) for b in Basis},
-            {b: _within(fcr[b][i], i in identified) for b in Basis},
+            {b: _within(cells[i], i in identified) for b, cells in fcr.items()},
         )
         for i, row in enumerate(rows)
     ]

@@ -7,7 +7,7 @@ five windows stand side by side; each states the last day it could count.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from closedloop.domain.contacts import WINDOWS, Basis, Window, last_mature_day, share
 from closedloop.domain.metric_formulas import Value
 from closedloop.domain.metric_people import BEHIND, SLACK_COLUMNS, columns_of
-from closedloop.domain.metrics import Cell, Counts, Scope, Unit, show
+from closedloop.domain.metrics import Cell, Counts, Metric, Scope, Unit, show
 from closedloop.models import Theme
 from closedloop.queries.contacts import NO_THEME, NOT_SAID
 from closedloop.queries.metric_counts import add_up, days_between, read_days, read_groups
@@ -243,10 +243,11 @@ def _day_sums(
     first_day: date,
     last_day: date,
     k: int,
+    metrics: Collection[Metric] = METRICS,
 ) -> DaySums:
     """Return the sums of days that repeats of some windows are made from."""
     asked = _asked(wanted, windows[0])
-    groups = set().union(*(_groups_of(window) for window in windows))
+    groups = set().union(*(groups_behind(metrics, window) for window in windows))
     columns = {*SLACK_COLUMNS, *(name for window in windows for name in _columns(window))}
     columns |= {name for group in groups for name in columns_of(*group)}
     daily = read_days(
@@ -265,18 +266,23 @@ def _asked(wanted: RepeatFilter, window: Window) -> MetricFilter:
     )
 
 
-def _groups_of(window: Window) -> set[tuple[str, str]]:
-    return groups_behind(METRICS, window)
-
-
-def _behind_days(sums: DaySums, window: Window, days: Sequence[date], of_days: int = 0) -> Behind:
+def _behind_days(
+    sums: DaySums,
+    window: Window,
+    days: Sequence[date],
+    of_days: int = 0,
+    *,
+    has_fcr: bool = True,
+) -> Behind:
     n = int(add_up(sums.daily, ["identified"], days)["identified"])
     known = Value(float(n), n, n, n)
     return Behind(
         sums.contacts(days, of_days=of_days),
         sums.with_people(known, ("identified",), window, days, of_days),
         {b: sums.value(m, days, of_days=of_days, asked=window) for b, m in RATES.items()},
-        {b: sums.value(m, days, of_days=of_days, asked=window) for b, m in FIRST_CONTACT.items()},
+        {b: sums.value(m, days, of_days=of_days, asked=window) for b, m in FIRST_CONTACT.items()}
+        if has_fcr
+        else {},
     )
 
 
@@ -294,7 +300,7 @@ def list_group_figures(
     last = _last_counted(wanted, last_mature_day(cut, window, zone))
     if last is None:
         return []
-    asked, groups = _asked(wanted, window), sorted(_groups_of(window))
+    asked, groups = _asked(wanted, window), sorted(groups_behind(METRICS, window))
     rows = read_groups(
         session,
         Scope.PLAIN,
@@ -395,9 +401,9 @@ def get_trend(
     mature = last_mature_day(cut, window, zone)
     last = cut if wanted.last_day >= mature else wanted.last_day
     start = max(wanted.first_day - timedelta(days=ROLLING_DAYS - 1), first_data_day)
-    sums = _day_sums(session, wanted, [window], start, last, k)
+    sums = _day_sums(session, wanted, [window], start, last, k, RATES.values())
     days = days_between(max(wanted.first_day, first_data_day), last)
-    rows = [_behind_days(sums, window, [day], len(days)) for day in days]
+    rows = [_behind_days(sums, window, [day], len(days), has_fcr=False) for day in days]
     shown = show_rows(rows, k)
     found = [
         _day(day, row, may, _week(sums, window, day, start) if day <= mature else None)
