@@ -17,7 +17,7 @@ LINE_COLUMN = "closedloop_line"
 """Column by which a file of refused rows is known when it is read again."""
 
 _ROWS_AT_ONCE = 100
-_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_STARTS_A_FORMULA = frozenset("=+-@\t\r")
 _AS_THEY_ARE = frozenset((int, type(None)))  # the writer makes the same text of these
 _MAY_RUN = re.compile(r"'*[=+\-@\t\r]")
 _QUOTED = re.compile(r"'+[=+\-@\t\r]")
@@ -38,7 +38,7 @@ def safe_cell(value: Any) -> str:
     if isinstance(value, (int, float, date)):
         return str(value)
     text = str(value)
-    return f"'{text}" if text.startswith(_STARTS_A_FORMULA) else text
+    return f"'{text}" if text[:1] in _STARTS_A_FORMULA else text
 
 
 def csv_lines(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:

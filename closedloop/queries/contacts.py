@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
@@ -88,8 +88,7 @@ class Cursor:
     contact_id: int
 
 
-@dataclass(frozen=True)
-class ContactRow:
+class ContactRow(NamedTuple):
     """One line of the list.
 
     Attributes
@@ -121,6 +120,9 @@ class ContactRow:
     first_words: str | None
     team: str = ""
     language: str = ""
+
+
+_STARTED = ContactRow._fields.index("started_at")
 
 
 def list_contacts(
@@ -295,10 +297,8 @@ def _below(after: Cursor) -> sa.ColumnElement[bool]:
 def _contact_row(row: Any) -> ContactRow:
     """Return a row of `_list`, whose columns stand in the order of the attributes."""
     *before, opened, handle_seconds, first_words, team, language = row
-    started = row.started_at
-    seconds = int((started - (opened or started)).total_seconds())
-    cells: list[Any] = [*before, seconds, handle_seconds, first_words, team, language]
-    return ContactRow(*cells)
+    seconds = int((before[_STARTED] - opened).total_seconds()) if opened else 0
+    return ContactRow._make((*before, seconds, handle_seconds, first_words, team, language))
 
 
 @dataclass(frozen=True)
