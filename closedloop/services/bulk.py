@@ -6,7 +6,7 @@ PostgreSQL speaks COPY, SQLite the driver's own executemany; both in the session
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain, islice
@@ -81,13 +81,39 @@ def among(session: Session, column: Any, values: Collection[Any]) -> sa.ColumnEl
     if not is_postgresql(session):
         each = sa.func.json_each(json.dumps(list(values))).table_valued("value")
         found = column.in_(sa.select(each.c.value))
-    elif isinstance(column.type, sa.String):
-        texts = sa.bindparam(None, list(values), type_=postgresql.ARRAY(sa.Text))
-        found = column == sa.any_(texts)
     else:
-        numbers = sa.literal(f"{{{','.join(map(str, values))}}}", sa.Text)
-        found = column == sa.any_(sa.cast(numbers, postgresql.ARRAY(sa.BigInteger)))
+        is_text = isinstance(column.type, sa.String)
+        written = _array_of_texts(values) if is_text else f"{{{','.join(map(str, values))}}}"
+        array = _WrittenArray("TEXT" if is_text else "BIGINT")
+        found = column == sa.any_(sa.bindparam(None, written, type_=array))
     return found
+
+
+class _WrittenArray(sa.types.UserDefinedType[str]):
+    """An array as text that the server reads once: the driver would turn over each item."""
+
+    cache_ok = True
+    render_bind_cast = True
+
+    def __init__(self, of: str) -> None:
+        self.of = of
+
+    def get_col_spec(self, **_options: Any) -> str:
+        """Return the type as PostgreSQL writes it."""
+        return f"{self.of}[]"
+
+    def literal_processor(self, dialect: sa.Dialect) -> Callable[[Any], str]:
+        """Return what writes it into a statement."""
+        quoted: Any = sa.String().literal_processor(dialect)  # type: ignore[no-untyped-call]
+        return lambda written: f"{quoted(written)}::{self.of}[]"
+
+
+def _array_of_texts(values: Collection[str]) -> str:
+    """Return texts as PostgreSQL writes an array of them."""
+    together = "".join(values)
+    if "\\" in together or '"' in together:
+        values = [value.replace("\\", "\\\\").replace('"', '\\"') for value in values]
+    return "{" + ",".join([f'"{value}"' for value in values]) + "}"
 
 
 @contextmanager
@@ -173,10 +199,17 @@ def take_ids(session: Session, table: Any, n: int) -> list[int]:
 
     On SQLite the transaction must be one that writes, and so the only one.
     """
+    if not n:
+        return []
     if is_postgresql(session):
         sequence = sa.func.pg_get_serial_sequence(table.name, "id")
         numbers = sa.func.generate_series(1, n).table_valued("n")
-        return list(session.scalars(sa.select(sa.func.nextval(sequence)).select_from(numbers)))
+        drawn = sa.select(sa.func.nextval(sequence).label("id")).select_from(numbers).subquery()
+        lowest, highest = sa.func.min(drawn.c.id), sa.func.max(drawn.c.id)
+        # mostly they follow each other, and need not be sent one by one
+        each = sa.case((highest - lowest >= n, sa.func.array_agg(drawn.c.id)))
+        low, high, apart = session.execute(sa.select(lowest, highest, each)).one()
+        return apart or list(range(low, high + 1))
     last = session.scalar(sa.select(sa.func.max(table.c.id))) or 0
     return list(range(last + 1, last + n + 1))
 
