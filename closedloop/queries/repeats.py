@@ -208,8 +208,33 @@ def default_period(
     return max(last - timedelta(days=PERIOD_DAYS - 1), first_day), last
 
 
+def read_sums(
+    session: Session,
+    wanted: RepeatFilter,
+    *,
+    window: Window,
+    cut: date,
+    first_data_day: date,
+    k: int,
+    zone: str = "UTC",
+) -> DaySums:
+    """Return what both `get_window_figures` and `get_trend` of one page are made from.
+
+    See `get_trend` for the parameters.
+    """
+    first, last = _days_of_trend(wanted, last_mature_day(cut, window, zone), cut, first_data_day)
+    first, last = min(first, wanted.first_day), max(last, min(wanted.last_day, cut))
+    return _day_sums(session, wanted, WINDOWS, first, last, k)
+
+
 def get_window_figures(
-    session: Session, wanted: RepeatFilter, *, cut: date, k: int, zone: str = "UTC"
+    session: Session,
+    wanted: RepeatFilter,
+    *,
+    cut: date,
+    k: int,
+    zone: str = "UTC",
+    sums: DaySums | None = None,
 ) -> list[Figures]:
     """Return the five windows side by side, each over the mature days of the period.
 
@@ -223,9 +248,12 @@ def get_window_figures(
         Fewest distinct people that what is shown describes.
     zone : str
         Of the reporting days.
+    sums : DaySums, optional
+        From `read_sums`, where the trend is asked for as well.
     """
-    last = min(wanted.last_day, cut)
-    sums = _day_sums(session, wanted, WINDOWS, wanted.first_day, last, k)
+    if sums is None:
+        last = min(wanted.last_day, cut)
+        sums = _day_sums(session, wanted, WINDOWS, wanted.first_day, last, k)
     found = []
     for window in WINDOWS:
         until = _last_counted(wanted, last_mature_day(cut, window, zone))
@@ -376,6 +404,7 @@ def get_trend(
     first_data_day: date,
     k: int,
     zone: str = "UTC",
+    sums: DaySums | None = None,
 ) -> Trend:
     """Return daily and seven-day rates from the first day of the period to the cut.
 
@@ -391,6 +420,8 @@ def get_trend(
         Fewest distinct people that what is shown describes.
     zone : str
         Of the reporting days.
+    sums : DaySums, optional
+        From `read_sums`, where the five windows are asked for as well.
 
     Returns
     -------
@@ -399,9 +430,9 @@ def get_trend(
         are None until seven days of data lie behind it, and while one of them is maturing.
     """
     mature = last_mature_day(cut, window, zone)
-    last = cut if wanted.last_day >= mature else wanted.last_day
-    start = max(wanted.first_day - timedelta(days=ROLLING_DAYS - 1), first_data_day)
-    sums = _day_sums(session, wanted, [window], start, last, k, RATES.values())
+    start, last = _days_of_trend(wanted, mature, cut, first_data_day)
+    if sums is None:
+        sums = _day_sums(session, wanted, [window], start, last, k, RATES.values())
     days = days_between(max(wanted.first_day, first_data_day), last)
     rows = [_behind_days(sums, window, [day], len(days), has_fcr=False) for day in days]
     shown = show_rows(rows, k)
@@ -411,6 +442,14 @@ def get_trend(
     ]
     found = [day if day.day <= mature else replace(day, any=None, same=None) for day in found]
     return Trend(found, mature + timedelta(days=1) if last > mature else None)
+
+
+def _days_of_trend(
+    wanted: RepeatFilter, mature: date, cut: date, first_data_day: date
+) -> tuple[date, date]:
+    """Return the days a trend is read over, the week behind its first rate among them."""
+    start = max(wanted.first_day - timedelta(days=ROLLING_DAYS - 1), first_data_day)
+    return start, cut if wanted.last_day >= mature else wanted.last_day
 
 
 def _week(

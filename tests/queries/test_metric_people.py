@@ -37,6 +37,7 @@ from closedloop.queries.repeats import (
     get_trend,
     get_window_figures,
     list_group_figures,
+    read_sums,
 )
 from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollups import roll_up_days
@@ -319,6 +320,21 @@ def test_no_day_of_the_trend_gives_a_rate_of_too_few_away(session, history):
                 assert seven is None or week in {0, *range(K, 99)}
                 drawn += seven is not None
     assert drawn > 10
+
+
+@pytest.mark.parametrize("chosen", [{}, {"channel": "chat"}, {"queue": "few"}])
+def test_a_page_that_reads_the_sums_once_shows_what_each_part_of_it_would(session, history, chosen):
+    ground = {"cut": CUT, "k": K, "zone": "UTC"}
+    for first, last in ((FIRST, CUT), (FIRST + timedelta(days=20), FIRST + timedelta(days=40))):
+        wanted = RepeatFilter(first_day=first, last_day=last, **chosen)
+        for window in WINDOWS:
+            of_trend = {"window": window, "first_data_day": FIRST, **ground}
+            sums = read_sums(session, wanted, **of_trend)
+            alone = get_window_figures(session, wanted, **ground)
+            assert get_window_figures(session, wanted, **ground, sums=sums) == alone
+            trend = get_trend(session, wanted, **of_trend)
+            assert get_trend(session, wanted, **of_trend, sums=sums) == trend
+            assert trend.days
 
 
 def test_where_the_contacts_are_many_only_the_first_are_looked_at(session, history, monkeypatch):

@@ -221,7 +221,7 @@ def test_the_page_reads_no_contacts_and_takes_as_many_statements_for_more(
         )
     roll_up_days(session, days=None)
 
-    assert asked_for(manager, app, "/contacts/repeats?by=theme") == first == 11
+    assert asked_for(manager, app, "/contacts/repeats?by=theme") == first == 10
     with statements(app) as seen:
         manager.get("/contacts/repeats")
     scans = [s for s in seen if " contacts" in s.lower() and "min(" not in s.lower()]
