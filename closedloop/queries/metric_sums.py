@@ -151,7 +151,7 @@ def _people_sums(
     for key, length, each in STRETCHES:
         over = size - table.identified + getattr(table, f"opening_any_{key}")
         if length == _LONGEST:
-            sure = sa.func.sum(sa.case((over > 0, over), else_=0))
+            sure = sa.func.coalesce(sa.func.sum(over).filter(over > 0), 0)
             found[spread_name(group, window)] = sure / float(stretches)
         elif length < 3 and (is_slice or (each == 1 and stretches > _MANY_STRETCHES)):
             # of a longer stretch one day says little
