@@ -208,7 +208,7 @@ def default_period(
     return max(last - timedelta(days=PERIOD_DAYS - 1), first_day), last
 
 
-def read_sums(
+def get_windows_and_trend(
     session: Session,
     wanted: RepeatFilter,
     *,
@@ -217,24 +217,18 @@ def read_sums(
     first_data_day: date,
     k: int,
     zone: str = "UTC",
-) -> DaySums:
-    """Return what both `get_window_figures` and `get_trend` of one page are made from.
-
-    See `get_trend` for the parameters.
-    """
-    first, last = _days_of_trend(wanted, last_mature_day(cut, window, zone), cut, first_data_day)
+) -> tuple[list[Figures], Trend]:
+    """Return what `get_window_figures` and `get_trend` do; their days are read once."""
+    mature = last_mature_day(cut, window, zone)
+    first, last = _days_of_trend(wanted, mature, cut, first_data_day)
     first, last = min(first, wanted.first_day), max(last, min(wanted.last_day, cut))
-    return _day_sums(session, wanted, WINDOWS, first, last, k)
+    sums = _day_sums(session, wanted, WINDOWS, first, last, k)
+    trend = _trend_of(sums, wanted, window, mature, cut, first_data_day)
+    return _windows_of(sums, wanted, cut, zone), trend
 
 
 def get_window_figures(
-    session: Session,
-    wanted: RepeatFilter,
-    *,
-    cut: date,
-    k: int,
-    zone: str = "UTC",
-    sums: DaySums | None = None,
+    session: Session, wanted: RepeatFilter, *, cut: date, k: int, zone: str = "UTC"
 ) -> list[Figures]:
     """Return the five windows side by side, each over the mature days of the period.
 
@@ -248,18 +242,19 @@ def get_window_figures(
         Fewest distinct people that what is shown describes.
     zone : str
         Of the reporting days.
-    sums : DaySums, optional
-        From `read_sums`, where the trend is asked for as well.
     """
-    if sums is None:
-        last = min(wanted.last_day, cut)
-        sums = _day_sums(session, wanted, WINDOWS, wanted.first_day, last, k)
+    last = min(wanted.last_day, cut)
+    sums = _day_sums(session, wanted, WINDOWS, wanted.first_day, last, k)
+    return _windows_of(sums, wanted, cut, zone)
+
+
+def _windows_of(sums: DaySums, wanted: RepeatFilter, cut: date, zone: str) -> list[Figures]:
     found = []
     for window in WINDOWS:
         until = _last_counted(wanted, last_mature_day(cut, window, zone))
         days = days_between(wanted.first_day, until) if until else ()
         counts = add_up(sums.daily, _columns(window), days)
-        shown = show_rows([_behind_days(sums, window, days)], k)[0]
+        shown = show_rows([_behind_days(sums, window, days)], sums.k)[0]
         found.append(_figures(window, until, counts, shown))
     return found
 
@@ -404,7 +399,6 @@ def get_trend(
     first_data_day: date,
     k: int,
     zone: str = "UTC",
-    sums: DaySums | None = None,
 ) -> Trend:
     """Return daily and seven-day rates from the first day of the period to the cut.
 
@@ -420,8 +414,6 @@ def get_trend(
         Fewest distinct people that what is shown describes.
     zone : str
         Of the reporting days.
-    sums : DaySums, optional
-        From `read_sums`, where the five windows are asked for as well.
 
     Returns
     -------
@@ -431,11 +423,22 @@ def get_trend(
     """
     mature = last_mature_day(cut, window, zone)
     start, last = _days_of_trend(wanted, mature, cut, first_data_day)
-    if sums is None:
-        sums = _day_sums(session, wanted, [window], start, last, k, RATES.values())
+    sums = _day_sums(session, wanted, [window], start, last, k, RATES.values())
+    return _trend_of(sums, wanted, window, mature, cut, first_data_day)
+
+
+def _trend_of(
+    sums: DaySums,
+    wanted: RepeatFilter,
+    window: Window,
+    mature: date,
+    cut: date,
+    first_data_day: date,
+) -> Trend:
+    start, last = _days_of_trend(wanted, mature, cut, first_data_day)
     days = days_between(max(wanted.first_day, first_data_day), last)
     rows = [_behind_days(sums, window, [day], len(days), has_fcr=False) for day in days]
-    shown = show_rows(rows, k)
+    shown = show_rows(rows, sums.k)
     found = [
         _day(day, row, may, _week(sums, window, day, start) if day <= mature else None)
         for day, row, may in zip(days, rows, shown, strict=True)

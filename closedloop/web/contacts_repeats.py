@@ -22,7 +22,6 @@ from closedloop.domain.contacts import (
 )
 from closedloop.extensions import current_settings, db
 from closedloop.queries.contacts import NO_THEME, NOT_SAID, FilterOptions, get_filter_options
-from closedloop.queries.metric_people import DaySums
 from closedloop.queries.repeat_shown import FIRST_CONTACT, RATES, Shown
 from closedloop.queries.repeats import (
     Day,
@@ -34,8 +33,8 @@ from closedloop.queries.repeats import (
     default_period,
     get_trend,
     get_window_figures,
+    get_windows_and_trend,
     list_group_figures,
-    read_sums,
 )
 from closedloop.queries.site import DataSpan, get_data_span
 from closedloop.web.contacts_asked import named_channels, named_languages
@@ -113,11 +112,9 @@ def repeats() -> str:
     asked = _read(request.args, span)
     if asked is None:
         return render_template("contacts/repeats.html", asked=None)
-    sums = read_sums(db.session, asked.wanted, **_ground_of_trend(asked))
-    figures = _windows(asked, sums)
+    figures, trend = get_windows_and_trend(db.session, asked.wanted, **_ground_of_trend(asked))
     headline = next(f for f in figures if f.window == asked.window)
     has_themes = headline.can_tell(Basis.SAME)
-    trend = _trend(asked, sums)
     k = current_settings().privacy_k
     return render_template(
         "contacts/repeats.html",
@@ -197,9 +194,9 @@ def _zone() -> str:
     return current_settings().reporting_zone
 
 
-def _windows(asked: Asked, sums: DaySums | None = None) -> list[Figures]:
+def _windows(asked: Asked) -> list[Figures]:
     k = current_settings().privacy_k
-    return get_window_figures(db.session, asked.wanted, cut=asked.cut, k=k, zone=_zone(), sums=sums)
+    return get_window_figures(db.session, asked.wanted, cut=asked.cut, k=k, zone=_zone())
 
 
 def _groups(asked: Asked) -> list[GroupFigures]:
@@ -214,8 +211,8 @@ def _groups(asked: Asked) -> list[GroupFigures]:
     )
 
 
-def _trend(asked: Asked, sums: DaySums | None = None) -> Trend:
-    return get_trend(db.session, asked.wanted, **_ground_of_trend(asked), sums=sums)
+def _trend(asked: Asked) -> Trend:
+    return get_trend(db.session, asked.wanted, **_ground_of_trend(asked))
 
 
 def _ground_of_trend(asked: Asked) -> dict[str, Any]:
