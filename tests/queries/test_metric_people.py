@@ -36,8 +36,8 @@ from closedloop.queries.repeats import (
     RepeatFilter,
     get_trend,
     get_window_figures,
+    get_windows_and_trend,
     list_group_figures,
-    read_sums,
 )
 from closedloop.services.repeats import chain_contacts
 from closedloop.services.rollups import roll_up_days
@@ -149,15 +149,26 @@ class Count:
         if is_exact and cell.found.value is not None and all(p == 0 or p >= K for p in people):
             assert cell.state in ("known", "cover"), where
 
+    def check_groups(self, metric, wanted, by, *, is_exact: bool) -> None:
+        """Compare each part of a breakdown."""
+        first, last = counted_days(metric, wanted, self.ground)
+        for group in list_groups(self.session, metric, wanted, by=by, ground=self.ground).groups:
+            here = asked(**wanted.values, **{by: group.value})
+            self.check(metric, group.cell, here, first, last, is_exact=is_exact)
+
+    def check_readings(self, wanted, *, is_exact: bool) -> None:
+        """Compare each metric of the overview."""
+        for reading in list_readings(self.session, wanted, ground=self.ground):
+            days = (reading.first_day, reading.last_day)
+            self.check(reading.metric, reading.cell, wanted, *days, is_exact=is_exact)
+
 
 @pytest.mark.parametrize("window", ["24h", "7d", "30d"])
 def test_no_metric_is_shown_of_fewer_than_k_distinct_people(session, history, window):
     count = Count(session, history)
     for values in ({}, {"queue": "robots"}, {"queue": "few"}, {"channel": "chat"}):
         wanted = asked(window, first=date(2026, 3, 23), last=date(2026, 4, 19), **values)
-        for reading in list_readings(session, wanted, ground=history):
-            days = (reading.first_day, reading.last_day)
-            count.check(reading.metric, reading.cell, wanted, *days, is_exact=True)
+        count.check_readings(wanted, is_exact=True)
 
 
 @pytest.mark.parametrize("by", ["queue", "channel", "theme"])
@@ -329,11 +340,9 @@ def test_a_page_that_reads_the_sums_once_shows_what_each_part_of_it_would(sessio
         wanted = RepeatFilter(first_day=first, last_day=last, **chosen)
         for window in WINDOWS:
             of_trend = {"window": window, "first_data_day": FIRST, **ground}
-            sums = read_sums(session, wanted, **of_trend)
-            alone = get_window_figures(session, wanted, **ground)
-            assert get_window_figures(session, wanted, **ground, sums=sums) == alone
-            trend = get_trend(session, wanted, **of_trend)
-            assert get_trend(session, wanted, **of_trend, sums=sums) == trend
+            figures, trend = get_windows_and_trend(session, wanted, **of_trend)
+            assert figures == get_window_figures(session, wanted, **ground)
+            assert trend == get_trend(session, wanted, **of_trend)
             assert trend.days
 
 
@@ -348,14 +357,9 @@ def test_where_the_contacts_are_many_only_the_first_are_looked_at(session, histo
     assert by_value["robots"].cell.state == "unsure"
     assert by_value["robots"].cell.n is None
     assert by_value["cards"].cell.state == "known"
-    for metric in METRICS:
-        first, last = counted_days(metric, wanted, history)
-        for group in list_groups(session, metric, wanted, by="queue", ground=history).groups:
-            here = asked(queue=group.value)
-            count.check(metric, group.cell, here, first, last, is_exact=False)
-    for reading in list_readings(session, wanted, ground=history):
-        days = (reading.first_day, reading.last_day)
-        count.check(reading.metric, reading.cell, wanted, *days, is_exact=False)
+    for each in METRICS:
+        count.check_groups(each, wanted, "queue", is_exact=False)
+    count.check_readings(wanted, is_exact=False)
 
 
 def test_of_many_contacts_the_few_of_a_channel_are_all_looked_at(session, history, monkeypatch):
@@ -363,13 +367,8 @@ def test_of_many_contacts_the_few_of_a_channel_are_all_looked_at(session, histor
     monkeypatch.setattr(metric_people, "SAMPLE", 10)
     count, wanted = Count(session, history), asked(channel="chat")
     for metric in METRICS:
-        first, last = counted_days(metric, wanted, history)
-        for group in list_groups(session, metric, wanted, by="queue", ground=history).groups:
-            here = asked(channel="chat", queue=group.value)
-            count.check(metric, group.cell, here, first, last, is_exact=True)
-    for reading in list_readings(session, wanted, ground=history):
-        days = (reading.first_day, reading.last_day)
-        count.check(reading.metric, reading.cell, wanted, *days, is_exact=True)
+        count.check_groups(metric, wanted, "queue", is_exact=True)
+    count.check_readings(wanted, is_exact=True)
 
 
 def test_of_many_contacts_those_of_themes_in_doubt_are_all_looked_at(session, history, monkeypatch):
@@ -377,11 +376,7 @@ def test_of_many_contacts_those_of_themes_in_doubt_are_all_looked_at(session, hi
     monkeypatch.setattr(metric_people, "SAMPLE", 0)
     count, metric = Count(session, history), get_metric("contacts")
     for queue in ("cards", "few", "robots"):
-        wanted = asked(queue=queue)
-        first, last = counted_days(metric, wanted, history)
-        for group in list_groups(session, metric, wanted, by="theme", ground=history).groups:
-            here = asked(queue=queue, theme=group.value)
-            count.check(metric, group.cell, here, first, last, is_exact=True)
+        count.check_groups(metric, asked(queue=queue), "theme", is_exact=True)
 
 
 def test_people_are_told_from_each_part_of_a_day_where_the_day_alone_would_not(session):
