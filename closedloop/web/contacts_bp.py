@@ -105,6 +105,14 @@ def before_data(first_data_day: date) -> str:
     return f"“To” lies before {day(first_data_day)}, the first day with data: that day is shown."
 
 
+def after_period(last_day: date) -> str:
+    """Say that a period would begin behind its last day, or behind the data."""
+    return (
+        f"“From” lies after {day(last_day)}, the last day asked for or that can be counted: "
+        "only that day is shown."
+    )
+
+
 def told_of(contact: Any) -> list[tuple[str, str]]:
     """Return what is known of a contact beside its head: the term, and what there is to say."""
     yes_no = {True: "yes", False: "no"}

@@ -38,7 +38,7 @@ from closedloop.queries.repeats import (
 )
 from closedloop.queries.site import DataSpan, get_data_span
 from closedloop.web.contacts_asked import named_channels, named_languages
-from closedloop.web.contacts_bp import before_data, bp, read_day
+from closedloop.web.contacts_bp import after_period, before_data, bp, read_day
 from closedloop.web.csv_files import csv_response
 from closedloop.web.filters import day as day_words
 from closedloop.web.filters import pct
@@ -171,7 +171,7 @@ def _read(args: Mapping[str, str], span: DataSpan) -> Asked | None:
     if asked_last and asked_last < first_day:
         problems.append(before_data(first_day))
     if first > last:
-        problems.append("“From” lies after “To” or after the last day with data: nothing fits.")
+        problems.append(after_period(last))
         first = last
     names = ("window", "by", "from", "to", *_PARTS)
     values = {name: args[name][:200] for name in names if args.get(name)}

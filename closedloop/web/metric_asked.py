@@ -21,7 +21,7 @@ from closedloop.queries.metric_trend import Step
 from closedloop.queries.metrics import PERIOD_DAYS, Ground, Reading, default_days
 from closedloop.queries.site import DataSpan
 from closedloop.web.contacts_asked import driver_choices, named_channels, named_languages
-from closedloop.web.contacts_bp import before_data, read_day
+from closedloop.web.contacts_bp import after_period, before_data, read_day
 from closedloop.web.permissions import user_may
 
 BY = {
@@ -134,7 +134,7 @@ def _period(
     if asked_last and asked_last < ground.first_data_day:
         problems.append(before_data(ground.first_data_day))
     if first > last:
-        problems.append("“From” lies after “To” or after the last day with data: nothing fits.")
+        problems.append(after_period(last))
         first = last
     return max(first, ground.first_data_day), last
 

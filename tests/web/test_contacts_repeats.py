@@ -256,12 +256,28 @@ def test_what_lies_before_the_last_ninety_days_is_one_step_away(manager, session
     assert "All since" not in text_of(manager.get("/contacts/repeats?from=2025-03-03"))
 
 
+def test_a_period_that_would_begin_behind_its_end_is_its_last_day_and_says_so(manager, centre):
+    words = text_of(manager.get("/contacts/repeats?from=2026-03-12&to=2026-03-10"))
+
+    assert "“From” lies after 10 Mar 2026" in words
+    assert "only that day is shown" in words
+    assert "10 Mar 2026 to 10 Mar 2026" in words
+
+
+def test_where_nothing_fits_the_page_says_so_and_not_that_too_few_have_a_customer(manager, centre):
+    words = text_of(manager.get("/contacts/repeats?channel=carrier-pigeon"))
+
+    assert "No contact of this period fits the filters." in words
+    assert "Too few contacts" not in words
+    assert "have none and enter no rate" not in words
+
+
 def test_a_last_day_alone_ends_ninety_days(manager, session, centre):
     make_contact(session, started_at=datetime(2025, 3, 3, 10, tzinfo=UTC))
 
     page = manager.get("/contacts/repeats?to=2025-06-10")
 
-    assert "nothing fits" not in text_of(page)
+    assert "“From” lies" not in text_of(page)
     to = date(2025, 6, 10)
     found = default_period(date(2025, 3, 3), date(2026, 3, 31), HEADLINE_WINDOW, last_day=to)
     assert found == (date(2025, 3, 13), to)

@@ -229,11 +229,13 @@ def test_a_last_day_alone_ends_a_period_of_the_usual_length(manager, session, ce
     words = text_of(manager.get("/metrics/contacts?to=2026-02-10"))
 
     assert "14 Jan 2026 to 10 Feb 2026" in words
-    assert "nothing fits" not in words
+    assert "“From” lies" not in words
     words = text_of(manager.get("/metrics/contacts?to=2025-12-24"))
     assert "“To” lies before 1 Jan 2026, the first day with data: that day is shown." in words
-    assert "nothing fits" not in words
-    assert "nothing fits" in text_of(manager.get("/metrics/contacts?from=2026-03-05&to=2026-03-04"))
+    assert "“From” lies" not in words
+    words = text_of(manager.get("/metrics/contacts?from=2026-03-05&to=2026-03-04"))
+    assert "“From” lies after 4 Mar 2026" in words
+    assert "only that day is shown" in words
 
 
 def test_a_sentence_begins_with_a_capital():
