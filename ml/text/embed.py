@@ -23,6 +23,7 @@ from ml.text.encoding import (
     batches_of_one_length,
     encode_distinct,
     open_model,
+    token_ids,
 )
 from ml.text.onnx_folder import OnnxFolderEncoder
 from ml.text.probes import is_multilingual
@@ -127,8 +128,7 @@ class MiniLmEncoder:
         session, tokenizer = self._load()
         vectors = np.empty((len(texts), self.dimensions), np.float32)
         for start in range(0, len(texts), TEXTS_PER_CHUNK):
-            chunk = tokenizer.encode_batch_fast(texts[start : start + TEXTS_PER_CHUNK])
-            tokens = [encoding.ids for encoding in chunk]
+            tokens = token_ids(tokenizer, texts[start : start + TEXTS_PER_CHUNK], self._threads)
             for rows in batches_of_one_length([len(ids) for ids in tokens]):
                 ids = np.array([tokens[row] for row in rows], np.int64)
                 feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 MAX_TOKENS = 128
 TOKENS_PER_BATCH = 4096
 TEXTS_PER_CHUNK = 8192
+# With fewer texts threads cost more than they save.
+FEWEST_FOR_THREADS = 512
 # More characters than 128 tokens of real text have: a pasted file must not fill the memory.
 MAX_CHARACTERS = 4000
 
@@ -81,6 +84,21 @@ def batches_of_one_length(lengths: Sequence[int]) -> Iterator[NDArray[np.int64]]
         step = max(1, TOKENS_PER_BATCH // lengths[group[0]])
         for start in range(0, len(group), step):
             yield group[start : start + step]
+
+
+def token_ids(tokenizer: Any, texts: Sequence[str], threads: int) -> list[list[int]]:
+    """Return the numbers of the tokens of each text.
+
+    The model waits for them, so the threads it runs on make them together: the tokenizer lets
+    go of Python's lock while it works.
+    """
+    if threads < 2 or len(texts) < FEWEST_FOR_THREADS:
+        return [encoding.ids for encoding in tokenizer.encode_batch_fast(texts)]
+    share = -(-len(texts) // threads)
+    parts = [texts[start : start + share] for start in range(0, len(texts), share)]
+    with ThreadPoolExecutor(threads) as pool:
+        found = pool.map(tokenizer.encode_batch_fast, parts)
+    return [encoding.ids for part in found for encoding in part]
 
 
 def open_model(

@@ -27,6 +27,7 @@ from ml.text.encoding import (
     batches_of_one_length,
     encode_distinct,
     open_model,
+    token_ids,
 )
 
 _MODELS = ("model.onnx", "onnx/model.onnx")
@@ -93,12 +94,12 @@ class OnnxFolderEncoder:
         parts = []
         for start in range(0, len(texts), TEXTS_PER_CHUNK):
             chunk = [self._prefix + text for text in texts[start : start + TEXTS_PER_CHUNK]]
-            parts.append(self._encode_chunk(session, tokenizer.encode_batch_fast(chunk)))
+            parts.append(self._encode_chunk(session, token_ids(tokenizer, chunk, self._threads)))
         return np.concatenate(parts)
 
-    def _encode_chunk(self, session: Any, encodings: Sequence[Any]) -> Vectors:
+    def _encode_chunk(self, session: Any, found: Sequence[list[int]]) -> Vectors:
         # a tokenizer without special tokens makes nothing of an empty text
-        tokens = [encoding.ids or [0] for encoding in encodings]
+        tokens = [ids or [0] for ids in found]
         wanted = [entry.name for entry in session.get_inputs()]
         output = _sentence_output(session)
         vectors: Vectors | None = None

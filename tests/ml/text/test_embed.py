@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ml.text.embed import DEFAULT_DIR, MULTILINGUAL_DIR, encode_distinct, load_encoder
+from ml.text.encoding import FEWEST_FOR_THREADS
 
 HERE = Path(__file__).parent
 SENTENCES = (HERE / "reference_sentences.txt").read_text(encoding="utf-8").splitlines()
@@ -65,6 +66,13 @@ def test_a_text_gets_the_same_vector_whatever_it_is_encoded_with(encoder):
     backwards = encoder.encode(SENTENCES[::-1])[::-1]
     assert (together == alone).all()
     assert (together == backwards).all()
+
+
+def test_texts_that_threads_share_keep_their_order(encoder):
+    texts = [f"{number} parcels did not arrive" for number in range(FEWEST_FOR_THREADS + 1)]
+    together = encoder.encode(texts)
+    for place in (0, len(texts) // 2, len(texts) // 2 + 1, len(texts) - 1):
+        assert (together[place] == encoder.encode([texts[place]])[0]).all()
 
 
 def test_an_encoder_can_be_sent_to_another_process(encoder):
