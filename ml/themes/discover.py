@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from ml.themes.label import label_themes, pick_exemplars
 from ml.themes.model import ThemeModel
 from ml.themes.resolution import STEP, agreed_communities, choose_resolution
 from ml.themes.threads import one_thread_each
-from ml.themes.tongues import weight_of_words
+from ml.themes.tongues import n_languages, weight_of_words
 from ml.themes.types import FoundThemes, Theme
 from ml.themes.vectors import (
     FEWEST_TEXTS,
@@ -32,7 +33,7 @@ from ml.themes.vectors import (
     disposition_shares,
 )
 
-METHOD = "leiden-hybrid/7"
+METHOD = "leiden-hybrid/8"
 N_NEIGHBOURS, N_NEIGHBOURS_OF_FEW = 20, 15
 LEXICAL_WEIGHT = 0.55
 DISPOSITION_WEIGHT = 0.3
@@ -49,6 +50,7 @@ class _Settings:
     """Everything that steers a run; None is chosen from the data."""
 
     seed: int
+    n_languages: int
     lexical_weight: float
     resolution: float | None
     n_neighbours: int
@@ -125,7 +127,9 @@ def discover_themes(
         Weight of the words beside the meaning. By default 0.55; another where the encoder does not
         know the language, or meets several languages (`weight_of_words`).
     resolution : float, optional
-        How fine the themes are before `finer` steps; by default chosen from the data.
+        How fine the themes are before `finer` steps; by default chosen from the data, and divided
+        by the root of the number of main languages: each has words of its own for everything,
+        which looks like more themes than there are.
     n_neighbours : int, optional
         By default 20, fewer with few texts.
     finer : int
@@ -142,6 +146,7 @@ def discover_themes(
     n_nodes = len(nodes.texts)
     settings = _Settings(
         seed,
+        n_languages(nodes.texts),
         _lexical_weight(nodes.texts, encoder) if lexical_weight is None else lexical_weight,
         resolution,
         n_neighbours or _default_n_neighbours(n_nodes),
@@ -326,6 +331,7 @@ def _fit(
                 n_neighbours=settings.n_neighbours,
                 seed=settings.seed,
             )
+            resolution = round(resolution / math.sqrt(settings.n_languages), 2)
     used = round(resolution * STEP**settings.finer, 4)
     labels = np.full(len(vectors), -1, np.int64)
     labels[kept] = _communities(inner, vectors[kept], limits, fitted[kept], used, settings)

@@ -13,6 +13,9 @@ ROWS_PER_BLOCK = 1024
 COLUMNS_OF_HEAD = 4096
 # Rows with more candidates than this for their highest are all but equal to many others.
 MOST_CANDIDATES = 64
+# With fewer neighbours, as small collections have, edges weigh by the similarity itself: its square
+# parts them too finely.
+NEIGHBOURS_FOR_SQUARES = 20
 # Pairs that are kept at once where that is more; 20 bytes each.
 MOST_PAIRS = 8_000_000
 
@@ -182,11 +185,13 @@ def neighbour_graph(similarities: Floats, indexes: Ints) -> sparse.csr_matrix:
     """Join each node with its neighbours: symmetric float64 (n, n), none below zero.
 
     An edge weighs the square of the similarity, so that near neighbours count for more beside
-    those that are just near enough.
+    those that are just near enough; with fewer than 20 neighbours it weighs the similarity.
     """
     n_nodes, n_neighbours = indexes.shape
     rows = np.repeat(np.arange(n_nodes), n_neighbours)
-    weights = np.maximum(similarities.ravel(), 0).astype(np.float64) ** 2
+    weights = np.maximum(similarities.ravel(), 0).astype(np.float64)
+    if n_neighbours >= NEIGHBOURS_FOR_SQUARES:
+        weights **= 2
     graph = sparse.csr_matrix((weights, (rows, indexes.ravel())), shape=(n_nodes, n_nodes))
     graph.eliminate_zeros()
     return graph.maximum(graph.T).tocsr()

@@ -45,12 +45,22 @@ def weight_of_words(
     """
     if known is None and not is_multilingual:
         return None
-    asked = texts[:: len(texts) // TEXTS_FOR_ALL + 1]
-    told = Counter(filter(None, map(detect_language, asked)))
+    told = _told(texts)
     if is_multilingual:
         return 0.0 if len(main_languages(told)) > 1 else None
     n_others = sum(n for code, n in told.items() if code not in (known or ()))
     return MORE_WORDS if told and n_others >= OTHERS * told.total() else None
+
+
+def n_languages(texts: Sequence[str]) -> int:
+    """Return how many languages at least a fifth of a sample of the texts are in, 1 if unknown."""
+    return max(1, len(main_languages(_told(texts))))
+
+
+def _told(texts: Sequence[str]) -> Counter[str]:
+    """Return how many of a sample of texts are in each language, without those unknown."""
+    asked = texts[:: len(texts) // TEXTS_FOR_ALL + 1]
+    return Counter(filter(None, map(detect_language, asked)))
 
 
 def phrases_in(language: str, text: str) -> dict[str, str]:

@@ -385,3 +385,16 @@ def test_how_much_words_count_is_chosen_by_what_the_encoder_was_made_for(texts, 
     assert found.parameters["lexical_weight"] == weight
     found = discover_themes(texts, encoder, embeddings=vectors, lexical_weight=0.25)
     assert found.parameters["lexical_weight"] == 0.25
+
+
+def test_themes_of_several_languages_are_coarser_by_the_root_of_how_many_there_are(
+    texts, vectors, found, monkeypatch
+):
+    mixed = [f"Kortelė {n} dar neatėjo" if n % 2 else text for n, text in enumerate(texts)]
+    assert found.parameters["n_languages"] == 1
+    assert discover_themes(mixed, embeddings=vectors).parameters["n_languages"] == 2
+    monkeypatch.setattr("ml.themes.discover.n_languages", lambda texts: 4)
+    coarser = discover_themes(texts, embeddings=vectors).parameters
+    assert coarser["resolution"] == pytest.approx(found.parameters["resolution"] / 2, abs=0.01)
+    given = discover_themes(texts, embeddings=vectors, resolution=3.0).parameters
+    assert given["resolution_used"] == 3.0

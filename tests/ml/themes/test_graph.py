@@ -51,8 +51,15 @@ def test_the_graph_is_symmetric_without_weights_below_zero():
     graph = neighbour_graph(np.array([[0.5], [-0.2], [0.4]], np.float32), np.array([[1], [2], [0]]))
     assert (graph != graph.T).nnz == 0
     assert graph.min() >= 0
-    assert graph[0, 1] == 0.25
+    assert graph[0, 1] == 0.5
     assert graph[1, 2] == 0
+
+
+def test_edges_weigh_by_the_square_where_neighbours_are_many():
+    similarities = np.full((21, 20), 0.5, np.float32)
+    indexes = np.array([[other for other in range(21) if other != own] for own in range(21)])
+    assert neighbour_graph(similarities, indexes)[0, 20] == 0.25
+    assert neighbour_graph(similarities[:, :19], indexes[:, :19])[0, 1] == 0.5
 
 
 def test_labels_are_numbered_by_size_then_by_appearance():

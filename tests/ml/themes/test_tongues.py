@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ml.themes.tongues import phrases_in, weight_of_words
+from ml.themes.tongues import n_languages, phrases_in, weight_of_words
 
 LITHUANIAN = [
     "Mano nauja banko kortelė dar neatėjo, ką man daryti?",
@@ -60,3 +60,9 @@ def test_words_do_not_count_where_a_multilingual_encoder_meets_several_languages
     assert weight_of_words([*INDONESIAN] * 3, None, is_multilingual=True) is None
     # one contact in a foreign language is no second language of a site
     assert weight_of_words([*ENGLISH * 5, INDONESIAN[0]], None, is_multilingual=True) is None
+
+
+def test_languages_that_few_speak_or_nobody_can_tell_are_not_counted():
+    assert n_languages([*INDONESIAN, *ENGLISH, *LITHUANIAN]) == 3
+    assert n_languages([*ENGLISH * 5, *INDONESIAN[:1]]) == 1
+    assert n_languages(["ok", "123"]) == n_languages([]) == 1
