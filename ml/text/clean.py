@@ -15,7 +15,9 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html.entities import html5
+from string import ascii_lowercase
 
+from ml.text.answers import BEGINNINGS, declines, tells_identity, without_numbering
 from ml.text.courtesies import COURTEOUS_WORDS, without_courtesies
 from ml.text.unspaced import length_unspaced, without_unspaced
 
@@ -80,10 +82,10 @@ _NEUTRAL_WORDS = (
     "we'll welcome well were wish with wonderful would wow ya yeah yep yes you you'll you're "
     "you've your yours yup "
 )
-NEUTRAL = frozenset(_NEUTRAL_WORDS.split()) | COURTEOUS_WORDS
-"""Words that say nothing about the issue, alone or together."""
+NEUTRAL = frozenset(_NEUTRAL_WORDS.split()) | frozenset(ascii_lowercase) | COURTEOUS_WORDS
+"""Words that say nothing about the issue, alone or together; nor do the letters of a code."""
 _WORDS_OF_ISSUES = (
-    "no not never cannot cant wont dont doesnt didnt isnt couldnt shouldnt need want wanted "
+    "not never cannot cant wont dont doesnt didnt isnt couldnt shouldnt need want wanted "
     "wanting trying tried how why when where which what who does lost stolen missing wrong "
     "broken late failed fail fails declined refused blocked stuck error charged cancel refund "
     "change update order pay still"
@@ -118,17 +120,6 @@ _FOLLOW_UP = re.compile(
     r"|\bme again\b|\b(?:same (?:problem|issue|question|thing)) (?:again|as|still)\b"
     r"|\bfollow(?:ing)?[ -]up\b|\bmy (?:last|previous|earlier) (?:call|chat|contact|message"
     r"|email)\b",
-    re.IGNORECASE,
-)
-_IDENTITY = re.compile(
-    r"\b(?:my name|name is|name's|ssn|social security|date of birth|dob|born on"
-    r"|(?:account|card|phone|mobile|order|booking|policy|reference|customer|contact"
-    r"|member(?:ship)?)"
-    r"(?: card)? (?:number|no|id|confirmation)|post ?code|zip code|mother's maiden"
-    r"|security (?:answer|code|word)"
-    r"|password is|pass(?:phrase| phrase)|e-?mail(?: address)? is|address is|ending (?:in|with)"
-    r"|ends in"
-    r"|last (?:four|4) digits|first line of)\b",
     re.IGNORECASE,
 )
 _ASKS_IDENTITY = re.compile(
@@ -342,14 +333,19 @@ def _says_something(text: str) -> bool:
     else:
         if NEUTRAL.issuperset(_WORD.findall(lower)):
             return False
-    return _states_issue(text, lower, words) or not _IDENTITY.search(text)
+    if words[0].rstrip(",.;!") in BEGINNINGS and declines(lower):
+        return False
+    return _states_issue(text, lower, words) or not tells_identity(text, _count_content)
 
 
 def _states_issue(text: str, lower: str, words: Sequence[str]) -> bool:
     """Whether words that go with an issue, or a question, stand in a text."""
     if "?" in text or not _ISSUE_WORDS.isdisjoint(words):
         return True
-    if not _ISSUE_WORDS.isdisjoint(_TOKEN.findall(lower)):
+    tokens = _TOKEN.findall(lower)
+    if not _ISSUE_WORDS.isdisjoint(tokens):
+        return True
+    if "no" in tokens and "no" in _TOKEN.findall(without_numbering(lower)):
         return True
     return bool(_ISSUE_PHRASES.search(text))
 
@@ -370,10 +366,10 @@ def _weight(text: str, is_check: bool) -> int:
     """Say how much one turn looks like a stated issue, from 0 (a courtesy) to 5."""
     lower = text.lower()
     content = _count_content(lower)
-    if content == 0:
+    if content == 0 or declines(lower):
         return 0
     has_issue = _states_issue(text, lower, lower.split())
-    if not has_issue and _IDENTITY.search(text):
+    if not has_issue and tells_identity(text, _count_content):
         return 0
     if is_check and not (has_issue and content >= 4):
         return 0
