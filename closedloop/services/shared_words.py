@@ -14,8 +14,8 @@ NAMELESS = "Contacts without words in common"
 _WORD = re.compile(r"\w+")
 _QUOTED = "“"
 _SHORTEST, _LONGEST_ENDING = 4, 3
-_REWRITTEN = frozenset({"not", "cannot", "without"})
-"""Stand in keywords for what texts write in many ways: hasn't, can't, can not."""
+_REWRITTEN = frozenset({"not", "cannot", "without", "number"})
+"""Stand in keywords for what texts write in many ways: hasn't, can't, can not, seat no 5."""
 
 
 def shared_words(

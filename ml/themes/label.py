@@ -5,23 +5,27 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain, zip_longest
 
 import numpy as np
 
+from ml.text.answers import without_numbering
 from ml.text.clean import NEUTRAL
 from ml.text.spoken import languages_of, main_languages
 from ml.text.unspaced import Joints, length_unspaced, pairs_apart, without_unspaced
+from ml.themes.forms import are_forms, is_code, stem_of
 from ml.themes.graph import Floats, Ints
 from ml.themes.tongues import phrases_in
 from ml.themes.vectors import DenseSpace, Rows
+from ml.themes.wholes import BREAK, Line, Wholes
 
 LONGEST_PHRASE = 3
 N_KEYWORDS = 6
 N_EXEMPLARS = 5
+# Languages whose phrases `phrases` finds: English, and what is too short to tell.
+ENGLISH = ("", "en")
 # How a word is written is known from so many texts.
 TEXTS_FOR_CAPITALS = 8_000
 # More texts than this per theme change no name and take time.
@@ -79,7 +83,9 @@ _NEGATION = re.compile(
     r"\b(?:do|does|did|is|are|was|were|has|have|had|would|should|could|wo)n['’]?t\b", re.IGNORECASE
 )
 _CANNOT = re.compile(r"\bcan(?:['’]?t| not)\b", re.IGNORECASE)
-_CLAUSE = re.compile(r"[.,;:!?()\[\]\"“”/\n]+|\s[-–—]+\s")
+_CLAUSE = re.compile(
+    r"[.,;:!?()\[\]\"“”/\n]+|\s[-–—]+\s|\b(?:but|because|if|while|since|until|whereas|although)\b"
+)
 _WORD = re.compile(r"[^\W\d_](?:[\w'’-]*\w)?")
 _ENDINGS = frozenset(".!?:")
 
@@ -112,15 +118,26 @@ def phrases(text: str) -> dict[str, str]:
         "activate card". What is written without spaces ends a phrase; see `Joints.phrases`.
     """
     found: dict[str, str] = {}
+    for words in _clauses(text):
+        _add_phrases(found, words, [stem_of(word) for word in words])
+    return found
+
+
+def _clauses(text: str) -> Iterator[list[str]]:
+    """Yield the words of each clause that could stand in a name."""
     plain = _NEGATION.sub("not", _CANNOT.sub("cannot", text.lower().replace("-", " ")))
-    plain = without_unspaced(plain, ".")
+    plain = without_numbering(without_unspaced(plain, "."))
     for clause in _CLAUSE.split(plain):
         words = _WORD.findall(clause)
         if "'" in clause or "’" in clause:
             words = list(map(_plain_word, words))
-        words = [word for word in words if word not in _DROPPED]
-        _add_phrases(found, words, [_stem(word) for word in words])
-    return found
+        yield [word for word in words if word not in _DROPPED and not is_code(word)]
+
+
+def _line(text: str) -> Line:
+    """Return the words of a text and their stems, clauses apart."""
+    words = [word for clause in _clauses(text) for word in (*clause, BREAK)]
+    return words, [stem_of(word) for word in words]
 
 
 def _add_phrases(found: dict[str, str], words: list[str], stems: list[str]) -> None:
@@ -143,17 +160,6 @@ def _add_phrases(found: dict[str, str], words: list[str], stems: list[str]) -> N
 
 def _plain_word(word: str) -> str:
     return word.removesuffix("'s").removesuffix("’s")
-
-
-@lru_cache(10_000)
-def _stem(word: str) -> str:
-    """Cut common endings: charge, charges, charged and charging are one word."""
-    for ending in ("ing", "ed", "es", "s", "e"):
-        if word.endswith(ending) and len(word) - len(ending) >= 4 and not word.endswith("ss"):
-            return word.removesuffix(ending)
-    if word.endswith("s") and len(word) == 4 and not word.endswith("ss"):
-        return word[:-1]
-    return word
 
 
 def may_lead(phrase: str) -> bool:
@@ -200,9 +206,12 @@ def label_themes(texts: Sequence[str], labels: Ints, n_themes: int) -> list[Labe
     capitals = _capitals(texts[:: max(1, len(texts) // TEXTS_FOR_CAPITALS)])
     taken: set[str] = set()
     named: list[Label] = []
-    for theme, count, own in zip(themes, counts, spoken, strict=True):
+    for theme, count, rows, own in zip(themes, counts, members, spoken, strict=True):
         elsewhere = {phrase: spread[phrase] - n / len(theme) for phrase, n in count.items()}
-        parts = [_keywords(part, elsewhere, n_themes) for part in _by_language(theme, own, usual)]
+        wholes = _wholes([texts[i] for i, code in zip(rows, own, strict=True) if code in ENGLISH])
+        parts = [
+            _keywords(part, elsewhere, n_themes, wholes) for part in _by_language(theme, own, usual)
+        ]
         written = _in_turn(parts)
         leading = [list(filter(may_lead, words)) for words in (parts[0], written)]
         quoted = [_quoted(texts, labels, len(named))]
@@ -222,7 +231,7 @@ def _by_language(
 
 
 def _keywords(
-    theme: list[dict[str, str]], elsewhere: Mapping[str, float], n_themes: int
+    theme: list[dict[str, str]], elsewhere: Mapping[str, float], n_themes: int, wholes: Wholes
 ) -> list[str]:
     """Return what sets texts of one language apart from other themes, best first.
 
@@ -237,7 +246,8 @@ def _keywords(
         return count[phrase] / len(theme) < CLEARLY_COMMONER * usual
 
     telling = [phrase for phrase in chosen if not is_common(phrase)]
-    return _surfaces(theme, telling or chosen)
+    written = _surfaces(theme, telling or chosen)
+    return _once([wholes.complete(phrase) for phrase in telling or chosen], written)
 
 
 def _in_turn(parts: list[list[str]]) -> list[str]:
@@ -250,11 +260,26 @@ def _in_turn(parts: list[list[str]]) -> list[str]:
 
 def _said(text: str, joints: Joints, language: str) -> dict[str, str]:
     """Return what could name a theme, in any writing."""
-    if language in ("", "en"):
+    if language in ENGLISH:
         found = phrases(text)
     else:
         found = phrases_in(language, without_unspaced(text, "."))
     return found | {phrase: phrase for phrase in joints.phrases(text)}
+
+
+def _wholes(texts: Sequence[str]) -> Wholes:
+    return Wholes([_line(text) for text in texts], _NEVER_FIRST, _NEVER_LAST)
+
+
+def _once(wholes: list[str | None], parts: list[str]) -> list[str]:
+    """Take the whole of each keyword, unless that repeats the first one, and each once."""
+    first = _stems(parts[0]) if parts else set()
+    seen: dict[frozenset[str], str] = {}
+    for whole, part in zip(wholes, parts, strict=True):
+        is_new = whole and not (seen and first & (_stems(whole) - _stems(part)))
+        said = whole if whole and is_new else part
+        seen.setdefault(frozenset(_stems(said)) or frozenset([said]), said)
+    return list(seen.values())
 
 
 def _sample(members: Ints) -> list[int]:
@@ -322,7 +347,7 @@ def _name(keywords: list[str], taken: set[str]) -> str:
         says_enough = is_phrase and not re.fullmatch(r"(?:not|no|cannot|never) \S+", name)
         if says_enough and name not in taken:
             break
-        if not _stems(extra) & _stems(name):
+        if not _stems(extra) & _stems(name) and not are_forms(extra, name):
             # "payment, not recognised" reads better than the other way round.
             name = f"{name}, {extra}" if says_enough or not is_phrase else f"{extra}, {name}"
     base, number = name, 2
@@ -341,7 +366,7 @@ def _quoted(texts: Sequence[str], labels: Ints, theme: int) -> str:
 
 
 def _stems(phrase: str) -> set[str]:
-    return {_stem(word) for word in re.findall(r"\w+", pairs_apart(phrase))}
+    return {stem_of(word) for word in re.findall(r"\w+", pairs_apart(phrase))}
 
 
 def _as_title(name: str, capitals: dict[str, str]) -> str:

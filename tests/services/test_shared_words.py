@@ -54,6 +54,8 @@ def test_what_texts_write_in_many_ways_is_not_looked_for():
         "not arrived",
         "cannot wait",
     ]
+    said = [(person, "seat no please") for person in range(5)]
+    assert shared_words("Seat number", ["seat number"], said, k=5)[1] == ["seat number"]
 
 
 def test_words_without_spaces_are_looked_for_as_they_are():

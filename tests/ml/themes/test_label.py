@@ -53,7 +53,7 @@ def test_names_write_words_as_most_writers_do_inside_a_sentence():
     ]
     others = ["My card has not arrived", "The new card has not arrived yet", "card not here yet"]
     names = [x.name for x in label_themes([*texts, *others], np.array([0] * 4 + [1] * 3), 2)]
-    assert names[0] == "Album by Taylor"
+    assert names[0] == "Album by Taylor Swift"
     assert names[1] == "Card not arrived"
 
 
