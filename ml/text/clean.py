@@ -81,6 +81,7 @@ _NEUTRAL_WORDS = (
     "to today too u ugh uh um understand understood up very wait waiting wanna want was we "
     "we'll welcome well were wish with wonderful would wow ya yeah yep yes you you'll you're "
     "you've your yours yup "
+    "aww gotcha haha hahaha hehe lol np omg thanx thnx thx tks ty worries yay yea yeap "
 )
 NEUTRAL = frozenset(_NEUTRAL_WORDS.split()) | frozenset(ascii_lowercase) | COURTEOUS_WORDS
 """Words that say nothing about the issue, alone or together; nor do the letters of a code."""

@@ -101,7 +101,10 @@ def test_the_agents_words_are_never_taken():
 
 @pytest.mark.parametrize(
     "courtesy",
-    ["hi", "Yes please", "ok thanks bye", "that's great, thank you for your help!", "[NAME]", ""],
+    [
+        *("hi", "Yes please", "ok thanks bye", "that's great, thank you for your help!", "[NAME]"),
+        *("", "haha no worries", "Thx!", "omg lol", "x"),
+    ],
 )
 def test_courtesies_alone_say_nothing(courtesy):
     assert issue_text([("customer", courtesy)]) == ""
