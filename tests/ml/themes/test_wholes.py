@@ -49,11 +49,3 @@ def test_a_name_is_not_cut_in_the_middle_of_a_phrase():
     labels = np.array([0] * len(texts) + [1] * len(others))
     named = label_themes([*texts, *others], labels, 2)
     assert named[0].name == "Error in credit card bill"
-
-
-def test_the_second_keyword_of_a_name_does_not_repeat_the_first():
-    texts = [f"how much vacation have I left {end}" for end in ("", "now", "in May", "at work")]
-    (label,) = label_themes(
-        [*texts, "vacation", "my vacation", "vacation left"], np.zeros(7, int), 1
-    )
-    assert label.name.lower().split(", ").count("vacation left") <= 1
