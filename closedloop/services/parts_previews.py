@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from closedloop.config import Settings
 from closedloop.domain.audit import Actor
 from closedloop.domain.curation import check_typed_count
+from closedloop.domain.errors import Conflict, Invalid, InvalidTransition
 from closedloop.domain.runs import REMADE, PartKind
-from closedloop.models import Contact, ContactText, Job, RunPart
+from closedloop.models import Contact, ContactText, Job, RunPart, Theme
 from closedloop.services.assignment import HAS_TEXT
 from closedloop.services.change_previews import (
     ChangePreview,
@@ -26,8 +27,10 @@ from closedloop.services.encoding import walk_vectors
 from closedloop.services.kept_looks import look_once
 from closedloop.services.labelling import assign_rows
 from closedloop.services.membership import SAYS_SOMETHING, LastWords, read_corrections
+from closedloop.services.merging import check_merge
 from closedloop.services.parts_plans import PartsPlan, plan_parts
 from closedloop.services.run_choices import preview_parts, queue_acceptance
+from closedloop.services.triage import check_dismissal
 
 _BORN = -1
 """Stands for every theme that is not there yet."""
@@ -59,7 +62,8 @@ def preview_acceptance(
     Raises
     ------
     Invalid, NotFound, Conflict
-        As for `preview_parts`, and if the clusters of the run are no longer kept.
+        As for `preview_parts`, if the clusters of the run are no longer kept, and if a theme
+        cannot be merged or dismissed as it stands.
     """
     ids = _chosen(session, run_id, part_ids)
     return look_once(session, ("parts", ids, k), maker, lambda: _look(session, ids, k, maker))
@@ -67,7 +71,41 @@ def preview_acceptance(
 
 def _chosen(session: Session, run_id: int, part_ids: Collection[int]) -> tuple[int, ...]:
     chosen = preview_parts(session, run_id=run_id, part_ids=part_ids)
-    return tuple(sorted(part.id for part in chosen.parts))
+    ids = tuple(sorted(part.id for part in chosen.parts))
+    if refusals := list_refusals(session, ids):
+        raise Conflict(" ".join(refusals))
+    return ids
+
+
+def list_refusals(session: Session, part_ids: Collection[int]) -> tuple[str, ...]:
+    """Return a sentence for each merger or dismissal among parts that cannot be taken over now.
+
+    Parameters
+    ----------
+    part_ids : collection of int
+        Parts of one run that wait for a decision.
+    """
+    parts = session.scalars(
+        sa.select(RunPart)
+        .where(RunPart.id.in_(sorted(part_ids)), RunPart.theme_id.is_not(None))
+        .order_by(RunPart.id)
+    )
+    return tuple(sentence for part in parts if (sentence := _refusal(session, part)))
+
+
+def _refusal(session: Session, part: RunPart) -> str:
+    theme = session.get_one(Theme, part.theme_id)
+    try:
+        if part.kind is PartKind.MERGED:
+            check_merge(session, theme, session.get_one(Theme, part.detail["into"]))
+        elif part.kind is PartKind.VANISHED:
+            check_dismissal(session, theme)
+    except (Conflict, Invalid, InvalidTransition) as refusal:
+        return (
+            f"What run {part.run_id} says of {theme.key} {theme.name} cannot be taken over as it "
+            f"stands: {refusal.sentence} Leave this part out, or decline it."
+        )
+    return ""
 
 
 def _look(

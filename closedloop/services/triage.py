@@ -197,6 +197,30 @@ def confirm_merge(
     )
 
 
+def check_dismissal(session: Session, theme: Theme) -> None:
+    """Refuse to dismiss a theme that is out of use, being measured, or still acted on.
+
+    Raises
+    ------
+    InvalidTransition
+    Conflict
+        If it has open actions.
+    """
+    if theme.status is ThemeStatus.RETIRED:
+        raise InvalidTransition(f"{theme.key} has been dismissed already.")
+    check_theme_move(theme.status, ThemeStatus.RETIRED)
+    open_actions = session.scalars(
+        sa.select(Action.key)
+        .where(Action.theme_id == theme.id, Action.status.in_(OPEN_ACTIONS))
+        .order_by(Action.id)
+    ).all()
+    if open_actions:
+        raise Conflict(
+            f"{theme.key} still has {', '.join(open_actions)} open. "
+            "Finish or cancel that first, then dismiss the theme."
+        )
+
+
 def dismiss_candidate(session: Session, *, theme_id: int, reason: str, by: Actor) -> TriageDecision:
     """Decide that a theme is of no interest. It keeps its contacts, so no run proposes it again.
 
@@ -211,19 +235,7 @@ def dismiss_candidate(session: Session, *, theme_id: int, reason: str, by: Actor
     """
     reason = check_reason(reason, what="a dismissal")
     theme = get_theme_to_change(session, theme_id)
-    if theme.status is ThemeStatus.RETIRED:
-        raise InvalidTransition(f"{theme.key} has been dismissed already.")
-    check_theme_move(theme.status, ThemeStatus.RETIRED)
-    open_actions = session.scalars(
-        sa.select(Action.key)
-        .where(Action.theme_id == theme.id, Action.status.in_(OPEN_ACTIONS))
-        .order_by(Action.id)
-    ).all()
-    if open_actions:
-        raise Conflict(
-            f"{theme.key} still has {', '.join(open_actions)} open. "
-            "Finish or cancel that first, then dismiss the theme."
-        )
+    check_dismissal(session, theme)
     before = snapshot(theme)
     _change(theme, ThemeStatus.RETIRED, parked_until=None)
     decision = _decide(session, theme, Decision.DISMISS, reason, before, by)

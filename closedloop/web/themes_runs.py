@@ -23,7 +23,11 @@ from closedloop.queries.runs import (
     list_parts,
     list_runs,
 )
-from closedloop.services.parts_previews import preview_acceptance, queue_seen
+from closedloop.services.parts_previews import (
+    list_refusals,
+    preview_acceptance,
+    queue_seen,
+)
 from closedloop.services.run_choices import decline_chosen
 from closedloop.web.asked import older_page, refused_fields, row_id, typed_count
 from closedloop.web.htmx import see_other
@@ -153,6 +157,7 @@ def _parts_page(run_id: int, chosen: list[int], errors: dict[str, str] | None = 
         run=get_run(db.session, run_id).run,
         parts=found,
         moves=sum(part.would_move for part in found),
+        refusals=list_refusals(db.session, [part.id for part in found]),
         asks_above=COUNT_TO_TYPE_ABOVE,
         errors=errors or {},
     )

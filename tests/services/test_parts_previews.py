@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from closedloop.domain.errors import Conflict, Invalid, NotFound
 from closedloop.domain.runs import PartKind, PartState
 from closedloop.domain.themes import ThemeStatus
-from closedloop.models import Contact, ContactText, RunPart
+from closedloop.models import Contact, ContactText, RunPart, Theme
 from closedloop.services.curation import move_contacts
 from closedloop.services.parts_previews import preview_acceptance, queue_seen
 from closedloop.services.text_removal import remove_texts
@@ -153,6 +153,32 @@ def test_a_merger_alone_moves_the_contacts_of_one_and_what_vanished_moves_none(s
     with site.database.reading() as session:
         assert set(preview.ids) == set(saying(session, "LOST"))
     assert moved_by(site, merged, vanished, exact_count=12) == set(preview.ids)
+
+
+def test_a_merger_or_dismissal_that_cannot_be_is_refused_before_anybody_waits_for_it(site):
+    site.add(CARD=9, LOST=6, PIN=7)
+    site.discover("CARD", "LOST", "PIN")
+    site.keep("Card", "Lost", "Pin")
+    site.discover("CARD+LOST")
+    merged, vanished = (site.parts(kind=k)[0] for k in (PartKind.MERGED, PartKind.VANISHED))
+    with site.database.transaction() as session:
+        session.get_one(Theme, merged.theme_id).status = ThemeStatus.PARKED
+        session.get_one(Theme, vanished.theme_id).status = ThemeStatus.MEASURING
+
+    with pytest.raises(Conflict, match=r"T-002 Our Lost cannot be taken over.*is parked cannot"):
+        look(site, merged)
+    with pytest.raises(Conflict, match=r"T-003 Our Pin cannot be taken over.*is measuring cannot"):
+        look(site, vanished)
+    with site.database.transaction() as session, pytest.raises(Conflict, match="cannot be taken"):
+        queue_seen(
+            session,
+            settings=site.settings,
+            run_id=merged.run_id,
+            part_ids=[merged.id, vanished.id],
+            typed_count=None,
+            by=site.actor,
+            maker=site.maker_of(),
+        )
 
 
 def test_another_number_than_the_one_agreed_to_changes_nothing(site):

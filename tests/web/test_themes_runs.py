@@ -250,6 +250,23 @@ def test_what_cannot_be_listed_says_why(manager, session, run):
     assert "Choose at least one part" in manager.get(f"{url}/contacts")
 
 
+def test_a_merger_of_a_theme_that_cannot_be_merged_is_told_before_it_is_asked_for(
+    manager, session, run
+):
+    into = make_theme(session, ThemeStatus.TRIAGED)
+    theme = make_theme(session, ThemeStatus.PARKED)
+    part = make_part(session, run, kind=PartKind.MERGED, theme=theme, detail={"into": into.id})
+    url = f"/themes/runs/{run.id}/parts"
+
+    shown = text_of(manager.get(f"{url}?part={part.id}"))
+    answer = manager.post(f"{url}/accept", {"part": part.id}, status=409)
+
+    for text in (shown, text_of(answer.text)):
+        assert f"says of {theme.key} {theme.name} cannot be taken over as it stands" in text
+        assert "Leave this part out, or decline it." in text
+    assert session.scalar(sa.select(sa.func.count(Job.id))) == 0
+
+
 def test_declining_is_put_down_and_changes_nothing(manager, session, run):
     part = make_part(session, run, theme=make_theme(session, ThemeStatus.TRIAGED))
 
