@@ -70,7 +70,7 @@ class ElsewhereCell:
     usual_share : float
         Of the code's contacts, 0–1, that are of that theme.
     expected : float
-        Contacts, if this theme were coded so as often as the others that are not usual.
+        Contacts, if this theme and all others but the usual one were coded so equally often.
     residual : float
         Adjusted Pearson residual: standard deviations above expected.
     q_value : float

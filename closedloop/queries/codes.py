@@ -306,11 +306,12 @@ def _spread(view: CodeView, spread: SpreadCode, least: int) -> list[Finding]:
 
 def _elsewhere(view: CodeView, cell: ElsewhereCell) -> Finding:
     code, theme = view.table.codes[cell.column], view.table.themes[cell.row]
+    usual, _ = view.names[view.table.themes[cell.usual_row]]
     reason = (
         f"{cell.contacts:,} contacts of {view.name(cell.row)} ({_share(cell.share)} of it) are "
         f"coded “{code}”, which usually means {view.name(cell.usual_row)} "
-        f"({_share(cell.usual_share)} of the code). Coded so as often as the other themes, it "
-        f"would have about {cell.expected:,.0f}."
+        f"({_share(cell.usual_share)} of the code). Were all themes but {usual} coded so equally "
+        f"often, it would have about {cell.expected:,.0f}."
     )
     return Finding(
         "elsewhere",

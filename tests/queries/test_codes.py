@@ -96,6 +96,8 @@ def test_a_code_for_everything_and_a_theme_under_anothers_code_are_told_in_words
     (elsewhere,) = [found for found in matrix.findings if found.kind == "elsewhere"]
     assert (elsewhere.key, elsewhere.code, elsewhere.contacts) == (charge.key, "Refund", 120)
     assert f"usually means {refund.key} Refund late (70\u00a0% of the code)" in elsewhere.reason
+    said = f"Were all themes but {refund.key} coded so equally often, it would have about"
+    assert said in elsewhere.reason
     assert elsewhere.residual > 3
     assert elsewhere.q_value < 0.001
     row = next(row for row in matrix.rows if row.key == charge.key)
