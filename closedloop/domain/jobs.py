@@ -44,7 +44,7 @@ class JobKind(StrEnum):
             JobKind.ROLL_BACK_IMPORT: "Take an import out",
             JobKind.PICK_UP_FILES: "Pick up files",
             JobKind.LINK_CUSTOMERS: "Link customers",
-            JobKind.DISCOVER_THEMES: "Discover themes",
+            JobKind.DISCOVER_THEMES: "Look for themes",
             JobKind.ASSIGN_THEMES: "Assign contacts to themes",
             JobKind.MEASURE_IMPACT: "Measure impact",
             JobKind.NIGHTLY_ROUND: "Nightly round",

@@ -30,7 +30,7 @@ RESULT_WORDS = {
     "rejected": "Rows that could not be read",
     "found": "Themes found",
     "candidates": "Candidates that wait",
-    "left_over": "Contacts in no theme",
+    "left_over": "Contacts read for candidates that are in none",
     "assigned": "Contacts looked at",
     "with_theme": "Contacts with a theme",
     "back_from_parking": "Themes back from parking",

@@ -188,6 +188,16 @@ def test_run_now_leads_to_the_job_that_does_so_already(manager, session, state):
     assert "already, so no second one was queued" in text_of(manager.get(f"/jobs/{job.id}"))
 
 
+def test_a_look_for_themes_says_of_which_contacts_it_left_some_in_none(manager, session):
+    done = {"found": 6, "candidates": 9, "left_over": 12}
+    job = add_job(session, JobKind.DISCOVER_THEMES, state=JobState.DONE, result=done)
+
+    text = text_of(manager.get(f"/jobs/{job.id}"))
+
+    assert f"Look for themes, job {job.id}" in text  # as the button is called
+    assert "Contacts read for candidates that are in none 12" in text
+
+
 def test_run_now_does_not_take_a_job_for_part_of_it_or_an_ended_one_for_the_same(manager, session):
     add_job(session, JobKind.DISCOVER_THEMES, arguments={"run_id": 1}, state=JobState.QUEUED)
     add_job(session, JobKind.DISCOVER_THEMES, state=JobState.DONE)

@@ -41,6 +41,18 @@ def test_list_says_how_many_parts_wait(manager, session, run):
     assert 'class="num">1</td></tr>' in html
 
 
+def test_what_was_looked_at_is_told_from_what_new_themes_were_looked_for_in(manager, session):
+    made = make_run(session)
+    made.manifest = {**made.manifest, "looked_at": 1600}
+    session.flush()
+
+    text = text_of(manager.get(f"/themes/runs/{made.id}"))
+
+    assert "14 themes found in the 1,200 contacts that no theme you decided on takes" in text
+    assert re.search(r"Contacts read\b.*?1,600 repeat contacts", text)
+    assert "120 of 1,200" in text
+
+
 def test_page_shows_manifest_and_parts_with_what_would_move(manager, session, run):
     card = make_theme(session, ThemeStatus.TRIAGED, name="Cards come late")
     pin = make_theme(session, ThemeStatus.TRIAGED, name="PIN blocked")
