@@ -304,6 +304,13 @@ def test_the_table_of_the_map_says_whose_repeats_are_not_known(manager, mapped):
     assert "10 % unknown" in text_of(manager.get("/themes/map"))
 
 
+def test_repeats_of_a_few_contacts_read_the_same_on_the_map_as_in_the_list(manager, mapped):
+    mapped(repeats_same=3)
+
+    row = text_of(manager.get("/themes/map")).split("Refund")[-1]
+    assert re.search(r"352\s+few", row)
+
+
 def test_the_points_come_as_bytes_and_only_once(manager, mapped):
     mapped()
 
