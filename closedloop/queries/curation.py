@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
@@ -107,6 +108,8 @@ class Change:
         The theme whose list it is was the one that was split or that contacts left.
     fields : tuple of str
         What was described.
+    renamed : tuple of str or None
+        The name before and after, where it was given one.
     became : tuple of str
         What the run said, of parts that were taken over.
     run : int or None
@@ -120,6 +123,7 @@ class Change:
     other_name: str | None
     is_source: bool
     fields: tuple[str, ...]
+    renamed: tuple[str, str] | None
     became: tuple[str, ...]
     run: int | None
     changed_by: str
@@ -149,6 +153,11 @@ def is_of_parts(session: Session, change_id: int) -> bool:
     NotFound
     """
     return find_change(session, change_id).kind is ChangeKind.PARTS
+
+
+def _renamed(detail: dict[str, Any]) -> tuple[str, str] | None:
+    names = [detail.get(when, {}).get("name") for when in ("before", "after")]
+    return (names[0], names[1]) if all(names) and names[0] != names[1] else None
 
 
 def list_changes(
@@ -186,6 +195,7 @@ def list_changes(
                 other_name=other_name if is_first else name,
                 is_source=is_first and not came_from_nowhere,
                 fields=tuple(name for name in DESCRIBED if name in change.detail.get("after", {})),
+                renamed=_renamed(change.detail) if change.kind is ChangeKind.DESCRIBE else None,
                 became=tuple(change.detail.get("kinds", ())),
                 run=change.detail.get("run"),
                 changed_by=change.changed_by,

@@ -100,10 +100,10 @@ def check_chosen(
     )
     if there != len(chosen):
         where = theme.key if theme is not None else "the contacts without a theme"
-        sentence = (
-            f"{len(chosen) - (there or 0):,} of the {len(chosen):,} contacts picked are not in "
-            f"{where} (any more). Load the list again and pick anew."
-        )
+        gone = len(chosen) - (there or 0)
+        what = f"{gone:,} of the {len(chosen):,} contacts picked {'is' if gone == 1 else 'are'}"
+        what = "The contact picked is" if len(chosen) == 1 else what
+        sentence = f"{what} not in {where} (any more). Load the list again and pick anew."
         raise Invalid(sentence, {field: sentence})
     return chosen
 

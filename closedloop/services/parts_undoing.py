@@ -319,6 +319,6 @@ def _record(session: Session, change: ThemeChange, by: Actor) -> None:
         verb="themes.change_undone",
         target_kind="theme",
         target_id=theme.id,
-        summary=f"took back: {theme.key} {theme.name} {say_changed(change)}",
+        summary=f"took back that {theme.key} {theme.name} was {say_changed(change)}",
         detail={"change": change.id, "run": change.detail["run"], "parts": change.detail["parts"]},
     )

@@ -128,7 +128,7 @@ def undo_change(
     theme = get_theme_to_change(session, change.theme_id)
     _UNDO[change.kind](_Undoing(session, settings, change, theme, maker))
     hold_corrections(session, settings=settings)
-    summary = f"took back: {theme.key} {theme.name} {say_changed(change)}"
+    summary = f"took back that {theme.key} {theme.name} was {say_changed(change)}"
     change.undone_by = by.name
     detail = {"change": change.id}
     record_on_themes(session, by, themes_of(change), "themes.change_undone", summary, detail)

@@ -266,5 +266,5 @@ def test_what_left_meanwhile_is_refused_with_a_sentence(api, session, themes):
 
     problem = api.problem(f"/themes/{first.key}/move", 422, "POST", json=body)
 
-    assert "1 of the 1 contacts picked are not in" in problem["detail"]
+    assert "The contact picked is not in" in problem["detail"]
     assert set(problem["errors"]) == {"contacts"}

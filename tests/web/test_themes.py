@@ -15,7 +15,7 @@ from closedloop.domain.accounts import Role
 from closedloop.domain.actions import ActionStatus
 from closedloop.domain.jobs import JobKind
 from closedloop.domain.themes import DemandType, Strategy, ThemeStatus
-from closedloop.models import Job, Theme
+from closedloop.models import Job, Theme, ThemeLikeness
 from closedloop.services.rollups import roll_up_days
 from closedloop.services.triage import accept_candidate
 from tests.factories.accounts import make_department, make_user
@@ -70,6 +70,16 @@ def test_index_shows_figures_with_both_repeat_rates(manager, session):
     assert f"theme={theme.id}&amp;to=2026-05-11&amp;from=2026-02-11" in html
     data = json.loads(re.search(r'id="map-data">(.*?)</script>', html)[1])
     assert data["themes"][0]["repeat_rate"] == 0.31
+
+
+def test_themes_without_a_mark_in_the_picture_are_counted_beside_it(manager, session):
+    make_open(session)
+    assert "left out" not in text_of(manager.get("/themes/"))
+    make_open(session, repeats_same=3)
+
+    text = text_of(manager.get("/themes/"))
+
+    assert "1 theme is left out: too few of the contacts came back to tell a share" in text
 
 
 def test_minutes_that_nobody_measured_are_not_drawn_as_none(manager, session):
@@ -287,6 +297,19 @@ def test_show_of_few_customers_says_why_nothing_is_shown(manager, session):
     assert "Only I say this." not in html
 
 
+@pytest.mark.parametrize(("contacts", "is_said"), [(3, True), (0, False)])
+def test_a_retired_theme_without_contacts_is_not_said_to_wait_for_customers(
+    manager, session, contacts, is_said
+):
+    theme = make_theme(session, ThemeStatus.RETIRED)
+    make_stats(session, theme, contacts=contacts, customers=contacts)
+
+    text = text_of(manager.get(f"/themes/{theme.key}"))
+
+    assert ("They appear by themselves once there are more" in text) is is_said
+    assert "Not counted yet" not in text
+
+
 def test_trend_gives_whole_weeks(manager, session):
     theme, _ = make_full(session)
     make_contact(session, theme=theme, started_at=datetime(2026, 1, 1, tzinfo=UTC))
@@ -386,10 +409,14 @@ def test_explain_keeps_the_cause(manager, session):
 def test_show_of_a_merged_theme_leads_to_what_it_became(manager, session):
     into = make_open(session)
     theme = make_theme(session, ThemeStatus.MERGED, merged_into_id=into.id)
+    likeness = {"theme_id": theme.id, "other_id": into.id, "likeness": 0.7}
+    session.add(ThemeLikeness(**likeness, customers_in_both=0))  # its customers count elsewhere
+    session.flush()
 
     html = manager.get(f"/themes/{theme.key}")
 
     assert f"Merged into {into.key}" in html
+    assert "customers in both" not in text_of(html)
     assert f'href="/themes/{into.key}"' in html
     assert theme.name in manager.get(f"/themes/{into.key}")
 

@@ -211,7 +211,7 @@ def test_contacts_that_left_meanwhile_are_refused_with_a_sentence(manager, sessi
     response = manager.post(
         f"/themes/{first.key}/move", {"id": str(one), "to": second.key}, status=422
     )
-    assert "1 of the 1 contacts picked are not in" in text_of(response.text)
+    assert "The contact picked is not in" in text_of(response.text)
 
 
 def test_splitting_begins_with_the_quotes_of_the_theme(manager, session, themes):
@@ -321,6 +321,25 @@ def test_undoing_what_something_was_built_on_says_what_to_undo_first(manager, se
     )
     assert response.status_code == 409
     assert "said something else" in text_of(response.text)
+
+
+def test_a_change_of_name_tells_both_names(manager, session, themes):
+    first = themes[0]
+    manager.post(f"/themes/{first.key}/name", {"name": "New card has not arrived"})
+
+    text = text_of(manager.get(f"/themes/{first.key}/changes"))
+    assert "renamed it from “Card” to “New card has not arrived”" in text
+    change = session.scalars(sa.select(ThemeChange)).one()
+    manager.post(f"/themes/changes/{change.id}/undo")
+    assert f"took back that {first.key} Card was described" in text_of(
+        manager.get(f"/themes/{first.key}")
+    )
+
+
+def test_the_list_of_changes_says_where_merges_are_undone(manager, themes):
+    html = manager.get(f"/themes/{themes[0].key}/changes")
+    assert "Merges and other decisions of triage are undone in its" in text_of(html)
+    assert f'href="/themes/{themes[0].key}#history-title"' in html
 
 
 def test_describing_what_goes_wrong_is_kept_and_can_be_taken_back(manager, session, themes):

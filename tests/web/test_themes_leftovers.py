@@ -57,9 +57,10 @@ def add(session, n, ago=0, theme=None, text="Something else"):
 
 
 def test_without_contacts_the_page_says_what_comes_here(manager):
-    text = text_of(manager.get("/themes/unassigned"))
+    html = manager.get("/themes/unassigned")
 
-    assert "There are no contacts yet" in text
+    assert "There are no contacts yet" in text_of(html)
+    assert 'href="/contacts/import"' in html
 
 
 def test_before_the_first_discovery_it_says_what_to_do(manager, session):
