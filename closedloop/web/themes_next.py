@@ -17,6 +17,7 @@ from closedloop.queries.followers import (
     list_followers,
     were_counted_before,
 )
+from closedloop.queries.theme_page import find_theme
 from closedloop.web.csv_files import csv_response
 from closedloop.web.permissions import requires
 from closedloop.web.themes_bp import bp
@@ -59,7 +60,8 @@ def next_issues() -> str:
     """Show what comes next after each theme."""
     k = current_settings().privacy_k
     found = list_followers(db.session, k=k)
-    wanted = request.args.get("after", "")[:20]
+    if wanted := request.args.get("after", "")[:20]:
+        find_theme(db.session, wanted)
     shows_all = request.args.get("show") == "all"
     rows = found.rows if shows_all else found.marked
     shown = [row for row in rows if not row.is_same and (not wanted or row.key == wanted)]

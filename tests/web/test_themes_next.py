@@ -132,6 +132,13 @@ def test_next_leads_to_the_contacts_it_counts(manager, pairs):
     assert "chain=" not in html, "no list holds those alone that this theme came next after"
 
 
+def test_what_comes_next_after_a_theme_that_is_not_there_says_so(manager, pairs):
+    answer = manager.raw("/themes/next?after=T-99999")
+
+    assert answer.status_code == 404
+    assert "There is no theme T-99999." in answer.get_data(as_text=True)
+
+
 def test_the_page_of_a_theme_says_of_which_days_it_tells_what_comes_next(manager, pairs):
     text = text_of(manager.get(f"/themes/{pairs[0].key}"))
 
