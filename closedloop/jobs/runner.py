@@ -115,7 +115,7 @@ def run_next_job(
 def _actor_of(kind: JobKind, queued_by: str) -> Actor:
     if queued_by == NIGHTLY_ROUND.name:
         return NIGHTLY_ROUND
-    return Actor(f"{kind.label} for {queued_by}"[:120], ActorKind.JOB)
+    return Actor(f"{queued_by} ({kind.label[0].lower()}{kind.label[1:]})"[:120], ActorKind.JOB)
 
 
 def _run(

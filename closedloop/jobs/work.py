@@ -234,7 +234,7 @@ def assign(
         change = undo_parts(
             database.transaction, settings=settings, change_id=change_id, by=by, report=report
         )
-        return {"run_id": change.detail["run"], "contacts": change.contacts}
+        return {"run_id": change.detail["run"], "moved_back": change.contacts}
     return assign_new(database, settings, by, report)
 
 

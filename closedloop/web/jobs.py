@@ -46,6 +46,7 @@ RESULT_WORDS = {
     "files_read": "Files picked up",
     "files_failed": "Files that could not be read",
     "contacts": "Contacts taken out",
+    "moved_back": "Contacts moved back",
     "customers": "Customers nobody else knew",
 }
 

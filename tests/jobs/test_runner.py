@@ -76,7 +76,7 @@ def test_what_a_job_does_is_done_by_the_night_or_for_whoever_asked(database, set
             queue_job(session, kind=KIND, by=by)
         run_next_job(database, settings, worker="w", work={KIND: work})
 
-    assert actors == [NIGHTLY_ROUND.name, f"{KIND.label} for {COMMAND_LINE.name}"]
+    assert actors == [NIGHTLY_ROUND.name, f"{COMMAND_LINE.name} ({KIND.label.lower()})"]
 
 
 def test_a_refusal_fails_the_job_with_its_sentence(database, settings, queued):

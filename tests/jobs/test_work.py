@@ -24,6 +24,7 @@ from closedloop.models import (
     EncodedText,
     ImportBatch,
     Job,
+    ThemeChange,
     ThemeFollower,
 )
 from closedloop.services.jobs import queue_job
@@ -208,3 +209,16 @@ def test_the_nightly_round_counts_what_comes_next(database, session, settings):
 
     pair = session.scalars(sa.select(ThemeFollower)).one()
     assert (pair.theme_id, pair.next_id) == (first.id, then.id)
+
+
+def test_taking_parts_of_a_run_back_tells_how_many_contacts_moved_back(
+    database, settings, actor, monkeypatch
+):
+    def undo(transactions, **_):
+        return ThemeChange(contacts=588, detail={"run": 2})
+
+    monkeypatch.setattr(jobs_work, "undo_parts", undo)
+
+    told = jobs_work.assign(database, settings, {"undo_parts": 6}, actor, tell_nobody)
+
+    assert told == {"run_id": 2, "moved_back": 588}

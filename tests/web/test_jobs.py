@@ -198,6 +198,13 @@ def test_a_look_for_themes_says_of_which_contacts_it_left_some_in_none(manager, 
     assert "Contacts read for candidates that are in none 12" in text
 
 
+def test_taking_parts_of_a_run_back_says_what_moved_back(manager, session):
+    done = {"run_id": 2, "moved_back": 588}
+    job = add_job(session, JobKind.ASSIGN_THEMES, state=JobState.DONE, result=done)
+
+    assert "Contacts moved back 588" in text_of(manager.get(f"/jobs/{job.id}"))
+
+
 def test_run_now_does_not_take_a_job_for_part_of_it_or_an_ended_one_for_the_same(manager, session):
     add_job(session, JobKind.DISCOVER_THEMES, arguments={"run_id": 1}, state=JobState.QUEUED)
     add_job(session, JobKind.DISCOVER_THEMES, state=JobState.DONE)

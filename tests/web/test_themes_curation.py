@@ -400,6 +400,7 @@ def test_parts_of_a_run_are_listed_and_taken_back_by_a_job(manager, session, the
 
     page = manager.get(f"/themes/{themes[0].key}/changes")
     assert "took over what run 3 said: it grew; 12 contacts joined or left" in text_of(page)
+    assert "Undo takes back every part that was accepted together with it." in text_of(page)
     location = manager.post(f"/themes/changes/{change.id}/undo").headers["Location"]
 
     job = session.scalars(sa.select(Job)).one()
