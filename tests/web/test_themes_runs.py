@@ -273,6 +273,8 @@ def test_a_merger_of_a_theme_that_cannot_be_merged_is_told_before_it_is_asked_fo
     shown = text_of(manager.get(f"{url}?part={part.id}"))
     answer = manager.post(f"{url}/accept", {"part": part.id}, status=409)
 
+    assert "Accept 1 part" not in shown
+    assert "Decline 1 part" in shown
     for text in (shown, text_of(answer.text)):
         assert f"says of {theme.key} {theme.name} cannot be taken over as it stands" in text
         assert "Leave this part out, or decline it." in text
