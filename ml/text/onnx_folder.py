@@ -97,9 +97,9 @@ class OnnxFolderEncoder:
             parts.append(self._encode_chunk(session, token_ids(tokenizer, chunk, self._threads)))
         return np.concatenate(parts)
 
-    def _encode_chunk(self, session: Any, found: Sequence[list[int]]) -> Vectors:
+    def _encode_chunk(self, session: Any, split: Sequence[list[int]]) -> Vectors:
         # a tokenizer without special tokens makes nothing of an empty text
-        tokens = [ids or [0] for ids in found]
+        tokens = [ids or [0] for ids in split]
         wanted = [entry.name for entry in session.get_inputs()]
         output = _sentence_output(session)
         vectors: Vectors | None = None
