@@ -43,6 +43,8 @@ MOST_LEFT_OVER = 0.25
 # With few texts nothing is centred, and unrelated English sentences reach about this cosine.
 UNRELATED_COSINE = 0.35
 N_PAIRS = 60_000
+# Comparing each with each takes less time than drawing pairs.
+FEW = 1_000
 
 
 @dataclass(frozen=True)
@@ -314,9 +316,14 @@ def _fit(
     crowd = density(similarities, sample.counts)
     by_chance = _similar_by_chance(vectors, settings)
     threshold = _left_over_below(by_chance, crowd)
-    is_dense = (crowd >= threshold) | np.isin(fitted, limits.named)
+    is_named = np.isin(fitted, limits.named)
+    is_dense = (crowd >= threshold) | is_named
+    # What is said often and like nothing else is a theme by itself.
+    alone = density(similarities, np.ones_like(sample.counts)) < threshold
+    alone &= (sample.counts >= settings.min_size) & ~is_named
     # What is no nearer than chance is no neighbour.
-    similarities = np.where(similarities > by_chance, similarities, 0).astype(np.float32)
+    is_near = (similarities > by_chance) & ~alone[:, None] & ~alone[indexes]
+    similarities = np.where(is_near, similarities, 0).astype(np.float32)
     graph = neighbour_graph(similarities, indexes)
     kept = np.flatnonzero(is_dense)
     inner = graph[kept][:, kept]
@@ -365,24 +372,30 @@ def _similar_by_chance(vectors: Floats, settings: _Settings) -> float:
     """Estimate how similar the nearest of so many texts are though they are unrelated.
 
     The more texts there are, the nearer the nearest few come by chance alone: the mean of the
-    upper tail of a normal distribution that fits the similarities of random pairs.
+    upper tail of a normal distribution that fits the similarities of pairs.
     """
     n_nodes = len(vectors)
     if n_nodes < FEWEST_TEXTS:
         return UNRELATED_COSINE
-    generator = np.random.default_rng(settings.seed)
-    left, right = generator.integers(0, n_nodes, (2, N_PAIRS))
-    pairs = np.concatenate(
-        [
-            np.einsum("ij,ij->i", vectors[left[at : at + 8192]], vectors[right[at : at + 8192]])
-            for at in range(0, N_PAIRS, 8192)
-        ]
-    )[left != right]
+    pairs = _similarities_of_pairs(vectors, settings.seed)
     middle = np.median(pairs)
     spread = 1.4826 * np.median(np.abs(pairs - middle))
     share = min(0.5, settings.n_neighbours / n_nodes)
     normal = NormalDist()
     return float(middle + spread * normal.pdf(normal.inv_cdf(1 - share)) / share)
+
+
+def _similarities_of_pairs(vectors: Floats, seed: int) -> Floats:
+    """Return the similarity of each pair of few texts, of a draw of pairs of many."""
+    n_nodes = len(vectors)
+    if n_nodes <= FEW:
+        return np.asarray((vectors @ vectors.T)[np.triu_indices(n_nodes, 1)])
+    left, right = np.random.default_rng(seed).integers(0, n_nodes, (2, N_PAIRS))
+    parts = [
+        np.einsum("ij,ij->i", vectors[left[at : at + 8192]], vectors[right[at : at + 8192]])
+        for at in range(0, N_PAIRS, 8192)
+    ]
+    return np.asarray(np.concatenate(parts)[left != right])
 
 
 def _left_over_below(by_chance: float, crowd: NDArray[np.float64]) -> float:

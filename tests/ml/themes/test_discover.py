@@ -129,9 +129,10 @@ def test_equal_texts_share_a_label_however_they_are_spaced_or_masked(texts, enco
     assert sum(theme.size for theme in found.themes) == (found.labels >= 0).sum()
 
 
-def test_a_text_that_comes_again_and_again_is_a_theme_by_itself(texts, encoder):
+@pytest.mark.parametrize("seed", [0, 5])
+def test_a_text_that_comes_again_and_again_is_a_theme_by_itself(texts, encoder, seed):
     outage = "There is a power cut in the whole street"
-    found = discover_themes([*texts, *[outage] * 40], encoder)
+    found = discover_themes([*texts, *[outage] * 40], encoder, seed)
     label = found.labels[-1]
     assert label >= 0
     assert set(np.array([*texts, *[outage] * 40])[found.labels == label]) == {outage}
