@@ -23,12 +23,12 @@ from sklearn.metrics import adjusted_mutual_info_score
 from closedloop.bench.theme_sets import LANGUAGES, LabelledSet, read_assistant
 from ml.text.embed import load_encoder
 from ml.themes import discover_themes
-from ml.themes.discover import METHOD
+from ml.themes.discover import LEXICAL_WEIGHT, METHOD
 
 NEEDS_DATA = True
 MEANING_ONLY, AS_USUAL, MORE = (
     {"lexical_weight": 0.0},
-    {"lexical_weight": 0.5},
+    {"lexical_weight": LEXICAL_WEIGHT},
     {"lexical_weight": 1.0},
 )
 
