@@ -22,7 +22,7 @@ from ml.themes.label import label_themes, pick_exemplars
 from ml.themes.model import ThemeModel
 from ml.themes.resolution import STEP, agreed_communities, choose_resolution
 from ml.themes.threads import one_thread_each
-from ml.themes.tongues import n_languages, weight_of_words
+from ml.themes.tongues import n_languages, spoken_in, weight_of_words
 from ml.themes.types import FoundThemes, Theme
 from ml.themes.vectors import (
     FEWEST_TEXTS,
@@ -146,10 +146,11 @@ def discover_themes(
     """
     nodes = _distinct(texts, encoder, embeddings, dispositions)
     n_nodes = len(nodes.texts)
+    spoken = spoken_in(nodes.texts)
     settings = _Settings(
         seed,
-        n_languages(nodes.texts),
-        _lexical_weight(nodes.texts, encoder) if lexical_weight is None else lexical_weight,
+        n_languages(spoken),
+        _lexical_weight(spoken, encoder) if lexical_weight is None else lexical_weight,
         resolution,
         n_neighbours or _default_n_neighbours(n_nodes),
         min_size or _default_min_size(n_nodes, len(texts)),
@@ -182,9 +183,9 @@ def discover_themes(
     )
 
 
-def _lexical_weight(texts: Sequence[str], encoder: Encoder | None) -> float:
+def _lexical_weight(spoken: Counter[str], encoder: Encoder | None) -> float:
     weight = weight_of_words(
-        texts,
+        spoken,
         getattr(encoder, "languages", None),
         is_multilingual=getattr(encoder, "is_multilingual", False),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ml.text.language import detect_language
 from ml.text.spoken import main_languages
@@ -22,14 +22,26 @@ LONGEST_WORD = 40
 _STEM = 6
 
 
+def spoken_in(texts: Sequence[str]) -> Counter[str]:
+    """Return how many of a sample of texts are in each language, without those unknown."""
+    asked = texts[:: len(texts) // TEXTS_FOR_ALL + 1]
+    return Counter(filter(None, map(detect_language, asked)))
+
+
+def n_languages(spoken: Mapping[str, int]) -> int:
+    """Return how many languages at least a fifth of the texts are in, 1 if unknown."""
+    return max(1, len(main_languages(spoken)))
+
+
 def weight_of_words(
-    texts: Sequence[str], known: Collection[str] | None, *, is_multilingual: bool = False
+    spoken: Counter[str], known: Collection[str] | None, *, is_multilingual: bool = False
 ) -> float | None:
     """Return how much words should count beside meaning, None for as much as usual.
 
     Parameters
     ----------
-    texts : sequence of str
+    spoken : Counter
+        As of `spoken_in`.
     known : collection of str, optional
         Languages that the encoder was made for; None if it does not say.
     is_multilingual : bool
@@ -45,22 +57,10 @@ def weight_of_words(
     """
     if known is None and not is_multilingual:
         return None
-    told = _told(texts)
     if is_multilingual:
-        return 0.0 if len(main_languages(told)) > 1 else None
-    n_others = sum(n for code, n in told.items() if code not in (known or ()))
-    return MORE_WORDS if told and n_others >= OTHERS * told.total() else None
-
-
-def n_languages(texts: Sequence[str]) -> int:
-    """Return how many languages at least a fifth of a sample of the texts are in, 1 if unknown."""
-    return max(1, len(main_languages(_told(texts))))
-
-
-def _told(texts: Sequence[str]) -> Counter[str]:
-    """Return how many of a sample of texts are in each language, without those unknown."""
-    asked = texts[:: len(texts) // TEXTS_FOR_ALL + 1]
-    return Counter(filter(None, map(detect_language, asked)))
+        return 0.0 if n_languages(spoken) > 1 else None
+    n_others = sum(n for code, n in spoken.items() if code not in (known or ()))
+    return MORE_WORDS if spoken and n_others >= OTHERS * spoken.total() else None
 
 
 def phrases_in(language: str, text: str) -> dict[str, str]:

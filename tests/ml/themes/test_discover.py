@@ -394,7 +394,7 @@ def test_themes_of_several_languages_are_coarser_by_the_root_of_how_many_there_a
     mixed = [f"Kortelė {n} dar neatėjo" if n % 2 else text for n, text in enumerate(texts)]
     assert found.parameters["n_languages"] == 1
     assert discover_themes(mixed, embeddings=vectors).parameters["n_languages"] == 2
-    monkeypatch.setattr("ml.themes.discover.n_languages", lambda texts: 4)
+    monkeypatch.setattr("ml.themes.discover.n_languages", lambda spoken: 4)
     coarser = discover_themes(texts, embeddings=vectors).parameters
     assert coarser["resolution"] == pytest.approx(found.parameters["resolution"] / 2, abs=0.01)
     given = discover_themes(texts, embeddings=vectors, resolution=3.0).parameters

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ml.themes.tongues import n_languages, phrases_in, weight_of_words
+from ml.themes.tongues import n_languages, phrases_in, spoken_in, weight_of_words
 
 LITHUANIAN = [
     "Mano nauja banko kortelė dar neatėjo, ką man daryti?",
@@ -45,24 +45,27 @@ def test_forms_of_a_word_count_as_one_and_small_english_words_name_nothing():
 
 
 def test_words_count_for_more_where_the_encoder_does_not_know_the_language():
-    assert weight_of_words([*INDONESIAN, "ok"], {"en"}) == 1.0
-    assert weight_of_words([*INDONESIAN, ENGLISH[0]], {"en"}) == 1.0
-    assert weight_of_words([*INDONESIAN, *ENGLISH], {"en"}) is None
-    assert weight_of_words(INDONESIAN, None) is None
-    assert weight_of_words(ENGLISH, {"en"}) is None
-    assert weight_of_words([], {"en"}) is None
-    assert weight_of_words(["ok"], {"en"}) is None
+    assert weight_of_words(spoken_in([*INDONESIAN, "ok"]), {"en"}) == 1.0
+    assert weight_of_words(spoken_in([*INDONESIAN, ENGLISH[0]]), {"en"}) == 1.0
+    assert weight_of_words(spoken_in([*INDONESIAN, *ENGLISH]), {"en"}) is None
+    assert weight_of_words(spoken_in(INDONESIAN), None) is None
+    assert weight_of_words(spoken_in(ENGLISH), {"en"}) is None
+    assert weight_of_words(spoken_in([]), {"en"}) is None
+    assert weight_of_words(spoken_in(["ok"]), {"en"}) is None
 
 
 def test_words_do_not_count_where_a_multilingual_encoder_meets_several_languages():
     mixed = [*INDONESIAN, *ENGLISH, *LITHUANIAN]
-    assert weight_of_words(mixed, None, is_multilingual=True) == 0.0
-    assert weight_of_words([*INDONESIAN] * 3, None, is_multilingual=True) is None
+    assert weight_of_words(spoken_in(mixed), None, is_multilingual=True) == 0.0
+    assert weight_of_words(spoken_in([*INDONESIAN] * 3), None, is_multilingual=True) is None
     # one contact in a foreign language is no second language of a site
-    assert weight_of_words([*ENGLISH * 5, INDONESIAN[0]], None, is_multilingual=True) is None
+    assert (
+        weight_of_words(spoken_in([*ENGLISH * 5, INDONESIAN[0]]), None, is_multilingual=True)
+        is None
+    )
 
 
 def test_languages_that_few_speak_or_nobody_can_tell_are_not_counted():
-    assert n_languages([*INDONESIAN, *ENGLISH, *LITHUANIAN]) == 3
-    assert n_languages([*ENGLISH * 5, *INDONESIAN[:1]]) == 1
-    assert n_languages(["ok", "123"]) == n_languages([]) == 1
+    assert n_languages(spoken_in([*INDONESIAN, *ENGLISH, *LITHUANIAN])) == 3
+    assert n_languages(spoken_in([*ENGLISH * 5, *INDONESIAN[:1]])) == 1
+    assert n_languages(spoken_in(["ok", "123"])) == n_languages(spoken_in([])) == 1
