@@ -73,12 +73,12 @@ def _chosen(session: Session, run_id: int, part_ids: Collection[int]) -> tuple[i
     chosen = preview_parts(session, run_id=run_id, part_ids=part_ids)
     ids = tuple(sorted(part.id for part in chosen.parts))
     if refusals := list_refusals(session, ids):
-        raise Conflict(" ".join(refusals))
+        raise Conflict(" ".join(refusals.values()))
     return ids
 
 
-def list_refusals(session: Session, part_ids: Collection[int]) -> tuple[str, ...]:
-    """Return a sentence for each merger or dismissal among parts that cannot be taken over now.
+def list_refusals(session: Session, part_ids: Collection[int]) -> dict[int, str]:
+    """Return a sentence by part for each merger or dismissal that cannot be taken over now.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def list_refusals(session: Session, part_ids: Collection[int]) -> tuple[str, ...
         .where(RunPart.id.in_(sorted(part_ids)), RunPart.theme_id.is_not(None))
         .order_by(RunPart.id)
     )
-    return tuple(sentence for part in parts if (sentence := _refusal(session, part)))
+    return {part.id: sentence for part in parts if (sentence := _refusal(session, part))}
 
 
 def _refusal(session: Session, part: RunPart) -> str:

@@ -152,12 +152,14 @@ def _refused(run_id: int, chosen: list[int], refusal: Conflict | Invalid) -> tup
 def _parts_page(run_id: int, chosen: list[int], errors: dict[str, str] | None = None) -> str:
     named = list_parts(db.session, run_id, chosen)
     found = [part for part in named if part.state is PartState.PROPOSED]
+    refusals = list_refusals(db.session, [part.id for part in found])
     return render_template(
         "themes/run_parts.html",
         run=get_run(db.session, run_id).run,
         parts=found,
         moves=sum(part.would_move for part in found),
-        refusals=list_refusals(db.session, [part.id for part in found]),
+        refusals=list(refusals.values()),
+        others=[part.id for part in found if part.id not in refusals],
         asks_above=COUNT_TO_TYPE_ABOVE,
         errors=errors or {},
     )

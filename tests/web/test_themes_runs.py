@@ -281,6 +281,27 @@ def test_a_merger_of_a_theme_that_cannot_be_merged_is_told_before_it_is_asked_fo
     assert session.scalar(sa.select(sa.func.count(Job.id))) == 0
 
 
+def test_parts_that_can_be_taken_over_go_on_without_the_one_that_cannot(manager, session, run):
+    into = make_theme(session, ThemeStatus.TRIAGED)
+    stuck = make_part(
+        session,
+        run,
+        kind=PartKind.MERGED,
+        theme=make_theme(session, ThemeStatus.PARKED),
+        detail={"into": into.id},
+    )
+    free = make_part(session, run, theme=make_theme(session, ThemeStatus.TRIAGED))
+    url = f"/themes/runs/{run.id}/parts"
+
+    shown = manager.get(f"{url}?part={stuck.id}&part={free.id}")
+
+    assert "Go on with the other part" in shown
+    assert f'href="{url}?part={free.id}"' in shown
+    alone = manager.get(f"{url}?part={free.id}")
+    assert "Accept 1 part" in alone
+    assert "Go on with" not in alone
+
+
 def test_declining_is_put_down_and_changes_nothing(manager, session, run):
     part = make_part(session, run, theme=make_theme(session, ThemeStatus.TRIAGED))
 
